@@ -1,0 +1,12 @@
+"""One file for each stage of the method; each ends with NODES, the list of its node classes."""
+
+from importlib import import_module
+
+STAGES = (
+    "detect", "order", "padding", "crop", "background", "sampling", "features",
+    "segment", "loop", "result", "one_node", "stickers",
+)
+
+
+def all_nodes() -> list[type]:
+    return [node for stage in STAGES for node in import_module(f".{stage}", __name__).NODES]

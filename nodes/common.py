@@ -1,0 +1,33 @@
+"""What every node shares: its category, errors that name it, and progress that cancels."""
+
+import functools
+
+from ..amodal.errors import BadInput
+
+CATEGORY = "amodal completion"
+
+
+def names_itself(execute):
+    """Decorate `execute` (under @classmethod): a BadInput leaves with the node's display name."""
+
+    @functools.wraps(execute)
+    def wrapped(cls, **inputs):
+        try:
+            return execute(cls, **inputs)
+        except BadInput as error:
+            raise error.at(cls.define_schema().display_name) from None
+
+    return wrapped
+
+
+def progress(total: int):
+    """A progress bar of the host with `total` steps; its `update(1)` raises when cancelled."""
+    import comfy.model_management
+    import comfy.utils
+
+    class Bar(comfy.utils.ProgressBar):
+        def update(self, value):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            super().update(value)
+
+    return Bar(total)
