@@ -44,6 +44,8 @@ class Crop:
     (width, height). `box` is the crop's window on the canvas, `size` the (width, height) it is
     resized to for the model; both None for a whole canvas. `painted` lists the canvas boxes that
     earlier passes have filled: whatever lies beyond the original and outside of them is unknown.
+    `grown` says by how many pixels on the left and at the top this crop's canvas is larger than
+    the canvas it was cut from, so that pasting back can grow that one in the same way.
     """
 
     original: tuple[int, int]
@@ -52,6 +54,7 @@ class Crop:
     box: Box | None = None
     size: tuple[int, int] | None = None
     painted: tuple[Box, ...] = field(default=())
+    grown: tuple[int, int] = (0, 0)
 
     @classmethod
     def whole(cls, width: int, height: int) -> Crop:
@@ -75,12 +78,18 @@ class Features:
 
 @dataclass(frozen=True)
 class LoopHandle:
-    """AMODAL_LOOP: what a pass began with; references to the tensors on Loop Start's sockets."""
+    """AMODAL_LOOP: what a pass began with; references to the tensors on Loop Start's sockets.
+
+    `number` counts passes from 1, `began` is the monotonic clock at the pass' beginning, `prompt`
+    the id of the run it belongs to.
+    """
 
     image: torch.Tensor
     mask: torch.Tensor
     canvas: Crop
     number: int
+    began: float = 0.0
+    prompt: str = ""
 
 
 class Segmenter(Protocol):

@@ -1,0 +1,121 @@
+"""Who hides whom: neighbours, pairwise order, and the query's occluders (section 3.4)."""
+
+import math
+
+import torch
+
+from . import masks as algebra
+from . import objects as listing
+from .errors import BadInput
+from .payloads import Objects
+
+CLOSE_CALL = 0.04  # a depth difference of this fraction of the picture's range: P = 0.73
+
+
+def neighbours(objects: Objects, reach: float) -> list[tuple[int, int]]:
+    """The pairs i < j whose masks come within `reach` (a fraction of the diagonal) of each other.
+
+    M_neighbor of section 3.4, for every object.
+    """
+    count = len(objects)
+    if count < 2:
+        return []
+    height, width = objects.masks.shape[-2:]
+    radius = max(1.0, reach * math.hypot(height, width))
+    near = lambda i, j: boxes_near(objects.boxes[i], objects.boxes[j], radius)
+    pairs = []
+    for i in range(count - 1):
+        others = [j for j in range(i + 1, count) if near(i, j)]
+        if others:
+            grown = algebra.dilate(objects.masks[i], radius) > 0.5
+            pairs += [(i, j) for j in others if (grown & (objects.masks[j] > 0.5)).any()]
+    return pairs
+
+
+def boxes_near(one: torch.Tensor, other: torch.Tensor, radius: float) -> bool:
+    gap = torch.maximum(one[:2], other[:2]) - torch.minimum(one[2:], other[2:])
+    return bool((gap <= radius).all())
+
+
+def by_model(model, image: torch.Tensor, objects: Objects, reach: float) -> torch.Tensor:
+    """P [n, n] from an order model: image [1, H, W, 3]; all neighbours in one batch, else NaN."""
+    pairs = neighbours(objects, reach)
+    if not pairs:
+        return unknown(len(objects))
+    return model.order(image[0], objects.masks, pairs).float().cpu()
+
+
+def by_depth(
+    depth: torch.Tensor, objects: Objects, reach: float, bright_is_near: bool
+) -> torch.Tensor:
+    """P [n, n] from a depth picture [1, H, W, 3], compared where the two objects meet.
+
+    P[i, j] is a logistic function of the difference of the medians of both in the zone within
+    `reach` of the other, in units of 4 % of the picture's range; P[j, i] = 1 - P[i, j].
+    """
+    height, width = objects.masks.shape[-2:]
+    near = depth[0].mean(-1) if bright_is_near else 1 - depth[0].mean(-1)
+    low, high = torch.quantile(sample(near), torch.tensor([0.02, 0.98])).tolist()
+    scale = CLOSE_CALL * max(high - low, 1e-6)
+    radius = max(1.0, reach * math.hypot(height, width))
+    result = unknown(len(objects))
+    for i, j in neighbours(objects, reach):
+        one = near[contact(objects.masks[i], objects.masks[j], radius)].median()
+        other = near[contact(objects.masks[j], objects.masks[i], radius)].median()
+        result[i, j] = torch.sigmoid((one - other) / scale)
+        result[j, i] = 1 - result[i, j]
+    return result
+
+
+def contact(mask: torch.Tensor, other: torch.Tensor, radius: float) -> torch.Tensor:
+    """The pixels of mask [H, W] within `radius` of the other one, as a boolean mask."""
+    return (mask > 0.5) & (algebra.dilate(other, radius) > 0.5)
+
+
+def sample(values: torch.Tensor, at_most: int = 100_000) -> torch.Tensor:
+    flat = values.flatten()
+    return flat[:: max(1, len(flat) // at_most)]
+
+
+def unknown(count: int) -> torch.Tensor:
+    return torch.full((count, count), float("nan"))
+
+
+def occluders(
+    objects: Objects, order: torch.Tensor, modal: torch.Tensor, threshold: float
+) -> tuple[torch.Tensor, list[int]]:
+    """M_occ [1, H, W]: the union of what hides the query, less its visible pixels; and who.
+
+    modal [1, H, W] must be (nearly) one of the objects. An object hides the query where
+    P[i, query] > threshold; mutual occlusion is allowed, so that the two need not add up to 1.
+    """
+    if tuple(order.shape) != (len(objects),) * 2:
+        raise BadInput(
+            "order", f"is of {len(order)} objects, not of these {len(objects)}",
+            "take order and objects from one and the same node",
+        )
+    query, overlap = listing.best_overlap(objects, modal)
+    if overlap <= listing.SAME:
+        raise BadInput(
+            "mask", f"is none of the {len(objects)} objects (best IoU {overlap:.2f})",
+            "connect the same mask to the node that orders the objects",
+        )
+    hiding = torch.nan_to_num(order[:, query], nan=0.0) > threshold
+    chosen = [i for i in hiding.nonzero().flatten().tolist() if i != query]
+    if not chosen:
+        return torch.zeros_like(modal), []
+    return objects.masks[chosen].amax(0, keepdim=True) * (1 - modal), chosen
+
+
+def table(objects: Objects, order: torch.Tensor) -> str:
+    """One line for each neighbour pair, 'cup hides doughnut 0.97, doughnut hides cup 0.02'."""
+    lines = []
+    for i in range(len(objects)):
+        for j in range(i + 1, len(objects)):
+            if not torch.isnan(order[i, j]):
+                one, other = objects.labels[i], objects.labels[j]
+                lines.append(
+                    f"{one} hides {other} {order[i, j]:.2f}, "
+                    f"{other} hides {one} {order[j, i]:.2f}"
+                )
+    return "\n".join(lines) or "no two objects are neighbours"

@@ -1,0 +1,62 @@
+"""Conditional padding: the picture's border as an occluder (section 3.4)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from . import masks as algebra
+from .crop import unknown_in
+from .payloads import Crop
+
+SIDES = ("left", "top", "right", "bottom")
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Pixels to add on each side of the canvas, and the sides the object is cut off at."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+    sides: tuple[str, ...] = ()
+
+    @property
+    def amounts(self) -> tuple[int, int, int, int]:
+        return self.left, self.top, self.right, self.bottom
+
+
+def needed(mask: torch.Tensor, canvas: Crop, amount: float, margin: int) -> Padding:
+    """What to add around the canvas so that the object can be whole (section 3.4).
+
+    mask [1, H, W] is the object on the canvas and not empty. A side is touched when the mask comes
+    within `margin` pixels of the canvas' border there, or of a part of the canvas that is not
+    known yet. Touched borders get `amount` times the object's extent across them, and only they.
+    """
+    height, width = mask.shape[-2:]
+    x0, y0, x1, y1 = algebra.box_of(mask)
+    at_border = (x0 <= margin, y0 <= margin, x1 >= width - margin, y1 >= height - margin)
+    across = (x1 - x0, y1 - y0) * 2
+    add = [max(1, math.ceil(amount * span)) if hit else 0 for hit, span in zip(at_border, across)]
+    touched = [a or b for a, b in zip(at_border, meets_unknown(mask, canvas, margin))]
+    return Padding(*add, sides=tuple(side for side, hit in zip(SIDES, touched) if hit))
+
+
+def meets_unknown(mask: torch.Tensor, canvas: Crop, margin: int) -> tuple[bool, ...]:
+    """On which sides (left, top, right, bottom) the object meets canvas that nobody has painted."""
+    height, width = mask.shape[-2:]
+    x0, y0, x1, y1 = algebra.grown_box(algebra.box_of(mask), margin + 1, (width, height))
+    unknown = unknown_in(canvas, (x0, y0, x1, y1))
+    if not unknown.any():
+        return (False,) * 4
+    grown = algebra.dilate(mask[0, y0:y1, x0:x1], margin)
+    rows, columns = (grown * unknown).nonzero(as_tuple=True)
+    if not len(rows):
+        return (False,) * 4
+    left, top = canvas.offset[0] - x0, canvas.offset[1] - y0
+    right, bottom = left + canvas.original[0], top + canvas.original[1]
+    return (
+        bool((columns < left).any()), bool((rows < top).any()),
+        bool((columns >= right).any()), bool((rows >= bottom).any()),
+    )

@@ -1,0 +1,34 @@
+"""The amodal mask: the completed object segmented anew, trimmed of its background (section 3.4)."""
+
+import torch
+
+from . import masks as algebra
+
+SMALL_HOLE = 0.01  # enclosed holes below this fraction of the object are filled
+
+
+def amodal_mask(
+    segment: torch.Tensor, modal: torch.Tensor, inpaint: torch.Tensor, floor: float
+) -> tuple[torch.Tensor, str]:
+    """The amodal mask [H, W] and in words where it comes from.
+
+    segment, modal, inpaint: [H, W], 0 or 1. The segmenter is believed when what it found agrees
+    with the visible object where nothing was painted (IoU at least `floor`). The result is the
+    visible object and what the segmenter found where something was painted, less the parts that
+    do not hang together with it; nothing else can change, and the visible object never shrinks.
+    """
+    outside = 1 - inpaint
+    agreement = algebra.iou(segment * outside, modal * outside)
+    if not segment.any():
+        return modal, "kept the visible part: the segmenter found nothing"
+    if agreement < floor:
+        return modal, (
+            f"kept the visible part: what the segmenter found agrees with it by an IoU of "
+            f"{agreement:.2f} only, less than {floor:.2f}"
+        )
+    bridge = max(1, round(max(modal.shape) / 128))
+    both = torch.maximum(modal, segment * inpaint)
+    both = torch.maximum(algebra.connected_to(both, modal, bridge), modal)
+    closed = algebra.fill_holes(both, int(SMALL_HOLE * float(both.sum())))
+    both = torch.maximum(both, closed * inpaint)
+    return both, f"segmented (IoU {agreement:.2f} with the visible part)"

@@ -1,0 +1,95 @@
+"""The two backgrounds of mixed context: swapped, and freed of the occluders (section 3.5)."""
+
+from comfy_api.latest import io
+
+from ..amodal import background as backgrounds
+from ..amodal import removal, shapes
+from ..amodal.errors import BadInput
+from .common import CATEGORY, names_itself
+
+BACKGROUND = f"{CATEGORY}/mixed context"
+
+
+class SwapBackground(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalSwapBackground",
+            display_name="Swap Background (Amodal)",
+            category=BACKGROUND,
+            description="I_syn: the visible object alone on a clean background, so that its "
+            "surroundings do not call for their usual companions (section 3.5).",
+            inputs=[
+                io.Image.Input("image", tooltip="The crop."),
+                io.Mask.Input("mask", tooltip="M_modal: the object's visible pixels."),
+                io.Combo.Input(
+                    "background", options=backgrounds.CHOICES, default="gray",
+                    tooltip="Gray helps most (figure 8). 'original' changes nothing; 'image' takes "
+                    "one of your own.",
+                ),
+                io.Image.Input(
+                    "own", optional=True, tooltip="Your own background, cut to cover the crop."
+                ),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, optional=True,
+                    tooltip="For 'noise'.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="I_syn.")],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, image, mask, background="gray", own=None, seed=0):
+        image = shapes.as_images(image)
+        mask = shapes.as_masks(mask, tuple(image.shape[1:3]))
+        mask = shapes.paired(len(image), (mask > 0.5).float(), "mask")
+        own = None if own is None else shapes.as_images(own, "own")
+        return io.NodeOutput(backgrounds.swap(image, mask, background, own, seed))
+
+
+class RemoveObjects(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalRemoveObjects",
+            display_name="Remove Objects (Amodal)",
+            category=BACKGROUND,
+            description="The background without the object and its occluders: both are really "
+            "removed (section 3.5).",
+            inputs=[
+                io.Image.Input("image", tooltip="The crop."),
+                io.Mask.Input("mask", tooltip="The object's visible pixels."),
+                io.Mask.Input("occluders", tooltip="M_occ, from Select Occluders."),
+                io.Mask.Input(
+                    "beyond", optional=True, tooltip="What is unknown, from Crop To Object."
+                ),
+                io.Float.Input(
+                    "grow", default=0.03, min=0.0, max=0.5, step=0.005, optional=True,
+                    tooltip="Remove so much around them too, as a fraction of the larger side.",
+                ),
+                io.Combo.Input(
+                    "method", options=["smooth"], default="smooth", optional=True,
+                    tooltip="smooth: continues the surroundings; needs no model.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The empty background."),
+                io.Mask.Output(display_name="removed", tooltip="What was filled in."),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, image, mask, occluders, beyond=None, grow=0.03, method="smooth"):
+        if method != "smooth":
+            raise BadInput("method", f"'{method}' is unknown", "choose smooth")
+        image = shapes.one_image(image)
+        size = tuple(image.shape[1:3])
+        mask, occluders = shapes.one_mask(mask, size), shapes.one_mask(occluders, size, "occluders")
+        beyond = None if beyond is None else shapes.one_mask(beyond, size, "beyond")
+        removed = removal.hole(mask, occluders, beyond, grow)
+        return io.NodeOutput(removal.smooth(image, removed), removed)
+
+
+NODES = [SwapBackground, RemoveObjects]

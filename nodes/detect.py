@@ -1,0 +1,153 @@
+"""Mask analysis, first part: the objects of a picture, and the one to complete (section 3.4)."""
+
+from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ..amodal import drawing, objects, shapes
+from . import types
+from .common import CATEGORY, names_itself
+
+DETECT = f"{CATEGORY}/mask analysis"
+NOTHING = (
+    "Detect Objects: nothing detected, so there are no masks. Remedy: name other objects, leave "
+    "the words empty to look for all that is known, or lower the threshold."
+)
+
+
+class DetectObjects(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalDetectObjects",
+            display_name="Detect Objects (Amodal)",
+            category=DETECT,
+            description="Finds objects with their visible masks, labels and scores (section 3.4).",
+            inputs=[
+                io.Image.Input("image", tooltip="The picture; one, not a batch."),
+                types.Segmenter.Input("segmenter", tooltip="From a segmenter's loader node."),
+                io.String.Input(
+                    "words", default="", optional=True,
+                    tooltip="What to look for, comma separated. Empty: everything it knows.",
+                ),
+                io.Float.Input(
+                    "threshold", default=0.5, min=0.0, max=1.0, step=0.01, optional=True,
+                    tooltip="The least score of a detection.",
+                ),
+            ],
+            outputs=[
+                types.Objects.Output(
+                    display_name="objects", tooltip="Masks, labels, scores and boxes; may be none."
+                ),
+                io.Mask.Output(
+                    display_name="masks",
+                    tooltip="A batch with one visible mask for each object. When nothing was "
+                    "detected, what hangs on it does not run and a message says so.",
+                ),
+                io.String.Output(display_name="labels", tooltip="A line for each object."),
+                io.Int.Output(display_name="count", tooltip="How many objects; may be 0."),
+                io.Image.Output(display_name="overlay", tooltip="The picture with the objects."),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, image, segmenter, words="", threshold=0.5):
+        image = shapes.one_image(image)
+        wanted = objects.as_words(words) or None
+        found = objects.distinct(segmenter.detect(image[0], wanted, threshold))
+        return io.NodeOutput(
+            found,
+            found.masks if len(found) else ExecutionBlocker(NOTHING),
+            "\n".join(found.labels),
+            len(found),
+            drawing.overlay(image, found.masks, found.labels),
+        )
+
+
+class ObjectsFromMasks(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalObjectsFromMasks",
+            display_name="Objects From Masks (Amodal)",
+            category=DETECT,
+            description="Makes objects of any masks: drawn by hand, or from another pack's node.",
+            inputs=[
+                io.Mask.Input(
+                    "masks", tooltip="A batch with one visible mask for each object; empty ones "
+                    "are dropped."
+                ),
+                io.String.Input(
+                    "labels", default="", multiline=True, optional=True,
+                    tooltip="Their names, in lines or comma separated. May be fewer.",
+                ),
+            ],
+            outputs=[
+                types.Objects.Output(display_name="objects", tooltip="The objects, all of score 1.")
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, masks, labels=""):
+        return io.NodeOutput(objects.from_masks(masks, objects.as_words(labels)))
+
+
+class PickObject(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalPickObject",
+            display_name="Pick Object (Amodal)",
+            category=DETECT,
+            description="Chooses the object to complete. What is given counts in this order: mask, "
+            "point, words, index, the largest object.",
+            inputs=[
+                types.Objects.Input(
+                    "objects", optional=True, tooltip="From Detect Objects or Objects From Masks."
+                ),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="The object's visible pixels, 1 on the object. Load Image gives 1 "
+                    "where a file is transparent or painted over in the mask editor, and an empty "
+                    "64x64 mask for a file without transparency, which counts as none.",
+                ),
+                io.String.Input(
+                    "point", default="", optional=True,
+                    tooltip="A point on the object, x,y in pixels from the top left corner.",
+                ),
+                io.String.Input(
+                    "words", default="", optional=True,
+                    tooltip="The object's label. With a mask: the name to give it.",
+                ),
+                io.Int.Input(
+                    "index", default=-1, min=-1, max=9999, optional=True,
+                    tooltip="The object's number, from 0. -1: not chosen by number.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output(
+                    display_name="mask", tooltip="M_modal: the object's visible pixels."
+                ),
+                io.String.Output(display_name="label", tooltip="Its label, for the prompt."),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, objects=None, mask=None, point="", words="", index=-1):
+        if is_absent(mask):
+            mask = None
+        return io.NodeOutput(*pick(objects, mask, point, words, index))
+
+
+def is_absent(mask) -> bool:
+    """Load Image's way to say that a file has no transparency."""
+    return mask is None or (tuple(mask.shape[-2:]) == (64, 64) and not bool(mask.any()))
+
+
+def pick(found, mask, point, words, index):
+    return objects.pick(found, mask, objects.as_point(point), words, index)
+
+
+NODES = [DetectObjects, ObjectsFromMasks, PickObject]

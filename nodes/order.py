@@ -1,0 +1,158 @@
+"""Mask analysis, second part: who hides whom, and the query's occluders (section 3.4)."""
+
+import torch
+from comfy_api.latest import io
+
+from ..amodal import drawing, objects, shapes
+from ..amodal import order as ordering
+from . import types
+from .common import CATEGORY, names_itself
+
+ORDER = f"{CATEGORY}/mask analysis"
+QUERY_COLOUR, OCCLUDER_COLOUR, OTHER_COLOUR = (0.15, 0.8, 0.3), (0.95, 0.25, 0.2), (0.6, 0.6, 0.65)
+
+
+def shared_inputs():
+    return [
+        io.Mask.Input(
+            "mask", optional=True,
+            tooltip="The query: the object to complete. It becomes the first of the objects, "
+            "detections of it are dropped, and its pixels are taken from the others.",
+        ),
+        io.Float.Input(
+            "reach", default=0.03, min=0.0, max=1.0, step=0.005, optional=True,
+            tooltip="Objects that come this close are compared, as a fraction of the diagonal.",
+        ),
+    ]
+
+
+def shared_outputs():
+    return [
+        types.Order.Output(
+            display_name="order", tooltip="For each pair: the probability that one hides the other."
+        ),
+        types.Objects.Output(
+            display_name="objects", tooltip="The objects that the order is of; the query first."
+        ),
+        io.String.Output(display_name="table", tooltip="The order in words, a line for each pair."),
+    ]
+
+
+def prepared(found, mask):
+    if mask is None:
+        return found
+    size = tuple(found.masks.shape[-2:])
+    return objects.with_query(found, shapes.object_mask(mask, size if len(found) else None))
+
+
+class OrderObjects(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalOrderObjects",
+            display_name="Order Objects (Amodal)",
+            category=ORDER,
+            description="Asks an order network which of two neighbouring objects hides the other, "
+            "all pairs in one batch (section 3.4).",
+            inputs=[
+                io.Image.Input("image", tooltip="The picture the objects are of."),
+                types.Objects.Input("objects", tooltip="From Detect Objects or Objects From Masks."),
+                types.OrderModel.Input("order_model", tooltip="From an order model's loader node."),
+                *shared_inputs(),
+            ],
+            outputs=shared_outputs(),
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, image, objects, order_model, mask=None, reach=0.03):
+        found = prepared(objects, mask)
+        image = fitted(image, found, "image")
+        order = ordering.by_model(order_model, image, found, reach)
+        return io.NodeOutput(order, found, ordering.table(found, order))
+
+
+class OrderFromDepth(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalOrderFromDepth",
+            display_name="Order From Depth (Amodal)",
+            category=ORDER,
+            description="Orders neighbouring objects by any depth picture, where they meet.",
+            inputs=[
+                io.Image.Input("depth", tooltip="A depth picture of the same scene."),
+                types.Objects.Input("objects", tooltip="From Detect Objects or Objects From Masks."),
+                io.Combo.Input(
+                    "near", options=["bright", "dark"], default="bright",
+                    tooltip="What near things look like in the depth picture.",
+                ),
+                *shared_inputs(),
+            ],
+            outputs=shared_outputs(),
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, depth, objects, near="bright", mask=None, reach=0.03):
+        found = prepared(objects, mask)
+        depth = fitted(depth, found, "depth")
+        order = ordering.by_depth(depth, found, reach, near == "bright")
+        return io.NodeOutput(order, found, ordering.table(found, order))
+
+
+class SelectOccluders(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalSelectOccluders",
+            display_name="Select Occluders (Amodal)",
+            category=ORDER,
+            description="M_occ: the union of the neighbours in front of the query, less its "
+            "visible pixels (section 3.4).",
+            inputs=[
+                io.Image.Input("image", tooltip="The picture, for the overlay."),
+                types.Objects.Input("objects", tooltip="From the node that ordered them."),
+                types.Order.Input("order", tooltip="From the same node."),
+                io.Mask.Input("mask", tooltip="The query's mask that the order was made with."),
+                io.Float.Input(
+                    "threshold", default=0.5, min=0.0, max=1.0, step=0.01, optional=True,
+                    tooltip="An object with a higher probability of hiding the query occludes it.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output(
+                    display_name="occluders", tooltip="M_occ; all zeros when nothing hides it."
+                ),
+                io.String.Output(display_name="names", tooltip="The occluders' labels."),
+                io.Image.Output(
+                    display_name="overlay",
+                    tooltip="The query in green, its occluders in red, the others in gray.",
+                ),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, image, objects, order, mask, threshold=0.5):
+        image = fitted(image, objects, "image")
+        mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
+        occluders, chosen = ordering.occluders(objects, order, mask, threshold)
+        names = ", ".join(objects.labels[i] for i in chosen)
+        return io.NodeOutput(occluders, names, picture(image, objects, mask, chosen))
+
+
+def fitted(image, found, name: str) -> torch.Tensor:
+    """The picture, at the size of the objects' masks."""
+    image = shapes.one_image(image, name)
+    return shapes.resize(image, tuple(found.masks.shape[-2:])) if len(found) else image
+
+
+def picture(image, found, mask, occluders: list[int]) -> torch.Tensor:
+    query, _ = objects.best_overlap(found, mask)
+    colours = [OCCLUDER_COLOUR if i in occluders else OTHER_COLOUR for i in range(len(found))]
+    colours[query] = QUERY_COLOUR
+    return drawing.overlay(image, found.masks, found.labels, colours)
+
+
+NODES = [OrderObjects, OrderFromDepth, SelectOccluders]

@@ -1,0 +1,54 @@
+"""The amodal mask of the completed object (section 3.4)."""
+
+from comfy_api.latest import io
+
+from ..amodal import segmentation, shapes
+from . import types
+from .common import CATEGORY, names_itself
+
+
+class SegmentObject(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalSegmentObject",
+            display_name="Segment Object (Amodal)",
+            category=f"{CATEGORY}/result",
+            description="Segments the completed object: its visible part, and what was painted of "
+            "it; the painted background is left out (section 3.4).",
+            inputs=[
+                io.Image.Input("image", tooltip="The completed crop."),
+                types.Segmenter.Input("segmenter", tooltip="From a segmenter's loader node."),
+                io.Mask.Input("mask", tooltip="The object before this pass, as a prompt."),
+                io.String.Input(
+                    "label", default="", optional=True, tooltip="Its label; may be empty."
+                ),
+                io.Mask.Input("inpaint", tooltip="What was painted."),
+                io.Float.Input(
+                    "floor", default=0.3, min=0.0, max=1.0, step=0.01, optional=True,
+                    tooltip="Believe the segmenter when it agrees with the visible part by at "
+                    "least this IoU; else the visible part is kept and the status says so.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output(display_name="mask", tooltip="The amodal mask."),
+                io.String.Output(
+                    display_name="status", tooltip="segmented, or: kept the visible part, and why."
+                ),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, image, segmenter, mask, inpaint, label="", floor=0.3):
+        image = shapes.one_image(image)
+        size = tuple(image.shape[1:3])
+        modal = shapes.object_mask(mask, size)
+        inpaint = shapes.one_mask(inpaint, size, "inpaint")
+        found = segmenter.segment(image[0], prior=modal[0], label=label or None)
+        found = shapes.one_mask(found, size, "segmenter")
+        amodal, status = segmentation.amodal_mask(found[0], modal[0], inpaint[0], floor)
+        return io.NodeOutput(amodal[None], status)
+
+
+NODES = [SegmentObject]
