@@ -10,7 +10,8 @@ import torch.nn.functional as F
 
 from . import masks as algebra
 
-RELAXATIONS = 24  # on each level of the pyramid; the coarsest is solved by as many
+STRANGE = (4.0, 0.04)  # off the plane by more than this many medians plus this much: an object
+MINORITY = 0.3  # strange pixels are only left out while they are fewer than this of the known ones
 
 
 def hole(query: torch.Tensor, occluders: torch.Tensor, beyond, grow: float) -> torch.Tensor:
@@ -36,9 +37,27 @@ def smooth(image: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
         return torch.full_like(image, 0.5)
     picture = image[0].movedim(-1, 0)
     plane = fitted_plane(picture, known)
-    left_over = torch.where(known, picture - plane, 0.0)
-    filled = (membrane(left_over[None], known[None, None].float())[0] + plane).clamp(0, 1)
-    return torch.where(known, picture, filled).movedim(0, -1)[None]
+    left_over = picture - plane
+    source = background_only(left_over, known)
+    filled = membrane((left_over * source)[None], source[None, None].float())[0] + plane
+    return torch.where(known, picture, filled.clamp(0, 1)).movedim(0, -1)[None]
+
+
+def background_only(left_over: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """The known pixels [H, W] less those of other objects, whose colours must not run into the hole.
+
+    left_over [C, H, W] is what the plane misses. Where a large part of the picture is off the
+    plane it is no object, and everything known is kept.
+    """
+    error = left_over.abs().amax(0)
+    medians, least = STRANGE
+    strange = known & (error > medians * error[known].median() + least)
+    count, total = int(strange.sum()), int(known.sum())
+    if not count or count > MINORITY * total:
+        return known
+    around = algebra.dilate(strange.float(), max(1, max(known.shape) // 100)) > 0.5
+    source = known & ~around
+    return source if int(source.sum()) > (1 - 2 * MINORITY) * total else known
 
 
 def fitted_plane(picture: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
@@ -83,7 +102,7 @@ def membrane(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         guess = (values * known).sum((2, 3), keepdim=True) / known.sum().clamp(min=1)
         guess = guess.expand_as(values)
     filled = torch.where(known > 0, values, guess)
-    for _ in range(RELAXATIONS if not bool(known.all()) else 0):
+    for _ in range(relaxations(max(height, width)) if not bool(known.all()) else 0):
         around = F.pad(filled, (1, 1, 1, 1), mode="replicate")
         mean = (
             around[..., 1:-1, :-2] + around[..., 1:-1, 2:]
@@ -91,3 +110,8 @@ def membrane(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         ) / 4
         filled = torch.where(known > 0, values, mean)
     return filled
+
+
+def relaxations(side: int) -> int:
+    """How often to smooth a level: long waves are settled on the small ones, where it costs least."""
+    return max(4, min(48, 2048 // side))
