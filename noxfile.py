@@ -1,0 +1,79 @@
+"""The project's commands: `nox -s demo`, `nox -s tests`, ...; `nox -l` lists them all.
+
+All run in one environment, `.host/` (see tools/make_host.py), made by whichever comes first.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "tests"]
+nox.needs_version = ">=2023.4"
+ROOT = Path(__file__).parent
+
+
+def in_host(session, *words):
+    """Runs the environment's Python with these words, from the project's folder."""
+    sys.path.insert(0, str(ROOT))
+    from tools import make_host
+
+    python = make_host.make(make_host.host.HOME)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve small machines
+    session.run(str(python), *words, *session.posargs, external=True)
+
+
+@nox.session
+def host(session):
+    """Makes the environment and nothing else."""
+    in_host(session, "-c", "print('ready')")
+
+
+@nox.session
+def demo(session):
+    """Completes three occluded stickers in a real ComfyUI; pictures in output/demo/."""
+    in_host(session, "-m", "amodal.demo")
+
+
+@nox.session
+def run(session):
+    """Completes an object of your picture: nox -s run -- complete PICTURE --out DIR."""
+    in_host(session, "-m", "amodal")
+
+
+@nox.session
+def serve(session):
+    """Starts ComfyUI with the pack on loopback and prints its address."""
+    in_host(session, "-m", "amodal", "serve")
+
+
+@nox.session
+def tests(session):
+    """The tests that take minutes."""
+    in_host(session, "-m", "pytest", "-m", "not slow")
+
+
+@nox.session
+def tests_full(session):
+    """All tests."""
+    in_host(session, "-m", "pytest")
+
+
+@nox.session
+def bench(session):
+    """Measures what mixed context sampling costs beside plain inpainting."""
+    in_host(session, "tools/bench.py")
+
+
+@nox.session
+def docs(session):
+    """Rewrites what is made from the nodes' schemas: locales/en/nodeDefs.json, js/docs/."""
+    in_host(session, "tools/make_docs.py")
+
+
+@nox.session
+def lint(session):
+    """ruff, with the rules of pyproject.toml."""
+    in_host(session, "-m", "ruff", "check")
