@@ -68,12 +68,14 @@ class Crop:
 class Features:
     """AMODAL_FEATURES: decoder level (1 = deepest) -> [B, C, h, w] float32 on the CPU.
 
-    Taken from the conditional branch at noise level `sigma` (a float), step k of N.
+    Taken from the conditional branch at noise level `sigma` (a float), step k of N (0 = unknown).
+    `size` is the (height, width) of the picture, which is 8 times the latent's.
     """
 
     levels: dict[int, torch.Tensor]
     sigma: float
     k: int
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)

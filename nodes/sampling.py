@@ -1,0 +1,289 @@
+"""Sampling in two halves with a composite between them (section 3.5, equations 4 to 6).
+
+Any core sampler, scheduler, guider and noise: the sampler's own function runs on a part of the
+schedule, between the host's usual preparation and clean-up.
+"""
+
+import copy
+
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+import latent_preview
+import torch
+from comfy_api.latest import io
+
+from ..amodal import sampling, shapes
+from ..amodal.errors import BadInput
+from ..amodal.sampling import KEY, ExactX
+from .common import CATEGORY, names_itself
+
+SAMPLING = f"{CATEGORY}/mixed context"
+
+
+class Segment:
+    """One sampler's run over steps first..last of a schedule, from an exact x or from noise.
+
+    The host is given the whole schedule, so that everything that looks at it (patches through
+    `sample_sigmas`, Differential Diffusion) sees what it would see in an uninterrupted run.
+    """
+
+    def __init__(self, sampler, first: int, last: int, x=None):
+        if not callable(getattr(sampler, "sampler_function", None)):
+            raise BadInput(
+                "sampler", f"is a {type(sampler).__name__}, which cannot be stopped at a step",
+                "use a sampler of KSamplerSelect, or one made with the host's KSAMPLER",
+            )
+        self.inner, self.first, self.last, self.x = sampler.sampler_function, first, last, x
+        self.end = None
+        self.sampler = copy.copy(sampler)
+        self.sampler.sampler_function = self.run
+
+    def run(self, model, x, sigmas, *args, **options):
+        if self.x is not None:
+            x = self.x.to(x)
+        part = sigmas[self.first : self.last + 1].clone()  # cloned: uni_pc writes into it
+        self.end = self.inner(model, x, part, *args, **options)
+        return self.end
+
+
+def sample(noise, guider, segment: Segment, sigmas, latent, image, mask):
+    """Run a segment; `latent` gives batch indices, `image` what sampling began with.
+
+    Returns (exact x at the end, the last estimate of the clean latent in model space or None).
+    """
+    steps = segment.last - segment.first
+    estimate = {}
+    shown = latent_preview.prepare_callback(guider.model_patcher, steps, estimate)
+
+    def callback(step, denoised, x, _total):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        shown(step, denoised, x, steps)
+
+    guider.sample(
+        noise.generate_noise({**latent, "samples": image}), image, segment.sampler, sigmas.clone(),
+        denoise_mask=mask, callback=callback, seed=noise.seed,
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+    )
+    device = comfy.model_management.intermediate_device()
+    x0 = estimate.get("x0")
+    return segment.end.to(device), None if x0 is None else x0.to(device)
+
+
+def to_samples(patcher, x, sigma):
+    """A raw x at sigma as a LATENT's `samples`, as the host's own sampler nodes hand it on."""
+    space = patcher.get_model_object("model_sampling")
+    scaled = space.inverse_noise_scaling(torch.as_tensor(sigma), x)
+    return patcher.model.process_latent_out(scaled.to(torch.float32))
+
+
+def from_samples(patcher, samples, sigma, noise=None):
+    """The raw x at sigma of a clean latent and noise; without noise, of an already noisy one."""
+    space = patcher.get_model_object("model_sampling")
+    if torch.count_nonzero(samples) > 0:  # as the host: an empty latent is not shifted
+        samples = patcher.model.process_latent_in(samples)
+    noise = torch.zeros_like(samples) if noise is None else noise.to(samples)
+    return space.noise_scaling(torch.as_tensor(sigma), noise, samples, False)
+
+
+def marked(latent: dict, exact: ExactX) -> dict:
+    """A LATENT like `latent` with the samples that `exact` belongs to."""
+    return {**latent, "samples": exact.belongs_to, KEY: exact}
+
+
+def unmarked(latent: dict, samples) -> dict:
+    """A LATENT like `latent`, finished: new samples and no exact x."""
+    out = {key: value for key, value in latent.items() if key != KEY}
+    return {**out, "samples": samples}
+
+
+class SampleToStep(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalSampleToStep",
+            display_name="Sample To Step (Amodal)",
+            category=SAMPLING,
+            description="Samples steps 0 to k and stops there (section 3.5, equation 4). Resume "
+            "From Step goes on from it bit for bit as if it had never stopped.",
+            inputs=[
+                io.Noise.Input("noise", tooltip="The noise to start from, such as Random Noise."),
+                io.Guider.Input(
+                    "guider", tooltip="Model and prompts for the swapped background, such as "
+                    "CFG Guider with Inpaint Model Conditioning.",
+                ),
+                io.Sampler.Input("sampler", tooltip="Any sampler; the paper uses ddim."),
+                io.Sigmas.Input(
+                    "sigmas", tooltip="The whole schedule; the paper: ddim_uniform, 50 steps."
+                ),
+                io.Latent.Input(
+                    "latent", tooltip="Start from the latent of the swapped background (or an "
+                    "empty one), never of the original picture: it leaks into the result.",
+                ),
+                io.Float.Input(
+                    "k", default=20.0, min=0.0, max=10000.0, step=0.01,
+                    tooltip="The step to stop at; below 1 it is a fraction of all steps.",
+                ),
+            ],
+            outputs=[
+                io.Latent.Output(display_name="latent", tooltip="The noisy latent at step k."),
+                io.Latent.Output(
+                    display_name="preview", tooltip="The clean latent as the model guesses it by "
+                    "step k; decode it to see the object forming.",
+                ),
+                io.Sigmas.Output(display_name="sigmas", tooltip="The rest of the schedule, from k."),
+                io.Int.Output(display_name="k", tooltip="k as a step."),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, noise, guider, sampler, sigmas, latent, k):
+        sigmas = sampling.check_sigmas(sigmas, least_steps=2)
+        image = sampling.check_latent(latent, "latent")
+        image = comfy.sample.fix_empty_latent_channels(guider.model_patcher, image)
+        step = sampling.resolve_k(k, len(sigmas) - 1)
+        x, x0 = sample(
+            noise, guider, Segment(sampler, 0, step), sigmas, latent, image,
+            latent.get("noise_mask"),
+        )
+        sigma = float(sigmas[step])
+        samples = to_samples(guider.model_patcher, x, sigma)
+        exact = ExactX(x, samples, sigma, image, sigmas, step)
+        clean = samples if x0 is None else guider.model_patcher.model.process_latent_out(x0)
+        return io.NodeOutput(
+            marked(latent, exact), unmarked(latent, clean), sigmas[step:].clone(), step
+        )
+
+
+class NoiseToStep(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalNoiseToStep",
+            display_name="Noise To Step (Amodal)",
+            category=SAMPLING,
+            description="Adds noise to a clean latent, up to the noise level of step k "
+            "(AddNoise in section 3.5, equation 5).",
+            inputs=[
+                io.Model.Input("model", tooltip="The model whose noise scaling is to be used."),
+                io.Noise.Input("noise", tooltip="The noise; the first path's may be shared."),
+                io.Sigmas.Input("sigmas", tooltip="The remaining SIGMAS of Sample To Step."),
+                io.Latent.Input("latent", tooltip="The clean latent of the removed background."),
+            ],
+            outputs=[io.Latent.Output(display_name="latent", tooltip="The latent at step k.")],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, model, noise, sigmas, latent):
+        sigma = float(sampling.check_sigmas(sigmas)[0])
+        image = sampling.check_latent(latent, "latent")
+        image = comfy.sample.fix_empty_latent_channels(model, image)
+        drawn = noise.generate_noise({**latent, "samples": image})
+        x = from_samples(model, image, sigma, drawn)
+        return io.NodeOutput(
+            marked(latent, ExactX(x, to_samples(model, x, sigma), sigma, image))
+        )
+
+
+class CompositeAtStep(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalCompositeAtStep",
+            display_name="Composite At Step (Amodal)",
+            category=SAMPLING,
+            description="Puts the noisy object on the noisy removed background (section 3.5).",
+            inputs=[
+                io.Latent.Input("object", tooltip="From Sample To Step: the object, at step k."),
+                io.Latent.Input("background", tooltip="From Noise To Step, at the same step."),
+                io.Mask.Input("mask", tooltip="M^k: the object's mask at step k."),
+            ],
+            outputs=[io.Latent.Output(display_name="latent", tooltip="The composite, at step k.")],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, object, background, mask):
+        front = sampling.check_latent(object, "object")
+        back = sampling.check_latent(background, "background")
+        small = sampling.latent_mask(shapes.as_masks(mask, None, "mask"), front.shape[-2:])
+        samples = sampling.composite(front, back, small)
+        one, other = sampling.exact_x(object), sampling.exact_x(background)
+        if one is None or other is None:
+            return io.NodeOutput(unmarked(object, samples))
+        sampling.check_sigma(other.sigma, one.sigma, "object")
+        exact = one.but(
+            x=sampling.composite(one.x, other.x, small), belongs_to=samples,
+            image=sampling.composite(one.image, other.image, small),
+        )
+        return io.NodeOutput(marked(object, exact))
+
+
+class ResumeFromStep(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalResumeFromStep",
+            display_name="Resume From Step (Amodal)",
+            category=SAMPLING,
+            description="Samples from step k to the end (section 3.5, equation 6). Multi-step "
+            "samplers begin anew here.",
+            inputs=[
+                io.Noise.Input("noise", tooltip="The noise given to Sample To Step."),
+                io.Guider.Input("guider", tooltip="Model and prompts for the original picture."),
+                io.Sampler.Input("sampler", tooltip="The sampler given to Sample To Step."),
+                io.Sigmas.Input("sigmas", tooltip="The remaining SIGMAS of Sample To Step."),
+                io.Latent.Input("latent", tooltip="A latent at step k."),
+                io.Latent.Input(
+                    "image_latent", optional=True,
+                    tooltip="Only for a noise mask: the clean latent to keep outside of it. "
+                    "Leave open to keep what sampling began with.",
+                ),
+            ],
+            outputs=[
+                io.Latent.Output(display_name="latent", tooltip="The finished latent, to decode."),
+                io.Latent.Output(
+                    display_name="denoised", tooltip="The last estimate of the clean latent."
+                ),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, noise, guider, sampler, sigmas, latent, image_latent=None):
+        patcher = guider.model_patcher
+        sigmas = sampling.check_sigmas(sigmas)
+        samples = sampling.check_latent(latent, "latent")
+        exact = sampling.exact_x(latent) or inexact(patcher, samples, float(sigmas[0]))
+        sampling.check_sigma(exact.sigma, float(sigmas[0]), "sigmas")
+        image, mask = exact.image, latent.get("noise_mask")
+        if image_latent is not None:
+            image = sampling.check_latent(image_latent, "image_latent")
+            image = sampling.repeat_to(image, len(exact.x), "image_latent")
+            mask = image_latent.get("noise_mask", mask)
+        whole, first = schedule_of(exact, sigmas)
+        segment = Segment(sampler, first, len(whole) - 1, exact.x)
+        x, x0 = sample(noise, guider, segment, whole, latent, image, mask)
+        end = to_samples(patcher, x, float(whole[-1]))
+        clean = end if x0 is None else patcher.model.process_latent_out(x0)
+        return io.NodeOutput(unmarked(latent, end), unmarked(latent, clean))
+
+
+def inexact(patcher, samples, sigma: float) -> ExactX:
+    """The x of a LATENT that other nodes made or changed; exact to float rounding only."""
+    samples = comfy.sample.fix_empty_latent_channels(patcher, samples)
+    x = from_samples(patcher, samples, sigma)
+    return ExactX(x, samples, sigma, torch.zeros_like(samples))
+
+
+def schedule_of(exact: ExactX, sigmas):
+    """The whole schedule and the step to go on from: the run's own where `sigmas` is its rest."""
+    if exact.sigmas is not None and torch.equal(exact.sigmas[exact.k :], sigmas.cpu()):
+        return exact.sigmas, exact.k
+    return sigmas, 0
+
+
+NODES = [SampleToStep, NoiseToStep, CompositeAtStep, ResumeFromStep]

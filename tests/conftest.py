@@ -1,0 +1,33 @@
+"""Fixtures: the real host in this process, once for all tests; skipped only where there is none."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+import hosting  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def real_host():
+    """The host's own executor with the pack loaded; see hosting.Host."""
+    if hosting.comfy_folder() is None:
+        pytest.skip("no ComfyUI: set COMFYUI to its folder, or make the environment with nox")
+    return hosting.host()
+
+
+@pytest.fixture
+def host(real_host):
+    """`real_host` with empty caches."""
+    real_host.forget()
+    return real_host
+
+
+@pytest.fixture
+def graph():
+    return hosting.Graph()
