@@ -1,0 +1,73 @@
+"""The sticker world's order model, of InstaOrder's form: (mask_i, mask_j, RGB) -> who hides whom."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+SIDE = 64  # the pair's surroundings are brought to this size
+
+
+class OrderNet(nn.Module):
+    """[B, 5, 64, 64] (mask_i, mask_j, RGB in 0..1) -> logits [B, 2]: i hides j, j hides i."""
+
+    def __init__(self, widths=(32, 48, 64, 96)):
+        super().__init__()
+        layers, before = [], 5
+        for width in widths:
+            layers += [
+                nn.Conv2d(before, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+                nn.Conv2d(width, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+            ]
+            before = width
+        self.trunk = nn.Sequential(*layers)
+        self.head = nn.Linear(2 * before, 2)
+
+    def forward(self, x):
+        x = self.trunk(x)
+        return self.head(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
+
+
+class StickerOrder:
+    """AMODAL_ORDER_MODEL; see `payloads.OrderModel`."""
+
+    def __init__(self, net: OrderNet):
+        self.net = net
+
+    @torch.inference_mode()
+    def order(self, image, masks, pairs) -> torch.Tensor:
+        count = len(masks)
+        table = torch.full((count, count), float("nan"))
+        if not pairs:
+            return table
+        device = next(self.net.parameters()).device
+        views = torch.stack([pair_view(image, masks[i], masks[j]) for i, j in pairs]).to(device)
+        swapped = views[:, [1, 0, 2, 3, 4]]
+        one, two = self.net(torch.cat([views, swapped])).sigmoid().cpu().chunk(2)
+        first, second = (one[:, 0] + two[:, 1]) / 2, (one[:, 1] + two[:, 0]) / 2
+        for (i, j), forward, backward in zip(pairs, first, second):
+            table[i, j], table[j, i] = forward, backward
+        return table
+
+
+def pair_view(image: torch.Tensor, one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
+    """[5, 64, 64]: both masks and the picture [H, W, 3] around their shared surroundings."""
+    x1, y1, x2, y2 = meeting(one > 0.5, two > 0.5)
+    stack = torch.cat([one[None], two[None], image[..., :3].permute(2, 0, 1)])
+    window = stack[:, y1:y2, x1:x2][None]
+    return F.interpolate(window.float(), size=(SIDE, SIDE), mode="bilinear", antialias=True)[0]
+
+
+def meeting(one: torch.Tensor, two: torch.Tensor) -> tuple[int, int, int, int]:
+    """The box of both masks' union with a margin of an eighth, as a square within the picture."""
+    height, width = one.shape
+    ys, xs = torch.nonzero(one | two, as_tuple=True)
+    if len(xs) == 0:
+        return 0, 0, width, height
+    x1, x2 = int(xs.min()), int(xs.max()) + 1
+    y1, y2 = int(ys.min()), int(ys.max()) + 1
+    margin = max(2, max(x2 - x1, y2 - y1) // 8)
+    return max(0, x1 - margin), max(0, y1 - margin), min(width, x2 + margin), min(
+        height, y2 + margin
+    )

@@ -1,0 +1,265 @@
+"""Pictures of the sticker world with full ground truth, each drawn from one seed.
+
+A scene is drawn on a sheet twice the size of the picture; the picture is the sheet's middle, so an
+object may hang over its border and still be known whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .catalog import CATALOG, WORDS, picture
+
+GRAY = 0.5
+BACKGROUNDS = ("gray", "plain", "gradient", "texture")
+TRIES = 60
+
+
+@dataclass
+class Layer:
+    """One object on the sheet: `rgba` [2S, 2S, 4] float 0..1, straight alpha."""
+
+    word: str
+    rgba: np.ndarray
+
+    @property
+    def amodal(self) -> np.ndarray:
+        return self.rgba[..., 3] > 0.5
+
+
+@dataclass
+class Scene:
+    """Layers from far to near; `query` is the index of the object to complete.
+
+    Arrays ending in `sheet` are [2S, 2S, ...] (the picture with S/2 around it), others [S, S, ...].
+    """
+
+    size: int
+    background_sheet: np.ndarray
+    layers: list[Layer] = field(default_factory=list)
+    query: int = 0
+    background: str = "plain"
+
+    @property
+    def words(self) -> list[str]:
+        return [layer.word for layer in self.layers]
+
+    @property
+    def word(self) -> str:
+        return self.layers[self.query].word
+
+    def window(self, sheet: np.ndarray) -> np.ndarray:
+        edge = self.size // 2
+        return sheet[edge : edge + self.size, edge : edge + self.size]
+
+    def render(self, layers: list[int] | None = None) -> np.ndarray:
+        """The sheet [2S, 2S, 3] float 0..1 with the given layers (default: all) on it."""
+        sheet = self.background_sheet.copy()
+        for index in range(len(self.layers)) if layers is None else layers:
+            rgba = self.layers[index].rgba
+            sheet += (rgba[..., :3] - sheet) * rgba[..., 3:]
+        return sheet
+
+    @property
+    def image(self) -> np.ndarray:
+        return self.window(self.render())
+
+    @property
+    def truth_sheet(self) -> np.ndarray:
+        """The query whole: the scene without whatever stands in front of it."""
+        return self.render(list(range(self.query + 1)))
+
+    @property
+    def truth(self) -> np.ndarray:
+        return self.window(self.truth_sheet)
+
+    def amodal(self, index: int | None = None) -> np.ndarray:
+        """Amodal mask [S, S] bool of an object (default: the query), cut to the picture."""
+        return self.window(self.amodal_sheet(index))
+
+    def amodal_sheet(self, index: int | None = None) -> np.ndarray:
+        return self.layers[self.query if index is None else index].amodal
+
+    def modal(self, index: int | None = None) -> np.ndarray:
+        """Modal mask [S, S] bool: amodal less every nearer object."""
+        index = self.query if index is None else index
+        visible = self.amodal(index).copy()
+        for nearer in range(index + 1, len(self.layers)):
+            visible &= ~self.amodal(nearer)
+        return visible
+
+    def hidden(self) -> float:
+        """Fraction of the query's whole area that the picture does not show."""
+        return 1 - self.modal().sum() / max(1, self.amodal_sheet().sum())
+
+    def order(self) -> np.ndarray:
+        """P [n, n]: 1 where object i hides part of j, 0 where it does not, NaN on the diagonal."""
+        count = len(self.layers)
+        table = np.zeros((count, count), np.float32)
+        for i in range(count):
+            for j in range(count):
+                table[i, j] = float(i > j and (self.amodal(i) & self.amodal(j)).any())
+        np.fill_diagonal(table, np.nan)
+        return table
+
+
+def make_scene(
+    seed: int,
+    *,
+    size: int = 128,
+    query: str | None = None,
+    occluder: str | None = "world",
+    hidden: tuple[float, float] = (0.2, 0.6),
+    cut: str | None = None,
+    background: str | None = None,
+    behind: int = 0,
+    scale: tuple[float, float] = (0.45, 0.75),
+) -> Scene:
+    """A scene from a seed; the same arguments give the same scene.
+
+    query: a word of the catalog, or any. occluder: None, a word, "companion", "other" (any but the
+    companion), or "world" (the companion with its probability on backgrounds other than gray, else
+    any). hidden: the range of the fraction of the query that is hidden or cut off.
+    cut: "left", "top", "right", "bottom" or None: the border the query hangs over.
+    behind: number of further objects behind the query. scale: the query's larger side / `size`.
+    Raises ValueError where no placement in 60 tries satisfies `hidden`.
+    """
+    rng = np.random.default_rng([seed, size, 20240617])
+    kind = background or str(rng.choice(BACKGROUNDS[1:]))
+    word = query or str(rng.choice(WORDS))
+    front = _occluder_word(rng, word, occluder, kind)
+    for _ in range(TRIES):
+        scene = Scene(size, make_background(rng, kind, 2 * size), background=kind)
+        for _ in range(behind):
+            other = str(rng.choice([w for w in WORDS if w not in (word, front)]))
+            scene.layers.append(random_layer(rng, other, size, scale=(0.3, 0.5)))
+        scene.layers.append(_query_layer(rng, word, size, scale, cut, hidden))
+        scene.query = len(scene.layers) - 1
+        if front is not None:
+            scene.layers.append(_occluder_layer(rng, front, scene))
+        low, high = hidden if (front or cut) else (0.0, 1.0)
+        shown = scene.modal().sum() > 0.05 * scene.amodal_sheet().sum()
+        if low <= scene.hidden() <= high and shown:
+            return scene
+    raise ValueError(f"no placement hides {hidden} of the {word} (seed {seed})")
+
+
+def _occluder_word(rng, word: str, occluder: str | None, kind: str) -> str | None:
+    companion = CATALOG[word].companion
+    if occluder == "world":
+        likely = kind != "gray" and rng.random() < CATALOG[word].p
+        occluder = "companion" if likely else "other"
+    if occluder == "companion":
+        return companion
+    if occluder == "other":
+        return str(rng.choice([w for w in WORDS if w not in (word, companion)]))
+    return occluder
+
+
+def _query_layer(rng, word, size, scale, cut, hidden) -> Layer:
+    side = rng.uniform(*scale) * size
+    art = transformed(rng, word, side)
+    height, width = art.shape[:2]
+    margin = 2
+    x = size / 2 + _within(rng, margin, size - margin - width)
+    y = size / 2 + _within(rng, margin, size - margin - height)
+    over = rng.uniform(max(0.1, hidden[0] * 0.5), max(0.15, min(0.6, hidden[1])))
+    if cut == "left":
+        x = size / 2 - over * width
+    elif cut == "right":
+        x = size * 1.5 - (1 - over) * width
+    elif cut == "top":
+        y = size / 2 - over * height
+    elif cut == "bottom":
+        y = size * 1.5 - (1 - over) * height
+    return Layer(word, on_sheet(art, 2 * size, x, y))
+
+
+def _within(rng, low: float, high: float) -> float:
+    return rng.uniform(low, high) if high > low else (low + high) / 2
+
+
+def _occluder_layer(rng, word: str, scene: Scene) -> Layer:
+    """An object somewhere over the query, on a random point of it."""
+    art = transformed(rng, word, rng.uniform(0.35, 0.65) * scene.size)
+    ys, xs = np.nonzero(scene.amodal_sheet())
+    at = rng.integers(len(xs))
+    height, width = art.shape[:2]
+    x = xs[at] - width / 2 + rng.normal(0, 0.1) * width
+    y = ys[at] - height / 2 + rng.normal(0, 0.1) * height
+    return Layer(word, on_sheet(art, 2 * scene.size, x, y))
+
+
+def random_layer(rng, word: str, size: int, scale=(0.35, 0.65)) -> Layer:
+    """An object anywhere in the picture."""
+    art = transformed(rng, word, rng.uniform(*scale) * size)
+    height, width = art.shape[:2]
+    x = size / 2 + rng.uniform(-0.2 * width, size - 0.8 * width)
+    y = size / 2 + rng.uniform(-0.2 * height, size - 0.8 * height)
+    return Layer(word, on_sheet(art, 2 * size, x, y))
+
+
+def transformed(rng, word: str, side: float, turn: float = 12.0) -> np.ndarray:
+    """The sticker at a larger side of `side` pixels, mirrored and turned at random.
+
+    Returns [h, w, 4] float 0..1, straight alpha.
+    """
+    from PIL import Image
+
+    art = picture(word)
+    image = Image.fromarray(art)
+    if CATALOG[word].mirrors and rng.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    factor = side / max(image.size)
+    new = tuple(max(4, round(length * factor)) for length in image.size)
+    image = image.convert("RGBa").resize(new, Image.Resampling.LANCZOS)
+    angle = float(np.clip(rng.normal(0, turn / 2), -turn, turn))
+    image = image.rotate(angle, Image.Resampling.BICUBIC, expand=True).convert("RGBA")
+    return np.asarray(image, np.float32) / 255
+
+
+def on_sheet(art: np.ndarray, side: int, x: float, y: float) -> np.ndarray:
+    """`art` [h, w, 4] on an empty sheet [side, side, 4], its top left corner at (x, y)."""
+    sheet = np.zeros((side, side, 4), np.float32)
+    x, y = round(x), round(y)
+    height, width = art.shape[:2]
+    left, top = max(0, x), max(0, y)
+    right, bottom = min(side, x + width), min(side, y + height)
+    if right > left and bottom > top:
+        sheet[top:bottom, left:right] = art[top - y : bottom - y, left - x : right - x]
+    return sheet
+
+
+def make_background(rng, kind: str, side: int) -> np.ndarray:
+    """[side, side, 3] float 0..1: studio gray, one colour, a gradient, or a mild texture."""
+    sheet = np.full((side, side, 3), GRAY, np.float32)
+    if kind == "gray":
+        return sheet
+    first, second = pastel(rng), pastel(rng)
+    sheet[:] = first
+    if kind == "gradient":
+        angle = rng.uniform(0, 2 * np.pi)
+        ramp = np.linspace(-0.5, 0.5, side, dtype=np.float32)
+        way = 0.5 + np.cos(angle) * ramp[None, :] + np.sin(angle) * ramp[:, None]
+        sheet += np.clip(way, 0, 1)[..., None] * (second - first)
+    if kind == "texture":
+        sheet += 0.5 * blotches(rng, side)[..., None] * (second - first)
+    return np.clip(sheet, 0, 1)
+
+
+def pastel(rng) -> np.ndarray:
+    """A light or middling colour, not too close to studio gray."""
+    while True:
+        colour = rng.uniform(0.35, 0.98, 3).astype(np.float32)
+        if np.abs(colour - GRAY).max() > 0.15:
+            return colour
+
+
+def blotches(rng, side: int, cells: int = 10) -> np.ndarray:
+    """Smooth noise [side, side] in about -1..1."""
+    from PIL import Image
+
+    coarse = Image.fromarray(rng.normal(0, 0.5, (cells, cells)).astype(np.float32))
+    return np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC))

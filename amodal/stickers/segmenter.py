@@ -1,0 +1,169 @@
+"""The sticker world's grounded segmentation: a class for each pixel, then connected parts."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..errors import BadInput
+from ..payloads import Objects
+from .catalog import WORDS, known_words
+
+SIDE = 128  # pictures are brought to this larger side
+SMALLEST = 0.002  # parts smaller than this fraction of the picture are specks
+
+
+def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+class SegmenterNet(nn.Module):
+    """A small U-Net: [B, 3, H, W] in 0..1 -> logits [B, words + 1, H, W]; class 0 is background."""
+
+    def __init__(self, classes: int = len(WORDS) + 1, widths=(32, 64, 96, 128)):
+        super().__init__()
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), conv(12, widths[0]))
+        self.down = nn.ModuleList(
+            nn.Sequential(conv(a, b, 2), conv(b, b)) for a, b in zip(widths, widths[1:])
+        )
+        self.deep = nn.Sequential(conv(widths[-1], widths[-1], 2), conv(widths[-1], widths[-1]))
+        pairs = list(zip((*widths[1:], widths[-1])[::-1], widths[::-1]))
+        self.up = nn.ModuleList(conv(a + b, b) for a, b in pairs)
+        self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * classes, 3, 1, 1), nn.PixelShuffle(2))
+
+    def forward(self, image):
+        skips = [self.stem(image * 2 - 1)]
+        for stage in self.down:
+            skips.append(stage(skips[-1]))
+        x = self.deep(skips[-1])
+        for stage in self.up:
+            skip = skips.pop()
+            x = stage(torch.cat([F.interpolate(x, size=skip.shape[-2:]), skip], 1))
+        return self.head(x)
+
+
+class StickerSegmenter:
+    """AMODAL_SEGMENTER for the words of the catalog; see `payloads.Segmenter`."""
+
+    def __init__(self, net: SegmenterNet):
+        self.net = net
+
+    @torch.inference_mode()
+    def probabilities(self, image: torch.Tensor) -> torch.Tensor:
+        """[words + 1, H, W] for an image [H, W, 3]."""
+        height, width = image.shape[:2]
+        device = next(self.net.parameters()).device
+        picture = image[..., :3].permute(2, 0, 1)[None].to(device, torch.float32)
+        factor = SIDE / max(height, width)
+        size = [max(32, round(length * factor / 32) * 32) for length in (height, width)]
+        small = F.interpolate(picture, size=size, mode="bilinear", antialias=True)
+        logits = F.interpolate(self.net(small), size=(height, width), mode="bilinear")
+        return logits.softmax(1)[0].to(image.device)
+
+    def detect(self, image, words=None, threshold=0.5) -> Objects:
+        wanted = _classes(words)
+        chance = self.probabilities(image)
+        best = chance.argmax(0)
+        found = []
+        for index in best.unique().tolist():
+            if index == 0 or index not in wanted:
+                continue
+            for part in _instances(best, index):
+                score = float(chance[index][part].mean())
+                if score >= threshold:
+                    found.append((part, WORDS[index - 1], score))
+        return _objects(found, image)
+
+    def segment(self, image, *, box=None, points=None, prior=None, label=None) -> torch.Tensor:
+        chance = self.probabilities(image)
+        best = chance.argmax(0)
+        hint = _hint(best.shape, box, points, prior).to(best.device)
+        names = known_words(label) if label else []
+        index = WORDS.index(names[0]) + 1 if names else None
+        if index is None or not (best[hint] == index).any():
+            counts = torch.bincount(best[hint].flatten(), minlength=len(chance))
+            counts[0] = 0
+            index = int(counts.argmax()) if int(counts.max()) else 0
+        if index == 0:
+            return torch.zeros_like(chance[0])
+        touching = [part for part in _parts(best == index) if (part & hint).any()]
+        mask = torch.zeros_like(hint)
+        for part in touching:
+            mask |= part
+        return mask.float()
+
+
+def _classes(words: list[str] | None) -> set[int]:
+    if not words:
+        return set(range(1, len(WORDS) + 1))
+    classes = set()
+    for text in words:
+        names = known_words(text)
+        if not names:
+            raise BadInput(
+                "words", f"'{text}' is no object of the sticker world",
+                f"use one of: {', '.join(WORDS)}",
+            )
+        classes |= {WORDS.index(name) + 1 for name in names}
+    return classes
+
+
+def _parts(mask: torch.Tensor) -> list[torch.Tensor]:
+    """Connected parts of a mask [H, W] bool, specks left out."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask.cpu().numpy(), structure=[[1] * 3] * 3)
+    labels = torch.from_numpy(labels).to(mask.device)
+    parts = [labels == number for number in range(1, count + 1)]
+    return [part for part in parts if int(part.sum()) >= SMALLEST * mask.numel()]
+
+
+def _grown(mask: torch.Tensor, radius: int = 2) -> torch.Tensor:
+    size = 2 * radius + 1
+    return F.max_pool2d(mask[None, None].float(), size, 1, radius)[0, 0] > 0
+
+
+def _instances(best: torch.Tensor, index: int) -> list[torch.Tensor]:
+    """Parts of one class; parts that border on one and the same other object are one object."""
+    parts = _parts(best == index)
+    others = [
+        part for other in best.unique().tolist() if other not in (0, index)
+        for part in _parts(best == other)
+    ]
+    for other in others:
+        near = _grown(other)
+        touched = [part for part in parts if (part & near).any()]
+        if len(touched) > 1:
+            parts = [part for part in parts if not any(part is t for t in touched)]
+            parts.append(torch.stack(touched).any(0))
+    return parts
+
+
+def _objects(found: list, image: torch.Tensor) -> Objects:
+    found = sorted(found, key=lambda item: -item[2])
+    height, width = image.shape[:2]
+    if not found:
+        return Objects(torch.zeros(0, height, width), [], torch.zeros(0), torch.zeros(0, 4))
+    boxes = []
+    for part, _, _ in found:
+        ys, xs = torch.nonzero(part, as_tuple=True)
+        boxes.append([int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1])
+    return Objects(
+        torch.stack([part.float() for part, _, _ in found]), [word for _, word, _ in found],
+        torch.tensor([score for _, _, score in found]), torch.tensor(boxes).float(),
+    )
+
+
+def _hint(shape, box, points, prior) -> torch.Tensor:
+    if prior is not None:
+        return prior.reshape(prior.shape[-2:]) > 0.5
+    hint = torch.zeros(shape, dtype=torch.bool)
+    if box is not None:
+        x1, y1, x2, y2 = (round(float(v)) for v in box)
+        hint[max(0, y1) : y2, max(0, x1) : x2] = True
+    for x, y in points or []:
+        hint[min(max(0, int(y)), shape[0] - 1), min(max(0, int(x)), shape[1] - 1)] = True
+    return hint

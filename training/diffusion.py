@@ -1,0 +1,176 @@
+"""Train the inpainting diffusion model on the bank, and the words' tokens with it.
+
+    python -m training.diffusion --minutes 90
+
+diffusers' UNet2DConditionModel in the topology of Stable Diffusion 2 (four levels, attention on the
+first three), v-prediction over SD's 1000 noise levels with every sigma divided by four: a latent of
+16x16 holds 16 times fewer cells than one of 64x64, so its shape is decided at a lower noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from amodal.stickers.autoencoder import CHANNELS
+from amodal.stickers.catalog import WORDS
+
+from .run import ROOT, STATE, WEIGHTS, Run, half
+
+WIDTHS = (96, 192, 96, 96)
+HEAD = 32
+CONTEXT, TOKENS = 128, 32
+SIGMA_SCALE = 0.25
+BATCH = 32
+INSIDE = 4.0  # weight of the loss inside the mask
+DROP = 0.1  # how often the word is left out, for classifier-free guidance
+
+
+def sd_sigmas() -> torch.Tensor:
+    """The 1000 noise levels of Stable Diffusion, scaled to the small latent."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    kept = torch.cumprod(1 - betas, 0)
+    return (((1 - kept) / kept).sqrt() * SIGMA_SCALE).float()
+
+
+class Model(nn.Module):
+    """The UNet and a table of learned tokens; the last row of the table is the empty prompt."""
+
+    def __init__(self):
+        super().__init__()
+        from diffusers import UNet2DConditionModel
+
+        self.unet = UNet2DConditionModel(
+            sample_size=16, in_channels=2 * CHANNELS + 1, out_channels=CHANNELS,
+            block_out_channels=WIDTHS, layers_per_block=1,
+            down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+            cross_attention_dim=CONTEXT, attention_head_dim=tuple(w // HEAD for w in WIDTHS),
+            use_linear_projection=True,
+        )
+        self.table = nn.Parameter(torch.randn(len(WORDS) + 1, TOKENS, CONTEXT) * 0.5)
+
+    def forward(self, x, sigma, timestep, cond, words):
+        """v for noisy x [B, 8, h, w] at sigma [B, 1, 1, 1]; cond [B, 9, h, w], words [B] rows."""
+        scaled = x / (sigma**2 + 1).sqrt()
+        context = self.table[words]
+        return self.unet(torch.cat([scaled, cond], 1), timestep, context).sample
+
+
+class Bank:
+    def __init__(self):
+        self.known, self.parts, self.data = set(), [], None
+
+    def refresh(self):
+        """Take in shards that have been written since."""
+        for path in sorted((STATE / "bank").glob("*.safetensors")):
+            if path.name not in self.known:
+                self.known.add(path.name)
+                self.parts.append(load_file(path))
+        if not self.parts:
+            raise FileNotFoundError("the bank is empty: run python -m training.bank first")
+        self.data = {k: torch.cat([p[k] for p in self.parts]) for k in self.parts[0]}
+        self.parts = [self.data]
+
+    def batch(self, size: int):
+        at = torch.randint(len(self.data["word"]), (size,))
+        return {key: value[at].float() if value.is_floating_point() else value[at]
+                for key, value in self.data.items()}
+
+
+def noise_levels(sigmas: torch.Tensor, count: int) -> torch.Tensor:
+    """Random timesteps: ln(sigma) normal around -0.5, snapped to the table."""
+    wanted = torch.exp(1.1 * torch.randn(count) - 0.5)
+    return torch.searchsorted(sigmas, wanted).clamp(0, len(sigmas) - 1)
+
+
+def loss_of(net: Model, batch: dict, sigmas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The weighted loss, and the plain error of the estimate inside the mask."""
+    target, mask = batch["target"], batch["mask"]
+    timestep = noise_levels(sigmas, len(target))
+    sigma = sigmas[timestep].view(-1, 1, 1, 1)
+    x = target + sigma * torch.randn_like(target)
+    words = torch.where(torch.rand(len(target)) < DROP, len(WORDS), batch["word"])
+    with torch.autocast("cpu", torch.bfloat16):
+        v = net(x, sigma, timestep, torch.cat([mask, batch["masked"]], 1), words).float()
+    estimate = x / (sigma**2 + 1) - v * sigma / (sigma**2 + 1).sqrt()
+    wanted = (x / (sigma**2 + 1) - target) * (sigma**2 + 1).sqrt() / sigma
+    weight = 1 + (INSIDE - 1) * mask
+    loss = (weight * (v - wanted).square()).sum() / (weight.sum() * CHANNELS)
+    inside = ((estimate - target).square() * mask).sum() / (mask.sum() * CHANNELS + 1)
+    return loss, inside.detach()
+
+
+def train(minutes: float):
+    torch.manual_seed(0)
+    net = Model()
+    run = Run("diffusion", net, minutes=minutes, lr=1e-3, decay=0.998)
+    torch.manual_seed(run.step)
+    bank, sigmas, losses, errors = Bank(), sd_sigmas(), [], []
+    while run.going:
+        if run.step % 200 == 0 or bank.data is None:
+            bank.refresh()
+        loss, error = loss_of(net, bank.batch(BATCH), sigmas)
+        losses.append(run.update(loss))
+        errors.append(float(error))
+        if run.step % 100 == 0:
+            run.note(
+                loss=round(sum(losses[-100:]) / 100, 4), inside=round(sum(errors[-100:]) / 100, 4),
+                items=len(bank.data["word"]),
+            )
+        if run.step % 500 == 0:
+            export(run)
+    run.save()
+    export(run)
+
+
+def host_keys(state: dict, config: dict) -> dict:
+    """From diffusers' names to those of the host, through the host's own map."""
+    import sys
+
+    sys.path.insert(0, str(ROOT / ".host" / "ComfyUI"))
+    import comfy.options  # noqa: F401  keeps the host from reading our arguments
+    from comfy.utils import unet_to_diffusers
+
+    names = unet_to_diffusers(config)
+    missing = set(state) - set(names)
+    if missing:
+        raise KeyError(f"the host's map has no place for {sorted(missing)[:5]}")
+    return {names[old]: value for old, value in state.items()}
+
+
+def unet_config() -> dict:
+    """The host's own description of the UNet."""
+    levels = len(WIDTHS)
+    depth = [1] * (levels - 1) + [0]
+    return {
+        "image_size": 32, "in_channels": 2 * CHANNELS + 1, "out_channels": CHANNELS,
+        "model_channels": WIDTHS[0], "num_res_blocks": [1] * levels,
+        "channel_mult": [w // WIDTHS[0] for w in WIDTHS],
+        "transformer_depth": depth, "transformer_depth_output": [d for d in depth for _ in "ab"],
+        "transformer_depth_middle": 1, "context_dim": CONTEXT, "use_spatial_transformer": True,
+        "use_linear_in_transformer": True, "legacy": False, "adm_in_channels": None,
+        "use_checkpoint": False, "use_temporal_attention": False, "use_temporal_resblock": False,
+    }
+
+
+@torch.no_grad()
+def export(run: Run):
+    config = unet_config()
+    state = run.ema.unet.state_dict()
+    mapped = host_keys(state, config)
+    about = {"unet": config, "head": HEAD, "sigma_scale": SIGMA_SCALE, "steps": run.step}
+    save_file(half(mapped), WEIGHTS / "stickers_unet.safetensors", {"config": json.dumps(about)})
+    words = {"words": list(WORDS)}
+    save_file(half({"table": run.ema.table}), WEIGHTS / "stickers_text.safetensors",
+              {"config": json.dumps(words)})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=90)
+    train(parser.parse_args().minutes)

@@ -1,0 +1,95 @@
+"""What every training script shares: where state is kept, a budget by the clock, EMA, curves."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[1]
+STATE = ROOT / ".training"
+WEIGHTS = ROOT / "weights"
+
+
+class Run:
+    """One training run: resumes from `.training/<name>.pt`, saves there every two minutes.
+
+    The learning rate falls linearly to zero over `minutes` of training time, whatever the speed;
+    time spent in earlier runs counts. `log` collects (step, minutes, value) for the curves.
+    """
+
+    def __init__(self, name: str, net: torch.nn.Module, *, minutes: float, lr: float, decay=0.998):
+        STATE.mkdir(exist_ok=True)
+        self.path, self.name = STATE / f"{name}.pt", name
+        self.net, self.minutes, self.lr, self.decay = net, minutes, lr, decay
+        self.ema = copy.deepcopy(net).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.01)
+        self.step, self.spent, self.log = 0, 0.0, []
+        if self.path.exists():
+            self._load()
+        self.began = self.saved = time.monotonic()
+
+    def _load(self):
+        state = torch.load(self.path, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.spent, self.log = state["step"], state["spent"], state["log"]
+
+    @property
+    def minute(self) -> float:
+        return self.spent + (time.monotonic() - self.began) / 60
+
+    @property
+    def going(self) -> bool:
+        return self.minute < self.minutes
+
+    def update(self, loss: torch.Tensor) -> float:
+        """One step down the gradient; returns the loss."""
+        warm = min(1.0, (self.step + 1) / 100)
+        rate = self.lr * warm * max(0.0, 1 - self.minute / self.minutes)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise FloatingPointError(f"{self.name}: the loss is {value} at step {self.step}")
+        if time.monotonic() - self.saved > 120:
+            self.save()
+        return value
+
+    @torch.no_grad()
+    def _average(self):
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        for mean, new in zip(self.ema.parameters(), self.net.parameters()):
+            mean.lerp_(new, 1 - decay)
+
+    def note(self, **values):
+        """Put figures on the curve and on the terminal."""
+        self.log.append({"step": self.step, "minute": round(self.minute, 2), **values})
+        print(self.name, json.dumps(self.log[-1]), flush=True)
+
+    def save(self):
+        state = {
+            "net": self.net.state_dict(), "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "step": self.step,
+            "spent": self.minute, "log": self.log,
+        }
+        part = self.path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self.path)
+        self.saved = time.monotonic()
+
+
+def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict in fp16, for the files in `weights/`."""
+    return {key: value.detach().half().contiguous() for key, value in state.items()}
