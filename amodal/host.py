@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 import urllib.error
-import urllib.request
 from pathlib import Path
+
+from .client import opener
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".host"  # what tools/make_host.py makes
@@ -179,7 +180,7 @@ def has_accelerator(python: Path) -> bool:
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/system_stats", timeout=5) as reply:
+        with opener(url)(f"{url}/system_stats", timeout=5) as reply:
             return reply.status == 200
     except (urllib.error.URLError, OSError):
         return False

@@ -1,0 +1,135 @@
+"""Runs a completion workflow on a host and stores what it gives: pictures and result.json.
+
+What to store is found by the titles of the workflow's nodes; see TITLES.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import workflow
+from .client import Client, Event, Run
+
+TITLES = {  # the file we write -> the node that shows it
+    "completed.png": "Completed object",
+    "amodal_mask.png": "Amodal mask",
+    "overlay.png": "Overlay",
+}
+TEXTS = {"status": "Status", "passes": "Passes", "report": "Report", "offset": "Offset"}
+PASS = "Pass"  # in the loop's body: one picture for each pass
+FREE = ("completed", "nothing to complete")  # how a status starts when all is well
+
+
+@dataclass
+class Completion:
+    """What a run gave: `result` is what result.json holds, `files` what was written."""
+
+    result: dict
+    files: dict[str, Path]
+    passes: list[Path]
+
+    @property
+    def ok(self) -> bool:
+        return self.result["status"].startswith(FREE)
+
+
+def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None) -> Completion:
+    """Runs a filled prompt and writes completed.png (RGBA), amodal_mask.png, overlay.png,
+    pass_1.png, ... and result.json to `out`. `about` goes into result.json as it is.
+
+    Raises client.RunError where the host refuses or breaks off the run, BadInput where the workflow
+    lacks a node with one of the titles.
+    """
+    shown = {name: workflow.need(prompt, title) for name, title in TITLES.items()}
+    told = {name: workflow.titled(prompt, title) for name, title in TEXTS.items()}
+    each_pass = workflow.titled(prompt, PASS)
+    run = client.run(prompt, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for name, node in shown.items():
+        for image in run.images(node)[-1:]:
+            files[name] = client.fetch(image, out / name)
+    passes = [
+        client.fetch(image, out / f"pass_{number}.png")
+        for number, image in enumerate(run.images(each_pass or ""), start=1)
+    ]
+    result = {**summary(run, prompt, told), **about, "host": version(client)}
+    result["files"] = sorted([*files, *(path.name for path in passes)])
+    (out / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return Completion(result, files, passes)
+
+
+def summary(run: Run, prompt: dict, told: dict) -> dict:
+    """Status, passes, report, offset as the nodes told them, and where the time went."""
+    texts = {name: run.text(node or "") for name, node in told.items()}
+    if not texts["status"]:
+        texts["status"] = run.blocked[0] if run.blocked else "not completed"
+    passes = texts["passes"]
+    return {
+        **texts,
+        "passes": int(passes) if passes.isdigit() else None,
+        "report": texts["report"].splitlines(),
+        "messages": run.blocked,
+        "seconds": {"total": round(run.total, 3), "by_stage": by_stage(run, prompt)},
+    }
+
+
+def by_stage(run: Run, prompt: dict) -> dict[str, float]:
+    """Seconds of each node class over all passes, longest first."""
+    stages: dict[str, float] = {}
+    for node, seconds in run.seconds.items():
+        kind = prompt[node]["class_type"] if node in prompt else node
+        stages[kind] = stages.get(kind, 0.0) + seconds
+    return {k: round(s, 3) for k, s in sorted(stages.items(), key=lambda item: -item[1])}
+
+
+def version(client: Client) -> str:
+    system = client.get("/system_stats")["system"]
+    return f"ComfyUI {system.get('comfyui_version', '?')}, torch {system.get('pytorch_version')}"
+
+
+class Bar:
+    """A progress bar in sampling steps, one for each run: call it with each Event.
+
+    How many passes there will be is not known before; the bar grows by `steps` with each.
+    """
+
+    def __init__(self, title: str, prompt: dict, quiet: bool = False):
+        from tqdm import tqdm
+
+        schedulers = (node["inputs"].get("steps") for node in prompt.values())
+        self._steps = next((steps for steps in schedulers if isinstance(steps, int)), 50)
+        self._prompt, self._title = prompt, title
+        self._done = 0  # steps of the sampling nodes that came before the current one
+        self._now: tuple[str | None, int] = (None, 0)
+        self._bar = tqdm(total=self._steps, desc=title, unit="step", disable=quiet, leave=True)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *error) -> None:
+        if not any(error):
+            self._bar.total = self._bar.n
+            self._bar.set_description(self._title)
+        self._bar.close()
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "executing":
+            node = self._prompt.get(event.data.get("display_node") or "")
+            if node:
+                name = node.get("_meta", {}).get("title") or node["class_type"]
+                self._bar.set_description(f"{self._title}: {name}"[:60])
+        elif event.kind == "progress" and event.data.get("max", 0) > 1:
+            self._step(event.data.get("node"), event.data["value"], event.data["max"])
+
+    def _step(self, node: str | None, value: int, of: int) -> None:
+        before, steps = self._now
+        if node != before:
+            self._done += steps
+        self._now = (node, of)
+        while self._bar.total < self._done + of:
+            self._bar.total += self._steps
+        self._bar.n = self._done + value
+        self._bar.refresh()
