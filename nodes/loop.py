@@ -44,13 +44,14 @@ class LoopStart(io.ComfyNode):
                 ),
             ],
             outputs=[
-                types.Loop.Output("loop", tooltip="To Loop End."),
-                io.Image.Output("pass_image", tooltip="The canvas as this pass finds it."),
+                types.Loop.Output("pass_loop", display_name="loop", tooltip="To Loop End."),
+                io.Image.Output("pass_image", display_name="image", tooltip="The canvas as this pass finds it."),
                 io.Mask.Output(
-                    "pass_mask", tooltip="Modal mask in pass 1, later the last pass' amodal mask."
+                    "pass_mask", display_name="mask",
+                    tooltip="Modal mask in pass 1, later the last pass' amodal mask."
                 ),
-                types.Crop.Output("pass_canvas", tooltip="Where the original lies on the canvas."),
-                io.Int.Output("pass_number", tooltip="1, 2, ..."),
+                types.Crop.Output("pass_canvas", display_name="canvas", tooltip="Where the original lies on the canvas."),
+                io.Int.Output("pass_number", display_name="number", tooltip="1, 2, ..."),
             ],
         )
 
@@ -90,7 +91,7 @@ class PassSeed(io.ComfyNode):
                     tooltip="The pass, from Loop Start.",
                 ),
             ],
-            outputs=[io.Int.Output("pass_seed", tooltip="The seed of this pass.")],
+            outputs=[io.Int.Output("pass_seed", display_name="seed", tooltip="The seed of this pass.")],
         )
 
     @classmethod
@@ -130,9 +131,9 @@ class CheckOcclusion(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Mask.Output("inpaint", tooltip="What to paint. Skips what follows when empty."),
-                io.Boolean.Output("occluded", tooltip="Is there anything to paint?"),
-                io.String.Output("reason", tooltip="What hides the object, in words."),
+                io.Mask.Output("inpaint", display_name="inpaint", tooltip="What to paint. Skips what follows when empty."),
+                io.Boolean.Output("occluded", display_name="occluded", tooltip="Is there anything to paint?"),
+                io.String.Output("reason", display_name="reason", tooltip="What hides the object, in words."),
             ],
         )
 
@@ -182,15 +183,15 @@ class LoopEnd(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("final_image", tooltip="The canvas after the last pass."),
-                io.Mask.Output("final_mask", tooltip="The amodal mask on that canvas."),
-                types.Crop.Output("final_canvas", tooltip="Where the original lies on it."),
+                io.Image.Output("final_image", display_name="image", tooltip="The canvas after the last pass."),
+                io.Mask.Output("final_mask", display_name="mask", tooltip="The amodal mask on that canvas."),
+                types.Crop.Output("final_canvas", display_name="canvas", tooltip="Where the original lies on it."),
                 io.String.Output(
-                    "status",
+                    "status", display_name="status",
                     tooltip="completed, nothing to complete, unchanged, or stopped at cap.",
                 ),
-                io.Int.Output("passes", tooltip="How many passes painted something."),
-                io.String.Output("report", tooltip="One line for each pass."),
+                io.Int.Output("passes", display_name="passes", tooltip="How many passes painted something."),
+                io.String.Output("report", display_name="report", tooltip="One line for each pass."),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
             enable_expand=True,

@@ -164,9 +164,9 @@ class Checkpoint(io.ComfyNode):
             description="The embedded inpainting diffusion model, for pictures of 128x128.",
             inputs=[],
             outputs=[
-                io.Model.Output("model", tooltip="Inpainting model (latent, mask, masked latent)."),
-                io.Clip.Output("clip", tooltip="Knows the sticker world's words."),
-                io.Vae.Output("vae", tooltip="8x smaller, 8 channels."),
+                io.Model.Output("model", display_name="model", tooltip="Inpainting model (latent, mask, masked latent)."),
+                io.Clip.Output("clip", display_name="clip", tooltip="Knows the sticker world's words."),
+                io.Vae.Output("vae", display_name="vae", tooltip="8x smaller, 8 channels."),
             ],
         )
 
@@ -185,7 +185,7 @@ class Segmenter(io.ComfyNode):
             category=STICKERS,
             description="Finds the sticker world's objects by name.",
             inputs=[],
-            outputs=[types.Segmenter.Output("segmenter", tooltip="Detects and segments.")],
+            outputs=[types.Segmenter.Output("segmenter", display_name="segmenter", tooltip="Detects and segments.")],
         )
 
     @classmethod
@@ -203,7 +203,7 @@ class Order(io.ComfyNode):
             category=STICKERS,
             description="Tells which of two stickers hides the other.",
             inputs=[],
-            outputs=[types.OrderModel.Output("order_model", tooltip="Pairwise occlusion order.")],
+            outputs=[types.OrderModel.Output("order_model", display_name="order_model", tooltip="Pairwise occlusion order.")],
         )
 
     @classmethod
@@ -241,11 +241,11 @@ class Scene(io.ComfyNode):
                              tooltip="Side of the picture in pixels."),
             ],
             outputs=[
-                io.Image.Output("image", tooltip="The scene."),
-                io.Mask.Output("mask", tooltip="Modal mask of the object: its visible pixels."),
-                io.String.Output("label", tooltip="The object's word."),
-                io.Image.Output("truth", tooltip="The scene without what hides the object."),
-                io.Mask.Output("amodal", tooltip="Amodal mask of the object within the picture."),
+                io.Image.Output("image", display_name="image", tooltip="The scene."),
+                io.Mask.Output("mask", display_name="mask", tooltip="Modal mask of the object: its visible pixels."),
+                io.String.Output("label", display_name="label", tooltip="The object's word."),
+                io.Image.Output("truth", display_name="truth", tooltip="The scene without what hides the object."),
+                io.Mask.Output("amodal", display_name="amodal", tooltip="Amodal mask of the object within the picture."),
             ],
         )
 
