@@ -34,7 +34,7 @@ def backdrop(image: torch.Tensor, background: str, own=None, seed: int = 0) -> t
         return torch.rand(image.shape, generator=generator).to(image)
     if background == "image":
         if own is None:
-            raise BadInput("own", "is not connected", "connect a picture or choose another background")
+            raise BadInput("own", "is not connected", "connect it or choose another background")
         return shapes.paired(len(image), covering(own, tuple(image.shape[1:3])), "own").to(image)
     raise BadInput("background", f"'{background}' is unknown", f"choose of {', '.join(CHOICES)}")
 
@@ -59,7 +59,8 @@ def blurred(image: torch.Tensor, width: float = 0.08) -> torch.Tensor:
     kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     kernel = (kernel / kernel.sum()).to(image).expand(3, 1, -1)
     pixels = small.movedim(-1, 1)
-    for shape, pad in (((3, 1, -1, 1), (0, 0, reach, reach)), ((3, 1, 1, -1), (reach, reach, 0, 0))):
+    down, across = ((3, 1, -1, 1), (0, 0, reach, reach)), ((3, 1, 1, -1), (reach, reach, 0, 0))
+    for shape, pad in (down, across):
         padded = F.pad(pixels, pad, mode="replicate")
         pixels = F.conv2d(padded, kernel.reshape(shape), groups=3)
     return shapes.resize(pixels.movedim(1, -1).contiguous(), (height, wide), "bilinear")

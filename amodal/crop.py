@@ -82,34 +82,38 @@ def shifted(box: Box, x: int, y: int) -> Box:
 
 
 def unknown_in(canvas: Crop, box: Box) -> torch.Tensor:
-    """[h, w], 1 where the canvas in this box is neither original nor painted by a pass.
+    """Boolean [h, w]: where the canvas in this box is neither original nor painted by a pass."""
+    return unknown_at(canvas, torch.arange(box[1], box[3]), torch.arange(box[0], box[2]))
 
-    Parts of the box beyond the canvas count as its edge does.
-    """
-    x0, y0, x1, y1 = box
-    result = torch.ones(y1 - y0, x1 - x0)
-    known = (*canvas.offset, *(a + b for a, b in zip(canvas.offset, canvas.original)))
-    for kx0, ky0, kx1, ky1 in (known, *canvas.painted):
-        rows = slice(max(ky0 - y0, 0), max(ky1 - y0, 0))
-        columns = slice(max(kx0 - x0, 0), max(kx1 - x0, 0))
-        result[rows, columns] = 0
-    inner = inside(box, canvas.canvas)
-    return window(result[None, ..., None], box, inner, shifted(inner, -x0, -y0))[0, ..., 0]
+
+def unknown_at(canvas: Crop, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Boolean [rows, columns] at whole canvas pixels; what is beyond the canvas is as its edge."""
+    x, y = columns.clamp(0, canvas.canvas[0] - 1), rows.clamp(0, canvas.canvas[1] - 1)
+    corner = tuple(a + b for a, b in zip(canvas.offset, canvas.original))
+    result = torch.ones(len(rows), len(columns), dtype=torch.bool)
+    for x0, y0, x1, y1 in ((*canvas.offset, *corner), *canvas.painted):
+        result &= ~(((y >= y0) & (y < y1))[:, None] & ((x >= x0) & (x < x1)))
+    return result
+
+
+def unknown_in_crop(crop: Crop) -> torch.Tensor:
+    """[1, S, S], 1 where a pixel of the crop shows anything of the canvas that is unknown."""
+    x0, y0, x1, y1 = crop.box
+    width, height = crop.size
+    corners = unknown_at(crop, ends(y0, y1, height), ends(x0, x1, width))
+    return corners.view(height, 2, width, 2).amax((1, 3)).float()[None]
+
+
+def ends(low: int, high: int, size: int) -> torch.Tensor:
+    """The first and last canvas pixel under each of `size` crop pixels between low and high."""
+    edges = torch.arange(size + 1, dtype=torch.float64) * ((high - low) / size)
+    first, last = edges[:-1].floor(), edges[1:].ceil() - 1
+    return low + torch.stack([first, last], 1).flatten().long()
 
 
 def inside(box: Box, size: tuple[int, int]) -> Box:
     """The part of a box inside a canvas of (width, height); they must overlap."""
     return algebra.grown_box(box, 0, size)
-
-
-def window(pixels: torch.Tensor, box: Box, inner: Box, source: Box) -> torch.Tensor:
-    """pixels [1, H, W, C] at `source`, laid at `inner` of `box`, its edge repeated around it."""
-    sx0, sy0, sx1, sy1 = source
-    part = pixels[:, sy0:sy1, sx0:sx1]
-    around = (inner[0] - box[0], box[2] - inner[2], inner[1] - box[1], box[3] - inner[3])
-    if not any(around):
-        return part
-    return F.pad(part.movedim(-1, 1), around, mode="replicate").movedim(1, -1)
 
 
 def take(
@@ -119,35 +123,33 @@ def take(
 
     image [1, H, W, 3] and mask [1, H, W] are the canvas before it grew; `crop` comes from `plan`.
     `beyond` is 1 where nothing is known yet: gray, and to be painted. Where the window is larger
-    than the canvas the canvas' edge is repeated; those pixels are never pasted back.
+    than the canvas, the canvas' edge is repeated; those pixels are never pasted back.
     """
-    seen, cover = on_grown_canvas(image, mask, crop)
     size = crop.size[::-1]
-    beyond = unknown_in(crop, crop.box)[None]
-    beyond = (shapes.resize(beyond[..., None], size, "bilinear")[..., 0] > 0.01).float()
-    picture = shapes.resize(seen, size)
-    hard = (shapes.resize(cover, size, "bilinear")[..., 0] > 0.5).float()
-    return torch.where(beyond[..., None] > 0, UNKNOWN, picture), hard, beyond
+    beyond = unknown_in_crop(crop)
+    picture = shapes.resize(window(image, crop, repeat=True), size)
+    cover = shapes.resize(window(mask[..., None], crop, repeat=False), size, "bilinear")
+    return (
+        torch.where(beyond[..., None] > 0, UNKNOWN, picture),
+        (cover[..., 0] > 0.5).float(),
+        beyond,
+    )
 
 
-def on_grown_canvas(image: torch.Tensor, mask: torch.Tensor, crop: Crop):
-    """The window's pixels [1, s, s, 3] and mask [1, s, s, 1] at the canvas' own scale.
+def window(pixels: torch.Tensor, crop: Crop, repeat: bool) -> torch.Tensor:
+    """What [1, H, W, C] of the old canvas lies in the crop's box, [1, s, s, C] at the same scale.
 
-    Old canvas is repeated into the unknown, lest the gray bleed into it when resized.
+    Around the old canvas its edge is repeated (lest gray bleed into it when it is resized), or 0.
     """
-    left, top = crop.grown
-    height, width = image.shape[1:3]
-    x0, y0, x1, y1 = crop.box
-    old = shifted((0, 0, width, height), left, top)
-    inner = (max(x0, old[0]), max(y0, old[1]), min(x1, old[2]), min(y1, old[3]))
-    source = shifted(inner, -left, -top)
-    seen = window(image, crop.box, inner, source)
-    sx0, sy0, sx1, sy1 = source
-    cover = torch.zeros(1, y1 - y0, x1 - x0, 1)
-    cover[:, inner[1] - y0 : inner[3] - y0, inner[0] - x0 : inner[2] - x0, 0] = mask[
-        :, sy0:sy1, sx0:sx1
-    ]
-    return seen, cover
+    height, width = pixels.shape[1:3]
+    box = shifted(crop.box, -crop.grown[0], -crop.grown[1])
+    x0, y0, x1, y1 = inside(box, (width, height))
+    part = pixels[:, y0:y1, x0:x1]
+    around = (x0 - box[0], box[2] - x1, y0 - box[1], box[3] - y1)
+    if not any(around):
+        return part
+    mode = "replicate" if repeat else "constant"
+    return F.pad(part.movedim(-1, 1), around, mode=mode).movedim(1, -1)
 
 
 def paste(
@@ -162,42 +164,40 @@ def paste(
     """The grown canvas [1, H', W', 3] with the crop's result in it, its mask, and its map.
 
     image [1, H, W, 3] and mask [1, H, W] are the canvas before it grew; completed [1, S, S, 3],
-    amodal and inpaint [1, S, S] the crop's. Painted pixels are taken whole; around them the result
-    fades out within `feather` times the crop's side; every other pixel stays equal to the bit.
-    The object's mask only ever grows, and only where something was painted.
+    amodal and inpaint [1, S, S] the crop's. Painted and unknown pixels are taken whole; around
+    them the result fades out within `feather` times the crop's side; every other pixel stays equal
+    to the bit. The object's mask only ever grows, and only where something was painted.
     """
-    left, top = crop.grown
-    height, width = image.shape[1:3]
-    if crop.canvas == (width, height):
-        canvas, whole = image.clone(), mask.clone()
-    else:
-        canvas = image.new_full((1, crop.canvas[1], crop.canvas[0], 3), UNKNOWN)
-        whole = mask.new_zeros(1, crop.canvas[1], crop.canvas[0])
-        canvas[:, top : top + height, left : left + width] = image
-        whole[:, top : top + height, left : left + width] = mask
-    x0, y0, x1, y1 = inside(crop.box, crop.canvas)
-    part = shifted((x0, y0, x1, y1), -crop.box[0], -crop.box[1])
-    painted = to_window(inpaint, crop, part)
-    fade = softly(painted, feather * (crop.box[2] - crop.box[0]))
-    fade = torch.maximum(fade, unknown_in(crop, (x0, y0, x1, y1))[None])[..., None]
-    here = canvas[:, y0:y1, x0:x1]
-    here.copy_(torch.lerp(here, to_window(completed, crop, part), fade))
-    mine = whole[:, y0:y1, x0:x1]
-    torch.maximum(mine, to_window(amodal, crop, part) * (fade[..., 0] >= 1), out=mine)
-    done = crop.but(
-        box=None, size=None, grown=(0, 0), painted=(*crop.painted, (x0, y0, x1, y1))
-    )
+    canvas, whole = grown(image, crop, UNKNOWN), grown(mask, crop, 0.0)
+    x0, y0, x1, y1 = box = inside(crop.box, crop.canvas)
+    painted = to_canvas(inpaint, crop, box) > 0.5
+    painted |= unknown_in(crop, box)[None]
+    fade = to_canvas(softly(inpaint, feather * crop.size[0]), crop, box)
+    fade = torch.maximum(fade, painted.float())[..., None]
+    canvas[:, y0:y1, x0:x1].lerp_(to_canvas(completed, crop, box), fade)
+    whole[:, y0:y1, x0:x1][painted & (to_canvas(amodal, crop, box) > 0.5)] = 1
+    done = crop.but(box=None, size=None, grown=(0, 0), painted=(*crop.painted, box))
     return canvas, whole, done
 
 
-def to_window(pixels: torch.Tensor, crop: Crop, part: Box) -> torch.Tensor:
-    """A crop's pictures [1, S, S, 3], or masks [1, S, S] (0 or 1), at the canvas' scale in `part`."""
+def grown(pixels: torch.Tensor, crop: Crop, fill: float) -> torch.Tensor:
+    """A copy of the old canvas [1, H, W, ...] on the crop's grown one, filled up with a value."""
+    height, width = pixels.shape[1:3]
+    left, top = crop.grown
+    if crop.canvas == (width, height):
+        return pixels.clone()
+    result = pixels.new_full((1, crop.canvas[1], crop.canvas[0], *pixels.shape[3:]), fill)
+    result[:, top : top + height, left : left + width] = pixels
+    return result
+
+
+def to_canvas(pixels: torch.Tensor, crop: Crop, box: Box) -> torch.Tensor:
+    """A crop's picture [1, S, S, 3] or mask [1, S, S] at the canvas' scale, in a box inside it."""
     side = crop.box[2] - crop.box[0]
-    x0, y0, x1, y1 = part
-    if pixels.ndim == 4:
-        return shapes.resize(pixels, (side, side))[:, y0:y1, x0:x1]
-    scaled = shapes.resize(pixels[..., None], (side, side), "bilinear")[..., 0]
-    return (scaled[:, y0:y1, x0:x1] > 0.5).float()
+    x0, y0, x1, y1 = shifted(box, -crop.box[0], -crop.box[1])
+    if pixels.ndim == 3:
+        return shapes.resize(pixels[..., None], (side, side), "bilinear")[:, y0:y1, x0:x1, 0]
+    return shapes.resize(pixels, (side, side))[:, y0:y1, x0:x1]
 
 
 def softly(mask: torch.Tensor, width: float) -> torch.Tensor:

@@ -35,21 +35,22 @@ def overlay(
         part = drawn[0, y0:y1, x0:x1]
         part[area] = part[area].lerp(tint, strength)
         part[rim] = tint
-    return with_names(drawn, masks, names, colours) if names else drawn
+    return with_names(drawn, masks, names) if names else drawn
 
 
-def with_names(image: torch.Tensor, masks: torch.Tensor, names: list[str], colours=None):
+def with_names(image: torch.Tensor, masks: torch.Tensor, names: list[str]) -> torch.Tensor:
     """Image [1, H, W, 3] with each name in the middle of its mask."""
     height, width = image.shape[1:3]
     if min(height, width) < 256:
         return image
+    import numpy as np
     from PIL import Image, ImageDraw, ImageFont
 
     picture = Image.fromarray((image[0] * 255).round().byte().cpu().numpy())
     draw = ImageDraw.Draw(picture)
     size = max(12, round(min(height, width) / 30))
     font = ImageFont.load_default(size)
-    for i, (mask, name) in enumerate(zip(masks, names)):
+    for mask, name in zip(masks, names):
         place = (mask > 0.5).nonzero().float()
         if not len(place) or not name.isascii():
             continue
@@ -58,6 +59,4 @@ def with_names(image: torch.Tensor, masks: torch.Tensor, names: list[str], colou
             (x, y), name, fill="white", font=font, anchor="mm",
             stroke_width=max(1, size // 10), stroke_fill=(30, 30, 30),
         )
-    import numpy as np
-
     return torch.from_numpy(np.asarray(picture).copy())[None].float() / 255

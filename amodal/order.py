@@ -22,10 +22,10 @@ def neighbours(objects: Objects, reach: float) -> list[tuple[int, int]]:
         return []
     height, width = objects.masks.shape[-2:]
     radius = max(1.0, reach * math.hypot(height, width))
-    near = lambda i, j: boxes_near(objects.boxes[i], objects.boxes[j], radius)
     pairs = []
     for i in range(count - 1):
-        others = [j for j in range(i + 1, count) if near(i, j)]
+        boxes = objects.boxes
+        others = [j for j in range(i + 1, count) if boxes_near(boxes[i], boxes[j], radius)]
         if others:
             grown = algebra.dilate(objects.masks[i], radius) > 0.5
             pairs += [(i, j) for j in others if (grown & (objects.masks[j] > 0.5)).any()]

@@ -51,7 +51,7 @@ def meets_unknown(mask: torch.Tensor, canvas: Crop, margin: int) -> tuple[bool, 
     if not unknown.any():
         return (False,) * 4
     grown = algebra.dilate(mask[0, y0:y1, x0:x1], margin)
-    rows, columns = (grown * unknown).nonzero(as_tuple=True)
+    rows, columns = ((grown > 0) & unknown).nonzero(as_tuple=True)
     if not len(rows):
         return (False,) * 4
     left, top = canvas.offset[0] - x0, canvas.offset[1] - y0

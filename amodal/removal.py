@@ -44,7 +44,7 @@ def smooth(image: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
 
 
 def background_only(left_over: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """The known pixels [H, W] less those of other objects, whose colours must not run into the hole.
+    """The known pixels [H, W] less other objects, whose colours must not run into the hole.
 
     left_over [C, H, W] is what the plane misses. Where a large part of the picture is off the
     plane it is no object, and everything known is kept.
@@ -70,7 +70,10 @@ def fitted_plane(picture: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     rows, columns = known.nonzero(as_tuple=True)
     step = max(1, len(rows) // 8192)
     rows, columns = rows[::step], columns[::step]
-    basis = lambda y, x: torch.stack([torch.ones_like(x), x / width - 0.5, y / height - 0.5], -1)
+
+    def basis(y, x):
+        return torch.stack([torch.ones_like(x), x / width - 0.5, y / height - 0.5], -1)
+
     points = basis(rows.float(), columns.float())
     values = picture[:, rows, columns].T
     if len(points) < 16:
@@ -113,5 +116,5 @@ def membrane(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
 
 
 def relaxations(side: int) -> int:
-    """How often to smooth a level: long waves are settled on the small ones, where it costs least."""
+    """How often to smooth a level: most on the small ones, which settle the long waves cheaply."""
     return max(4, min(48, 2048 // side))

@@ -56,8 +56,7 @@ def as_masks(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor
     if size is None or tuple(mask.shape[-2:]) == tuple(size):
         return mask
     resized = resize(mask[..., None], size, "bilinear")[..., 0]
-    hard = bool(((mask == 0) | (mask == 1)).all())
-    return (resized > 0.5).float() if hard else resized
+    return (resized > 0.5).float() if is_hard(mask) else resized
 
 
 def one_mask(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor:
@@ -67,7 +66,12 @@ def one_mask(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor
         raise BadInput(
             name, f"is a batch of {len(mask)} masks", "choose one, with Pick Object for example"
         )
-    return (mask > 0.5).float()
+    return mask if is_hard(mask) else (mask > 0.5).float()
+
+
+def is_hard(mask: torch.Tensor) -> bool:
+    """Nothing but 0 and 1?"""
+    return not bool((mask.bool() ^ (mask == 1)).any())
 
 
 def object_mask(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor:

@@ -41,7 +41,7 @@ class CropToObject(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "size", default=512, min=64, max=4096, step=8, optional=True,
-                    tooltip="The crop's side in pixels, a multiple of 8: what the model is made for.",
+                    tooltip="The crop's side in pixels: what the model is made for, 8, 16, ...",
                 ),
             ],
             outputs=[
@@ -63,7 +63,8 @@ class CropToObject(io.ComfyNode):
         canvas = cropping.canvas_of(image, canvas)
         mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
         if size < 8 or size % 8:
-            raise BadInput("size", f"{size} is not a multiple of 8", f"take {max(1, size // 8) * 8}")
+            near = max(1, size // 8) * 8
+            raise BadInput("size", f"{size} is not a multiple of 8", f"take {near}")
         crop = cropping.plan(mask, canvas, (left, top, right, bottom), context, size)
         return io.NodeOutput(*cropping.take(image, mask, crop), crop)
 

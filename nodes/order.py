@@ -9,6 +9,7 @@ from . import types
 from .common import CATEGORY, names_itself
 
 ORDER = f"{CATEGORY}/mask analysis"
+OBJECTS = "From Detect Objects or Objects From Masks."
 QUERY_COLOUR, OCCLUDER_COLOUR, OTHER_COLOUR = (0.15, 0.8, 0.3), (0.95, 0.25, 0.2), (0.6, 0.6, 0.65)
 
 
@@ -56,7 +57,7 @@ class OrderObjects(io.ComfyNode):
             "all pairs in one batch (section 3.4).",
             inputs=[
                 io.Image.Input("image", tooltip="The picture the objects are of."),
-                types.Objects.Input("objects", tooltip="From Detect Objects or Objects From Masks."),
+                types.Objects.Input("objects", tooltip=OBJECTS),
                 types.OrderModel.Input("order_model", tooltip="From an order model's loader node."),
                 *shared_inputs(),
             ],
@@ -82,7 +83,7 @@ class OrderFromDepth(io.ComfyNode):
             description="Orders neighbouring objects by any depth picture, where they meet.",
             inputs=[
                 io.Image.Input("depth", tooltip="A depth picture of the same scene."),
-                types.Objects.Input("objects", tooltip="From Detect Objects or Objects From Masks."),
+                types.Objects.Input("objects", tooltip=OBJECTS),
                 io.Combo.Input(
                     "near", options=["bright", "dark"], default="bright",
                     tooltip="What near things look like in the depth picture.",
