@@ -22,7 +22,8 @@ class ExactX:
 
     x [B, C, h, w] is the raw x at sigma_k; `belongs_to` the very `samples` it was stored with;
     `image` [B, C, h, w] the clean latent (unscaled) that sampling began with; `sigmas` the whole
-    schedule [N + 1] of the run and `k` the step, or None where the x did not come from a run.
+    schedule [N + 1] of the run and `k` the step, or None where the x did not come from a run;
+    `mask_noise` [B, C, h, w] the noise that a noise mask's outside is held with, where there is one.
     """
 
     x: torch.Tensor
@@ -31,6 +32,7 @@ class ExactX:
     image: torch.Tensor
     sigmas: torch.Tensor | None = None
     k: int | None = None
+    mask_noise: torch.Tensor | None = None
 
     def but(self, **changes) -> ExactX:
         return replace(self, **changes)

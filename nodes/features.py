@@ -88,9 +88,15 @@ class Probe:
         return model_options
 
 
-def call_once(model, x, sigmas, extra_args=None, callback=None, disable=None, **options):
-    """A sampler that asks the model once, at the first sigma."""
-    return model(x, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
+def one_call(mask_noise):
+    """A sampler that asks the model once, at the first sigma, and is otherwise the run's own."""
+
+    def call(model, x, sigmas, extra_args=None, callback=None, disable=None, **options):
+        if mask_noise is not None:
+            model.noise = mask_noise.to(x)
+        return model(x, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
+
+    return comfy.samplers.KSAMPLER(call)
 
 
 def decoder_of(guider):
@@ -103,7 +109,7 @@ def decoder_of(guider):
     return unet
 
 
-def capture(guider, sigmas, exact, levels: list[int]) -> dict[int, torch.Tensor]:
+def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.Tensor]:
     """Decoder features of one forward pass at (x_k, sigma_k); the guider is left as it was."""
     unet = decoder_of(guider)
     watched = copy.copy(guider)
@@ -112,8 +118,11 @@ def capture(guider, sigmas, exact, levels: list[int]) -> dict[int, torch.Tensor]
     })
     watched.model_options = probe.attach(guider.model_options)
     whole, first = schedule_of(exact, sigmas)
-    segment = Segment(comfy.samplers.KSAMPLER(call_once), first, len(whole) - 1, exact.x)
-    watched.sample(torch.zeros_like(exact.x), exact.image, segment.sampler, whole, seed=0)
+    segment = Segment(one_call(exact.mask_noise), first, len(whole) - 1, exact.x)
+    watched.sample(
+        torch.zeros_like(exact.x), exact.image, segment.sampler, whole, seed=0,
+        denoise_mask=None if exact.mask_noise is None else mask,
+    )
     if set(probe.found) != set(levels):
         raise BadInput(
             "guider", "showed no features for its positive prompt",
@@ -156,7 +165,7 @@ class CaptureFeatures(io.ComfyNode):
         exact = sampling.exact_x(latent)
         exact = exact or inexact(guider.model_patcher, samples, float(sigmas[0]))
         sampling.check_sigma(exact.sigma, float(sigmas[0]), "sigmas")
-        found = capture(guider, sigmas, exact, wanted)
+        found = capture(guider, sigmas, exact, latent.get("noise_mask"), wanted)
         size = tuple(side * 8 for side in exact.x.shape[-2:])
         return io.NodeOutput(Features(found, exact.sigma, exact.k or 0, size))
 

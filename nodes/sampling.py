@@ -36,13 +36,14 @@ class Segment:
                 "use a sampler of KSamplerSelect, or one made with the host's KSAMPLER",
             )
         self.inner, self.first, self.last, self.x = sampler.sampler_function, first, last, x
-        self.end = None
+        self.end = self.noise = None
         self.sampler = copy.copy(sampler)
         self.sampler.sampler_function = self.run
 
     def run(self, model, x, sigmas, *args, **options):
         if self.x is not None:
             x = self.x.to(x)
+        self.noise = getattr(model, "noise", None)
         part = sigmas[self.first : self.last + 1].clone()  # cloned: uni_pc writes into it
         self.end = self.inner(model, x, part, *args, **options)
         return self.end
@@ -144,13 +145,12 @@ class SampleToStep(io.ComfyNode):
         image = sampling.check_latent(latent, "latent")
         image = comfy.sample.fix_empty_latent_channels(guider.model_patcher, image)
         step = sampling.resolve_k(k, len(sigmas) - 1)
-        x, x0 = sample(
-            noise, guider, Segment(sampler, 0, step), sigmas, latent, image,
-            latent.get("noise_mask"),
-        )
+        mask, segment = latent.get("noise_mask"), Segment(sampler, 0, step)
+        x, x0 = sample(noise, guider, segment, sigmas, latent, image, mask)
         sigma = float(sigmas[step])
         samples = to_samples(guider.model_patcher, x, sigma)
-        exact = ExactX(x, samples, sigma, image, sigmas, step)
+        kept_noise = None if mask is None else segment.noise
+        exact = ExactX(x, samples, sigma, image, sigmas, step, kept_noise)
         clean = samples if x0 is None else guider.model_patcher.model.process_latent_out(x0)
         return io.NodeOutput(
             marked(latent, exact), unmarked(latent, clean), sigmas[step:].clone(), step
@@ -211,6 +211,8 @@ class CompositeAtStep(io.ComfyNode):
         back = sampling.check_latent(background, "background")
         small = sampling.latent_mask(shapes.as_masks(mask, None, "mask"), front.shape[-2:])
         samples = sampling.composite(front, back, small)
+        if len(samples) != len(front):  # the object was repeated: its noise indices are void
+            object = {key: value for key, value in object.items() if key != "batch_index"}
         one, other = sampling.exact_x(object), sampling.exact_x(background)
         if one is None or other is None:
             return io.NodeOutput(unmarked(object, samples))

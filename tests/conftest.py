@@ -31,3 +31,11 @@ def host(real_host):
 @pytest.fixture
 def graph():
     return hosting.Graph()
+
+
+@pytest.fixture(scope="session")
+def small(real_host):
+    """The module `small`: tiny models with random weights, importable once the host is there."""
+    import small
+
+    return small

@@ -1,0 +1,95 @@
+"""Small models with seeded random weights that the host's own nodes accept. Import after the host.
+
+SD2's topology: four decoder levels, text cross-attention; 9 input channels for inpainting.
+"""
+
+import comfy.controlnet
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management as management
+import comfy.model_patcher
+import comfy.ops
+import comfy.supported_models
+import torch
+
+CONTEXT = 32
+MULT, DEPTH = (1, 2, 4, 4), (1, 1, 1, 0)
+KINDS = {
+    "eps": comfy.model_base.ModelType.EPS,
+    "v": comfy.model_base.ModelType.V_PREDICTION,
+    "flow": comfy.model_base.ModelType.FLOW,
+}
+
+
+def unet_config(inputs: int = 4, mult=MULT, depth=DEPTH, blocks: int = 1) -> dict:
+    return dict(
+        use_checkpoint=False, image_size=32, use_spatial_transformer=True, legacy=False,
+        adm_in_channels=None, in_channels=inputs, out_channels=4, model_channels=32,
+        num_res_blocks=[blocks] * len(mult), channel_mult=list(mult),
+        transformer_depth=[d for d in depth for _ in range(blocks)],
+        transformer_depth_output=[d for d in depth for _ in range(blocks + 1)],
+        transformer_depth_middle=1, use_linear_in_transformer=True, context_dim=CONTEXT,
+        use_temporal_resblock=False, use_temporal_attention=False,
+    )
+
+
+def fill(module: torch.nn.Module, seed: int) -> torch.nn.Module:
+    """Seeded weights that keep activations of order 1 (the host leaves them uninitialised)."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            if weight.ndim > 1:
+                noise = torch.randn(weight.shape, generator=generator)
+                weight.copy_(noise * (weight[0].numel() ** -0.5))
+            else:
+                weight.fill_(1.0 if name.endswith("weight") else 0.0)
+    return module
+
+
+def model(kind: str = "eps", inputs: int = 4, seed: int = 0, **shape):
+    """A MODEL; `kind` is eps, v or flow, `inputs` 4 or 9."""
+
+    class Small(comfy.supported_models.SD20):
+        unet_extra_config = {
+            "num_heads": -1, "num_head_channels": 16, "attn_precision": torch.float32,
+        }
+        sampling_settings = {"shift": 1.0} if kind == "flow" else {}
+
+        def model_type(self, state_dict, prefix=""):
+            return KINDS[kind]
+
+    config = Small(unet_config(inputs, **shape))
+    config.set_inference_dtype(torch.float32, None)
+    net = config.get_model({}, "", device=torch.device("cpu"))
+    fill(net.diffusion_model, seed)
+    return comfy.model_patcher.ModelPatcher(
+        net, load_device=management.get_torch_device(),
+        offload_device=management.unet_offload_device(),
+    )
+
+
+def control_net(seed: int = 7):
+    """A CONTROL_NET for `model`, with random instead of zero convolutions, so that it acts."""
+    import comfy.cldm.cldm
+
+    config = {
+        key: value for key, value in unet_config().items()
+        if key not in ("out_channels", "transformer_depth_output")
+    }
+    net = comfy.cldm.cldm.ControlNet(
+        **config, num_heads=-1, num_head_channels=16, hint_channels=3, dtype=torch.float32,
+        device=torch.device("cpu"), operations=comfy.ops.disable_weight_init,
+    )
+    return comfy.controlnet.ControlNet(
+        fill(net, seed), load_device=management.get_torch_device()
+    )
+
+
+def words(seed: int, **extra) -> list:
+    """A CONDITIONING of 8 random tokens; `extra` goes beside them."""
+    generator = torch.Generator().manual_seed(seed)
+    return [[torch.randn(1, 8, CONTEXT, generator=generator), extra]]
+
+
+def tensor(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
