@@ -1,8 +1,7 @@
 """The passes of section 3.4 as a loop in the host's own executor, around a body people can rewire.
 
-Loop End reads its own links, clones every node between Loop Start and itself into the next pass,
-and hands that pass links to what this one made. Pictures and masks hanging off the body are cloned
-with it, so that a preview in the body shows every pass.
+Each pass begins with the analysis; when nothing hides the object, Loop End asks for no picture and
+whatever hangs on Check Occlusion's mask is skipped. `cloning` draws the graph of the next pass.
 """
 
 import json
@@ -10,16 +9,16 @@ import time
 
 import torch
 from comfy_api.latest import io
-from comfy_execution.graph_utils import ExecutionBlocker, GraphBuilder, is_link
+from comfy_execution.graph_utils import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 
 from ..amodal import passes, shapes
 from ..amodal.errors import BadInput
 from ..amodal.payloads import Crop, LoopHandle
 from . import types
+from .cloning import CARRIED, next_pass
 from .common import CATEGORY, names_itself
 
-CARRIED = ("image", "mask", "canvas")  # Loop End's inputs that become Loop Start's in the next pass
 LOOP_CATEGORY = f"{CATEGORY}/loop"
 
 
@@ -35,22 +34,35 @@ class LoopStart(io.ComfyNode):
                 io.Image.Input("image", tooltip="The picture; one, not a batch."),
                 io.Mask.Input("mask", tooltip="Modal mask: the object's visible pixels."),
                 types.Crop.Input(
-                    "canvas", optional=True,
+                    "canvas",
+                    optional=True,
                     tooltip="Where the picture lies on a grown canvas. Leave open at the start.",
                 ),
                 io.Int.Input(
-                    "number", optional=True, default=1, min=1, max=1000, force_input=True,
+                    "number",
+                    optional=True,
+                    default=1,
+                    min=1,
+                    max=1000,
+                    force_input=True,
                     tooltip="The pass this is. Leave open; Loop End counts.",
                 ),
             ],
             outputs=[
                 types.Loop.Output("pass_loop", display_name="loop", tooltip="To Loop End."),
-                io.Image.Output("pass_image", display_name="image", tooltip="The canvas as this pass finds it."),
-                io.Mask.Output(
-                    "pass_mask", display_name="mask",
-                    tooltip="Modal mask in pass 1, later the last pass' amodal mask."
+                io.Image.Output(
+                    "pass_image", display_name="image", tooltip="The canvas as this pass finds it."
                 ),
-                types.Crop.Output("pass_canvas", display_name="canvas", tooltip="Where the original lies on the canvas."),
+                io.Mask.Output(
+                    "pass_mask",
+                    display_name="mask",
+                    tooltip="Modal mask in pass 1, later the last pass' amodal mask.",
+                ),
+                types.Crop.Output(
+                    "pass_canvas",
+                    display_name="canvas",
+                    tooltip="Where the original lies on the canvas.",
+                ),
                 io.Int.Output("pass_number", display_name="number", tooltip="1, 2, ..."),
             ],
         )
@@ -62,7 +74,8 @@ class LoopStart(io.ComfyNode):
         image = shapes.as_images(image, "image")
         if len(image) > 1:
             raise BadInput(
-                "image", f"is a batch of {len(image)}",
+                "image",
+                f"is a batch of {len(image)}",
                 "a loop completes one object; use Amodal Completion, which makes a loop for each, "
                 "or pick one with Image From Batch",
             )
@@ -83,15 +96,25 @@ class PassSeed(io.ComfyNode):
             description="A seed for each pass, derived from (seed, pass).",
             inputs=[
                 io.Int.Input(
-                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
                     tooltip="The seed of the whole run.",
                 ),
                 io.Int.Input(
-                    "number", default=1, min=1, max=1000, force_input=True,
+                    "number",
+                    default=1,
+                    min=1,
+                    max=1000,
+                    force_input=True,
                     tooltip="The pass, from Loop Start.",
                 ),
             ],
-            outputs=[io.Int.Output("pass_seed", display_name="seed", tooltip="The seed of this pass.")],
+            outputs=[
+                io.Int.Output("pass_seed", display_name="seed", tooltip="The seed of this pass.")
+            ],
         )
 
     @classmethod
@@ -114,26 +137,46 @@ class CheckOcclusion(io.ComfyNode):
                 io.Mask.Input("beyond", tooltip="Where the picture is unknown (padding)."),
                 io.Mask.Input("mask", tooltip="The object's mask on the same crop."),
                 io.Boolean.Input(
-                    "touching", default=False, force_input=True,
+                    "touching",
+                    default=False,
+                    force_input=True,
                     tooltip="Does the object touch the picture's border?",
                 ),
                 io.String.Input(
-                    "names", default="", force_input=True, optional=True,
+                    "names",
+                    default="",
+                    force_input=True,
+                    optional=True,
                     tooltip="Names of the occluders, for the report.",
                 ),
                 io.String.Input(
-                    "sides", default="", force_input=True, optional=True,
+                    "sides",
+                    default="",
+                    force_input=True,
+                    optional=True,
                     tooltip="The touched sides, for the report.",
                 ),
                 io.Float.Input(
-                    "grow", default=0.03, min=0.0, max=0.5, step=0.005,
+                    "grow",
+                    default=0.03,
+                    min=0.0,
+                    max=0.5,
+                    step=0.005,
                     tooltip="How far to grow the mask, as a fraction of the crop's side.",
                 ),
             ],
             outputs=[
-                io.Mask.Output("inpaint", display_name="inpaint", tooltip="What to paint. Skips what follows when empty."),
-                io.Boolean.Output("occluded", display_name="occluded", tooltip="Is there anything to paint?"),
-                io.String.Output("reason", display_name="reason", tooltip="What hides the object, in words."),
+                io.Mask.Output(
+                    "inpaint",
+                    display_name="inpaint",
+                    tooltip="What to paint. Skips what follows when empty.",
+                ),
+                io.Boolean.Output(
+                    "occluded", display_name="occluded", tooltip="Is there anything to paint?"
+                ),
+                io.String.Output(
+                    "reason", display_name="reason", tooltip="What hides the object, in words."
+                ),
             ],
         )
 
@@ -165,7 +208,9 @@ class LoopEnd(io.ComfyNode):
             inputs=[
                 types.Loop.Input("loop", tooltip="From Loop Start."),
                 io.Boolean.Input(
-                    "occluded", default=True, force_input=True,
+                    "occluded",
+                    default=True,
+                    force_input=True,
                     tooltip="From Check Occlusion: does anything hide the object in this pass?",
                 ),
                 io.String.Input(
@@ -178,20 +223,34 @@ class LoopEnd(io.ComfyNode):
                     "max_passes", default=6, min=1, max=100, tooltip="Stop after so many passes."
                 ),
                 io.String.Input(
-                    "so_far", default="[]", force_input=True, optional=True,
+                    "so_far",
+                    default="[]",
+                    force_input=True,
+                    optional=True,
                     tooltip="The passes before this one. Leave open; the loop fills it in.",
                 ),
             ],
             outputs=[
-                io.Image.Output("final_image", display_name="image", tooltip="The canvas after the last pass."),
-                io.Mask.Output("final_mask", display_name="mask", tooltip="The amodal mask on that canvas."),
-                types.Crop.Output("final_canvas", display_name="canvas", tooltip="Where the original lies on it."),
+                io.Image.Output(
+                    "final_image", display_name="image", tooltip="The canvas after the last pass."
+                ),
+                io.Mask.Output(
+                    "final_mask", display_name="mask", tooltip="The amodal mask on that canvas."
+                ),
+                types.Crop.Output(
+                    "final_canvas", display_name="canvas", tooltip="Where the original lies on it."
+                ),
                 io.String.Output(
-                    "status", display_name="status",
+                    "status",
+                    display_name="status",
                     tooltip="completed, nothing to complete, unchanged, or stopped at cap.",
                 ),
-                io.Int.Output("passes", display_name="passes", tooltip="How many passes painted something."),
-                io.String.Output("report", display_name="report", tooltip="One line for each pass."),
+                io.Int.Output(
+                    "passes", display_name="passes", tooltip="How many passes painted something."
+                ),
+                io.String.Output(
+                    "report", display_name="report", tooltip="One line for each pass."
+                ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
             enable_expand=True,
@@ -217,89 +276,39 @@ class LoopEnd(io.ComfyNode):
         if status:
             tail = f"{status}: {reason}"
             return io.NodeOutput(
-                loop.image, loop.mask, loop.canvas, status, loop.number - 1,
+                loop.image,
+                loop.mask,
+                loop.canvas,
+                status,
+                loop.number - 1,
                 "\n".join([*map(line_of, history), tail]),
             )
         shift = tuple(a - b for a, b in zip(canvas.offset, loop.canvas.offset))
-        history.append({
-            "pass": loop.number,
-            "reason": reason,
-            "change": round(passes.mask_change(loop.mask, torch.as_tensor(mask), shift), 4),
-            "seconds": seconds_since(loop),
-        })
+        history.append(
+            {
+                "pass": loop.number,
+                "reason": reason,
+                "change": round(passes.mask_change(loop.mask, torch.as_tensor(mask), shift), 4),
+                "seconds": seconds_since(loop),
+            }
+        )
         graph = next_pass(
-            cls.hidden.dynprompt, cls.hidden.unique_id, loop.number + 1,
-            json.dumps(history), with_previews=loop.number < max_passes,
+            cls.hidden.dynprompt,
+            cls.hidden.unique_id,
+            loop.number + 1,
+            json.dumps(history),
+            with_previews=loop.number < max_passes,
         )
         again = graph.lookup_node("Recurse")
         return io.NodeOutput(*(again.out(i) for i in range(6)), expand=graph.finalize())
-
-
-def next_pass(prompt, end: str, number: int, so_far: str, with_previews: bool) -> GraphBuilder:
-    """The graph of the next pass: clones of the loop's nodes, fed by links to this pass."""
-    links = prompt.get_node(end)["inputs"]
-    for name in ("loop", *CARRIED):
-        if not is_link(links.get(name)):
-            raise BadInput(name, "is not connected", "connect it to the loop's body")
-    start = links["loop"][0]
-    names = {node: node.rsplit(".", 1)[-1] for node in body(prompt, start, end, with_previews)}
-    names[end] = "Recurse"  # keeps ids from growing with every pass
-    graph = GraphBuilder()
-    for node, name in names.items():
-        clone = graph.node(prompt.get_node(node)["class_type"], name)
-        clone.set_override_display_id(prompt.get_display_node_id(node))
-        for key, value in prompt.get_node(node)["inputs"].items():
-            if is_link(value) and value[0] in names:
-                value = [graph.prefix + names[value[0]], value[1]]
-            clone.set_input(key, value)
-    first = graph.lookup_node(names[start])
-    for name in CARRIED:
-        first.set_input(name, links[name])
-    first.set_input("number", number)
-    graph.lookup_node("Recurse").set_input("so_far", so_far)
-    return graph
-
-
-def body(prompt, start: str, end: str, with_previews: bool) -> list[str]:
-    """Ids of the loop's nodes: on a path from start to end, and (previews) what hangs off them."""
-    known = {}
-
-    def depends(node, root):
-        if node == root:
-            return True
-        if (node, root) not in known:
-            known[node, root] = False
-            inputs = prompt.get_node(node)["inputs"].values()
-            known[node, root] = any([depends(v[0], root) for v in inputs if is_link(v)])
-        return known[node, root]
-
-    inside = [n for n in ancestors(prompt, end) if depends(n, start)]
-    if not with_previews:
-        return inside
-    siblings = [n for n in prompt.all_node_ids() if family(n) == family(end) and n not in inside]
-    return inside + [n for n in siblings if depends(n, start) and not depends(n, end)]
-
-
-def ancestors(prompt, node: str) -> list[str]:
-    found, todo = {}, [node]
-    while todo:
-        here = todo.pop()
-        if here not in found:
-            found[here] = True
-            todo += [v[0] for v in prompt.get_node(here)["inputs"].values() if is_link(v)]
-    return list(found)
-
-
-def family(node: str) -> str:
-    """Nodes of one expansion share everything before the last dot of their ids."""
-    return node.rpartition(".")[0]
 
 
 def refuse_lists():
     context = get_executing_context()
     if context is not None and context.list_index:
         raise BadInput(
-            "image", "is a list of several",
+            "image",
+            "is a list of several",
             "a loop completes one object; use Amodal Completion, which makes a loop for each",
         )
 

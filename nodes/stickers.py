@@ -52,7 +52,8 @@ def load_model() -> comfy.model_patcher.ModelPatcher:
 
 def managed(net: torch.nn.Module) -> comfy.model_patcher.ModelPatcher:
     return comfy.model_patcher.ModelPatcher(
-        net, load_device=comfy.model_management.get_torch_device(),
+        net,
+        load_device=comfy.model_management.get_torch_device(),
         offload_device=comfy.model_management.unet_offload_device(),
     )
 
@@ -66,7 +67,8 @@ class StickerVAE(comfy.sd.VAE):
         state, _ = weights.read("stickers_vae")
         self.first_stage_model = weights.load_into(Autoencoder(), state, "stickers_vae")
         self.patcher = comfy.model_patcher.ModelPatcher(
-            self.first_stage_model, load_device=self.device,
+            self.first_stage_model,
+            load_device=self.device,
             offload_device=comfy.model_management.vae_offload_device(),
         )
         self.process_input = lambda image: image
@@ -164,8 +166,14 @@ class Checkpoint(io.ComfyNode):
             description="The embedded inpainting diffusion model, for pictures of 128x128.",
             inputs=[],
             outputs=[
-                io.Model.Output("model", display_name="model", tooltip="Inpainting model (latent, mask, masked latent)."),
-                io.Clip.Output("clip", display_name="clip", tooltip="Knows the sticker world's words."),
+                io.Model.Output(
+                    "model",
+                    display_name="model",
+                    tooltip="Inpainting model (latent, mask, masked latent).",
+                ),
+                io.Clip.Output(
+                    "clip", display_name="clip", tooltip="Knows the sticker world's words."
+                ),
                 io.Vae.Output("vae", display_name="vae", tooltip="8x smaller, 8 channels."),
             ],
         )
@@ -185,7 +193,11 @@ class Segmenter(io.ComfyNode):
             category=STICKERS,
             description="Finds the sticker world's objects by name.",
             inputs=[],
-            outputs=[types.Segmenter.Output("segmenter", display_name="segmenter", tooltip="Detects and segments.")],
+            outputs=[
+                types.Segmenter.Output(
+                    "segmenter", display_name="segmenter", tooltip="Detects and segments."
+                )
+            ],
         )
 
     @classmethod
@@ -203,7 +215,11 @@ class Order(io.ComfyNode):
             category=STICKERS,
             description="Tells which of two stickers hides the other.",
             inputs=[],
-            outputs=[types.OrderModel.Output("order_model", display_name="order_model", tooltip="Pairwise occlusion order.")],
+            outputs=[
+                types.OrderModel.Output(
+                    "order_model", display_name="order_model", tooltip="Pairwise occlusion order."
+                )
+            ],
         )
 
     @classmethod
@@ -223,29 +239,81 @@ class Scene(io.ComfyNode):
             category=STICKERS,
             description="A picture of the sticker world with its ground truth.",
             inputs=[
-                io.Int.Input("seed", default=1, min=0, max=2**53, control_after_generate=True,
-                             tooltip="The same seed and settings give the same scene."),
-                io.Combo.Input("query", options=["any", *catalog.WORDS], default="any",
-                               tooltip="The object to complete."),
-                io.Combo.Input("occluder", options=["companion", "other", "none", *catalog.WORDS],
-                               default="companion", tooltip="What stands in front of it."),
-                io.Float.Input("hidden_from", default=0.2, min=0.0, max=0.95, step=0.05,
-                               tooltip="At least this fraction of the object is hidden."),
-                io.Float.Input("hidden_to", default=0.5, min=0.0, max=0.95, step=0.05,
-                               tooltip="At most this fraction of the object is hidden."),
-                io.Combo.Input("cut", options=["none", "left", "top", "right", "bottom"],
-                               default="none", tooltip="The border the object hangs over."),
-                io.Combo.Input("background", options=["any", *BACKGROUNDS], default="any",
-                               tooltip="What is behind the objects."),
-                io.Int.Input("size", default=128, min=64, max=1024, step=8,
-                             tooltip="Side of the picture in pixels."),
+                io.Int.Input(
+                    "seed",
+                    default=1,
+                    min=0,
+                    max=2**53,
+                    control_after_generate=True,
+                    tooltip="The same seed and settings give the same scene.",
+                ),
+                io.Combo.Input(
+                    "query",
+                    options=["any", *catalog.WORDS],
+                    default="any",
+                    tooltip="The object to complete.",
+                ),
+                io.Combo.Input(
+                    "occluder",
+                    options=["companion", "other", "none", *catalog.WORDS],
+                    default="companion",
+                    tooltip="What stands in front of it.",
+                ),
+                io.Float.Input(
+                    "hidden_from",
+                    default=0.2,
+                    min=0.0,
+                    max=0.95,
+                    step=0.05,
+                    tooltip="At least this fraction of the object is hidden.",
+                ),
+                io.Float.Input(
+                    "hidden_to",
+                    default=0.5,
+                    min=0.0,
+                    max=0.95,
+                    step=0.05,
+                    tooltip="At most this fraction of the object is hidden.",
+                ),
+                io.Combo.Input(
+                    "cut",
+                    options=["none", "left", "top", "right", "bottom"],
+                    default="none",
+                    tooltip="The border the object hangs over.",
+                ),
+                io.Combo.Input(
+                    "background",
+                    options=["any", *BACKGROUNDS],
+                    default="any",
+                    tooltip="What is behind the objects.",
+                ),
+                io.Int.Input(
+                    "size",
+                    default=128,
+                    min=64,
+                    max=1024,
+                    step=8,
+                    tooltip="Side of the picture in pixels.",
+                ),
             ],
             outputs=[
                 io.Image.Output("image", display_name="image", tooltip="The scene."),
-                io.Mask.Output("mask", display_name="mask", tooltip="Modal mask of the object: its visible pixels."),
+                io.Mask.Output(
+                    "mask",
+                    display_name="mask",
+                    tooltip="Modal mask of the object: its visible pixels.",
+                ),
                 io.String.Output("label", display_name="label", tooltip="The object's word."),
-                io.Image.Output("truth", display_name="truth", tooltip="The scene without what hides the object."),
-                io.Mask.Output("amodal", display_name="amodal", tooltip="Amodal mask of the object within the picture."),
+                io.Image.Output(
+                    "truth",
+                    display_name="truth",
+                    tooltip="The scene without what hides the object.",
+                ),
+                io.Mask.Output(
+                    "amodal",
+                    display_name="amodal",
+                    tooltip="Amodal mask of the object within the picture.",
+                ),
             ],
         )
 
@@ -256,9 +324,12 @@ class Scene(io.ComfyNode):
 
         try:
             scene = make_scene(
-                seed, size=size, query=None if query == "any" else query,
+                seed,
+                size=size,
+                query=None if query == "any" else query,
                 occluder=None if occluder == "none" else occluder,
-                hidden=(hidden_from, hidden_to), cut=None if cut == "none" else cut,
+                hidden=(hidden_from, hidden_to),
+                cut=None if cut == "none" else cut,
                 background=None if background == "any" else background,
             )
         except ValueError as error:
@@ -266,7 +337,10 @@ class Scene(io.ComfyNode):
                 "hidden_from", f"cannot be met: {error}", "widen the range or take another seed"
             ) from error
         return io.NodeOutput(
-            picture(scene.image), picture(scene.modal()), scene.word, picture(scene.truth),
+            picture(scene.image),
+            picture(scene.modal()),
+            scene.word,
+            picture(scene.truth),
             picture(scene.amodal()),
         )
 

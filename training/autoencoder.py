@@ -2,8 +2,9 @@
 
     python -m training.autoencoder --minutes 25
 
-It has no normalisation layers, so crops train what whole pictures need. Latents are held near unit variance, and noise is
-added to them in training, so that the decoder forgives what a diffusion model gets slightly wrong.
+It has no normalisation layers, so crops train what whole pictures need. Latents are held near
+unit variance, and noise is added to them in training, so that the decoder forgives what a
+diffusion model gets slightly wrong.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def train(minutes: float, workers: int):
         error = (output.detach().float().clamp(0, 1) - batch).square().mean((1, 2, 3))
         psnr.append(float(-10 * error.log10().mean()))
         if run.step % 100 == 0:
-            run.note(psnr=round(float(np.mean(psnr[-100:])), 2), std=round(float(z.detach().std()), 3))
+            run.note(
+                psnr=round(float(np.mean(psnr[-100:])), 2), std=round(float(z.detach().std()), 3)
+            )
     run.save()
     export(run)
 
@@ -120,8 +123,13 @@ def export(run: Run):
     error = float((decoded - batch).square().mean((1, 2, 3)).log10().mean() * -10)
     print(f"PSNR of whole pictures {error:.2f} dB, std of latents {float(z.std()):.3f}")
     WEIGHTS.mkdir(exist_ok=True)
-    about = {"latent_channels": CHANNELS, "psnr": round(error, 2), "steps": run.step,
-             "latent_rgb_factors": factors[:-1].tolist(), "latent_rgb_bias": factors[-1].tolist()}
+    about = {
+        "latent_channels": CHANNELS,
+        "psnr": round(error, 2),
+        "steps": run.step,
+        "latent_rgb_factors": factors[:-1].tolist(),
+        "latent_rgb_bias": factors[-1].tolist(),
+    }
     save_file(half(state), WEIGHTS / "stickers_vae.safetensors", {"config": json.dumps(about)})
 
 

@@ -45,11 +45,15 @@ class Model(nn.Module):
         from diffusers import UNet2DConditionModel
 
         self.unet = UNet2DConditionModel(
-            sample_size=16, in_channels=2 * CHANNELS + 1, out_channels=CHANNELS,
-            block_out_channels=WIDTHS, layers_per_block=1,
+            sample_size=16,
+            in_channels=2 * CHANNELS + 1,
+            out_channels=CHANNELS,
+            block_out_channels=WIDTHS,
+            layers_per_block=1,
             down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
             up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-            cross_attention_dim=CONTEXT, attention_head_dim=tuple(w // HEAD for w in WIDTHS),
+            cross_attention_dim=CONTEXT,
+            attention_head_dim=tuple(w // HEAD for w in WIDTHS),
             use_linear_projection=True,
         )
         self.table = nn.Parameter(torch.randn(len(WORDS) + 1, TOKENS, CONTEXT) * 0.5)
@@ -78,8 +82,10 @@ class Bank:
 
     def batch(self, size: int):
         at = torch.randint(len(self.data["word"]), (size,))
-        return {key: value[at].float() if value.is_floating_point() else value[at]
-                for key, value in self.data.items()}
+        return {
+            key: value[at].float() if value.is_floating_point() else value[at]
+            for key, value in self.data.items()
+        }
 
 
 def noise_levels(sigmas: torch.Tensor, count: int) -> torch.Tensor:
@@ -119,7 +125,8 @@ def train(minutes: float):
         errors.append(float(error))
         if run.step % 100 == 0:
             run.note(
-                loss=round(sum(losses[-100:]) / 100, 4), inside=round(sum(errors[-100:]) / 100, 4),
+                loss=round(sum(losses[-100:]) / 100, 4),
+                inside=round(sum(errors[-100:]) / 100, 4),
                 items=len(bank.data["word"]),
             )
         if run.step % 500 == 0:
@@ -148,13 +155,23 @@ def unet_config() -> dict:
     levels = len(WIDTHS)
     depth = [1] * (levels - 1) + [0]
     return {
-        "image_size": 32, "in_channels": 2 * CHANNELS + 1, "out_channels": CHANNELS,
-        "model_channels": WIDTHS[0], "num_res_blocks": [1] * levels,
+        "image_size": 32,
+        "in_channels": 2 * CHANNELS + 1,
+        "out_channels": CHANNELS,
+        "model_channels": WIDTHS[0],
+        "num_res_blocks": [1] * levels,
         "channel_mult": [w // WIDTHS[0] for w in WIDTHS],
-        "transformer_depth": depth, "transformer_depth_output": [d for d in depth for _ in "ab"],
-        "transformer_depth_middle": 1, "context_dim": CONTEXT, "use_spatial_transformer": True,
-        "use_linear_in_transformer": True, "legacy": False, "adm_in_channels": None,
-        "use_checkpoint": False, "use_temporal_attention": False, "use_temporal_resblock": False,
+        "transformer_depth": depth,
+        "transformer_depth_output": [d for d in depth for _ in "ab"],
+        "transformer_depth_middle": 1,
+        "context_dim": CONTEXT,
+        "use_spatial_transformer": True,
+        "use_linear_in_transformer": True,
+        "legacy": False,
+        "adm_in_channels": None,
+        "use_checkpoint": False,
+        "use_temporal_attention": False,
+        "use_temporal_resblock": False,
     }
 
 
@@ -166,8 +183,11 @@ def export(run: Run):
     about = {"unet": config, "head": HEAD, "sigma_scale": SIGMA_SCALE, "steps": run.step}
     save_file(half(mapped), WEIGHTS / "stickers_unet.safetensors", {"config": json.dumps(about)})
     words = {"words": list(WORDS)}
-    save_file(half({"table": run.ema.table}), WEIGHTS / "stickers_text.safetensors",
-              {"config": json.dumps(words)})
+    save_file(
+        half({"table": run.ema.table}),
+        WEIGHTS / "stickers_text.safetensors",
+        {"config": json.dumps(words)},
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Train the sticker world's order model on pairs of objects that meet.
 
-    python -m training.order --minutes 5
+python -m training.order --minutes 5
 """
 
 from __future__ import annotations
@@ -77,10 +77,13 @@ def train(minutes: float):
             run.note(right=round(float(np.mean(hits[-100:])), 4))
     run.save()
     state = run.net.state_dict()
-    state.update({k: v for k, v in run.ema.named_parameters()})
+    state.update(run.ema.named_parameters())
     state = {k: v for k, v in state.items() if "num_batches" not in k}
-    save_file(half(state), WEIGHTS / "stickers_order.safetensors",
-              {"config": json.dumps({"steps": run.step})})
+    save_file(
+        half(state),
+        WEIGHTS / "stickers_order.safetensors",
+        {"config": json.dumps({"steps": run.step})},
+    )
 
 
 if __name__ == "__main__":

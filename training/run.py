@@ -80,9 +80,12 @@ class Run:
 
     def save(self):
         state = {
-            "net": self.net.state_dict(), "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(), "step": self.step,
-            "spent": self.minute, "log": self.log,
+            "net": self.net.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "spent": self.minute,
+            "log": self.log,
         }
         part = self.path.with_suffix(".part")
         torch.save(state, part)

@@ -85,10 +85,13 @@ def train(minutes: float):
 def export(run: Run):
     """Averaged weights with the running statistics of the last net."""
     state = run.net.state_dict()
-    state.update({k: v for k, v in run.ema.named_parameters()})
+    state.update(run.ema.named_parameters())
     state = {k: v for k, v in state.items() if "num_batches" not in k}
-    save_file(half(state), WEIGHTS / "stickers_segmenter.safetensors",
-              {"config": json.dumps({"words": list(WORDS), "steps": run.step})})
+    save_file(
+        half(state),
+        WEIGHTS / "stickers_segmenter.safetensors",
+        {"config": json.dumps({"words": list(WORDS), "steps": run.step})},
+    )
 
 
 if __name__ == "__main__":

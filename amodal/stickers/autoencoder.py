@@ -30,14 +30,27 @@ class Autoencoder(nn.Module):
     def __init__(self, channels: int = CHANNELS, fine: int = 96, coarse: int = 128):
         super().__init__()
         self.encoder = nn.Sequential(
-            nn.PixelUnshuffle(4), conv(48, fine), Residual(fine), Residual(fine),
-            conv(fine, coarse, stride=2), *(Residual(coarse) for _ in range(3)),
-            nn.SiLU(), conv(coarse, channels),
+            nn.PixelUnshuffle(4),
+            conv(48, fine),
+            Residual(fine),
+            Residual(fine),
+            conv(fine, coarse, stride=2),
+            *(Residual(coarse) for _ in range(3)),
+            nn.SiLU(),
+            conv(coarse, channels),
         )
         self.decoder = nn.Sequential(
-            conv(channels, coarse), *(Residual(coarse) for _ in range(3)),
-            conv(coarse, 4 * fine), nn.PixelShuffle(2), Residual(fine), Residual(fine),
-            nn.SiLU(), conv(fine, 16 * 16), nn.PixelShuffle(4), nn.SiLU(), conv(16, 3),
+            conv(channels, coarse),
+            *(Residual(coarse) for _ in range(3)),
+            conv(coarse, 4 * fine),
+            nn.PixelShuffle(2),
+            Residual(fine),
+            Residual(fine),
+            nn.SiLU(),
+            conv(fine, 16 * 16),
+            nn.PixelShuffle(4),
+            nn.SiLU(),
+            conv(16, 3),
         )
         self.register_buffer("shift", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))

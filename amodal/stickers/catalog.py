@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +96,7 @@ def known_words(text: str) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def picture(word: str) -> np.ndarray:
     """The sticker's art, cut to its visible box: [h, w, 4] uint8 RGBA, straight alpha."""
     from PIL import Image

@@ -1,4 +1,4 @@
-"""The sticker world's order model, of InstaOrder's form: (mask_i, mask_j, RGB) -> who hides whom."""
+"""The sticker world's order model, in InstaOrder's form: two masks and RGB -> who hides whom."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ class OrderNet(nn.Module):
         layers, before = [], 5
         for width in widths:
             layers += [
-                nn.Conv2d(before, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
-                nn.Conv2d(width, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+                nn.Conv2d(before, width, 3, 1, 1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.Conv2d(width, width, 3, 2, 1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
             ]
             before = width
         self.trunk = nn.Sequential(*layers)
@@ -68,6 +72,9 @@ def meeting(one: torch.Tensor, two: torch.Tensor) -> tuple[int, int, int, int]:
     x1, x2 = int(xs.min()), int(xs.max()) + 1
     y1, y2 = int(ys.min()), int(ys.max()) + 1
     margin = max(2, max(x2 - x1, y2 - y1) // 8)
-    return max(0, x1 - margin), max(0, y1 - margin), min(width, x2 + margin), min(
-        height, y2 + margin
+    return (
+        max(0, x1 - margin),
+        max(0, y1 - margin),
+        min(width, x2 + margin),
+        min(height, y2 + margin),
     )

@@ -104,7 +104,8 @@ def _classes(words: list[str] | None) -> set[int]:
         names = known_words(text)
         if not names:
             raise BadInput(
-                "words", f"'{text}' is no object of the sticker world",
+                "words",
+                f"'{text}' is no object of the sticker world",
                 f"use one of: {', '.join(WORDS)}",
             )
         classes |= {WORDS.index(name) + 1 for name in names}
@@ -130,7 +131,9 @@ def _instances(best: torch.Tensor, index: int) -> list[torch.Tensor]:
     """Parts of one class; parts that border on one and the same other object are one object."""
     parts = _parts(best == index)
     others = [
-        part for other in best.unique().tolist() if other not in (0, index)
+        part
+        for other in best.unique().tolist()
+        if other not in (0, index)
         for part in _parts(best == other)
     ]
     for other in others:
@@ -152,8 +155,10 @@ def _objects(found: list, image: torch.Tensor) -> Objects:
         ys, xs = torch.nonzero(part, as_tuple=True)
         boxes.append([int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1])
     return Objects(
-        torch.stack([part.float() for part, _, _ in found]), [word for _, word, _ in found],
-        torch.tensor([score for _, _, score in found]), torch.tensor(boxes).float(),
+        torch.stack([part.float() for part, _, _ in found]),
+        [word for _, word, _ in found],
+        torch.tensor([score for _, _, score in found]),
+        torch.tensor(boxes).float(),
     )
 
 

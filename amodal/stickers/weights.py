@@ -27,7 +27,8 @@ def read(name: str):
     try:
         with safe_open(path, "pt") as file:
             config = json.loads((file.metadata() or {}).get("config", "{}"))
-            return {key: file.get_tensor(key).float() for key in file.keys()}, config
+            names = list(file.keys())
+            return {name: file.get_tensor(name).float() for name in names}, config
     except (SafetensorError, OSError, ValueError) as error:
         raise BadInput("weights", f"{path.name} cannot be read ({error})", remedy) from error
 
@@ -40,7 +41,8 @@ def load_into(net, state: dict, name: str):
         net.load_state_dict(state)
     except RuntimeError as error:
         raise BadInput(
-            "weights", f"{name}.safetensors does not fit the model ({str(error)[:200]})",
+            "weights",
+            f"{name}.safetensors does not fit the model ({str(error)[:200]})",
             "take the file of the same release as the pack's code",
         ) from error
     return net.eval().requires_grad_(False)

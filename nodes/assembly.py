@@ -1,0 +1,263 @@
+"""The graph of one completion, drawn with the pack's own nodes and the host's.
+
+The one-node version expands into it and the shipped workflows are made from it. A `graph` is
+anything with `node(class_type, id, **inputs)`; inputs are values or links.
+"""
+
+RULES = ("known background", "clusters")
+TEMPLATE = "a photo of a {label}"
+
+
+def pick(graph, source: dict, name: str = "") -> dict:
+    """The nodes that find the query object: {"mask": link, "label": link}."""
+    found = graph.node(
+        "AmodalDetectObjects",
+        f"{name}DetectAll",
+        image=source["image"],
+        segmenter=source["segmenter"],
+        words="",
+    )
+    query = graph.node(
+        "AmodalPickObject",
+        f"{name}Pick",
+        objects=found.out(0),
+        mask=source.get("mask"),
+        point=source["point"],
+        words=source["words"],
+        index=-1,
+    )
+    return {"mask": query.out(0), "label": query.out(1)}
+
+
+def completion(graph, source: dict, name: str = "") -> dict:
+    """The nodes that complete one object, as links to its results by name.
+
+    `source` holds links or values: model, clip, vae, segmenter, order_model, image, mask (modal),
+    label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes; and as a choice
+    sampler, scheduler, context, background.
+    """
+
+    def node(kind: str, title: str | None = None, **inputs):
+        return graph.node(kind, name + (title or kind.removeprefix("Amodal")), **inputs)
+
+    start = node("AmodalLoopStart", image=source["image"], mask=source["mask"])
+    view = analysed(node, source, start)
+    inpaint = view["check"].out(0)
+    draw = prepared(node, source, start)
+    synthetic = node(
+        "AmodalSwapBackground",
+        image=view["crop"].out(0),
+        mask=view["crop"].out(1),
+        background=source.get("background", "gray"),
+        seed=0,
+    )
+    first = conditioned(node, source, draw, synthetic.out(0), inpaint, "object")
+    at_k = node(
+        "AmodalSampleToStep",
+        noise=draw["noise"],
+        guider=first["guider"],
+        sampler=draw["sampler"],
+        sigmas=draw["sigmas"],
+        latent=first["latent"],
+        k=source["k"],
+    )
+    mask_k = mask_at_k(node, source, view, first, at_k, synthetic, inpaint)
+    plate = node(
+        "AmodalRemoveObjects",
+        image=view["crop"].out(0),
+        mask=view["crop"].out(1),
+        occluders=view["occluders"].out(0),
+        beyond=view["crop"].out(2),
+        grow=0.03,
+        method="smooth",
+    )
+    encoded = node("VAEEncode", "PlateEncode", pixels=plate.out(0), vae=source["vae"])
+    noised = node(
+        "AmodalNoiseToStep",
+        model=source["model"],
+        noise=draw["noise"],
+        sigmas=at_k.out(2),
+        latent=encoded.out(0),
+    )
+    mixed = node("AmodalCompositeAtStep", object=at_k.out(0), background=noised.out(0), mask=mask_k)
+    second = conditioned(node, source, draw, view["crop"].out(0), inpaint, "context")
+    resumed = node(
+        "AmodalResumeFromStep",
+        noise=draw["noise"],
+        guider=second["guider"],
+        sampler=draw["sampler"],
+        sigmas=at_k.out(2),
+        latent=mixed.out(0),
+    )
+    painted = node("VAEDecode", "Painted", samples=resumed.out(0), vae=source["vae"])
+    return finished(node, source, start, view, painted, inpaint)
+
+
+def analysed(node, source, start) -> dict:
+    """Section 3.4: padding, zoom, mask analysis, and whether anything is left to paint."""
+    pad = node("AmodalPadIfTouching", mask=start.out(2), canvas=start.out(3), amount=0.5, margin=2)
+    sides = {side: pad.out(i) for i, side in enumerate(("left", "top", "right", "bottom"))}
+    crop = node(
+        "AmodalCropToObject",
+        image=start.out(1),
+        mask=start.out(2),
+        canvas=start.out(3),
+        **sides,
+        context=source.get("context", 0.3),
+        size=source["size"],
+    )
+    found = node("AmodalDetectObjects", image=crop.out(0), segmenter=source["segmenter"], words="")
+    order = node(
+        "AmodalOrderObjects",
+        image=crop.out(0),
+        objects=found.out(0),
+        order_model=source["order_model"],
+        mask=crop.out(1),
+        reach=0.03,
+    )
+    occluders = node(
+        "AmodalSelectOccluders",
+        image=crop.out(0),
+        objects=order.out(1),
+        order=order.out(0),
+        mask=crop.out(1),
+        threshold=0.5,
+    )
+    check = node(
+        "AmodalCheckOcclusion",
+        occluders=occluders.out(0),
+        beyond=crop.out(2),
+        mask=crop.out(1),
+        touching=pad.out(4),
+        names=occluders.out(1),
+        sides=pad.out(5),
+        grow=0.03,
+    )
+    return {"crop": crop, "occluders": occluders, "check": check}
+
+
+def prepared(node, source, start) -> dict:
+    """Noise, sampler, noise levels and text of a pass."""
+    seed = node("AmodalPassSeed", seed=source["seed"], number=start.out(4))
+    prompt = node(
+        "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
+    )
+    return {
+        "noise": node("RandomNoise", noise_seed=seed.out(0)).out(0),
+        "sampler": node("KSamplerSelect", sampler_name=source.get("sampler", "ddim")).out(0),
+        "sigmas": node(
+            "BasicScheduler",
+            model=source["model"],
+            scheduler=source.get("scheduler", "ddim_uniform"),
+            steps=source["steps"],
+            denoise=1.0,
+        ).out(0),
+        "positive": node("CLIPTextEncode", "Positive", clip=source["clip"], text=prompt.out(0)),
+        "negative": node(
+            "CLIPTextEncode", "Negative", clip=source["clip"], text=source["negative"]
+        ),
+    }
+
+
+def conditioned(node, source, draw, pixels, inpaint, name: str) -> dict:
+    """A guider that sees `pixels` outside the mask, and the latent to begin from."""
+    see = node(
+        "InpaintModelConditioning",
+        f"See-{name}",
+        positive=draw["positive"].out(0),
+        negative=draw["negative"].out(0),
+        vae=source["vae"],
+        pixels=pixels,
+        mask=inpaint,
+        noise_mask=False,
+    )
+    guider = node(
+        "CFGGuider",
+        f"Guide-{name}",
+        model=source["model"],
+        positive=see.out(0),
+        negative=see.out(1),
+        cfg=source["cfg"],
+    )
+    return {"guider": guider.out(0), "latent": see.out(2)}
+
+
+def mask_at_k(node, source, view, first, at_k, synthetic, inpaint):
+    """M^k, the object's mask in the noisy picture, by the chosen rule."""
+    if source["mask_rule"] == "clusters":
+        features = node(
+            "AmodalCaptureFeatures",
+            guider=first["guider"],
+            sigmas=at_k.out(2),
+            latent=at_k.out(0),
+            levels="3",
+        )
+        clusters = node(
+            "AmodalClusterFeatures", features=features.out(0), level=3, clusters=4, seed=0
+        )
+        return node(
+            "AmodalSelectClusters",
+            clusters=clusters.out(0),
+            mask=view["crop"].out(1),
+            inpaint=inpaint,
+            overlap=0.2,
+        ).out(0)
+    estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
+    return node(
+        "AmodalKnownBackgroundMask",
+        estimate=estimate.out(0),
+        background=synthetic.out(0),
+        mask=view["crop"].out(1),
+        inpaint=inpaint,
+        threshold=0.08,
+    ).out(0)
+
+
+def finished(node, source, start, view, painted, inpaint) -> dict:
+    """Segment the result, paste it back, close the loop, and cut the object out."""
+    amodal = node(
+        "AmodalSegmentObject",
+        image=painted.out(0),
+        segmenter=source["segmenter"],
+        mask=view["crop"].out(1),
+        inpaint=inpaint,
+        label=source["label"],
+        floor=0.3,
+    )
+    pasted = node(
+        "AmodalPasteBack",
+        image=start.out(1),
+        mask=start.out(2),
+        crop=view["crop"].out(3),
+        completed=painted.out(0),
+        amodal=amodal.out(0),
+        inpaint=inpaint,
+        feather=0.01,
+    )
+    end = node(
+        "AmodalLoopEnd",
+        loop=start.out(0),
+        occluded=view["check"].out(1),
+        reason=view["check"].out(2),
+        image=pasted.out(0),
+        mask=pasted.out(1),
+        canvas=pasted.out(2),
+        max_passes=source["max_passes"],
+    )
+    result = node(
+        "AmodalTrimAndOverlay",
+        image=end.out(0),
+        mask=end.out(1),
+        canvas=end.out(2),
+        picture=source["image"],
+    )
+    return {
+        "object": result.out(0),
+        "amodal": result.out(2),
+        "overlay": result.out(3),
+        "status": end.out(3),
+        "passes": end.out(4),
+        "report": end.out(5),
+        "x": result.out(4),
+        "y": result.out(5),
+    }
