@@ -76,10 +76,10 @@ class Client:
         self._open = opener(self.url)
 
     def get(self, path: str, **query) -> dict:
-        return json.loads(self._request(with_query(path, query)))
+        return json.loads(self.read(with_query(path, query)))
 
     def post(self, path: str, data: dict) -> dict:
-        reply = self._request(path, json.dumps(data).encode(), "application/json")
+        reply = self.read(path, json.dumps(data).encode(), "application/json")
         return json.loads(reply) if reply.strip() else {}
 
     def upload(self, picture: Path, name: str | None = None) -> str:
@@ -92,12 +92,12 @@ class Client:
         )
         body = head.encode() + picture.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
         kind = f"multipart/form-data; boundary={boundary}"
-        return json.loads(self._request("/upload/image", body, kind))["name"]
+        return json.loads(self.read("/upload/image", body, kind))["name"]
 
     def fetch(self, image: dict, place: Path) -> Path:
         """Stores a picture that a node showed at `place`."""
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(self._request(with_query("/view", image)))
+        place.write_bytes(self.read(with_query("/view", image)))
         return place
 
     def cancel(self, prompt_id: str) -> None:
@@ -146,11 +146,12 @@ class Client:
     def _queue(self, prompt: dict) -> str:
         body = json.dumps({"prompt": prompt, "client_id": self.id}).encode()
         try:
-            return json.loads(self._request("/prompt", body, "application/json"))["prompt_id"]
+            return json.loads(self.read("/prompt", body, "application/json"))["prompt_id"]
         except Refused as refused:
             raise refusal(refused.reply, prompt) from None
 
-    def _request(self, path: str, data: bytes | None = None, kind: str = "") -> bytes:
+    def read(self, path: str, data: bytes | None = None, kind: str = "") -> bytes:
+        """The host's answer at a path; with `data`, to a POST of it with that content type."""
         headers = {"Content-Type": kind} if kind else {}
         request = urllib.request.Request(self.url + path, data=data, headers=headers)
         try:

@@ -1,0 +1,41 @@
+"""A real ComfyUI in a process of its own, with the pack, over HTTP and websocket."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amodal.client import Client
+from amodal.host import Host
+
+
+@pytest.fixture(scope="session")
+def running():
+    with Host(arguments=["--fp32-text-enc"]) as host:
+        yield host
+
+
+@pytest.fixture
+def client(running):
+    return Client(running.url)
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory):
+    """A red square that a blue one covers in part, on white; its file."""
+    image = np.full((96, 128, 3), 255, np.uint8)
+    image[20:70, 20:70] = 200, 30, 30
+    image[50:90, 50:100] = 30, 30, 200
+    place = tmp_path_factory.mktemp("pictures") / "squares.png"
+    Image.fromarray(image).save(place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def mask(tmp_path_factory):
+    """Where the red square is seen: white."""
+    image = np.zeros((96, 128), np.uint8)
+    image[20:70, 20:70] = 255
+    image[50:90, 50:100] = 0
+    place = tmp_path_factory.mktemp("masks") / "seen.png"
+    Image.fromarray(image).save(place)
+    return place

@@ -1,0 +1,126 @@
+"""`python -m amodal complete`, as a process of its own, against a real ComfyUI."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from graphs import toy
+from PIL import Image
+
+from amodal.host import ROOT
+
+
+@pytest.fixture
+def amodal(running, tmp_path):
+    """Runs the command line; (exit status, what it said)."""
+
+    def run(*words, server=True):
+        where = ["--server", running.url] if server else []
+        done = subprocess.run(
+            [sys.executable, "-m", "amodal", *map(str, words), *where],
+            cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ},
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    def write(**changes):
+        place = tmp_path / "toy.json"
+        place.write_text(json.dumps(toy(**changes)))
+        return place
+
+    return write
+
+
+def test_writes_pictures_and_a_result(amodal, workflow, picture, mask, tmp_path):
+    out = tmp_path / "out"
+    status, said = amodal(
+        "complete", picture, "--mask", mask, "--seed", 5, "--prompt", "one {label}",
+        "--workflow", workflow(), "--out", out,
+    )
+    assert status == 0, said
+    result = json.loads((out / "result.json").read_text())
+    assert result["status"].startswith("completed") and result["seed"] == 5
+    assert result["passes"] == 5 and result["report"] == ["one dog"]
+    assert result["workflow"] == "toy.json" and result["host"].startswith("ComfyUI 0")
+    assert result["seconds"]["total"] >= sum(result["seconds"]["by_stage"].values()) - 0.01
+    assert "AmodalSwapBackground" in result["seconds"]["by_stage"]
+    assert np.array_equal(np.asarray(Image.open(out / "completed.png"))[30, 30], (200, 30, 30))
+    seen = np.asarray(Image.open(out / "amodal_mask.png").convert("L"))
+    assert np.array_equal(seen, np.asarray(Image.open(mask)))
+    assert Image.open(out / "overlay.png").size == (128, 96)
+
+
+def test_count_gives_a_folder_for_each_seed(amodal, workflow, picture, mask, tmp_path):
+    out = tmp_path / "out"
+    status, said = amodal(
+        "complete", picture, "--mask", mask, "--seed", 8, "--count", 3,
+        "--workflow", workflow(), "--out", out,
+    )
+    assert status == 0, said
+    seeds = [json.loads((out / n / "result.json").read_text())["seed"] for n in "123"]
+    assert seeds == [8, 9, 10]
+    first, second = ((out / n / "completed.png").read_bytes() for n in "12")
+    assert first != second
+
+
+@pytest.mark.parametrize("told, expected", [
+    ("nothing to complete", 0), ("stopped at cap: 6 passes", 3), ("unchanged", 3),
+])
+def test_exit_status_follows_the_outcome(
+    amodal, workflow, picture, mask, tmp_path, told, expected
+):
+    status, said = amodal(
+        "complete", picture, "--mask", mask, "--workflow", workflow(status=told),
+        "--out", tmp_path / "out",
+    )
+    assert status == expected, said
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["status"] == told
+
+
+@pytest.mark.parametrize("words, said", [
+    (["nowhere.png"], "nowhere.png is not a file"),
+    (["PICTURE", "--mask", "nowhere.png"], "nowhere.png is not a file"),
+    (["PICTURE", "--point", "here"], "X,Y"),
+    (["PICTURE", "--point", "1,1", "--object", "dog"], "not allowed with"),
+    (["PICTURE", "--count", "0"], "1 or more"),
+    (["PICTURE", "--workflow", "nowhere.json"], "nowhere.json cannot be read"),
+])
+def test_bad_input_is_status_2_with_a_remedy(amodal, picture, tmp_path, words, said):
+    words = [picture if word == "PICTURE" else word for word in words]
+    status, output = amodal("complete", *words, "--out", tmp_path / "out")
+    assert status == 2 and said in output and "Traceback" not in output
+
+
+def test_bad_input_of_a_node_is_status_2_and_names_it(amodal, workflow, picture, tmp_path):
+    """No mask and no detected objects: Pick Object has nothing to choose from."""
+    status, said = amodal(
+        "complete", picture, "--object", "dog", "--workflow", workflow(),
+        "--out", tmp_path / "out",
+    )
+    assert status == 2 and "Pick Object" in said and "Remedy" in said
+
+
+def test_a_workflow_without_the_titles_is_refused(amodal, workflow, picture, mask, tmp_path):
+    place = workflow()
+    prompt = json.loads(place.read_text())
+    del prompt["9"]
+    place.write_text(json.dumps(prompt))
+    status, said = amodal(
+        "complete", picture, "--mask", mask, "--workflow", place, "--out", tmp_path / "out"
+    )
+    assert status == 2 and "Overlay" in said
+
+
+def test_no_host_at_the_address_is_status_3(amodal, picture, workflow, tmp_path):
+    status, said = amodal(
+        "complete", picture, "--workflow", workflow(), "--out", tmp_path / "out",
+        "--server", "http://127.0.0.1:9", server=False,
+    )
+    assert status == 3 and "No ComfyUI answers" in said

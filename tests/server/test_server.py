@@ -1,0 +1,117 @@
+"""The pack in a real ComfyUI: it loads, answers, names what is wrong, and goes on."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from graphs import swap
+from PIL import Image
+
+from amodal.client import RunError
+from amodal.host import ROOT
+
+
+@pytest.fixture
+def uploaded(client, picture, mask):
+    return client.upload(picture), client.upload(mask)
+
+
+def test_every_node_is_there(client, running):
+    found = {name for name in client.get("/object_info") if name.startswith("Amodal")}
+    assert len(found) > 30, running.log_tail(60)
+    assert {"AmodalLoopStart", "AmodalLoopEnd", "AmodalSampleToStep", "AmodalCompletion"} <= found
+
+
+def test_a_prompt_runs_and_its_picture_comes_back(client, uploaded, tmp_path):
+    events = []
+    run = client.run(swap(*uploaded), events.append)
+    (image,) = run.images("4")
+    pixels = np.asarray(Image.open(client.fetch(image, tmp_path / "swapped.png")))
+    assert pixels.shape == (96, 128, 3)
+    assert np.array_equal(pixels[30, 30], (200, 30, 30))  # the object's own pixels
+    assert np.abs(pixels[80, 80].astype(int) - 127).max() <= 1  # gray where the blue square was
+    kinds = [event.kind for event in events]
+    assert kinds[0] == "execution_start" and kinds[-1] == "execution_success"
+    assert set(run.seconds) == {"1", "2", "3", "4"}
+    assert sum(run.seconds.values()) <= run.total
+
+
+def test_a_saved_picture_carries_its_workflow(client, uploaded, tmp_path):
+    prompt = swap(*uploaded, seed=3)
+    (image,) = client.run(prompt).images("4")
+    saved = Image.open(client.fetch(image, tmp_path / "swapped.png"))
+    kept = json.loads(saved.info["prompt"])
+    for name, wanted in prompt.items():
+        assert kept[name]["class_type"] == wanted["class_type"]
+        assert kept[name]["inputs"] == wanted["inputs"]
+
+
+def test_bad_input_names_node_input_and_remedy_and_the_next_prompt_runs(client, uploaded):
+    empty = swap(*uploaded, background="image")  # asks for a background of one's own; none is given
+    with pytest.raises(RunError) as caught:
+        client.run(empty)
+    said = str(caught.value)
+    assert "Swap Background" in said and "'own'" in said and "Remedy" in said
+    assert caught.value.is_bad_input and "(3)" in caught.value.node
+    assert client.run(swap(*uploaded)).images("4")
+
+
+def test_a_missing_node_is_refused_with_its_name(client, uploaded):
+    prompt = swap(*uploaded)
+    prompt["3"]["class_type"] = "AmodalNoSuchNode"
+    with pytest.raises(RunError, match="AmodalNoSuchNode") as caught:
+        client.run(prompt)
+    assert caught.value.kind == "refused"
+
+
+def test_a_value_out_of_range_is_refused_with_the_input(client, uploaded):
+    with pytest.raises(RunError, match="background.*no such"):
+        client.run(swap(*uploaded, background="no such"))
+
+
+def test_nothing_changed_runs_nothing(client, uploaded):
+    client.run(swap(*uploaded, seed=7))
+    assert client.run(swap(*uploaded, seed=7)).seconds == {}
+
+
+def test_cancel_stops_a_waiting_run(client, uploaded):
+    """The second event of the run asks for the end of it, as Ctrl+C would."""
+    prompt = swap(*uploaded, background="noise", seed=11)
+
+    def stop(event):
+        if event.kind == "executing":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.run(prompt, stop)
+    queue = client.get("/queue")
+    assert not queue["queue_pending"]
+    assert client.run(swap(*uploaded)).total < 60
+
+
+def test_help_and_names_are_served(client):
+    """What the editor shows: every node's help page, and the names of inputs and outputs."""
+    page = client.read("/extensions/amodal_completion/docs/AmodalSwapBackground.md").decode()
+    assert "Swap Background" in page
+    english = client.get("/i18n")["en"]["nodeDefs"]
+    assert english["AmodalSwapBackground"]["inputs"]["background"]["tooltip"]
+
+
+def test_a_node_with_a_missing_input_is_refused(client, uploaded):
+    prompt = swap(*uploaded)
+    del prompt["3"]["inputs"]["mask"]
+    with pytest.raises(RunError, match="mask"):
+        client.run(prompt)
+
+
+def test_help_and_names_are_what_the_schemas_say(client):
+    """'nox -s docs' brings these files up to date."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    import make_docs
+
+    nodes = make_docs.schemas(client)
+    stale = [p.name for p, text in make_docs.files(nodes).items() if make_docs.read(p) != text]
+    assert not stale
+    pages = {page.stem for page in make_docs.PAGES.glob("*.md")}
+    assert pages == set(nodes)
