@@ -34,7 +34,7 @@ def host(session):
 @nox.session
 def demo(session):
     """Completes three occluded stickers in a real ComfyUI; pictures in output/demo/."""
-    in_host(session, "-m", "amodal.demo")
+    in_host(session, "tools/demo.py")
 
 
 @nox.session
