@@ -40,12 +40,15 @@ class Segment:
         self.sampler = copy.copy(sampler)
         self.sampler.sampler_function = self.run
 
-    def run(self, model, x, sigmas, *args, **options):
+    def run(self, model, x, sigmas, extra_args=None, **options):
+        extra_args = dict(extra_args or {})
         if self.x is not None:
             x = self.x.to(x)
+            if extra_args.get("seed") is not None:  # ancestral samplers must not draw step 0's
+                extra_args["seed"] += self.first or 1  # noise a second time
         self.noise = getattr(model, "noise", None)
         part = sigmas[self.first : self.last + 1].clone()  # cloned: uni_pc writes into it
-        self.end = self.inner(model, x, part, *args, **options)
+        self.end = self.inner(model, x, part, extra_args=extra_args, **options)
         return self.end
 
 

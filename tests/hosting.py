@@ -64,6 +64,15 @@ class Run:
             node for event, data in events if event == "execution_cached" for node in data["nodes"]
         ]
 
+    def progress(self, node: str) -> list[tuple[int, int]]:
+        """The (value, max) that a node reported, in order, each once."""
+        told = [
+            (int(state["value"]), int(state["max"]))
+            for event, data in self.events if event == "progress_state"
+            for name, state in data["nodes"].items() if name == node
+        ]
+        return [step for i, step in enumerate(told) if step[0] and step not in told[:i]]
+
     def executed_classes(self) -> list[str]:
         return [self.classes.get(node, node) for node in self.executed]
 
