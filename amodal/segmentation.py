@@ -17,11 +17,12 @@ def amodal_mask(
     visible object and what the segmenter found where something was painted, less the parts that
     do not hang together with it; nothing else can change, and the visible object never shrinks.
     """
-    outside = 1 - inpaint
-    agreement = algebra.iou(segment * outside, modal * outside)
     if not segment.any():
         return modal, "kept the visible part: the segmenter found nothing"
-    if agreement < floor:
+    outside = 1 - inpaint
+    agreement = algebra.iou(segment * outside, modal * outside)
+    comparable = bool((modal * outside).any())
+    if comparable and agreement < floor:
         return modal, (
             f"kept the visible part: what the segmenter found agrees with it by an IoU of "
             f"{agreement:.2f} only, less than {floor:.2f}"
@@ -31,4 +32,6 @@ def amodal_mask(
     both = torch.maximum(algebra.connected_to(both, modal, bridge), modal)
     closed = algebra.fill_holes(both, int(SMALL_HOLE * float(both.sum())))
     both = torch.maximum(both, closed * inpaint)
+    if not comparable:
+        return both, "segmented (nothing unpainted to compare with)"
     return both, f"segmented (IoU {agreement:.2f} with the visible part)"

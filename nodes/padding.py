@@ -25,7 +25,7 @@ class PadIfTouching(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "amount", default=0.5, min=0.0, max=4.0, step=0.05, optional=True,
-                    tooltip="How much to add, as a fraction of the object's extent that way.",
+                    tooltip="How much to add, as a fraction of the object's larger side.",
                 ),
                 io.Int.Input(
                     "margin", default=2, min=0, max=256, optional=True,

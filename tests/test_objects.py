@@ -1,0 +1,146 @@
+"""Making, cleaning and choosing objects."""
+
+import pytest
+import torch
+
+from amodal import objects
+from amodal.errors import BadInput
+from amodal.payloads import Objects
+
+
+def box_mask(x0, y0, x1, y1, width=40, height=30):
+    mask = torch.zeros(height, width)
+    mask[y0:y1, x0:x1] = 1
+    return mask
+
+
+def some() -> Objects:
+    masks = [box_mask(2, 2, 12, 12), box_mask(10, 8, 30, 28), box_mask(32, 2, 36, 6)]
+    return objects.from_masks(
+        torch.stack(masks), ["cup", "teddy bear", "cup"], torch.tensor([0.9, 0.8, 0.7])
+    )
+
+
+def test_from_masks_names_what_has_no_label_and_drops_what_is_empty():
+    masks = torch.stack([box_mask(0, 0, 3, 4), box_mask(0, 0, 0, 0), box_mask(5, 6, 8, 9)])
+    found = objects.from_masks(masks, ["cup"])
+    assert found.labels == ["cup", "object 3"]
+    assert found.boxes.tolist() == [[0, 0, 3, 4], [5, 6, 8, 9]]
+    assert found.scores.tolist() == [1, 1] and found.masks.shape == (2, 30, 40)
+
+
+def test_from_masks_refuses_more_labels_than_masks():
+    with pytest.raises(BadInput, match="3 words for 1 masks"):
+        objects.from_masks(torch.ones(1, 4, 4), ["a", "b", "c"])
+
+
+def test_no_objects_at_all_are_objects_too():
+    found = objects.from_masks(torch.zeros(2, 8, 8), [])
+    assert len(found) == 0 and found.masks.shape == (0, 8, 8) and found.boxes.shape == (0, 4)
+
+
+def test_of_two_alike_the_better_scored_stays():
+    masks = torch.stack(
+        [box_mask(0, 0, 10, 10), box_mask(1, 0, 11, 10), box_mask(8, 0, 18, 10)]
+    )
+    found = objects.from_masks(masks, ["dog", "cat", "cow"], torch.tensor([0.5, 0.9, 0.4]))
+    kept = objects.distinct(found)
+    assert kept.labels == ["cat", "cow"]
+    assert kept.scores.tolist() == pytest.approx([0.9, 0.4])
+
+
+def test_the_query_comes_first_and_owns_its_pixels():
+    modal = box_mask(10, 8, 30, 27)[None]
+    found = objects.with_query(some(), modal)
+    assert found.labels == ["teddy bear", "cup", "cup"]
+    assert torch.equal(found.masks[:1], modal)
+    assert not (found.masks[1:] * modal).any()
+    assert found.masks[1].sum() == 100 - 8
+    assert found.boxes[0].tolist() == [10, 8, 30, 27]
+
+
+def test_detections_of_the_query_or_inside_it_are_dropped():
+    modal = box_mask(0, 0, 31, 30)[None]
+    found = objects.with_query(some(), modal)
+    assert found.labels == ["query", "cup"]  # no detection is alike; the bear lies inside
+
+
+def test_a_query_among_nothing():
+    nothing = objects.from_masks(torch.zeros(1, 30, 40), [])
+    found = objects.with_query(nothing, box_mask(3, 3, 9, 9)[None])
+    assert found.labels == ["query"] and len(found) == 1
+
+
+def test_picking_counts_mask_point_words_index_size_in_this_order():
+    found, mask = some(), box_mask(11, 9, 30, 28)[None]
+    assert objects.pick(found, mask, (3, 3), "cup", 2) == (mask, "cup")
+    assert objects.pick(found, mask)[1] == "teddy bear"
+    assert torch.equal(objects.pick(found, None, (3, 3), "teddy bear", 2)[0][0], found.masks[0])
+    assert torch.equal(objects.pick(found, None, None, "teddy bear", 2)[0][0], found.masks[1])
+    assert torch.equal(objects.pick(found, None, None, "", 2)[0][0], found.masks[2])
+    picked, label = objects.pick(found)
+    assert label == "teddy bear" and picked.shape == (1, 30, 40)
+
+
+def test_a_mask_needs_no_objects_and_takes_their_size():
+    assert objects.pick(None, box_mask(0, 0, 3, 3), words="cup")[1] == "cup"
+    small = torch.zeros(15, 20)
+    small[4:14, 5:15] = 1
+    mask, label = objects.pick(some(), small)
+    assert mask.shape == (1, 30, 40) and label == "teddy bear"
+
+
+def test_of_overlapping_objects_a_point_takes_the_smaller():
+    assert objects.at_point(some(), 11, 10) == 0
+
+
+@pytest.mark.parametrize("words", ["cup", "CUP ", "a photo of a cup on a table"])
+def test_words_find_the_best_scored(words):
+    assert objects.by_words(some(), words) == 0
+
+
+def test_words_find_parts_of_labels_and_long_labels_first():
+    assert objects.by_words(some(), "bear") == 1
+    assert objects.by_words(some(), "the teddy bear and a cup") == 1
+    with pytest.raises(BadInput):
+        objects.by_words(some(), "cu")
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"words": "zebra"}, "'zebra' is not among.*0: cup, 1: teddy bear"),
+        ({"point": (1, 29)}, "hits no detected object.*0: cup"),
+        ({"point": (40, 3)}, "outside of the 40x30 picture"),
+        ({"index": 3}, "3 is too large.*2: cup"),
+        ({"mask": torch.zeros(1, 30, 40)}, "empty"),
+    ],
+)
+def test_what_cannot_be_picked_says_what_there_is(choice, message):
+    with pytest.raises(BadInput, match=message):
+        objects.pick(some(), **choice)
+
+
+def test_nothing_to_pick_from():
+    with pytest.raises(BadInput, match="not connected"):
+        objects.pick()
+    with pytest.raises(BadInput, match="nothing was detected"):
+        objects.pick(objects.from_masks(torch.zeros(1, 4, 4), []))
+
+
+@pytest.mark.parametrize(
+    ("text", "point"),
+    [("120,84", (120, 84)), (" 3.5 , 7 ", (3.5, 7)), ("(1, 2)", (1, 2)), ("", None)],
+)
+def test_points_are_read(text, point):
+    assert objects.as_point(text) == point
+
+
+@pytest.mark.parametrize("text", ["12", "a,b", "1,2,3"])
+def test_what_is_no_point_is_refused(text):
+    with pytest.raises(BadInput, match="is not a point"):
+        objects.as_point(text)
+
+
+def test_words_are_read():
+    assert objects.as_words(" cup, teddy bear\nkey,,") == ["cup", "teddy bear", "key"]

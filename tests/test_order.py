@@ -1,0 +1,130 @@
+"""Neighbours, order, and the query's occluders."""
+
+import math
+
+import pytest
+import torch
+
+from amodal import objects, order
+from amodal.errors import BadInput
+
+SIZE = 64
+
+
+def disc(x, y, radius):
+    ys, xs = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    return ((xs - x) ** 2 + (ys - y) ** 2 < radius**2).float()
+
+
+def scene():
+    """A disc, one in front of it, one far away."""
+    front = disc(36, 32, 8)
+    query = disc(26, 32, 12) * (1 - front)
+    return objects.from_masks(torch.stack([query, front, disc(58, 5, 4)]), ["cat", "yarn", "key"])
+
+
+class Recorder:
+    """An order model that answers with what it was told, and keeps what it was asked."""
+
+    def __init__(self, table):
+        self.table, self.calls = table, []
+
+    def order(self, image, masks, pairs):
+        self.calls.append((image.shape, masks.shape, pairs))
+        result = order.unknown(len(masks))
+        for i, j in pairs:
+            result[i, j], result[j, i] = self.table[i][j], self.table[j][i]
+        return result
+
+
+def test_only_neighbours_are_compared_all_in_one_call():
+    model = Recorder([[0, 0.1, 0], [0.9, 0, 0], [0, 0, 0]])
+    table = order.by_model(model, torch.rand(1, SIZE, SIZE, 3), scene(), 0.03)
+    assert model.calls == [((SIZE, SIZE, 3), (3, SIZE, SIZE), [(0, 1)])]
+    assert table[1, 0] == pytest.approx(0.9) and table[0, 1] == pytest.approx(0.1)
+    assert torch.isnan(table).sum() == 7
+
+
+def test_without_neighbours_the_model_is_not_asked():
+    model = Recorder([])
+    far = objects.from_masks(torch.stack([disc(8, 8, 4), disc(56, 56, 4)]), [])
+    assert torch.isnan(order.by_model(model, torch.rand(1, SIZE, SIZE, 3), far, 0.03)).all()
+    assert order.by_model(model, torch.rand(1, SIZE, SIZE, 3), scene_of(0), 0.03).shape == (0, 0)
+    assert model.calls == []
+
+
+def scene_of(count):
+    return objects.from_masks(torch.ones(count, SIZE, SIZE) if count else torch.zeros(1, 8, 8), [])
+
+
+@pytest.mark.parametrize("gap", [0, 1, 2, 4, 6])
+def test_reach_is_a_distance_between_the_masks(gap):
+    one, other = torch.zeros(SIZE, SIZE), torch.zeros(SIZE, SIZE)
+    one[20:40, 10:20] = 1
+    other[20:40, 20 + gap : 30 + gap] = 1
+    found = objects.from_masks(torch.stack([one, other]), [])
+    reach = 3 / math.hypot(SIZE, SIZE)
+    assert bool(order.neighbours(found, reach)) == (gap + 1 <= 3)  # pixel centres
+
+
+@pytest.mark.parametrize("bright_is_near", [True, False])
+def test_depth_orders_where_the_objects_meet(bright_is_near):
+    found = scene()
+    depth = torch.full((SIZE, SIZE), 0.2)
+    slope = torch.linspace(0.9, 0.4, SIZE).expand(SIZE, SIZE)
+    depth = torch.where(found.masks[0] > 0, slope, depth)
+    depth = torch.where(found.masks[1] > 0, 0.74, depth)
+    assert depth[found.masks[0] > 0].max() > 0.74  # the cat's far side is nearer than the yarn
+    if not bright_is_near:
+        depth = 1 - depth
+    picture = depth[None, ..., None].expand(1, SIZE, SIZE, 3)
+    table = order.by_depth(picture, found, 0.03, bright_is_near)
+    assert table[1, 0] > 0.9 and float(table[0, 1] + table[1, 0]) == pytest.approx(1)
+    assert torch.isnan(table[2]).all() and torch.isnan(table[:, 2]).all()
+
+
+def test_flat_depth_is_undecided():
+    table = order.by_depth(torch.full((1, SIZE, SIZE, 3), 0.5), scene(), 0.03, True)
+    assert table[0, 1] == 0.5 and table[1, 0] == 0.5
+
+
+def test_occluders_are_the_nearer_ones_less_the_query():
+    found = scene()
+    modal = torch.maximum(found.masks[:1], disc(34, 32, 3)[None])
+    found = objects.with_query(found, modal)
+    table = order.unknown(3)
+    table[1, 0], table[0, 1] = 0.8, 0.6  # mutual occlusion is allowed
+    mask, chosen = order.occluders(found, table, modal, 0.5)
+    assert chosen == [1] and found.labels[1] == "yarn"
+    assert torch.equal(mask[0], found.masks[1]) and not (mask * modal).any()
+    none, chosen = order.occluders(found, table, modal, 0.9)
+    assert chosen == [] and none.shape == modal.shape and not none.any()
+
+
+def test_several_occluders_are_united():
+    found = objects.from_masks(
+        torch.stack([disc(32, 32, 10), disc(46, 32, 6), disc(18, 32, 6)]), []
+    )
+    found = objects.with_query(found, found.masks[:1])
+    table = order.unknown(3)
+    table[1, 0] = table[2, 0] = 0.99
+    mask, chosen = order.occluders(found, table, found.masks[:1], 0.5)
+    assert chosen == [1, 2]
+    assert torch.equal(mask[0], torch.maximum(found.masks[1], found.masks[2]))
+
+
+def test_a_mask_that_is_none_of_the_objects_is_refused():
+    with pytest.raises(BadInput, match="is none of the 3 objects"):
+        order.occluders(scene(), order.unknown(3), disc(5, 60, 3)[None], 0.5)
+
+
+def test_an_order_of_other_objects_is_refused():
+    with pytest.raises(BadInput, match="of 2 objects, not of these 3"):
+        order.occluders(scene(), order.unknown(2), scene().masks[:1], 0.5)
+
+
+def test_the_order_in_words():
+    found, table = scene(), order.unknown(3)
+    assert order.table(found, table) == "no two objects are neighbours"
+    table[0, 1], table[1, 0] = 0.02, 0.97
+    assert order.table(found, table) == "cat hides yarn 0.02, yarn hides cat 0.97"
