@@ -260,4 +260,5 @@ def finished(node, source, start, view, painted, inpaint) -> dict:
         "report": end.out(5),
         "x": result.out(4),
         "y": result.out(5),
+        "offset": result.out(6),
     }

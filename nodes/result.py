@@ -44,6 +44,7 @@ class TrimAndOverlay(io.ComfyNode):
                     display_name="y",
                     tooltip="The canvas' upper edge in the original picture, 0 or negative.",
                 ),
+                io.String.Output(display_name="offset", tooltip="x,y of the canvas' corner."),
             ],
         )
 
@@ -60,7 +61,10 @@ class TrimAndOverlay(io.ComfyNode):
                 f"{canvas.original[0]}x{canvas.original[1]}", "connect the picture it began with",
             )
         made = results.result(image, mask, canvas, picture)
-        return io.NodeOutput(made.object, made.trimmed, mask, made.overlay, made.x, made.y)
+        offset = f"{made.x},{made.y}"
+        return io.NodeOutput(
+            made.object, made.trimmed, mask, made.overlay, made.x, made.y, offset
+        )
 
 
 NODES = [TrimAndOverlay]

@@ -1,0 +1,180 @@
+"""The loop on the real host: a body of core nodes that grows a mask until it fills a target."""
+
+import json
+
+import pytest
+import torch
+from hosting import Failed, Graph
+
+SIZE = 64
+
+
+def square(side: int) -> torch.Tensor:
+    """A centred square of the given side on a 64x64 mask."""
+    mask = torch.zeros(1, SIZE, SIZE)
+    edge = (SIZE - side) // 2
+    mask[:, edge : edge + side, edge : edge + side] = 1
+    return mask
+
+
+def growing_loop(
+    target: int = 40, step: int = 4, cap: int = 6, begin: int = 16, previews: bool = False,
+    picture=None,
+) -> Graph:
+    """Each pass grows the mask by `step` pixels; what of the target is left counts as occluder.
+
+    A body anyone could have wired: Grow Mask in the place of sampling, hanging on Check Occlusion.
+    """
+    graph = Graph()
+    image = graph.value("image", torch.rand(1, SIZE, SIZE, 3) if picture is None else picture)
+    mask = graph.value(f"mask{begin}", square(begin))
+    whole = graph.value(f"target{target}", square(target))
+    nothing = graph.add("SolidMask", value=0.0, width=SIZE, height=SIZE)
+    start = graph.add("AmodalLoopStart", "start", image=image, mask=mask)
+    left = graph.add(
+        "MaskComposite", "left", destination=whole, source=start[2], x=0, y=0, operation="subtract"
+    )
+    check = graph.add(
+        "AmodalCheckOcclusion", "check", occluders=left, beyond=nothing, mask=start[2],
+        touching=False, names="square", sides="", grow=0.0,
+    )
+    grown = graph.add(
+        "GrowMask", "grow", mask=start[2], expand=step, tapered_corners=False
+    )
+    painted = graph.add(
+        "MaskComposite", "painted", destination=check[0], source=grown, x=0, y=0,
+        operation="multiply",
+    )
+    joined = graph.add(
+        "MaskComposite", "joined", destination=start[2], source=painted, x=0, y=0, operation="add"
+    )
+    end = graph.add(
+        "AmodalLoopEnd", "end", loop=start, occluded=check[1], reason=check[2], image=start[1],
+        mask=joined, canvas=start[3], max_passes=cap,
+    )
+    if previews:
+        graph.add("MaskPreview", "preview", mask=painted)
+        graph.add("MaskPreview", "analysis", mask=left)
+    return graph.keep(mask=end[1], status=end[3], passes=end[4], report=end[5])
+
+
+@pytest.mark.parametrize(
+    "settings, status, passes, side",
+    [
+        ({}, "completed", 3, 40),
+        ({"target": 16}, "nothing to complete", 0, 16),
+        ({"cap": 2}, "stopped at cap", 2, 32),
+        ({"cap": 3}, "completed", 3, 40),
+        ({"step": 0}, "unchanged", 1, 16),
+    ],
+)
+def test_it_stops_and_says_why(host, settings, status, passes, side):
+    values = host.run(growing_loop(**settings)).values
+    assert values["status"] == status
+    assert values["passes"] == passes
+    assert torch.equal(values["mask"], square(side))
+    lines = values["report"].splitlines()
+    assert len(lines) == passes + 1
+    assert all("hidden by square" in line for line in lines[:-1])
+    assert lines[-1].startswith(status)
+
+
+def test_a_rerun_executes_nothing(host):
+    graph = growing_loop()
+    assert host.run(graph).values["passes"] == 3
+    assert not {*host.run(graph).executed_classes()} - {"TestKeep"}
+
+
+def test_a_higher_cap_runs_only_what_is_new(host):
+    """Two passes are there already: only Loop End and the third pass run."""
+    host.run(growing_loop(cap=2))
+    again = host.run(growing_loop(cap=6))
+    assert again.values["passes"] == 3
+    bodies = [node for node in again.executed if node.split(".")[-1] == "grow"]
+    assert len(bodies) == 1
+
+
+def test_previews_in_the_body_show_every_pass(host):
+    run = host.run(growing_loop(previews=True))
+    shown = [node for node in run.ui if node.split(".")[-1] == "preview"]
+    analysed = [node for node in run.ui if node.split(".")[-1] == "analysis"]
+    assert len(shown) == 3
+    assert len(analysed) == 4  # the last pass finds nothing to paint
+
+
+def test_previews_do_not_paint_beyond_the_cap(host):
+    run = host.run(growing_loop(previews=True, cap=2))
+    assert len([node for node in run.executed if node.split(".")[-1] == "grow"]) == 2
+    assert len([node for node in run.ui if node.split(".")[-1] == "preview"]) == 2
+
+
+def test_nothing_is_painted_where_nothing_hides_the_object(host):
+    run = host.run(growing_loop(target=16, previews=True))
+    assert "painted" not in run.executed or run.values["passes"] == 0
+    assert not [node for node in run.ui if node.split(".")[-1] == "preview"]
+
+
+def test_the_body_can_be_rewired(host):
+    """Another core node put between Grow Mask and the composite takes part in every pass."""
+    graph = growing_loop()
+    twice = graph.add("GrowMask", "twice", mask=["grow", 0], expand=4, tapered_corners=False)
+    graph.prompt["painted"]["inputs"]["source"] = twice.first
+    run = host.run(graph)
+    assert run.values["passes"] == 2
+    assert len([node for node in run.executed if node.split(".")[-1] == "twice"]) == 2
+
+
+def test_links_travel_not_tensors(host):
+    """Every input of a cloned node is a link or a primitive, so that caching works."""
+    graph = growing_loop()
+    host.run(graph)
+    ephemeral = host.executor.caches.outputs.dynprompt.ephemeral_prompt
+    assert len(ephemeral) > 10
+    for node in ephemeral.values():
+        json.dumps(node["inputs"])  # raises for a tensor
+
+
+def test_loops_share_what_is_identical(host):
+    """As the seeds of one picture do: their first pass up to the sampling runs once."""
+    graph = growing_loop()
+    copies = json.loads(json.dumps(graph.prompt))
+    names = ("start", "left", "check", "grow", "painted", "joined", "end")
+    for name in names:
+        node = copies[name]
+        for key, value in node["inputs"].items():
+            if isinstance(value, list) and value[0] in names:
+                node["inputs"][key] = [value[0] + "B", value[1]]
+        graph.prompt[name + "B"] = node
+    graph.add("TestKeep", name="other", value=["endB", 4])
+    run = host.run(graph)
+    assert run.values["other"] == run.values["passes"] == 3
+    assert len([n for n in run.executed if n in ("grow", "growB")]) == 1
+
+
+def test_a_batch_is_refused_with_the_remedy(host):
+    with pytest.raises(Failed, match=r"Loop Start.*'image' is a batch of 2.*Amodal Completion"):
+        host.run(growing_loop(picture=torch.rand(2, SIZE, SIZE, 3)))
+
+
+def test_an_unconnected_end_is_refused(host):
+    graph = growing_loop()
+    graph.prompt["end"]["inputs"]["mask"] = graph.value("mask16").first
+    graph.prompt["end"]["inputs"]["canvas"] = ["start", 3]
+    del graph.prompt["end"]["inputs"]["image"]
+    with pytest.raises(Failed):
+        host.run(graph)
+    assert host.run(growing_loop()).values["passes"] == 3  # the host lives on
+
+
+def test_an_error_in_a_later_pass_names_its_node(host):
+    """The clone's error is reported on the node the user sees."""
+    graph = growing_loop()
+    bad = graph.add("AmodalSelectClusters", "bad", clusters=["joined", 0], mask=["joined", 0],
+                    inpaint=["check", 0], overlap=0.2)
+    graph.prompt["end"]["inputs"]["mask"] = bad.first
+    graph.prompt["joined"]["inputs"]["operation"] = "subtract"  # empties the mask in pass 1
+    graph.prompt["painted"]["inputs"]["operation"] = "add"
+    with pytest.raises(Failed) as caught:
+        host.run(graph)
+    assert caught.value.details["node_id"] in ("bad", "end", "start", "check")
+    assert "Remedy" in str(caught.value)
