@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--quiet", action="store_true", help="no progress bar")
     server = commands.add_parser("serve", help="start ComfyUI with the pack on loopback")
     server.set_defaults(does=serve)
-    server.add_argument("--port", type=int, default=8188)
+    server.add_argument("--port", type=int, help="default: 8188, or a free one where it is taken")
     server.add_argument("--base", type=Path, default=host.HOME / "base", help="its files")
     return top
 
@@ -107,7 +107,8 @@ def check(options) -> None:
 
 
 def serve(options) -> int:
-    with host.Host(options.base, options.port) as running:
+    port = options.port or host.free_port(8188)
+    with host.Host(options.base, port) as running:
         print(f"ComfyUI with Amodal Completion: {running.url} (Ctrl+C ends it)", flush=True)
         return running.wait()
 

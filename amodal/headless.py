@@ -18,17 +18,19 @@ TITLES = {  # the file we write -> the node that shows it
     "overlay.png": "Overlay",
 }
 TEXTS = {"status": "Status", "passes": "Passes", "report": "Report", "offset": "Offset"}
-PASS = "Pass"  # in the loop's body: one picture for each pass
+IN_BODY = {"pass": "Pass", "hides": "What hides it"}  # in the loop's body: one for each pass
 FREE = ("completed", "nothing to complete")  # how a status starts when all is well
 
 
 @dataclass
 class Completion:
-    """What a run gave: `result` is what result.json holds, `files` what was written."""
+    """What a run gave: `result` is what result.json holds, `files` what was written, and in the
+    order of the passes the canvas after each and what hid the object at its start."""
 
     result: dict
     files: dict[str, Path]
     passes: list[Path]
+    hides: list[Path]
 
     @property
     def ok(self) -> bool:
@@ -37,28 +39,31 @@ class Completion:
 
 def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None) -> Completion:
     """Runs a filled prompt and writes completed.png (RGBA), amodal_mask.png, overlay.png,
-    pass_1.png, ... and result.json to `out`. `about` goes into result.json as it is.
+    pass_1.png, hides_1.png, ... and result.json to `out`. `about` goes into result.json as it is.
 
     Raises client.RunError where the host refuses or breaks off the run, BadInput where the workflow
     lacks a node with one of the titles.
     """
     shown = {name: workflow.need(prompt, title) for name, title in TITLES.items()}
     told = {name: workflow.titled(prompt, title) for name, title in TEXTS.items()}
-    each_pass = workflow.titled(prompt, PASS)
+    body = {name: workflow.titled(prompt, title) for name, title in IN_BODY.items()}
     run = client.run(prompt, progress)
     out.mkdir(parents=True, exist_ok=True)
     files = {}
     for name, node in shown.items():
         for image in run.images(node)[-1:]:
             files[name] = client.fetch(image, out / name)
-    passes = [
-        client.fetch(image, out / f"pass_{number}.png")
-        for number, image in enumerate(run.images(each_pass or ""), start=1)
-    ]
+    series = {
+        name: [
+            client.fetch(image, out / f"{name}_{number}.png")
+            for number, image in enumerate(run.images(node or ""), start=1)
+        ]
+        for name, node in body.items()
+    }
     result = {**summary(run, prompt, told), **about, "host": version(client)}
-    result["files"] = sorted([*files, *(path.name for path in passes)])
+    result["files"] = sorted([*files, *(path.name for paths in series.values() for path in paths)])
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return Completion(result, files, passes)
+    return Completion(result, files, series["pass"], series["hides"])
 
 
 def summary(run: Run, prompt: dict, told: dict) -> dict:

@@ -186,9 +186,13 @@ def answers(url: str) -> bool:
         return False
 
 
-def free_port() -> int:
+def free_port(rather: int = 0) -> int:
+    """A port on loopback that nothing listens on: `rather` where that is free."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        try:
+            probe.bind(("127.0.0.1", rather))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 

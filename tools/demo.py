@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT))
 import contact_sheet  # noqa: E402
 
 from amodal import headless, workflow  # noqa: E402
-from amodal.client import Client  # noqa: E402
-from amodal.host import Host  # noqa: E402
+from amodal.client import Client, RunError  # noqa: E402
+from amodal.host import Host, HostError  # noqa: E402
 from amodal.stickers import scenes  # noqa: E402
 
 OUT = ROOT / "output" / "demo"
@@ -107,7 +107,7 @@ def tell(client: Client, story: Story) -> tuple[contact_sheet.Row, Closeness, bo
     about = {"picture": "input.png", "workflow": workflow.DEFAULT.name, "seed": SEED}
     with headless.Bar(f"{story.title} ({scene.word})", prompt) as bar:
         done = headless.complete(client, prompt, folder, about, bar)
-    if "completed.png" not in done.files:
+    if set(done.files) != set(headless.TITLES):
         return contact_sheet.Row(story.title, done.result["status"]), Closeness(0, 0, 1), False
     closeness = compare(scene, done)
     return row_of(story, scene, done, closeness), closeness, done.ok
@@ -162,14 +162,19 @@ def row_of(story, scene, done, closeness) -> contact_sheet.Row:
         f"{closeness}.",
     )
     row.tiles.append(("the picture", to_picture(scene.image)))
-    reasons = [line.split(":", 1)[-1].strip() for line in result["report"]]
-    for number, path in enumerate(done.passes[:4]):
-        why = f" ({reasons[number]})" if number < len(reasons) else ""
-        row.tiles.append((f"pass {number + 1}{why}", Image.open(path)))
+    for path in done.hides[:1]:
+        row.tiles.append((reason(result["report"]), Image.open(path)))
+    for number, path in enumerate(done.passes[:3], start=1):
+        row.tiles.append((f"after pass {number}", Image.open(path)))
     row.tiles.append(("the object", Image.open(done.files["completed.png"])))
     row.tiles.append(("in its picture", Image.open(done.files["overlay.png"])))
     row.tiles.append(("truth", to_picture(truth_on_canvas(scene, done))))
     return row
+
+
+def reason(report: list[str]) -> str:
+    """What hides the object, from the loop's line about pass 1: "pass 1: hidden by yarn; ..."."""
+    return report[0].split(": ", 1)[-1].split(";")[0] if report else "what hides it"
 
 
 def truth_on_canvas(scene: scenes.Scene, done: headless.Completion) -> np.ndarray:
@@ -185,4 +190,8 @@ def to_picture(pixels: np.ndarray) -> Image.Image:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except (RunError, HostError) as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(3) from None

@@ -1,0 +1,97 @@
+"""The shipped workflow with the sticker models, over HTTP and websocket."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amodal import headless, workflow
+from amodal.client import RunError
+from amodal.stickers.scenes import make_scene
+
+EDITOR = workflow.FOLDER.parent / workflow.DEFAULT.name
+
+
+@pytest.fixture
+def filled(client, tmp_path):
+    """The shipped workflow, for the query of a scene and the mask of what is seen of it."""
+
+    def fill(seed: int, **arguments) -> dict:
+        scene = make_scene(seed, **arguments)
+        Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(tmp_path / "input.png")
+        Image.fromarray(scene.modal().astype(np.uint8) * 255).save(tmp_path / "mask.png")
+        picture, mask = (client.upload(tmp_path / name) for name in ("input.png", "mask.png"))
+        return workflow.fill(workflow.load(workflow.DEFAULT, dict), picture, mask=mask, seed=1)
+
+    return fill
+
+
+@pytest.fixture
+def elephant(filled):
+    return filled(3, query="elephant", occluder="gift", hidden=(0.25, 0.4))
+
+
+@pytest.fixture
+def bus(filled):
+    """Cut off by the border: something is left to paint, whatever the models say."""
+    return filled(7, query="bus", occluder=None, cut="right", hidden=(0.25, 0.4))
+
+
+def test_both_formats_of_the_shipped_workflow_are_one_graph(client):
+    api = workflow.load(workflow.DEFAULT, dict)
+    editor = workflow.load(EDITOR, lambda: client.get("/object_info"))
+    assert len(api) > 40
+    assert {i: n["class_type"] for i, n in api.items()} == {
+        i: n["class_type"] for i, n in editor.items()
+    }
+    for name, node in api.items():
+        assert editor[name]["inputs"] == node["inputs"], name
+
+
+def test_completes_and_shows_each_pass(client, elephant, tmp_path):
+    done = headless.complete(client, elephant, tmp_path, {"seed": 1})
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert done.ok and result["status"] == "completed", result
+    assert result["passes"] == len(done.passes) >= 1
+    assert len(result["report"]) == result["passes"] + 1
+    assert result["report"][0].startswith("pass 1: hidden by gift")
+    completed = np.asarray(Image.open(tmp_path / "completed.png"))
+    mask = np.asarray(Image.open(tmp_path / "amodal_mask.png").convert("L"))
+    assert completed.shape[2] == 4 and completed.shape[:2] == mask.shape
+    assert np.array_equal(completed[..., 3] > 127, mask > 127)
+
+
+def test_a_rerun_runs_nothing_and_another_seed_nothing_before_the_sampling(client, bus):
+    client.run(bus)
+    assert client.run(bus).seconds == {}
+    seed = workflow.need(bus, "Seed")
+    bus[seed]["inputs"]["value"] += 1
+    first_pass = []
+
+    def note(event):
+        if event.kind == "executing" and "." not in (event.data.get("node") or "."):
+            first_pass.append(bus[event.data["node"]]["class_type"])
+
+    client.run(bus, note)
+    assert "AmodalSampleToStep" in first_pass
+    before = {"LoadImage", "AmodalDetectObjects", "AmodalCropToObject", "AmodalOrderObjects"}
+    assert not before & set(first_pass)
+
+
+def test_cancel_in_mid_loop_stops_within_a_step_and_the_next_prompt_runs(client, bus):
+    bus[workflow.need(bus, "Seed")]["inputs"]["value"] = 77
+    steps = []
+
+    def cancel(event):
+        if event.kind == "progress" and event.data["max"] >= 20:
+            steps.append(event.data["value"])
+            if len(steps) == 5:
+                client.cancel(event.data["prompt_id"])
+
+    with pytest.raises(RunError) as caught:
+        client.run(bus, cancel)
+    assert caught.value.kind == "interrupted"
+    assert 5 <= len(steps) <= 7  # a step or two are done while the word is on its way
+    bus[workflow.need(bus, "Seed")]["inputs"]["value"] = 1
+    assert client.run(bus).text(workflow.need(bus, "Status"))
