@@ -130,8 +130,8 @@ def arrange(draw: Drawing):
     draw.place(RESULT, 2, "Completed", "MaskPicture", "AmodalMask", "Overlay", "Report")
 
 
-# Where each group begins: groups of one row stand side by side, the rows below each other.
-ROWS = ((QUERY, ANALYSIS, RESULT), (LOADERS, OBJECT, MIX), (BACKGROUND,))
+# From left to right; groups in one pair of brackets stand below each other.
+STACKS = ((QUERY, LOADERS), (ANALYSIS,), (OBJECT, BACKGROUND), (MIX,), (RESULT,))
 
 
 def api_format(draw: Drawing, schemas: dict) -> dict:
@@ -199,7 +199,7 @@ def editor_format(draw: Drawing, schemas: dict, name: str) -> dict:
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"amodal-completion/{name}")), "revision": 0,
         "last_node_id": len(nodes), "last_link_id": len(links), "nodes": list(nodes.values()),
         "links": links, "groups": groups, "config": {}, "version": 0.4,
-        "extra": {"ds": {"scale": 0.45, "offset": [40, 60]}},
+        "extra": {"ds": {"scale": 0.32, "offset": [60, 120]}},
     }
 
 
@@ -247,19 +247,20 @@ def size_of(kind: str, sockets: list, values: list, outputs: list) -> list[int]:
 
 def lay_out(draw: Drawing, nodes: dict) -> list[dict]:
     """Gives every node its place; returns the groups around them."""
-    groups, order, y = [], 0, 0
+    groups, order, x = [], 0, 0
     missing = set(nodes) - set(draw.places)
     if missing:
         raise ValueError(f"no place for {sorted(missing)}")
-    for row in ROWS:
-        x, lowest = 0, y
-        for group in row:
+    for stack in STACKS:
+        y, widest = 0, x
+        for group in stack:
             right, bottom, order = place_group(draw, nodes, group, x, y, order)
             title, color = GROUPS[group]
+            bounding = [x, y, right - x, bottom - y]
             groups.append({"id": len(groups) + 1, "title": title, "color": color, "flags": {},
-                           "bounding": [x, y, right - x, bottom - y], "font_size": 24})
-            x, lowest = right + GAP, max(lowest, bottom)
-        y = lowest + GAP
+                           "bounding": bounding, "font_size": 24})
+            y, widest = bottom + GAP, max(widest, right)
+        x = widest + GAP
     return groups
 
 
