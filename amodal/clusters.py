@@ -42,11 +42,11 @@ def cluster(features: torch.Tensor, count: int, seed: int, size: tuple[int, int]
 
 
 def overlaps(clusters: torch.Tensor, modal: torch.Tensor) -> torch.Tensor:
-    """[n]: which fraction of the modal mask [1, H, W] lies in each cluster; raises if empty."""
-    area = modal.sum()
+    """[n] float64: the part of the modal mask [1, H, W] in each cluster; raises if it is empty."""
+    area = modal.sum(dtype=torch.float64)
     if area == 0:
         raise BadInput("mask", "is empty", "give the object's visible pixels")
-    return (clusters * modal).sum((1, 2)) / area
+    return (clusters * modal).sum((1, 2), dtype=torch.float64) / area
 
 
 def select(

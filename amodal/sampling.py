@@ -23,7 +23,7 @@ class ExactX:
     x [B, C, h, w] is the raw x at sigma_k; `belongs_to` the very `samples` it was stored with;
     `image` [B, C, h, w] the clean latent (unscaled) that sampling began with; `sigmas` the whole
     schedule [N + 1] of the run and `k` the step, or None where the x did not come from a run;
-    `mask_noise` [B, C, h, w] the noise that a noise mask's outside is held with, where there is one.
+    `mask_noise` [B, C, h, w] the noise that holds a noise mask's outside, where there is one.
     """
 
     x: torch.Tensor

@@ -136,7 +136,7 @@ class SampleToStep(io.ComfyNode):
                     display_name="preview", tooltip="The clean latent as the model guesses it by "
                     "step k; decode it to see the object forming.",
                 ),
-                io.Sigmas.Output(display_name="sigmas", tooltip="The rest of the schedule, from k."),
+                io.Sigmas.Output(display_name="sigmas", tooltip="The schedule from k on."),
                 io.Int.Output(display_name="k", tooltip="k as a step."),
             ],
         )

@@ -5,20 +5,18 @@ a test (a small MODEL, a mask, a latent) enter a prompt through the node `TestVa
 """
 
 import asyncio
+import atexit
 import functools
-import os
+import importlib
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from amodal.host import find_comfyui
+
 ROOT = Path(__file__).resolve().parents[1]
 VALUES = {}  # what TestValue gives out, by name
-
-
-def comfy_folder() -> Path | None:
-    """The host's tree: the environment variable COMFYUI, or .host/ComfyUI of the project."""
-    folder = Path(os.environ.get("COMFYUI") or ROOT / ".host" / "ComfyUI")
-    return folder if (folder / "main.py").is_file() else None
 
 
 class Routes:
@@ -65,13 +63,11 @@ class Run:
         ]
 
     def progress(self, node: str) -> list[tuple[int, int]]:
-        """The (value, max) that a node reported, in order, each once."""
-        told = [
-            (int(state["value"]), int(state["max"]))
-            for event, data in self.events if event == "progress_state"
-            for name, state in data["nodes"].items() if name == node
+        """The (value, max) that a node reported, in order."""
+        return [
+            (data["value"], data["max"])
+            for event, data in self.events if event == "progress" and data["node"] == node
         ]
-        return [step for i, step in enumerate(told) if step[0] and step not in told[:i]]
 
     def executed_classes(self) -> list[str]:
         return [self.classes.get(node, node) for node in self.executed]
@@ -81,8 +77,9 @@ class Host:
     def __init__(self, comfy: Path):
         start(comfy)
         import execution
-        import nodes
         import server
+
+        import nodes
 
         self.classes = nodes.NODE_CLASS_MAPPINGS
         self.server = server.PromptServer.instance
@@ -201,6 +198,7 @@ def add_test_nodes(classes: dict) -> None:
 def start(comfy: Path) -> None:
     """Import the host in the order it needs, on the CPU, with an empty base directory."""
     base = tempfile.mkdtemp(prefix="comfy-base-")
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
     sys.path.insert(0, str(comfy))
     import comfy.options  # noqa: F401  keeps the host from parsing pytest's arguments
     from comfy import cli_args
@@ -210,16 +208,31 @@ def start(comfy: Path) -> None:
     cli_args.args.use_pytorch_cross_attention = True
     cli_args.args.fp32_text_enc = True
     cli_args.args.disable_api_nodes = True
-    import folder_paths  # noqa: F401
-    import utils.install_util  # noqa: F401  before nodes, which shadows `utils`
-    import nodes
+    for name in ("folder_paths", "utils.install_util", "nodes"):  # nodes.py shadows `utils`
+        importlib.import_module(name)
     import server
 
+    import nodes
+
     server.PromptServer.instance = FakeServer()
+    report_progress(server.PromptServer.instance)
     asyncio.run(nodes.init_builtin_extra_nodes())
+
+
+def report_progress(server: FakeServer) -> None:
+    """Progress bars become events, as in a host that serves a browser."""
+    import comfy.utils
+    from comfy_execution.utils import get_executing_context
+
+    def hook(value, total, preview, prompt_id=None, node_id=None):
+        context = get_executing_context()
+        node = node_id or (context and context.node_id)
+        server.send_sync("progress", {"node": node, "value": value, "max": total})
+
+    comfy.utils.set_progress_bar_global_hook(hook)
 
 
 @functools.cache
 def host() -> Host:
     """The one host of this process."""
-    return Host(comfy_folder())
+    return Host(find_comfyui())

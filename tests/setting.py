@@ -18,7 +18,7 @@ def conditions(small, inputs: int) -> dict:
         return {}
     area = torch.zeros(1, 8 * SIZE, 8 * SIZE)
     area[:, 40:, 30:90] = 1
-    return dict(concat_latent_image=small.tensor(1, 4, SIZE, SIZE, seed=5), concat_mask=area)
+    return {"concat_latent_image": small.tensor(1, 4, SIZE, SIZE, seed=5), "concat_mask": area}
 
 
 def latent_of(small, batch: int, mask) -> dict:
@@ -48,14 +48,14 @@ def setting(
         negative=graph.value(f"negative {inputs}", small.words(2, **extra)),
     )
     given = latent_of(small, batch, mask) if latent is None else {"samples": latent}
-    return dict(
-        model=model, model_value=value, guider=guider,
-        noise=graph.add("RandomNoise", noise_seed=seed),
-        sampler=graph.add("KSamplerSelect", sampler_name=sampler),
-        sigmas=graph.add("BasicScheduler", model=model, scheduler=scheduler, steps=STEPS,
+    return {
+        "model": model, "model_value": value, "guider": guider,
+        "noise": graph.add("RandomNoise", noise_seed=seed),
+        "sampler": graph.add("KSamplerSelect", sampler_name=sampler),
+        "sigmas": graph.add("BasicScheduler", model=model, scheduler=scheduler, steps=STEPS,
                          denoise=1.0),
-        latent=graph.value(f"latent {mask} {batch} {latent is None}", given),
-    )
+        "latent": graph.value(f"latent {mask} {batch} {latent is None}", given),
+    }
 
 
 def whole(graph, at: dict):

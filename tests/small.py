@@ -22,15 +22,15 @@ KINDS = {
 
 
 def unet_config(inputs: int = 4, mult=MULT, depth=DEPTH, blocks: int = 1) -> dict:
-    return dict(
-        use_checkpoint=False, image_size=32, use_spatial_transformer=True, legacy=False,
-        adm_in_channels=None, in_channels=inputs, out_channels=4, model_channels=32,
-        num_res_blocks=[blocks] * len(mult), channel_mult=list(mult),
-        transformer_depth=[d for d in depth for _ in range(blocks)],
-        transformer_depth_output=[d for d in depth for _ in range(blocks + 1)],
-        transformer_depth_middle=1, use_linear_in_transformer=True, context_dim=CONTEXT,
-        use_temporal_resblock=False, use_temporal_attention=False,
-    )
+    return {
+        "use_checkpoint": False, "image_size": 32, "use_spatial_transformer": True, "legacy": False,
+        "adm_in_channels": None, "in_channels": inputs, "out_channels": 4, "model_channels": 32,
+        "num_res_blocks": [blocks] * len(mult), "channel_mult": list(mult),
+        "transformer_depth": [d for d in depth for _ in range(blocks)],
+        "transformer_depth_output": [d for d in depth for _ in range(blocks + 1)],
+        "transformer_depth_middle": 1, "use_linear_in_transformer": True, "context_dim": CONTEXT,
+        "use_temporal_resblock": False, "use_temporal_attention": False,
+    }
 
 
 def fill(module: torch.nn.Module, seed: int) -> torch.nn.Module:

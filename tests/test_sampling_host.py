@@ -244,14 +244,14 @@ def test_cancel_stops_the_sampling_and_the_next_prompt_runs(host, graph, small):
 
 
 BAD = {
-    "k=0": (dict(k=0), "k", "from 1 to 5"),
-    "k=N": (dict(k=STEPS), "k", "from 1 to 5"),
-    "k beyond N": (dict(k=20), "k", "20 with 6 steps"),
-    "k rounds to 0": (dict(k=0.01), "k", "step 0"),
-    "NaN": (dict(latent=torch.full((1, 4, SIZE, SIZE), float("nan"))), "latent", "NaN"),
-    "one step": (dict(sigmas=torch.tensor([1.0, 0.0])), "sigmas", "1 steps"),
-    "no sigmas": (dict(sigmas=torch.tensor([])), "sigmas", "0 steps"),
-    "flipped": (dict(sigmas=torch.tensor([0.0, 1.0, 2.0])), "sigmas", "fall"),
+    "k=0": ({"k": 0}, "k", "from 1 to 5"),
+    "k=N": ({"k": STEPS}, "k", "from 1 to 5"),
+    "k beyond N": ({"k": 20}, "k", "20 with 6 steps"),
+    "k rounds to 0": ({"k": 0.01}, "k", "step 0"),
+    "NaN": ({"latent": torch.full((1, 4, SIZE, SIZE), float("nan"))}, "latent", "NaN"),
+    "one step": ({"sigmas": torch.tensor([1.0, 0.0])}, "sigmas", "1 steps"),
+    "no sigmas": ({"sigmas": torch.tensor([])}, "sigmas", "0 steps"),
+    "flipped": ({"sigmas": torch.tensor([0.0, 1.0, 2.0])}, "sigmas", "fall"),
 }
 
 
