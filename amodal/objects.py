@@ -69,11 +69,20 @@ def with_query(objects: Objects, modal: torch.Tensor) -> Objects:
         if overlaps[i] > SAME or algebra.share_inside(mask, query) > INSIDE:
             continue
         visible = mask * (1 - query)
-        if visible.sum() > SPECK * visible.numel():
+        if not is_leftover(visible, mask):
             rest.append(visible)
             names.append(objects.labels[i])
             scores.append(float(objects.scores[i]))
     return only(torch.stack(rest), names, torch.tensor(scores), list(range(len(rest))))
+
+
+def is_leftover(visible: torch.Tensor, mask: torch.Tensor) -> bool:
+    """Is what the query leaves of a detection (both [H, W]) a speck, or but a thin rim of it?"""
+    area = float(visible.sum())
+    if area <= SPECK * visible.numel():
+        return True
+    thin = max(1, max(visible.shape) // 128)
+    return area < 0.5 * float(mask.sum()) and not algebra.erode(visible, thin).any()
 
 
 def best_overlap(objects: Objects, mask: torch.Tensor) -> tuple[int, float]:

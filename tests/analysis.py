@@ -69,4 +69,4 @@ def analysis(graph, image, mask, **crop_inputs):
     hiding = graph.add(
         "AmodalSelectOccluders", image=crop[0], objects=order[1], order=order[0], mask=crop[1]
     )
-    return dict(pad=pad, crop=crop, found=found, order=order, hiding=hiding)
+    return {"pad": pad, "crop": crop, "found": found, "order": order, "hiding": hiding}

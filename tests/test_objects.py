@@ -65,6 +65,16 @@ def test_detections_of_the_query_or_inside_it_are_dropped():
     assert found.labels == ["query", "cup"]  # no detection is alike; the bear lies inside
 
 
+def test_a_thin_rim_left_of_a_detection_is_no_neighbour():
+    modal = box_mask(10, 10, 30, 28)[None]
+    rim = box_mask(5, 9, 20, 16)  # 46 % of it is left: 5 wide on the left, 1 above
+    assert len(objects.with_query(objects.from_masks(rim, ["rim"]), modal)) == 2
+    rim = box_mask(10, 9, 20, 14) + box_mask(30, 9, 31, 14)  # a row above, a column beside
+    assert objects.with_query(objects.from_masks(rim, ["rim"]), modal).labels == ["query"]
+    thin_but_whole = box_mask(31, 5, 32, 30)
+    assert len(objects.with_query(objects.from_masks(thin_but_whole, ["stick"]), modal)) == 2
+
+
 def test_a_query_among_nothing():
     nothing = objects.from_masks(torch.zeros(1, 30, 40), [])
     found = objects.with_query(nothing, box_mask(3, 3, 9, 9)[None])
