@@ -1,159 +1,14 @@
-"""The embedded sticker world: its models as ordinary MODEL, CLIP and VAE, and its scenes."""
+"""The embedded sticker world as nodes: loaders of its models, and its scenes."""
 
-import comfy.latent_formats
-import comfy.model_base
-import comfy.model_management
-import comfy.model_patcher
-import comfy.sd
-import comfy.supported_models
-import comfy.supported_models_base
-import comfy.taesd.taesd
 import torch
 from comfy_api.latest import io
 
 from ..amodal.errors import BadInput
-from ..amodal.stickers import catalog, weights
-from ..amodal.stickers.autoencoder import CHANNELS, Autoencoder
-from ..amodal.stickers.order_model import OrderNet, StickerOrder
-from ..amodal.stickers.segmenter import SegmenterNet, StickerSegmenter
-from . import types
+from ..amodal.stickers import catalog
+from . import sticker_models, types
 from .common import CATEGORY, names_itself
 
 STICKERS = f"{CATEGORY}/stickers"
-
-
-class StickerLatent(comfy.latent_formats.LatentFormat):
-    """Eight channels of unit variance; the factors for previews come with the weights."""
-
-    latent_channels = CHANNELS
-
-
-class StickerConfig(comfy.supported_models.SD20):
-    latent_format = StickerLatent
-    unet_extra_config = {"num_heads": -1, "num_head_channels": 32, "attn_precision": torch.float32}
-
-    def model_type(self, state_dict, prefix=""):
-        return comfy.model_base.ModelType.V_PREDICTION
-
-
-def load_model() -> comfy.model_patcher.ModelPatcher:
-    state, about = weights.read("stickers_unet")
-    _, vae_about = weights.read("stickers_vae")
-    config = StickerConfig(about["unet"])
-    config.set_inference_dtype(torch.float32, None)
-    config.latent_format.latent_rgb_factors = vae_about["latent_rgb_factors"]
-    config.latent_format.latent_rgb_factors_bias = vae_about["latent_rgb_bias"]
-    model = config.get_model({}, "", device=comfy.model_management.unet_offload_device())
-    weights.load_into(model.diffusion_model, state, "stickers_unet")
-    space = model.model_sampling
-    space.set_sigmas(space.sigmas * about["sigma_scale"])
-    return managed(model)
-
-
-def managed(net: torch.nn.Module) -> comfy.model_patcher.ModelPatcher:
-    return comfy.model_patcher.ModelPatcher(
-        net,
-        load_device=comfy.model_management.get_torch_device(),
-        offload_device=comfy.model_management.unet_offload_device(),
-    )
-
-
-class StickerVAE(comfy.sd.VAE):
-    """The host's VAE around the pack's own autoencoder, which works on pictures in 0..1."""
-
-    def __init__(self):
-        layout = comfy.taesd.taesd.TAESD(latent_channels=CHANNELS)  # 8x smaller, as ours
-        super().__init__(sd=layout.state_dict(), dtype=torch.float32)
-        state, _ = weights.read("stickers_vae")
-        self.first_stage_model = weights.load_into(Autoencoder(), state, "stickers_vae")
-        self.patcher = comfy.model_patcher.ModelPatcher(
-            self.first_stage_model,
-            load_device=self.device,
-            offload_device=comfy.model_management.vae_offload_device(),
-        )
-        self.process_input = lambda image: image
-        self.process_output = lambda image: image.clamp(0.0, 1.0)
-        self.memory_used_encode = lambda shape, dtype: 400 * shape[2] * shape[3] * 4
-        self.memory_used_decode = lambda shape, dtype: 400 * shape[2] * shape[3] * 64 * 4
-        self.size = None
-
-
-class StickerTokenizer:
-    """Finds the catalog's words in a prompt; everything else is passed over."""
-
-    def __init__(self, embedding_directory=None, tokenizer_data=None):
-        self.rows = {word: row for row, word in enumerate(catalog.WORDS)}
-
-    def tokenize_with_weights(self, text, return_word_ids=False, **_):
-        rows = [self.rows[word] for word in catalog.known_words(text)]
-        return {"stickers": rows or [len(self.rows)]}  # the last row is the empty prompt
-
-    def state_dict(self):
-        return {}
-
-
-class StickerText(torch.nn.Module):
-    """A table of learned tokens [words + 1, 32, 128]; a prompt is its words' tokens in a row."""
-
-    def __init__(self, dtype=None, device=None, model_options=None):
-        super().__init__()
-        state, _ = weights.read("stickers_text")
-        self.table = torch.nn.Parameter(state["table"].to(device), requires_grad=False)
-        self.dtypes = {torch.float32}
-
-    def encode_token_weights(self, tokens):
-        found = self.table[torch.tensor(tokens["stickers"], device=self.table.device)]
-        cond = found.reshape(1, -1, found.shape[-1])
-        return cond.to(comfy.model_management.intermediate_device()), None
-
-    def set_clip_options(self, options):
-        """The host's options (layer, projection) mean nothing to a table."""
-
-    def reset_clip_options(self):
-        """See set_clip_options."""
-
-    def load_sd(self, sd):
-        return self.load_state_dict(sd, strict=False)
-
-
-def load_clip() -> comfy.sd.CLIP:
-    target = comfy.supported_models_base.ClipTarget(StickerTokenizer, StickerText)
-    return comfy.sd.CLIP(target)
-
-
-class ManagedSegmenter(StickerSegmenter):
-    """The segmenter with its net in the host's care."""
-
-    def __init__(self):
-        state, _ = weights.read("stickers_segmenter")
-        net = SegmenterNet()
-        weights.load_into(net, with_counters(net, state), "stickers_segmenter")
-        super().__init__(net)
-        self.patcher = managed(net)
-
-    def probabilities(self, image):
-        comfy.model_management.load_models_gpu([self.patcher])
-        return super().probabilities(image)
-
-
-class ManagedOrder(StickerOrder):
-    """The order model with its net in the host's care."""
-
-    def __init__(self):
-        state, _ = weights.read("stickers_order")
-        net = OrderNet()
-        weights.load_into(net, with_counters(net, state), "stickers_order")
-        super().__init__(net)
-        self.patcher = managed(net)
-
-    def order(self, image, masks, pairs):
-        comfy.model_management.load_models_gpu([self.patcher])
-        return super().order(image, masks, pairs)
-
-
-def with_counters(net, state):
-    """Batch counters of normalisation layers are not worth storing."""
-    return {**{k: v for k, v in net.state_dict().items() if "num_batches" in k}, **state}
 
 
 class Checkpoint(io.ComfyNode):
@@ -181,7 +36,7 @@ class Checkpoint(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls):
-        return io.NodeOutput(load_model(), load_clip(), StickerVAE())
+        return io.NodeOutput(*sticker_models.load_checkpoint())
 
 
 class Segmenter(io.ComfyNode):
@@ -203,7 +58,7 @@ class Segmenter(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls):
-        return io.NodeOutput(ManagedSegmenter())
+        return io.NodeOutput(sticker_models.ManagedSegmenter())
 
 
 class Order(io.ComfyNode):
@@ -225,7 +80,7 @@ class Order(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls):
-        return io.NodeOutput(ManagedOrder())
+        return io.NodeOutput(sticker_models.ManagedOrder())
 
 
 class Scene(io.ComfyNode):
