@@ -110,7 +110,9 @@ def serve(options) -> int:
     port = options.port or host.free_port(8188)
     with host.Host(options.base, port) as running:
         print(f"ComfyUI with Amodal Completion: {running.url} (Ctrl+C ends it)", flush=True)
-        return running.wait()
+        with contextlib.suppress(KeyboardInterrupt):
+            return running.wait()
+    return DONE
 
 
 def stop(status: int, why) -> int:

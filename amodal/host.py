@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".host"  # what tools/make_host.py makes
 PACK = "amodal_completion"  # the folder name under custom_nodes/
 SHIPPED = ("__init__.py", "amodal", "nodes", "js", "locales", "workflows", "weights", "art")
-READY_WITHIN = 180.0  # seconds
+READY_WITHIN = 300.0  # seconds
 
 
 class HostError(RuntimeError):
