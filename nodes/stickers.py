@@ -86,7 +86,7 @@ class Order(io.ComfyNode):
 class Scene(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        from ..amodal.stickers.scenes import BACKGROUNDS
+        from ..amodal.stickers.scenes import BACKGROUNDS, SIDES
 
         return io.Schema(
             node_id="AmodalStickerScene",
@@ -132,7 +132,7 @@ class Scene(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "cut",
-                    options=["none", "left", "top", "right", "bottom"],
+                    options=["none", *SIDES],
                     default="none",
                     tooltip="The border the object hangs over.",
                 ),
@@ -175,7 +175,7 @@ class Scene(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, seed, query, occluder, hidden_from, hidden_to, cut, background, size):
-        from ..amodal.stickers.scenes import make_scene
+        from ..amodal.stickers.scenes import NoPlacement, make_scene
 
         try:
             scene = make_scene(
@@ -187,7 +187,7 @@ class Scene(io.ComfyNode):
                 cut=None if cut == "none" else cut,
                 background=None if background == "any" else background,
             )
-        except ValueError as error:
+        except NoPlacement as error:
             raise BadInput(
                 "hidden_from", f"cannot be met: {error}", "widen the range or take another seed"
             ) from error

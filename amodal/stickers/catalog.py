@@ -80,10 +80,8 @@ WORDS = tuple(sorted(CATALOG))
 
 def known_words(text: str) -> list[str]:
     """The catalog's words in a prompt, in order, longest match first ("teddy bear", not "bear")."""
-    found, rest = [], " " + "".join(c if c.isalnum() else " " for c in text.lower()) + " "
-    rest = " ".join(rest.split())
-    tokens = rest.split(" ")
-    at = 0
+    tokens = "".join(c if c.isalnum() else " " for c in text.lower()).split()
+    found, at = [], 0
     while at < len(tokens):
         for length in (2, 1):
             word = " ".join(tokens[at : at + length])
@@ -105,4 +103,6 @@ def picture(word: str) -> np.ndarray:
         art = np.asarray(file.convert("RGBA"))
     rows = np.flatnonzero(art[..., 3].max(1) > 8)
     columns = np.flatnonzero(art[..., 3].max(0) > 8)
-    return art[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    cut = art[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+    cut.flags.writeable = False  # everybody gets the same array
+    return cut

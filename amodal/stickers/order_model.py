@@ -41,6 +41,10 @@ class StickerOrder:
 
     @torch.inference_mode()
     def order(self, image, masks, pairs) -> torch.Tensor:
+        """P [n, n] 0..1 for an image [H, W, 3] and masks [n, H, W]; NaN outside the pairs.
+
+        Each pair is shown both ways round and the answers are averaged.
+        """
         count = len(masks)
         table = torch.full((count, count), float("nan"))
         if not pairs:
@@ -64,7 +68,7 @@ def pair_view(image: torch.Tensor, one: torch.Tensor, two: torch.Tensor) -> torc
 
 
 def meeting(one: torch.Tensor, two: torch.Tensor) -> tuple[int, int, int, int]:
-    """The box of both masks' union with a margin of an eighth, as a square within the picture."""
+    """The box (x1, y1, x2, y2) of both masks' union and an eighth around it, within the picture."""
     height, width = one.shape
     ys, xs = torch.nonzero(one | two, as_tuple=True)
     if len(xs) == 0:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import BadInput
 from .catalog import CATALOG, WORDS, picture
 
 GRAY = 0.5
+SIDES = ("left", "top", "right", "bottom")
+OCCLUDERS = ("companion", "other", "world")
 BACKGROUNDS = ("gray", "plain", "gradient", "texture")
 TRIES = 60
 
@@ -124,8 +127,13 @@ def make_scene(
     any). hidden: the range of the fraction of the query that is hidden or cut off.
     cut: "left", "top", "right", "bottom" or None: the border the query hangs over.
     behind: number of further objects behind the query. scale: the query's larger side / `size`.
-    Raises ValueError where no placement in 60 tries satisfies `hidden`.
+    Raises BadInput for an unknown word, background or border, and NoPlacement where no placement in
+    60 tries satisfies `hidden`.
     """
+    known("query", query, WORDS)
+    known("occluder", occluder, (*OCCLUDERS, *WORDS))
+    known("cut", cut, SIDES)
+    known("background", background, BACKGROUNDS)
     rng = np.random.default_rng([seed, size, 20240617])
     kind = background or str(rng.choice(BACKGROUNDS[1:]))
     word = query or str(rng.choice(WORDS))
@@ -143,7 +151,17 @@ def make_scene(
         shown = scene.modal().sum() > 0.05 * scene.amodal_sheet().sum()
         if low <= scene.hidden() <= high and shown:
             return scene
-    raise ValueError(f"no placement hides {hidden} of the {word} (seed {seed})")
+    raise NoPlacement(f"no placement hides {hidden} of the {word} (seed {seed})")
+
+
+class NoPlacement(ValueError):
+    """The wanted part of the object could not be hidden."""
+
+
+def known(name: str, value: str | None, options: tuple[str, ...]) -> None:
+    """None or one of the options; else raises BadInput for the input `name`."""
+    if value is not None and value not in options:
+        raise BadInput(name, f"is '{value}'", f"use one of: {', '.join(options)}")
 
 
 def _occluder_word(rng, word: str, occluder: str | None, kind: str) -> str | None:
