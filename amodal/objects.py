@@ -33,9 +33,9 @@ def only(masks, labels: list[str], scores: torch.Tensor, keep: list[int]) -> Obj
     """The chosen ones, with boxes made from their masks; they must not be empty."""
     boxes = [algebra.box_of(masks[i]) for i in keep]
     return Objects(
-        masks[keep],
+        masks[keep].cpu(),
         [labels[i] for i in keep],
-        scores[keep],
+        scores[keep].cpu(),
         torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
     )
 

@@ -4,7 +4,7 @@ import torch
 
 from . import masks as algebra
 
-SMALL_HOLE = 0.01  # enclosed holes below this fraction of the object are filled
+SMALL_HOLE = 0.03  # enclosed holes below this fraction of the object are filled
 
 
 def amodal_mask(

@@ -1,7 +1,8 @@
 """Whatever arrives on an IMAGE or MASK socket, brought to one shape, or refused with a reason.
 
 Every node and every function that takes pictures from outside goes through this file first.
-Nothing is copied when the input already has the right shape, type and range.
+Nothing is copied when the input already has the right shape, type and range. All of it is on the
+CPU, wherever it came from: the analysis of masks and the pasting need no accelerator.
 """
 
 import torch
@@ -115,8 +116,8 @@ def checked(tensor, name: str) -> torch.Tensor:
     if not isinstance(tensor, torch.Tensor):
         raise BadInput(name, f"is a {type(tensor).__name__}", "connect an IMAGE or a MASK")
     if tensor.dtype == torch.uint8:
-        return tensor.float() / 255
-    tensor = tensor.float()
+        return tensor.cpu().float() / 255
+    tensor = tensor.cpu().float()
     if not tensor.numel():
         return tensor
     low, high = (float(value) for value in torch.aminmax(tensor))
