@@ -152,7 +152,7 @@ class SampleToStep(io.ComfyNode):
         x, x0 = sample(noise, guider, segment, sigmas, latent, image, mask)
         sigma = float(sigmas[step])
         samples = to_samples(guider.model_patcher, x, sigma)
-        kept_noise = None if mask is None else segment.noise
+        kept_noise = None if mask is None else segment.noise.to(x.device)
         exact = ExactX(x, samples, sigma, image, sigmas, step, kept_noise)
         clean = samples if x0 is None else guider.model_patcher.model.process_latent_out(x0)
         return io.NodeOutput(
