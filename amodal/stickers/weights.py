@@ -45,7 +45,7 @@ def load_into(net, state: dict, name: str):
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise foreign(name, str(error)[:200]) from error
+        raise foreign(name, " ".join(str(error).split())[:160]) from error
     return net.eval().requires_grad_(False)
 
 
