@@ -77,3 +77,9 @@ def docs(session):
 def lint(session):
     """ruff, with the rules of pyproject.toml."""
     in_host(session, "-m", "ruff", "check")
+
+
+@nox.session
+def curves(session):
+    """Draws the training curves and completes 30 random scenes; pictures in output/training/."""
+    in_host(session, "-m", "training.report")
