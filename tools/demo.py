@@ -2,15 +2,18 @@
 
 Scenes with known ground truth are drawn, run through the shipped workflow headless, and compared
 with what was hidden. Exit status 0 when all three were completed, else 3.
+
+    nox -s demo [-- FOLDER]
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,15 +72,16 @@ class Closeness:
         )
 
 
-def main() -> int:
+def main(out: Path = OUT) -> int:
     started = time.monotonic()
-    shutil.rmtree(OUT, ignore_errors=True)
+    for story in STORIES:
+        shutil.rmtree(out / story.folder, ignore_errors=True)
     print("Starting ComfyUI ...", flush=True)
     rows, found, status = [], [], 0
     with Host() as host:
         client = Client(host.url)
         for story in STORIES:
-            row, closeness, ok = tell(client, story)
+            row, closeness, ok = tell(client, story, out / story.folder)
             rows.append(row)
             found.append(closeness)
             status = status if ok else 3
@@ -89,14 +93,16 @@ def main() -> int:
         f"On average: {mean}.",
         rows,
     )
-    page.save(OUT / "contact_sheet.png")
-    print(f"{OUT / 'contact_sheet.png'}: {len(rows)} scenes in {took}; against the truth: {mean}")
+    page.save(out / "contact_sheet.png")
+    print(f"{out / 'contact_sheet.png'}: {len(rows)} scenes in {took}; against the truth: {mean}")
     return status
 
 
-def tell(client: Client, story: Story) -> tuple[contact_sheet.Row, Closeness, bool]:
+def tell(
+    client: Client, story: Story, folder: Path
+) -> tuple[contact_sheet.Row, Closeness, bool]:
     """Runs one scene, stores its pictures; its row, how close it came, whether it completed."""
-    scene, folder = story.scene(), OUT / story.folder
+    scene = story.scene()
     folder.mkdir(parents=True)
     to_picture(scene.image).save(folder / "input.png")
     to_picture(scene.truth_sheet).save(folder / "truth.png")
@@ -110,6 +116,8 @@ def tell(client: Client, story: Story) -> tuple[contact_sheet.Row, Closeness, bo
     if set(done.files) != set(headless.TITLES):
         return contact_sheet.Row(story.title, done.result["status"]), Closeness(0, 0, 1), False
     closeness = compare(scene, done)
+    done.result["against_truth"] = {k: round(v, 4) for k, v in asdict(closeness).items()}
+    (folder / "result.json").write_text(json.dumps(done.result, indent=2) + "\n")
     return row_of(story, scene, done, closeness), closeness, done.ok
 
 
@@ -191,7 +199,7 @@ def to_picture(pixels: np.ndarray) -> Image.Image:
 
 if __name__ == "__main__":
     try:
-        raise SystemExit(main())
+        raise SystemExit(main(*map(Path, sys.argv[1:2])))
     except (RunError, HostError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(3) from None

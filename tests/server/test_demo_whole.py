@@ -1,0 +1,33 @@
+"""The demo from beginning to end, as the README's first command runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from amodal.host import ROOT
+
+
+@pytest.mark.slow
+def test_three_scenes_are_completed_close_to_the_truth(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "tools/demo.py", str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = {}
+    for story in ("easy", "companion", "cut"):
+        folder = tmp_path / story
+        results[story] = json.loads((folder / "result.json").read_text())
+        names = {path.name for path in folder.iterdir()}
+        assert names >= {
+            "input.png", "pass_1.png", "completed.png", "amodal_mask.png", "overlay.png"
+        }
+    assert {result["status"] for result in results.values()} == {"completed"}
+    truth = [result["against_truth"] for result in results.values()]
+    assert sum(found["whole"] for found in truth) / 3 > 0.8
+    assert sum(found["hidden"] for found in truth) / 3 > 0.5
+    width, height = Image.open(tmp_path / "contact_sheet.png").size
+    assert width > height > 600
+    assert str(tmp_path / "contact_sheet.png") in done.stdout.splitlines()[-1]
