@@ -3,6 +3,8 @@
 Bounds are a little below what the shipped weights reach (training/README.md).
 """
 
+import sys
+
 import numpy as np
 import pytest
 import stickers_at_hand as core
@@ -10,6 +12,7 @@ import torch
 from stickers_at_hand import Loaded, fresh, image_of, iou, masks_of, module_of, psnr
 
 from amodal.stickers import catalog, weights
+from amodal.stickers.scenes import make_scene
 from training import bank, diffusion, pool
 from training import order as order_training
 
@@ -65,7 +68,8 @@ def test_decoder_level_three_is_the_third_up_block(models, trained):
         lambda module, inputs, output: kept.update(theirs=output)
     )
     net = models["model"].model.diffusion_model
-    ends = module_of("AmodalCaptureFeatures").level_ends(net)
+    capture = module_of("AmodalCaptureFeatures").capture
+    ends = sys.modules[capture.__module__].level_ends(net)
 
     def patch(h, skip, options):
         if options["block"] == ("output", ends[2] + 1):
@@ -156,11 +160,15 @@ def test_a_prompt_is_its_known_words_tokens(models):
 
 
 def test_the_word_helps_to_denoise(models, trained):
-    """With most of the object hidden, its word brings the estimate nearer to the truth."""
+    """With half of a picture hidden, the object's word brings the estimate nearer to the truth."""
     level = 700  # hardly anything but noise
-    rng = np.random.default_rng([5, 987])
-    items = [bank.random_item(rng) for _ in range(24)]
-    data = bank.encode(bank.load_autoencoder(), items)
+    half = np.zeros((128, 128), bool)
+    half[:, 64:] = True
+    made = [
+        make_scene(core.FRESH + i, background="gray", occluder=None, scale=(0.6, 0.75))
+        for i in range(24)
+    ]
+    data = bank.encode(bank.load_autoencoder(), [(s.image, half, s.word) for s in made])
     target, mask = data["target"].float(), data["mask"].float()
     sigma = diffusion.sd_sigmas()[level].view(1, 1, 1, 1)
     noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(1))
