@@ -147,11 +147,13 @@ class Host:
 
 
 def lay_out(base: Path) -> None:
-    """Makes a base directory: this pack under custom_nodes/, and the models of the ComfyUI."""
+    """Makes a base directory: this pack, the ComfyUI's models, and the example pictures."""
     for name in ("custom_nodes", "input", "output", "temp", "user"):
         (base / name).mkdir(parents=True, exist_ok=True)
     link(ROOT, base / "custom_nodes" / PACK, SHIPPED)
     link(find_comfyui() / "models", base / "models", ())
+    for picture in (ROOT / "examples").glob("*.png"):
+        shutil.copy(picture, base / "input")
 
 
 def link(source: Path, place: Path, parts: tuple[str, ...]) -> None:
