@@ -5,6 +5,7 @@ import functools
 from ..amodal.errors import BadInput
 
 CATEGORY = "amodal completion"
+LOOP_CATEGORY = f"{CATEGORY}/loop"
 
 
 def names_itself(execute):

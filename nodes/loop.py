@@ -9,7 +9,6 @@ import time
 
 import torch
 from comfy_api.latest import io
-from comfy_execution.graph_utils import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 
 from ..amodal import passes, shapes
@@ -17,9 +16,7 @@ from ..amodal.errors import BadInput
 from ..amodal.payloads import Crop, LoopHandle
 from . import types
 from .cloning import CARRIED, next_pass
-from .common import CATEGORY, names_itself
-
-LOOP_CATEGORY = f"{CATEGORY}/loop"
+from .common import LOOP_CATEGORY, names_itself
 
 
 class LoopStart(io.ComfyNode):
@@ -84,116 +81,6 @@ class LoopStart(io.ComfyNode):
         canvas = canvas or Crop.whole(width, height)
         handle = LoopHandle(image, mask, canvas, number, time.monotonic(), prompt_id())
         return io.NodeOutput(handle, image, mask, canvas, number)
-
-
-class PassSeed(io.ComfyNode):
-    @classmethod
-    def define_schema(cls):
-        return io.Schema(
-            node_id="AmodalPassSeed",
-            display_name="Pass Seed (Amodal)",
-            category=LOOP_CATEGORY,
-            description="A seed for each pass, derived from (seed, pass).",
-            inputs=[
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="The seed of the whole run.",
-                ),
-                io.Int.Input(
-                    "number",
-                    default=1,
-                    min=1,
-                    max=1000,
-                    force_input=True,
-                    tooltip="The pass, from Loop Start.",
-                ),
-            ],
-            outputs=[
-                io.Int.Output("pass_seed", display_name="seed", tooltip="The seed of this pass.")
-            ],
-        )
-
-    @classmethod
-    @names_itself
-    def execute(cls, seed, number):
-        return io.NodeOutput(passes.pass_seed(seed, number))
-
-
-class CheckOcclusion(io.ComfyNode):
-    @classmethod
-    def define_schema(cls):
-        return io.Schema(
-            node_id="AmodalCheckOcclusion",
-            display_name="Check Occlusion (Amodal)",
-            category=LOOP_CATEGORY,
-            description="Is anything left to paint? Gives the mask for the inpainting model; when "
-            "the object is free, whatever hangs on that mask is skipped in this pass.",
-            inputs=[
-                io.Mask.Input("occluders", tooltip="M_occ: what stands in front of the object."),
-                io.Mask.Input("beyond", tooltip="Where the picture is unknown (padding)."),
-                io.Mask.Input("mask", tooltip="The object's mask on the same crop."),
-                io.Boolean.Input(
-                    "touching",
-                    default=False,
-                    force_input=True,
-                    tooltip="Does the object touch the picture's border?",
-                ),
-                io.String.Input(
-                    "names",
-                    default="",
-                    force_input=True,
-                    optional=True,
-                    tooltip="Names of the occluders, for the report.",
-                ),
-                io.String.Input(
-                    "sides",
-                    default="",
-                    force_input=True,
-                    optional=True,
-                    tooltip="The touched sides, for the report.",
-                ),
-                io.Float.Input(
-                    "grow",
-                    default=0.03,
-                    min=0.0,
-                    max=0.5,
-                    step=0.005,
-                    tooltip="How far to grow the mask, as a fraction of the crop's side.",
-                ),
-            ],
-            outputs=[
-                io.Mask.Output(
-                    "inpaint",
-                    display_name="inpaint",
-                    tooltip="What to paint. Skips what follows when empty.",
-                ),
-                io.Boolean.Output(
-                    "occluded", display_name="occluded", tooltip="Is there anything to paint?"
-                ),
-                io.String.Output(
-                    "reason", display_name="reason", tooltip="What hides the object, in words."
-                ),
-            ],
-        )
-
-    @classmethod
-    @names_itself
-    def execute(cls, occluders, beyond, mask, touching, names="", sides="", grow=0.03):
-        mask = shapes.as_masks(mask, None, "mask")
-        size = tuple(mask.shape[-2:])
-        occluders = shapes.one_mask(occluders, size, "occluders")
-        beyond = shapes.one_mask(beyond, size, "beyond")
-        reason = passes.reason(split_words(names), split_words(sides))
-        if not (touching and beyond.any()) and not occluders.any():
-            return io.NodeOutput(ExecutionBlocker(None), False, reason)
-        inpaint = passes.inpaint_mask(occluders, beyond, mask, grow)
-        if not inpaint.any():
-            return io.NodeOutput(ExecutionBlocker(None), False, reason)
-        return io.NodeOutput(inpaint, True, reason)
 
 
 class LoopEnd(io.ComfyNode):
@@ -333,8 +220,4 @@ def line_of(entry: dict) -> str:
     return f"pass {entry['pass']}: {entry['reason']}; mask changed {entry['change']:.1%}; {took}"
 
 
-def split_words(text: str) -> list[str]:
-    return [word.strip() for word in text.replace("\n", ",").split(",") if word.strip()]
-
-
-NODES = [LoopStart, PassSeed, CheckOcclusion, LoopEnd]
+NODES = [LoopStart, LoopEnd]

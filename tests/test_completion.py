@@ -1,0 +1,205 @@
+"""The whole method on the sticker models: the shipped workflow, and the one node."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hosting import VALUES, Graph
+from PIL import Image
+
+from amodal.stickers.scenes import make_scene
+from amodal.workflow import fill
+
+ROOT = Path(__file__).parents[1]
+API = ROOT / "workflows" / "api" / "amodal_completion_stickers.json"
+SAMPLING = ("AmodalSampleToStep", "AmodalResumeFromStep", "AmodalCompositeAtStep")
+BEFORE = ("AmodalLoopStart", "AmodalCropToObject", "AmodalDetectObjects", "AmodalOrderObjects",
+          "AmodalSwapBackground", "AmodalRemoveObjects", "InpaintModelConditioning")
+STEPS = 10
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return make_scene(4, query="rabbit", occluder="companion", hidden=(0.2, 0.4))
+
+
+def prompt_for(scene, seed=1, **changes) -> dict:
+    """The shipped workflow with fewer steps, for a scene's picture."""
+    import folder_paths
+
+    folder = Path(folder_paths.get_input_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = (scene.image * 255).round().astype(np.uint8)
+    name = f"{scene.word}-{scene.size}-{int(pixels.sum())}.png"
+    Image.fromarray(pixels).save(folder / name)
+    prompt = fill(json.loads(API.read_text()), name, words=scene.word, seed=seed)
+    for node in prompt.values():
+        for key, value in {"steps": STEPS, "k": 4.0, **changes}.items():
+            if key in node["inputs"] and not isinstance(node["inputs"][key], list):
+                node["inputs"][key] = value
+    keep_results(prompt)
+    return prompt
+
+
+def keep_results(prompt: dict):
+    result = id_of(prompt, "AmodalTrimAndOverlay")
+    end = id_of(prompt, "AmodalLoopEnd")
+    for name, link in {
+        "object": [result, 0], "mask": [result, 2], "overlay": [result, 3], "offset": [result, 6],
+        "status": [end, 3], "passes": [end, 4], "canvas": [end, 0],
+    }.items():
+        prompt[f"keep {name}"] = {
+            "class_type": "TestKeep", "inputs": {"name": name, "value": link}
+        }
+
+
+def id_of(prompt: dict, kind: str) -> str:
+    return next(key for key, node in prompt.items() if node["class_type"] == kind)
+
+
+def kinds(run, prompt: dict) -> list[str]:
+    """(class, whether in a later pass) of each executed node."""
+    names = [(node.split(".")[-1], "." in node) for node in run.executed]
+    return [(prompt[name]["class_type"], later) for name, later in names if name in prompt]
+
+
+def iou(one, other) -> float:
+    one, other = np.asarray(one) > 0.5, np.asarray(other) > 0.5
+    return (one & other).sum() / (one | other).sum()
+
+
+def test_the_object_grows_into_what_was_hidden(host, scene):
+    values = host.run(prompt_for(scene)).values
+    assert values["passes"] >= 1
+    assert values["status"] in ("completed", "stopped at cap", "unchanged")
+    visible = scene.modal()
+    mask = values["mask"][0].numpy()
+    assert mask[visible].mean() > 0.9
+    assert mask.sum() > visible.sum()
+    assert values["object"].shape == (1, *mask.shape, 4)
+    assert torch.equal(values["object"][..., 3], (values["mask"] > 0.5).float())
+
+
+def test_visible_pixels_stay_equal_to_the_bit(host, scene):
+    """Far from what was painted, the canvas is the picture itself."""
+    values = host.run(prompt_for(scene)).values
+    from scipy import ndimage
+
+    hidden = (np.abs(scene.image - scene.truth).max(-1) > 0) | scene.amodal(scene.query + 1)
+    far = ~ndimage.binary_dilation(hidden, iterations=24)
+    picture = torch.from_numpy((scene.image * 255).round().astype(np.uint8)).float() / 255
+    assert far.sum() > 500
+    assert torch.equal(values["canvas"][0][far], picture[far])
+
+
+def test_the_same_seed_gives_the_same_bits(host, scene):
+    one = host.run(prompt_for(scene, seed=7)).values
+    host.forget()
+    two = host.run(prompt_for(scene, seed=7)).values
+    assert torch.equal(one["canvas"], two["canvas"])
+    other = host.run(prompt_for(scene, seed=8)).values
+    assert not torch.equal(one["canvas"], other["canvas"])
+
+
+def test_a_rerun_runs_no_node(host, scene):
+    prompt = prompt_for(scene)
+    assert host.run(prompt).values["passes"] >= 1
+    assert not {*host.run(prompt).executed_classes()} - {"TestKeep"}
+
+
+@pytest.mark.parametrize("change", [{"k": 5.0}, {"seed": 2}])
+def test_another_k_or_seed_runs_nothing_before_the_sampling(host, scene, change):
+    host.run(prompt_for(scene))
+    prompt = prompt_for(scene, **change)
+    ran = kinds(host.run(prompt), prompt)
+    first = {kind for kind, later in ran if not later}
+    assert set(SAMPLING) <= first
+    assert not first & set(BEFORE)
+
+
+def test_an_object_in_full_view_needs_nothing(host):
+    free = make_scene(2, query="elephant", occluder=None, background="plain")
+    prompt = prompt_for(free)
+    run = host.run(prompt)
+    assert run.values["status"] == "nothing to complete"
+    assert run.values["passes"] == 0
+    assert "AmodalSampleToStep" not in [kind for kind, _ in kinds(run, prompt)]
+    assert iou(run.values["mask"][0], free.amodal()) > 0.8
+
+
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+def test_an_object_cut_by_the_border_grows_beyond_it(host, side):
+    cut = make_scene(6, query="bus", occluder=None, cut=side, hidden=(0.2, 0.5),
+                     background="plain")
+    values = host.run(prompt_for(cut)).values
+    height, width = values["mask"].shape[-2:]
+    x, y = map(int, values["offset"].split(","))
+    grown = {"left": -x, "top": -y, "right": width + x - 128, "bottom": height + y - 128}
+    assert grown[side] > 0
+    assert values["passes"] >= 1
+    assert all(amount == 0 for other, amount in grown.items() if other != side)
+
+
+def one_node(scene, images=1, **settings) -> Graph:
+    graph = Graph()
+    checkpoint = graph.add("AmodalStickerCheckpoint")
+    picture = torch.from_numpy(scene.image.copy())[None].float()
+    batch = torch.cat([picture, *[picture.flip(2)] * (images - 1)])
+    made = graph.add(
+        "AmodalCompletion", "one", model=checkpoint, clip=checkpoint[1], vae=checkpoint[2],
+        segmenter=graph.add("AmodalStickerSegmenter"), order_model=graph.add("AmodalStickerOrder"),
+        image=graph.value(f"pictures {images}", batch), words=scene.word, point="", negative="",
+        prompt="a photo of a {label}", k=4.0, steps=STEPS, cfg=3.5, size=128, max_passes=2,
+        mask_rule=settings.pop("mask_rule", "known background"),
+        **{"seed": 1, "count": 1, **settings},
+    )
+    for name, slot in (("object", 0), ("mask", 1), ("status", 3), ("passes", 4)):
+        graph.add("TestCollect", name=name, value=made[slot])
+    return graph
+
+
+class TestCollect:
+    """Keeps a whole list, as the one node gives out."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "keep", "test", True
+    INPUT_IS_LIST = True
+    __test__ = False
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        from hosting import Anything
+
+        return {"required": {"name": ("STRING", {}), "value": (Anything("*"), {})}}
+
+    def keep(self, name, value):
+        VALUES["kept"][name[0]] = value
+        return ()
+
+
+@pytest.fixture
+def collecting(host):
+    host.classes["TestCollect"] = TestCollect
+    return host
+
+
+@pytest.mark.parametrize("rule", ["known background", "clusters"])
+def test_the_one_node_completes(collecting, scene, rule):
+    values = collecting.run(one_node(scene, mask_rule=rule)).values
+    assert len(values["object"]) == 1
+    assert values["object"][0].shape[-1] == 4
+    assert values["passes"][0] >= 1
+
+
+def test_one_loop_for_each_picture_and_seed(collecting, scene):
+    """Two pictures, two seeds: four results, and what is before the sampling runs once each."""
+    run = collecting.run(one_node(scene, images=2, count=2))
+    assert len(run.values["object"]) == len(run.values["status"]) == 4
+    masks = run.values["mask"]
+    assert iou(masks[0][0], masks[2][0].flip(1)) > 0.6
+    assert not torch.equal(run.values["object"][0], run.values["object"][1])
+    ran = [node.split(".")[-1] for node in run.executed if node.startswith("one.0.0.")]
+    firsts = [n for n in run.executed if n.startswith("one.0.0.") and n.endswith("CropToObject")
+              and "Recurse" not in n and "LoopEnd" not in n]
+    assert ran and len(firsts) == 2
