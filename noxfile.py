@@ -68,6 +68,12 @@ def bench(session):
 
 
 @nox.session
+def curves(session):
+    """Draws the sticker models' training curves and a contact sheet, to output/training/."""
+    in_host(session, "-m", "training.sheet")
+
+
+@nox.session
 def docs(session):
     """Rewrites what is made from the nodes' schemas: locales/en/nodeDefs.json, js/docs/."""
     in_host(session, "tools/make_docs.py")
