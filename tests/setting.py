@@ -76,3 +76,27 @@ def second_half(graph, at: dict, half, **other):
     return graph.add(
         "AmodalResumeFromStep", **{**inputs, "sigmas": half[2], "latent": half[0], **other}
     )
+
+
+def composite(graph, small, at: dict, mask, **other):
+    """Links of the first half, the noised plate, and the two composited."""
+    half = first_half(graph, at)
+    plate = graph.value("plate", {"samples": small.tensor(1, 4, SIZE, SIZE, seed=9)})
+    noised = graph.add("AmodalNoiseToStep", model=at["model"], noise=at["noise"], sigmas=half[2],
+                       latent=plate)
+    links = {"object": half[0], "background": noised, **other}
+    return half, noised, graph.add("AmodalCompositeAtStep", mask=mask, **links)
+
+
+def with_model(graph, at, model) -> dict:
+    """The setting with another MODEL link."""
+    at["model"] = model
+    graph.prompt[at["guider"].node_id]["inputs"]["model"] = model[0]
+    return at
+
+
+def captured(host, graph, at, levels="1, 2, 3, 4", k=2, **other):
+    half = first_half(graph, at, k)
+    inputs = {"guider": at["guider"], "sigmas": half[2], "latent": half[0], "levels": levels}
+    graph.keep(features=graph.add("AmodalCaptureFeatures", **{**inputs, **other}))
+    return host.run(graph).values["features"]
