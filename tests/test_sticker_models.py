@@ -251,15 +251,16 @@ def test_the_order_model_knows_who_is_in_front(models):
     assert np.mean(right) > 0.85
 
 
-def test_the_order_model_on_pairs_that_only_touch_too(models):
-    """Pairs as in training (roughened masks, some objects side by side), of pictures never used."""
+def test_the_order_model_on_roughened_pairs(models):
+    """Pairs as in training, with roughened masks and in either order, of pictures never used."""
     rng = np.random.default_rng([1, 987])
     drawn = [pool.random_picture(rng) for _ in range(60)]
     data = {key: np.stack([picture[key] for picture in drawn]) for key in drawn[0]}
     data["soft"] = data["image"] = pool.as_bytes(data["image"])
     views, labels = order_training.all_pairs(data, rng)
+    views[::2], labels[::2] = views[::2][:, [1, 0, 2, 3, 4]], labels[::2].flip(1)
     net = models["order_model"].net
     with torch.inference_mode():
         answers = net(views.float() / 255) > 0
-    assert len(views) > 50 and 0.1 < labels[:, 0].mean() < 0.95
+    assert len(views) > 50
     assert (answers == (labels > 0.5)).float().mean() > 0.85
