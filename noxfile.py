@@ -69,8 +69,8 @@ def bench(session):
 
 @nox.session
 def curves(session):
-    """Draws the sticker models' training curves and a contact sheet, to output/training/."""
-    in_host(session, "-m", "training.sheet")
+    """Draws the training curves, completes 30 random scenes; pictures in output/training/."""
+    in_host(session, "-m", "training.report")
 
 
 @nox.session
@@ -83,9 +83,3 @@ def docs(session):
 def lint(session):
     """ruff, with the rules of pyproject.toml."""
     in_host(session, "-m", "ruff", "check")
-
-
-@nox.session
-def curves(session):
-    """Draws the training curves and completes 30 random scenes; pictures in output/training/."""
-    in_host(session, "-m", "training.report")
