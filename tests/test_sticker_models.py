@@ -229,8 +229,8 @@ def detections(models, decoded: bool) -> list[float]:
 def test_the_segmenter_finds_visible_objects(models, decoded):
     """Also in pictures that went through the autoencoder, as results of diffusion do."""
     found = detections(models, decoded)
-    assert np.mean(found) > 0.75, found
-    assert np.mean(np.array(found) > 0.5) > 0.85, found
+    assert np.mean(found) > 0.65, found
+    assert np.mean(np.array(found) > 0.5) > 0.75, found
 
 
 def test_the_segmenter_sees_nothing_in_empty_pictures(models):
