@@ -111,14 +111,24 @@ def tell(
         template, client.upload(folder / "input.png"), words=scene.word, seed=SEED
     )
     about = {"picture": "input.png", "workflow": workflow.DEFAULT.name, "seed": SEED}
-    with headless.Bar(f"{story.title} ({scene.word})", prompt) as bar:
-        done = headless.complete(client, prompt, folder, about, bar)
+    try:
+        with headless.Bar(f"{story.title} ({scene.word})", prompt) as bar:
+            done = headless.complete(client, prompt, folder, about, bar)
+    except RunError as error:  # the other scenes go on
+        print(f"failed at {error.node}: {error}", file=sys.stderr)
+        return nothing(story, scene, f"failed at {error.node}")
     if set(done.files) != set(headless.TITLES):
-        return contact_sheet.Row(story.title, done.result["status"]), Closeness(0, 0, 1), False
+        return nothing(story, scene, done.result["status"])
     closeness = compare(scene, done)
     done.result["against_truth"] = {k: round(v, 4) for k, v in asdict(closeness).items()}
     (folder / "result.json").write_text(json.dumps(done.result, indent=2) + "\n")
     return row_of(story, scene, done, closeness), closeness, done.ok
+
+
+def nothing(story: Story, scene, why: str) -> tuple[contact_sheet.Row, Closeness, bool]:
+    """What `tell` gives where there is no completion."""
+    pictures = [("the picture", to_picture(scene.image)), ("truth", to_picture(scene.truth_sheet))]
+    return contact_sheet.Row(story.title, why, pictures), Closeness(0, 0, 1), False
 
 
 def compare(scene: scenes.Scene, done: headless.Completion) -> Closeness:
