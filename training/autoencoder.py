@@ -56,9 +56,9 @@ def random_sheet(rng, size: int = 128) -> np.ndarray:
 
 
 def random_crop(rng, image: np.ndarray) -> np.ndarray:
-    """The busiest of three random crops."""
+    """The busiest of three random crops, now and then any."""
     best, most = None, -1.0
-    for _ in range(3):
+    for _ in range(1 if rng.random() < 0.25 else 3):
         y, x = rng.integers(0, image.shape[0] - CROP + 1, 2)
         crop = image[y : y + CROP, x : x + CROP]
         spread = float(crop.std())
@@ -106,17 +106,19 @@ def train(minutes: float, workers: int):
 
 
 @torch.no_grad()
-def export(run: Run):
-    """Write weights/stickers_vae.safetensors; measured scale and shift of the latents."""
+def export(run: Run, measure: bool = True):
+    """Write weights/stickers_vae.safetensors; `measure` scale and shift, or keep them."""
     net = run.ema.eval()
     rng = np.random.default_rng(7)
     batch = torch.stack([torch.from_numpy(random_sheet(rng)).permute(2, 0, 1) for _ in range(64)])
     z = net.encoder(batch)
     state = dict(net.state_dict())
-    state["scale"], state["shift"] = z.std(), z.mean()
-    decoded = net.decoder(z).clamp(0, 1)
+    if measure:
+        state["scale"], state["shift"] = z.std(), z.mean()
+    z = (z - state["shift"]) / state["scale"]
+    decoded = net.decoder(z * state["scale"] + state["shift"]).clamp(0, 1)
     rgb = F.avg_pool2d(batch, 8).permute(0, 2, 3, 1).reshape(-1, 3)
-    flat = ((z - z.mean()) / z.std()).permute(0, 2, 3, 1).reshape(-1, CHANNELS)
+    flat = z.permute(0, 2, 3, 1).reshape(-1, CHANNELS)
     factors = torch.linalg.lstsq(
         torch.cat([flat, torch.ones(len(flat), 1)], 1), 2 * rgb - 1
     ).solution

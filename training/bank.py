@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 
 import numpy as np
 import torch
@@ -27,25 +28,26 @@ from .run import STATE, WEIGHTS
 
 SIZE = 128
 SHARD = 500
+BANK = "bank"
 
 
 def load_autoencoder() -> Autoencoder:
     net = Autoencoder().eval().requires_grad_(False)
     state = load_file(WEIGHTS / "stickers_vae.safetensors")
     net.load_state_dict({key: value.float() for key, value in state.items()})
-    return net
+    return net.to(memory_format=torch.channels_last)
 
 
 def random_item(rng) -> tuple[np.ndarray, np.ndarray, str]:
     """(target [S, S, 3] float 0..1, mask [S, S] bool, word)."""
     word = str(rng.choice(WORDS))
-    studio = rng.random() < 0.45
-    kind = "gray" if studio else str(rng.choice(scenes.BACKGROUNDS[1:]))
-    art = scenes.transformed(rng, word, rng.uniform(0.4, 0.85) * SIZE)
+    studio = rng.random() < 0.6
+    kind = "gray" if studio else str(rng.choice(scenes.BACKGROUNDS[1:], p=[0.6, 0.3, 0.1]))
+    art = scenes.transformed(rng, word, rng.uniform(0.48, 0.92) * SIZE)
     query = place_query(rng, art)
     amodal = query[..., 3] > 0.5
     picture = scenes.make_background(rng, kind, SIZE)
-    if not studio and rng.random() < 0.25:
+    if not studio and rng.random() < 0.15:
         paint(picture, distractor(rng, word))
     paint(picture, query)
     cover = None
@@ -61,10 +63,9 @@ def random_item(rng) -> tuple[np.ndarray, np.ndarray, str]:
 
 def place_query(rng, art: np.ndarray) -> np.ndarray:
     height, width = art.shape[:2]
-    slack = 0.15 if rng.random() < 0.15 else -0.02  # sometimes over the border
-    x = rng.uniform(-slack * width, SIZE - width + slack * width)
-    y = rng.uniform(-slack * height, SIZE - height + slack * height)
-    return scenes.on_sheet(art, SIZE, x, y)
+    slack = rng.uniform(0.05, 0.2) if rng.random() < 0.1 else -0.02  # sometimes over the border
+    spans = [sorted((-slack * side, SIZE - side + slack * side)) for side in (width, height)]
+    return scenes.on_sheet(art, SIZE, *(rng.uniform(*span) for span in spans))
 
 
 def distractor(rng, word: str) -> np.ndarray:
@@ -102,7 +103,7 @@ def random_mask(rng, word: str, amodal: np.ndarray, cover: np.ndarray | None) ->
     """What to paint; `cover` is the companion that stands in front, if one does."""
     kind = rng.choice(
         ["silhouette", "strips", "both", "outside", "blob", "all"],
-        p=[0.5, 0.15, 0.05, 0.14, 0.11, 0.05],
+        p=[0.56, 0.13, 0.05, 0.1, 0.13, 0.03],
     )
     mask = np.zeros_like(amodal)
     if kind in ("silhouette", "both"):
@@ -154,9 +155,11 @@ def encode(net: Autoencoder, items) -> dict[str, torch.Tensor]:
     masks = torch.from_numpy(np.stack([i[1] for i in items])).float()[:, None]
     masked = (pictures - 0.5) * (1 - masks) + 0.5
     size = (SIZE // 8, SIZE // 8)
+    with torch.autocast("cpu", torch.bfloat16):  # twice as fast, and 0.005 off at unit variance
+        target, shown = net.encode(torch.cat([pictures, masked])).chunk(2)
     return {
-        "target": net.encode(pictures).half(),
-        "masked": net.encode(masked).half(),
+        "target": target.half().contiguous(),
+        "masked": shown.half().contiguous(),
         "mask": F.interpolate(masks, size=size, mode="bilinear").round().half(),
         "word": torch.tensor([WORDS.index(i[2]) for i in items]),
     }
@@ -166,13 +169,13 @@ def make_shards(first: int, step: int, count: int):
     torch.set_num_threads(1)
     net = load_autoencoder()
     for number in range(first, count, step):
-        path = STATE / "bank" / f"{number:05d}.safetensors"
+        path = STATE / BANK / f"{number:05d}.safetensors"
         if path.exists():
             continue
         rng = np.random.default_rng([number, 4711])
         batches = [encode(net, [random_item(rng) for _ in range(50)]) for _ in range(SHARD // 50)]
         shard = {key: torch.cat([b[key] for b in batches]) for key in batches[0]}
-        part = path.with_suffix(".part")
+        part = path.with_suffix(f".part{os.getpid()}")
         save_file(shard, part)
         part.replace(path)
         print(path.name, flush=True)
@@ -183,7 +186,7 @@ if __name__ == "__main__":
     parser.add_argument("--items", type=int, default=24000)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    (STATE / "bank").mkdir(parents=True, exist_ok=True)
+    (STATE / BANK).mkdir(parents=True, exist_ok=True)
     count = -(-options.items // SHARD)
     workers = [
         multiprocessing.Process(target=make_shards, args=(i, options.workers, count))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from statistics import mean
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,14 +20,19 @@ from torch import nn
 from amodal.stickers.autoencoder import CHANNELS
 from amodal.stickers.catalog import WORDS
 
+from .bank import BANK
+from .peers import Peers, start
 from .run import ROOT, STATE, WEIGHTS, Run, half
 
-WIDTHS = (96, 192, 96, 96)
+WIDTHS = (64, 128, 192, 192)
 HEAD = 32
 CONTEXT, TOKENS = 128, 32
 SIGMA_SCALE = 0.25
 BATCH = 32
 INSIDE = 4.0  # weight of the loss inside the mask
+LOG_SIGMA = 0.0  # mean of ln(sigma) in training
+BLIND = 0.5  # how often x at a high noise level is pure noise, as it is where sampling begins:
+BLIND_FROM = 2.2  # at these sigmas x still says much, and the picture around would go unheeded
 DROP = 0.1  # how often the word is left out, for classifier-free guidance
 
 
@@ -43,6 +49,7 @@ class Model(nn.Module):
     def __init__(self):
         super().__init__()
         from diffusers import UNet2DConditionModel
+        from diffusers.models.attention_processor import AttnProcessor
 
         self.unet = UNet2DConditionModel(
             sample_size=16,
@@ -56,6 +63,7 @@ class Model(nn.Module):
             attention_head_dim=tuple(w // HEAD for w in WIDTHS),
             use_linear_projection=True,
         )
+        self.unet.set_attn_processor(AttnProcessor())  # torch's fused one is slow in bf16 on CPUs
         self.table = nn.Parameter(torch.randn(len(WORDS) + 1, TOKENS, CONTEXT) * 0.5)
 
     def forward(self, x, sigma, timestep, cond, words):
@@ -71,7 +79,7 @@ class Bank:
 
     def refresh(self):
         """Take in shards that have been written since."""
-        for path in sorted((STATE / "bank").glob("*.safetensors")):
+        for path in sorted((STATE / BANK).glob("*.safetensors")):
             if path.name not in self.known:
                 self.known.add(path.name)
                 self.parts.append(load_file(path))
@@ -89,8 +97,8 @@ class Bank:
 
 
 def noise_levels(sigmas: torch.Tensor, count: int) -> torch.Tensor:
-    """Random timesteps: ln(sigma) normal around -0.5, snapped to the table."""
-    wanted = torch.exp(1.1 * torch.randn(count) - 0.5)
+    """Random timesteps: ln(sigma) normal around LOG_SIGMA, snapped to the table."""
+    wanted = torch.exp(1.1 * torch.randn(count) + LOG_SIGMA)
     return torch.searchsorted(sigmas, wanted).clamp(0, len(sigmas) - 1)
 
 
@@ -98,8 +106,13 @@ def loss_of(net: Model, batch: dict, sigmas: torch.Tensor) -> tuple[torch.Tensor
     """The weighted loss, and the plain error of the estimate inside the mask."""
     target, mask = batch["target"], batch["mask"]
     timestep = noise_levels(sigmas, len(target))
+    blind = torch.rand(len(target)) < BLIND
+    top = int(torch.searchsorted(sigmas, BLIND_FROM))
+    timestep = torch.where(
+        blind, torch.randint(top, len(sigmas), timestep.shape), timestep.clamp(max=top)
+    )
     sigma = sigmas[timestep].view(-1, 1, 1, 1)
-    x = target + sigma * torch.randn_like(target)
+    x = target * ~blind.view(-1, 1, 1, 1) + sigma * torch.randn_like(target)
     words = torch.where(torch.rand(len(target)) < DROP, len(WORDS), batch["word"])
     with torch.autocast("cpu", torch.bfloat16):
         v = net(x, sigma, timestep, torch.cat([mask, batch["masked"]], 1), words).float()
@@ -111,28 +124,34 @@ def loss_of(net: Model, batch: dict, sigmas: torch.Tensor) -> tuple[torch.Tensor
     return loss, inside.detach()
 
 
-def train(minutes: float):
+def train(peers: Peers | None, minutes: float, until: str | None, rate: float):
     torch.manual_seed(0)
-    net = Model()
-    run = Run("diffusion", net, minutes=minutes, lr=1e-3, decay=0.998)
-    torch.manual_seed(run.step)
+    net, rank = Model(), peers.rank if peers else 0
+    run = Run("diffusion", net, minutes=minutes, lr=rate, decay=0.998, until=until, peers=peers)
+    if peers:
+        torch.set_num_threads(1)
+    torch.manual_seed(1000 * run.step + rank)
     bank, sigmas, losses, errors = Bank(), sd_sigmas(), [], []
     while run.going:
         if run.step % 200 == 0 or bank.data is None:
             bank.refresh()
-        loss, error = loss_of(net, bank.batch(BATCH), sigmas)
+        loss, error = loss_of(net, bank.batch(peers.shares[rank] if peers else BATCH), sigmas)
         losses.append(run.update(loss))
         errors.append(float(error))
+        if not run.leads:
+            continue
         if run.step % 100 == 0:
             run.note(
-                loss=round(sum(losses[-100:]) / 100, 4),
-                inside=round(sum(errors[-100:]) / 100, 4),
+                loss=round(mean(losses[-100:]), 4),
+                inside=round(mean(errors[-100:]), 4),
                 items=len(bank.data["word"]),
             )
         if run.step % 500 == 0:
+            run.save()
             export(run)
-    run.save()
-    export(run)
+    if run.leads:
+        run.save()
+        export(run)
 
 
 def host_keys(state: dict, config: dict) -> dict:
@@ -193,4 +212,13 @@ def export(run: Run):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=90)
-    train(parser.parse_args().minutes)
+    parser.add_argument("--until", help="HH:MM UTC, in place of minutes")
+    parser.add_argument("--rate", type=float, default=1e-3, help="the learning rate at first")
+    parser.add_argument("--shares", help="22,10: two processes, and their shares of a batch")
+    options = parser.parse_args()
+    words = (options.minutes, options.until, options.rate)
+    if options.shares:
+        size = sum(p.numel() for p in Model().parameters())
+        start(Peers([int(share) for share in options.shares.split(",")], size), train, *words)
+    else:
+        train(None, *words)

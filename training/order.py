@@ -6,6 +6,7 @@ python -m training.order --minutes 5
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 
 import numpy as np
@@ -14,40 +15,48 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from scipy import ndimage
 
-from amodal.stickers import scenes
-from amodal.stickers.catalog import WORDS
 from amodal.stickers.order_model import OrderNet, pair_view
 
+from . import pool
 from .run import WEIGHTS, Run, half
 
-SIZE = 128
-BATCH = 32
+BATCH = 48
 
 
-def random_pair(rng):
-    """(view [5, 64, 64], [i hides j, j hides i]) of two objects whose visible parts meet."""
+def all_pairs(data: dict, rng) -> tuple[torch.Tensor, torch.Tensor]:
+    """Views [n, 5, 64, 64] uint8 and labels [n, 2] (i hides j, j hides i) of pairs that meet."""
+    views, labels = [], []
+    for at in range(len(data["words"])):
+        whole = data["amodal"][at]
+        modal = pool.visible(whole, data["blank"][at])
+        image = data["soft" if rng.random() < 0.3 else "image"][at]
+        picture = torch.from_numpy(image).float() / 255
+        for far, near in itertools.combinations(range(int((data["words"][at] >= 0).sum())), 2):
+            if min(modal[far].sum(), modal[near].sum()) < 60:
+                continue
+            if not (ndimage.binary_dilation(modal[far], iterations=3) & modal[near]).any():
+                continue
+            masks = [torch.from_numpy(roughened(rng, modal[k])).float() for k in (near, far)]
+            views.append((pair_view(picture, *masks) * 255).round().byte())
+            labels.append([float((whole[far] & modal[near]).any()), 0.0])
+    return torch.stack(views), torch.tensor(labels)
+
+
+def batches(data: dict, seed: int):
+    rng = np.random.default_rng([seed, 3])
+    views, labels = all_pairs(data, rng)
+    print(f"{len(views)} pairs", flush=True)
     while True:
-        picture = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS)), SIZE)
-        masks = []
-        for word in rng.choice(WORDS, rng.integers(2, 4), replace=False):
-            art = scenes.transformed(rng, str(word), rng.uniform(0.3, 0.75) * SIZE)
-            x, y = rng.uniform(-0.1, 0.7, 2) * SIZE
-            layer = scenes.on_sheet(art, SIZE, x, y)
-            picture += (layer[..., :3] - picture) * layer[..., 3:]
-            masks.append(layer[..., 3] > 0.5)
-        whole = [mask.copy() for mask in masks]
-        for far in range(len(masks)):
-            for near in range(far + 1, len(masks)):
-                masks[far] &= ~whole[near]
-        i, j = rng.permutation(len(masks))[:2]
-        if min(masks[i].sum(), masks[j].sum()) < 60:
-            continue
-        if not (ndimage.binary_dilation(masks[i], iterations=3) & masks[j]).any():
-            continue
-        meet = bool((whole[i] & whole[j]).any())
-        label = [float(meet and i > j), float(meet and j > i)]
-        one, two = (torch.from_numpy(roughened(rng, masks[k]).astype(np.float32)) for k in (i, j))
-        return pair_view(torch.from_numpy(picture).float(), one, two), label
+        at = torch.from_numpy(rng.integers(0, len(views), BATCH))
+        view, label = views[at].float() / 255, labels[at]
+        for axis in (2, 3):
+            flip = torch.from_numpy(rng.random(BATCH) < 0.5)[:, None, None, None]
+            view = torch.where(flip, view.flip(axis), view)
+        swap = torch.from_numpy(rng.random(BATCH) < 0.5)[:, None]
+        view = torch.where(swap[..., None, None], view[:, [1, 0, 2, 3, 4]], view)
+        gain = torch.from_numpy(rng.uniform(0.8, 1.1, (BATCH, 3, 1, 1))).float()
+        view[:, 2:] = (view[:, 2:] * gain).clamp(0, 1)
+        yield view, torch.where(swap, label.flip(1), label)
 
 
 def roughened(rng, mask: np.ndarray) -> np.ndarray:
@@ -63,12 +72,10 @@ def roughened(rng, mask: np.ndarray) -> np.ndarray:
 def train(minutes: float):
     torch.manual_seed(0)
     net = OrderNet()
-    run = Run("order", net, minutes=minutes, lr=2e-3, decay=0.99)
-    rng, hits = np.random.default_rng([run.step, 3]), []
-    while run.going:
-        items = [random_pair(rng) for _ in range(BATCH)]
-        views = torch.stack([i[0] for i in items])
-        labels = torch.tensor([i[1] for i in items])
+    run, hits = Run("order", net, minutes=minutes, lr=2e-3, decay=0.99), []
+    for views, labels in batches(pool.load(), run.step):
+        if not run.going:
+            break
         net.train()
         logits = net(views)
         run.update(F.binary_cross_entropy_with_logits(logits, labels))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import datetime
+import fcntl
 import json
 import math
 import time
@@ -19,18 +21,34 @@ class Run:
     """One training run: resumes from `.training/<name>.pt`, saves there every two minutes.
 
     The learning rate falls linearly to zero over `minutes` of training time, whatever the speed;
-    time spent in earlier runs counts. `log` collects (step, minutes, value) for the curves.
+    time spent in earlier runs counts. `until`, HH:MM UTC, takes the place of `minutes`. `log`
+    collects (step, minutes, values) for the curves.
     """
 
-    def __init__(self, name: str, net: torch.nn.Module, *, minutes: float, lr: float, decay=0.998):
+    def __init__(
+        self,
+        name: str,
+        net: torch.nn.Module,
+        *,
+        minutes: float,
+        lr: float,
+        decay=0.998,
+        until: str | None = None,
+        peers=None,
+    ):
         STATE.mkdir(exist_ok=True)
         self.path, self.name = STATE / f"{name}.pt", name
+        self.peers, self.leads = peers, peers is None or peers.rank == 0
+        self.lock = only_one(name) if self.leads else None
         self.net, self.minutes, self.lr, self.decay = net, minutes, lr, decay
         self.ema = copy.deepcopy(net).requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.01)
+        self.optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.01, fused=True)
         self.step, self.spent, self.log = 0, 0.0, []
         if self.path.exists():
             self._load()
+        if until:
+            self.minutes = self.spent + minutes_until(until)
+        self.stopped = False
         self.began = self.saved = time.monotonic()
 
     def _load(self):
@@ -46,16 +64,21 @@ class Run:
 
     @property
     def going(self) -> bool:
-        return self.minute < self.minutes
+        if self.peers and self.peers.rank:
+            return not self.stopped
+        return self.minute < self.minutes and not self.stopped
 
     def update(self, loss: torch.Tensor) -> float:
         """One step down the gradient; returns the loss."""
         warm = min(1.0, (self.step + 1) / 100)
         rate = self.lr * warm * max(0.0, 1 - self.minute / self.minutes)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.peers:
+            rate, going = self.peers.agree(self.net, rate, self.going)
+            self.stopped = not going
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
@@ -63,7 +86,7 @@ class Run:
         value = float(loss.detach())
         if not math.isfinite(value):
             raise FloatingPointError(f"{self.name}: the loss is {value} at step {self.step}")
-        if time.monotonic() - self.saved > 120:
+        if self.leads and time.monotonic() - self.saved > 120:
             self.save()
         return value
 
@@ -91,6 +114,26 @@ class Run:
         torch.save(state, part)
         part.replace(self.path)
         self.saved = time.monotonic()
+
+
+def only_one(name: str):
+    """Holds the run's lock while the process lives; a second run of one name ends at once."""
+    lock = open(STATE / f"{name}.lock", "w")  # noqa: SIM115  held while the process lives
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit(f"{name}: another process is training it") from None
+    return lock
+
+
+def minutes_until(clock: str) -> float:
+    """Minutes from now to the next HH:MM (UTC)."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    hour, minute = (int(part) for part in clock.split(":"))
+    end = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if end <= now:
+        end += datetime.timedelta(days=1)
+    return (end - now).total_seconds() / 60
 
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

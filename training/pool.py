@@ -1,0 +1,105 @@
+"""Draw a pool of pictures with ground truth once, for the segmenter and the order model.
+
+    python -m training.pool --pictures 4000
+
+Each picture is kept as drawn and as the autoencoder gives it back with a little noise on the
+latent, which is how results of diffusion look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+import numpy as np
+import torch
+
+from amodal.stickers import scenes
+from amodal.stickers.catalog import WORDS
+
+from .bank import load_autoencoder
+from .run import STATE
+
+SIZE = 128
+SHARD = 250
+MOST = 4  # objects in a picture
+
+
+def random_picture(rng) -> dict[str, np.ndarray]:
+    """image [S, S, 3] float 0..1, amodal [4, S, S] bool from far to near, words [4] (-1 = none),
+    blank [S, S] bool (a patch without objects, as padding and removal leave them)."""
+    image = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS)), SIZE)
+    amodal, words = np.zeros((MOST, SIZE, SIZE), bool), np.full(MOST, -1)
+    for at, word in enumerate(rng.choice(len(WORDS), rng.integers(1, MOST + 1), replace=False)):
+        art = scenes.transformed(rng, WORDS[word], rng.uniform(0.3, 0.95) * SIZE)
+        spans = [(-0.3 * side, SIZE - 0.7 * side) for side in art.shape[1::-1]]
+        layer = scenes.on_sheet(art, SIZE, *(rng.uniform(*span) for span in spans))
+        image += (layer[..., :3] - image) * layer[..., 3:]
+        amodal[at], words[at] = layer[..., 3] > 0.5, word
+    blank = np.zeros((SIZE, SIZE), bool)
+    if rng.random() < 0.2:
+        x, y = rng.integers(0, SIZE, 2)
+        width, height = rng.integers(8, SIZE // 2, 2)
+        blank[y : y + height, x : x + width] = True
+        image[blank] = scenes.GRAY if rng.random() < 0.7 else rng.random(3)
+    return {"image": image, "amodal": amodal, "words": words, "blank": blank}
+
+
+@torch.inference_mode()
+def softened(net, images: np.ndarray) -> np.ndarray:
+    pictures = torch.from_numpy(images).float().permute(0, 3, 1, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        latent = net.encode(pictures)
+        noise = torch.rand(len(latent), 1, 1, 1) * 0.25 * torch.randn_like(latent)
+        out = net.decode(latent + noise)
+    return out.float().clamp(0, 1).permute(0, 2, 3, 1).numpy()
+
+
+def as_bytes(images: np.ndarray) -> np.ndarray:
+    return np.round(images * 255).astype(np.uint8)
+
+
+def make(pictures: int):
+    folder = STATE / "pool"
+    folder.mkdir(parents=True, exist_ok=True)
+    net = load_autoencoder()
+    for number in range(-(-pictures // SHARD)):
+        path = folder / f"{number:04d}.npz"
+        if path.exists():
+            continue
+        rng = np.random.default_rng([number, 77])
+        torch.manual_seed(number)
+        items = [random_picture(rng) for _ in range(SHARD)]
+        shard = {key: np.stack([item[key] for item in items]) for key in items[0]}
+        chunks = np.array_split(shard["image"], 10)
+        shard["soft"] = as_bytes(np.concatenate([softened(net, chunk) for chunk in chunks]))
+        shard["image"] = as_bytes(shard["image"])
+        part = folder / f"{number:04d}.{os.getpid()}.part.npz"
+        np.savez(part, **shard)
+        part.replace(path)
+        print(path.name, flush=True)
+
+
+def load() -> dict[str, np.ndarray]:
+    """All shards there are, one array for each key."""
+    paths = sorted((STATE / "pool").glob("[0-9][0-9][0-9][0-9].npz"))
+    if not paths:
+        raise FileNotFoundError("the pool is empty: run python -m training.pool first")
+    shards = [dict(np.load(path)) for path in paths]
+    return {key: np.concatenate([shard[key] for shard in shards]) for key in shards[0]}
+
+
+def visible(amodal: np.ndarray, blank: np.ndarray) -> np.ndarray:
+    """Modal masks [4, S, S]: each less the nearer ones and the blank patch."""
+    modal, free = amodal.copy(), ~blank
+    for at in range(len(modal) - 1, -1, -1):
+        modal[at] &= free
+        free &= ~amodal[at]
+    return modal
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=4000)
+    torch.set_num_threads(1)
+    make(parser.parse_args().pictures)
