@@ -18,6 +18,7 @@ SIDES = ("left", "top", "right", "bottom")
 OCCLUDERS = ("companion", "other", "world")
 BACKGROUNDS = ("gray", "plain", "gradient", "texture")
 TRIES = 60
+MIRRORED = 0.0  # how often a sticker is drawn the other way round
 
 
 @dataclass
@@ -219,7 +220,7 @@ def random_layer(rng, word: str, size: int, scale=(0.35, 0.65)) -> Layer:
     return Layer(word, on_sheet(art, 2 * size, x, y))
 
 
-def transformed(rng, word: str, side: float, turn: float = 12.0) -> np.ndarray:
+def transformed(rng, word: str, side: float, turn: float = 6.0) -> np.ndarray:
     """The sticker at a larger side of `side` pixels, mirrored and turned at random.
 
     Returns [h, w, 4] float 0..1, straight alpha.
@@ -228,7 +229,7 @@ def transformed(rng, word: str, side: float, turn: float = 12.0) -> np.ndarray:
 
     art = picture(word)
     image = Image.fromarray(art)
-    if CATALOG[word].mirrors and rng.random() < 0.5:
+    if CATALOG[word].mirrors and rng.random() < MIRRORED:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     factor = side / max(image.size)
     new = tuple(max(4, round(length * factor)) for length in image.size)
@@ -270,7 +271,7 @@ def make_background(rng, kind: str, side: int) -> np.ndarray:
 def pastel(rng) -> np.ndarray:
     """A light or middling colour, not too close to studio gray."""
     while True:
-        colour = rng.uniform(0.35, 0.98, 3).astype(np.float32)
+        colour = rng.uniform(0.55, 0.95, 3).astype(np.float32)
         if np.abs(colour - GRAY).max() > 0.15:
             return colour
 

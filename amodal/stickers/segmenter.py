@@ -32,7 +32,7 @@ class SegmenterNet(nn.Module):
         self.deep = nn.Sequential(conv(widths[-1], widths[-1], 2), conv(widths[-1], widths[-1]))
         pairs = list(zip((*widths[1:], widths[-1])[::-1], widths[::-1]))
         self.up = nn.ModuleList(conv(a + b, b) for a, b in pairs)
-        self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * classes, 3, 1, 1), nn.PixelShuffle(2))
+        self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * classes, 1), nn.PixelShuffle(2))
 
     def forward(self, image):
         skips = [self.stem(image * 2 - 1)]
