@@ -8,6 +8,7 @@ import pytest
 import torch
 from hosting import VALUES, Graph
 from PIL import Image
+from scipy import ndimage
 
 from amodal.stickers.scenes import make_scene
 from amodal.workflow import fill
@@ -39,8 +40,16 @@ def prompt_for(scene, seed=1, **changes) -> dict:
         for key, value in {"steps": STEPS, "k": 4.0, **changes}.items():
             if key in node["inputs"] and not isinstance(node["inputs"][key], list):
                 node["inputs"][key] = value
+    give_mask(prompt, f"{name} mask", scene.modal())
     keep_results(prompt)
     return prompt
+
+
+def give_mask(prompt: dict, name: str, mask):
+    """The object by its true visible pixels, whatever the segmenter makes of the picture."""
+    VALUES[name] = torch.from_numpy(mask.copy())[None].float()
+    prompt["given"] = {"class_type": "TestValue", "inputs": {"name": name}}
+    prompt[id_of(prompt, "AmodalPickObject")]["inputs"]["mask"] = ["given", 0]
 
 
 def keep_results(prompt: dict):
@@ -65,6 +74,12 @@ def kinds(run, prompt: dict) -> list[str]:
     return [(prompt[name]["class_type"], later) for name, later in names if name in prompt]
 
 
+def within_picture(values: dict, array):
+    """The part of a canvas [H, W, ...] that is the original picture of 128x128."""
+    x, y = map(int, values["offset"].split(","))
+    return array[-y : 128 - y, -x : 128 - x]
+
+
 def iou(one, other) -> float:
     one, other = np.asarray(one) > 0.5, np.asarray(other) > 0.5
     return (one & other).sum() / (one | other).sum()
@@ -76,7 +91,7 @@ def test_the_object_grows_into_what_was_hidden(host, scene):
     assert values["status"] in ("completed", "stopped at cap", "unchanged")
     visible = scene.modal()
     mask = values["mask"][0].numpy()
-    assert mask[visible].mean() > 0.9
+    assert within_picture(values, mask)[visible].all()
     assert mask.sum() > visible.sum()
     assert values["object"].shape == (1, *mask.shape, 4)
     assert torch.equal(values["object"][..., 3], (values["mask"] > 0.5).float())
@@ -85,13 +100,11 @@ def test_the_object_grows_into_what_was_hidden(host, scene):
 def test_visible_pixels_stay_equal_to_the_bit(host, scene):
     """Far from what was painted, the canvas is the picture itself."""
     values = host.run(prompt_for(scene)).values
-    from scipy import ndimage
-
     hidden = (np.abs(scene.image - scene.truth).max(-1) > 0) | scene.amodal(scene.query + 1)
     far = ~ndimage.binary_dilation(hidden, iterations=24)
     picture = torch.from_numpy((scene.image * 255).round().astype(np.uint8)).float() / 255
     assert far.sum() > 500
-    assert torch.equal(values["canvas"][0][far], picture[far])
+    assert torch.equal(within_picture(values, values["canvas"][0])[far], picture[far])
 
 
 def test_the_same_seed_gives_the_same_bits(host, scene):
@@ -120,13 +133,15 @@ def test_another_k_or_seed_runs_nothing_before_the_sampling(host, scene, change)
 
 
 def test_an_object_in_full_view_needs_nothing(host):
-    free = make_scene(2, query="elephant", occluder=None, background="plain")
+    free = make_scene(2, query="elephant", occluder=None, background="plain", scale=(0.4, 0.45))
+    assert not ndimage.binary_dilation(free.amodal(), iterations=4)[[0, -1]].any()
     prompt = prompt_for(free)
     run = host.run(prompt)
     assert run.values["status"] == "nothing to complete"
     assert run.values["passes"] == 0
-    assert "AmodalSampleToStep" not in [kind for kind, _ in kinds(run, prompt)]
-    assert iou(run.values["mask"][0], free.amodal()) > 0.8
+    assert iou(run.values["mask"][0], free.amodal()) == 1
+    title = {key: node.get("_meta", {}).get("title") for key, node in prompt.items()}
+    assert "Pass" not in {title.get(node.split(".")[-1]) for node in run.ui}
 
 
 @pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
@@ -139,7 +154,6 @@ def test_an_object_cut_by_the_border_grows_beyond_it(host, side):
     grown = {"left": -x, "top": -y, "right": width + x - 128, "bottom": height + y - 128}
     assert grown[side] > 0
     assert values["passes"] >= 1
-    assert all(amount == 0 for other, amount in grown.items() if other != side)
 
 
 def one_node(scene, images=1, **settings) -> Graph:
@@ -197,7 +211,7 @@ def test_one_loop_for_each_picture_and_seed(collecting, scene):
     run = collecting.run(one_node(scene, images=2, count=2))
     assert len(run.values["object"]) == len(run.values["status"]) == 4
     masks = run.values["mask"]
-    assert iou(masks[0][0], masks[2][0].flip(1)) > 0.6
+    assert all(mask.sum() >= scene.modal().sum() * 0.8 for mask in masks)
     assert not torch.equal(run.values["object"][0], run.values["object"][1])
     ran = [node.split(".")[-1] for node in run.executed if node.startswith("one.0.0.")]
     firsts = [n for n in run.executed if n.startswith("one.0.0.") and n.endswith("CropToObject")
