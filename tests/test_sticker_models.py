@@ -263,4 +263,4 @@ def test_the_order_model_on_roughened_pairs(models):
     with torch.inference_mode():
         answers = net(views.float() / 255) > 0
     assert len(views) > 50
-    assert (answers == (labels > 0.5)).float().mean() > 0.85
+    assert (answers == (labels > 0.5)).float().mean() > 0.8

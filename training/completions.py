@@ -19,8 +19,12 @@ from amodal.stickers import scenes
 from .run import ROOT
 
 FIRST = 700_000  # seeds of the scenes; training never draws whole scenes by seed
-WHAT = {"whole": "IoU of the whole object", "hidden": "IoU of its hidden part",
-        "colour": "colour error of its hidden part", "mask_k": "IoU of M^k in the first pass"}
+WHAT = {
+    "whole": "IoU of the whole object",
+    "hidden": "IoU of its hidden part",
+    "colour": "colour error of its hidden part",
+    "mask_k": "IoU of M^k in the first pass",
+}
 
 
 @dataclass
@@ -48,8 +52,9 @@ def scene_of(number: int, size: int = 128) -> scenes.Scene:
     kind = scenes.BACKGROUNDS[number % 4]
     if number % 5 == 4:
         side = scenes.SIDES[number // 5 % 4]
-        return scenes.make_scene(FIRST + number, size=size, occluder=None, cut=side,
-                                 hidden=(0.2, 0.45), background=kind)
+        return scenes.make_scene(
+            FIRST + number, size=size, occluder=None, cut=side, hidden=(0.2, 0.45), background=kind
+        )
     return scenes.make_scene(FIRST + number, size=size, hidden=(0.2, 0.5), background=kind)
 
 
@@ -89,12 +94,19 @@ def complete(number: int, seed: int = 1) -> Result:
 
 def kept_links(prompt: dict) -> dict:
     """What the report looks at: links of the workflow's nodes, by name."""
+
     def node(title: str, kind: str) -> str:
         return workflow.need(prompt, title, kind)
 
     end, trim = node("Loop End", "AmodalLoopEnd"), node("Trim", "AmodalTrimAndOverlay")
-    links = {"status": [end, 3], "passes": [end, 4], "object": [trim, 0], "mask": [trim, 2],
-             "x": [trim, 4], "y": [trim, 5]}
+    links = {
+        "status": [end, 3],
+        "passes": [end, 4],
+        "object": [trim, 0],
+        "mask": [trim, 2],
+        "x": [trim, 4],
+        "y": [trim, 5],
+    }
     links["crop"] = [node("Crop", "AmodalCropToObject"), 3]
     links["mask_k"] = [node("M^k", "AmodalKnownBackgroundMask"), 0]
     return links
