@@ -20,40 +20,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))
 
+from tools.clock import Clock, canvas_sized  # noqa: E402
+
 STEPS, K, CFG = 50, 20.0, 3.5
 IMPORT = """
 import sys, time
 sys.path.append({root!r})
 from tests import hosting
-hosting.start(hosting.comfy_folder())
+hosting.start(hosting.find_comfyui())
 import asyncio, nodes
 began = time.perf_counter()
 assert asyncio.run(nodes.load_custom_node({root!r}))
 print("SECONDS", time.perf_counter() - began)
 """
-
-
-class Clock:
-    """Times each node's own work, by wrapping the executor's call of it."""
-
-    def __init__(self):
-        import execution
-
-        self.inside, self.by_class = 0.0, {}
-        self.call, self.execution = execution.get_output_data, execution
-        execution.get_output_data = self.timed
-
-    async def timed(self, prompt_id, node_id, node, *args, **options):
-        began = time.perf_counter()
-        result = await self.call(prompt_id, node_id, node, *args, **options)
-        took = time.perf_counter() - began
-        kind = type(node).__name__ if not isinstance(node, type) else node.__name__
-        self.inside += took
-        self.by_class.setdefault(kind, []).append(took)
-        return result
-
-    def reset(self):
-        self.inside, self.by_class = 0.0, {}
 
 
 def seconds(host, prompt) -> float:
@@ -235,8 +214,8 @@ def keep_painting(prompt: dict):
     prompt[ids["AmodalLoopEnd"]]["inputs"]["mask"] = ["worn", 0]
 
 
-def held_tensors(host) -> list[tuple[str, str]]:
-    """Canvas-size tensors in the executor's caches after a run at 12 megapixels."""
+def held_tensors(host, clock: Clock) -> list[tuple[str, str]]:
+    """Canvas-size tensors that a run at 12 megapixels makes; the executor's cache keeps them."""
     import torch
 
     from amodal import shapes
@@ -246,38 +225,27 @@ def held_tensors(host) -> list[tuple[str, str]]:
     wide = torch.nn.functional.pad(picture.movedim(-1, 1), (500, 500, 0, 0), mode="replicate")
     prompt = workflow(host, "bench12", wide.movedim(1, -1), word, 1)
     host.forget()
-    run = host.run(prompt)
-    cells = 3000 * 4000
-    found = {}
-    for node, tensor in cached_tensors(host.executor.caches.outputs, torch):
-        if tensor.numel() >= cells:
-            found.setdefault(tensor.data_ptr(), node)
-    inside = [node for node in found.values() if "PasteBack" in node or "LoopStart" in node]
-    passes = max(1, sum(kind == "AmodalPasteBack" for kind in kinds_of(run, prompt)))
-    made = [node for node in inside if "PasteBack" in node]
+    clock.watched = []
+    host.run(prompt)
+    made, seen = {}, set()
+    for kind, outputs in clock.watched:
+        for tensor in canvas_sized(outputs, torch, 3000 * 4000):
+            if tensor.data_ptr() not in seen:
+                seen.add(tensor.data_ptr())
+                made[kind] = made.get(kind, 0) + 1
+    passes = sum(kind == "PasteBack" for kind, _ in clock.watched)
+    clock.watched = None
+    inside = sum(count for kind, count in made.items() if kind in IN_A_PASS)
     return [
         ("passes that painted at 4000x3000", f"{passes}"),
         ("**canvas-size tensors made and held for each pass** (aim: at most 2)",
-         f"**{len(made) / passes:.1f}**"),
-        ("canvas-size tensors held in all, input and results included", f"{len(found)}"),
+         f"**{inside / max(1, passes):.1f}**"),
+        ("all that are held, by the node that made them",
+         ", ".join(f"{kind} {count}" for kind, count in made.items())),
     ]
 
 
-def kinds_of(run, prompt: dict) -> list[str]:
-    """Class of every executed node, clones included (their ids end in the original's)."""
-    names = [node.split(".")[-1] for node in run.executed]
-    return [prompt[name]["class_type"] for name in names if name in prompt]
-
-
-def cached_tensors(cache, torch, prompt=None):
-    """(class names, tensor) of everything the executor keeps, sub-caches included."""
-    for key, entry in cache.cache.items():
-        for value in entry.outputs or []:
-            for item in value:
-                if isinstance(item, torch.Tensor):
-                    yield str(key), item
-    for sub in cache.subcaches.values():
-        yield from cached_tensors(sub, torch)
+IN_A_PASS = ("LoopStart", "PadIfTouching", "CropToObject", "PasteBack", "LoopEnd")
 
 
 def import_time() -> list[tuple[str, str]]:
@@ -310,7 +278,7 @@ def main():
     few = max(3, options.rounds // 3)
     parts.append(table("The whole workflow", stages(host, clock, few)))
     parts.append(table("The loop", loop_overhead(hosting, host, clock, few)))
-    parts.append(table("Memory at 12 megapixels", held_tensors(host)))
+    parts.append(table("Memory at 12 megapixels", held_tensors(host, clock)))
     parts.append(table("Start", loading))
     import torch
 
