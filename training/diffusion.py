@@ -124,9 +124,11 @@ def loss_of(net: Model, batch: dict, sigmas: torch.Tensor) -> tuple[torch.Tensor
     return loss, inside.detach()
 
 
-def train(peers: Peers | None, minutes: float, until: str | None, rate: float):
+def train(peers: Peers | None, minutes: float, until: str | None, rate: float, warm: bool):
     torch.manual_seed(0)
     net, rank = Model(), peers.rank if peers else 0
+    if warm and not (STATE / "diffusion.pt").exists():
+        take_shipped(net)
     run = Run("diffusion", net, minutes=minutes, lr=rate, decay=0.998, until=until, peers=peers)
     if peers:
         torch.set_num_threads(1)
@@ -154,15 +156,29 @@ def train(peers: Peers | None, minutes: float, until: str | None, rate: float):
         export(run)
 
 
-def host_keys(state: dict, config: dict) -> dict:
-    """From diffusers' names to those of the host, through the host's own map."""
+def take_shipped(net: Model):
+    """Begin from the weights in `weights/`, where no state of an earlier run is left."""
+    state = load_file(WEIGHTS / "stickers_unet.safetensors")
+    names = host_names(unet_config())
+    net.unet.load_state_dict({old: state[names[old]].float() for old in net.unet.state_dict()})
+    table = load_file(WEIGHTS / "stickers_text.safetensors")["table"]
+    net.table.data.copy_(table)
+
+
+def host_names(config: dict) -> dict:
+    """diffusers' name of each weight -> the host's, by the host's own map."""
     import sys
 
     sys.path.insert(0, str(ROOT / ".host" / "ComfyUI"))
     import comfy.options  # noqa: F401  keeps the host from reading our arguments
     from comfy.utils import unet_to_diffusers
 
-    names = unet_to_diffusers(config)
+    return unet_to_diffusers(config)
+
+
+def host_keys(state: dict, config: dict) -> dict:
+    """A state dict under the host's names; KeyError for a weight it has no place for."""
+    names = host_names(config)
     missing = set(state) - set(names)
     if missing:
         raise KeyError(f"the host's map has no place for {sorted(missing)[:5]}")
@@ -215,8 +231,9 @@ if __name__ == "__main__":
     parser.add_argument("--until", help="HH:MM UTC, in place of minutes")
     parser.add_argument("--rate", type=float, default=1e-3, help="the learning rate at first")
     parser.add_argument("--shares", help="22,10: two processes, and their shares of a batch")
+    parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
     options = parser.parse_args()
-    words = (options.minutes, options.until, options.rate)
+    words = (options.minutes, options.until, options.rate, options.warm)
     if options.shares:
         size = sum(p.numel() for p in Model().parameters())
         start(Peers([int(share) for share in options.shares.split(",")], size), train, *words)
