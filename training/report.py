@@ -21,6 +21,7 @@ from . import completions
 from .run import ROOT, STATE
 
 CURVES = Path(__file__).with_name("curves.json")
+RUNS = ("autoencoder", "decoder", "diffusion", "segmenter", "order")
 TILE, GAP, LINE = 128, 6, 18
 COLUMNS = ("picture", "autoencoder", "detected", "completed", "truth")
 
@@ -28,7 +29,9 @@ COLUMNS = ("picture", "autoencoder", "detected", "completed", "truth")
 def logs() -> dict[str, list[dict]]:
     """What each run noted: {run: [{"step", "minute", figure: value, ...}]}."""
     found = json.loads(CURVES.read_text()) if CURVES.exists() else {}
-    for path in sorted(STATE.glob("*.pt")):
+    for path in (STATE / f"{name}.pt" for name in RUNS):
+        if not path.exists():
+            continue
         log = torch.load(path, weights_only=True, mmap=True, map_location="cpu").get("log")
         if log:
             found[path.stem] = log
@@ -127,11 +130,16 @@ def report(count: int, out: Path) -> None:
         results.append(completions.complete(number))
         add_pictures(results[-1], models["vae"], models["segmenter"])
         print(line(number, results[-1]), flush=True)
-    text = completions.summary(results)
+        write(results, out)
+    print(completions.summary(results))
+
+
+def write(results: list[completions.Result], out: Path) -> None:
+    """The sheet and the figures so far: a run that is stopped leaves what it has."""
     lines = [line(number, result) for number, result in enumerate(results)]
-    (out / "completions.txt").write_text("\n".join([text, "", *lines]) + "\n")
+    text = "\n".join([completions.summary(results), "", *lines])
+    (out / "completions.txt").write_text(text + "\n")
     draw_sheet(results, out / "completions.png")
-    print(text)
 
 
 if __name__ == "__main__":
