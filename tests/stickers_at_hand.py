@@ -1,5 +1,6 @@
 """The sticker models as the host's loader nodes give them, and fresh scenes to try them on."""
 
+import atexit
 import functools
 import sys
 
@@ -30,6 +31,13 @@ def outputs_of(node_id: str) -> dict:
     node = graph.add(node_id)
     graph.keep(**{name: node[number] for number, name in enumerate(OUTPUTS[node_id])})
     return hosting.host().run(graph).values
+
+
+@atexit.register
+def let_go() -> None:
+    """Models leave before the host's modules do."""
+    outputs_of.cache_clear()
+    hosting.VALUES.clear()
 
 
 def module_of(node_id: str):
