@@ -68,6 +68,12 @@ def bench(session):
 
 
 @nox.session
+def evaluate(session):
+    """Compares methods on unseen sticker scenes; tables and pictures in output/evaluation/."""
+    in_host(session, "-m", "evaluation")
+
+
+@nox.session
 def curves(session):
     """Draws the training curves, completes 30 random scenes; pictures in output/training/."""
     in_host(session, "-m", "training.report")

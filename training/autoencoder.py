@@ -1,6 +1,6 @@
 """Train the autoencoder of `amodal/stickers/autoencoder.py`.
 
-    python -m training.autoencoder --minutes 25
+    python -m training.autoencoder --minutes 25 --shares 24,24
 
 It has no normalisation layers, so crops train what whole pictures need. Latents are held near
 unit variance, and noise is added to them in training, so that the decoder forgives what a
@@ -15,31 +15,27 @@ import json
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from amodal.stickers import scenes
 from amodal.stickers.autoencoder import CHANNELS, Autoencoder
 from amodal.stickers.catalog import WORDS
 
+from .peers import Peers, start
 from .run import WEIGHTS, Run, half
 
 CROP = 64
 BATCH = 48
 
 
-class Crops(torch.utils.data.IterableDataset):
-    """Crops [3, 64, 64] of random scenes, mostly where something is to be seen."""
-
-    def __init__(self, seed: int):
-        self.seed = seed
-
-    def __iter__(self):
-        info = torch.utils.data.get_worker_info()
-        rng = np.random.default_rng([self.seed, info.id if info else 0])
-        while True:
-            sheet = random_sheet(rng)
-            for _ in range(4):
-                yield torch.from_numpy(random_crop(rng, sheet)).permute(2, 0, 1)
+def crops(rng, count: int) -> torch.Tensor:
+    """[count, 3, 64, 64] crops of random scenes, four of each."""
+    found = []
+    while len(found) < count:
+        sheet = random_sheet(rng)
+        found += [random_crop(rng, sheet) for _ in range(4)]
+    batch = torch.from_numpy(np.stack(found[:count])).permute(0, 3, 1, 2)
+    return batch.contiguous(memory_format=torch.channels_last)
 
 
 def random_sheet(rng, size: int = 128) -> np.ndarray:
@@ -80,15 +76,18 @@ def latent_loss(z):
     return z.mean((0, 2, 3)).square().mean() + z.std((0, 2, 3)).add(1e-4).log().square().mean()
 
 
-def train(minutes: float, workers: int):
-    net = Autoencoder().to(memory_format=torch.channels_last)
-    run = Run("autoencoder", net, minutes=minutes, lr=1e-3)
-    data = torch.utils.data.DataLoader(Crops(run.step + 1), BATCH, num_workers=workers)
-    psnr = []
-    for batch in data:
-        if not run.going:
-            break
-        batch = batch.to(memory_format=torch.channels_last)
+def train(peers: Peers | None, minutes: float, rate: float, warm: bool):
+    torch.manual_seed(0)
+    net, rank = Autoencoder().to(memory_format=torch.channels_last), peers.rank if peers else 0
+    if warm:
+        load_shipped(net)
+    run = Run("autoencoder", net, minutes=minutes, lr=rate, peers=peers)
+    if peers:
+        torch.set_num_threads(1)
+    torch.manual_seed(1000 * run.step + rank)
+    rng, psnr = np.random.default_rng([run.step + 1, rank]), []
+    while run.going:
+        batch = crops(rng, peers.shares[rank] if peers else BATCH)
         with torch.autocast("cpu", torch.bfloat16):
             z = net.encoder(batch)
             noisy = z + 0.1 * torch.rand(len(z), 1, 1, 1) * torch.randn_like(z)
@@ -97,12 +96,19 @@ def train(minutes: float, workers: int):
         run.update(loss)
         error = (output.detach().float().clamp(0, 1) - batch).square().mean((1, 2, 3))
         psnr.append(float(-10 * error.log10().mean()))
-        if run.step % 100 == 0:
-            run.note(
-                psnr=round(float(np.mean(psnr[-100:])), 2), std=round(float(z.detach().std()), 3)
-            )
-    run.save()
-    export(run)
+        if run.leads and run.step % 100 == 0:
+            spread = round(float(z.detach().std()), 3)
+            run.note(psnr=round(float(np.mean(psnr[-100:])), 2), std=spread)
+    if run.leads:
+        run.save()
+        export(run)
+
+
+def load_shipped(net: Autoencoder) -> Autoencoder:
+    """The weights in `weights/`, in `net`."""
+    state = load_file(WEIGHTS / "stickers_vae.safetensors")
+    net.load_state_dict({key: value.float() for key, value in state.items()})
+    return net
 
 
 @torch.no_grad()
@@ -138,6 +144,13 @@ def export(run: Run, measure: bool = True):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=1e-3, help="the learning rate at first")
+    parser.add_argument("--shares", help="24,24: two processes, and their shares of a batch")
+    parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
     options = parser.parse_args()
-    train(options.minutes, options.workers)
+    words = (options.minutes, options.rate, options.warm)
+    if options.shares:
+        size = sum(p.numel() for p in Autoencoder().parameters())
+        start(Peers([int(share) for share in options.shares.split(",")], size), train, *words)
+    else:
+        train(None, *words)

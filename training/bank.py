@@ -17,14 +17,15 @@ import os
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from scipy import ndimage
 
 from amodal.stickers import scenes
 from amodal.stickers.autoencoder import Autoencoder
 from amodal.stickers.catalog import CATALOG, WORDS
 
-from .run import STATE, WEIGHTS
+from .autoencoder import load_shipped
+from .run import STATE
 
 SIZE = 128
 SHARD = 500
@@ -32,9 +33,7 @@ BANK = "bank"
 
 
 def load_autoencoder() -> Autoencoder:
-    net = Autoencoder().eval().requires_grad_(False)
-    state = load_file(WEIGHTS / "stickers_vae.safetensors")
-    net.load_state_dict({key: value.float() for key, value in state.items()})
+    net = load_shipped(Autoencoder()).eval().requires_grad_(False)
     return net.to(memory_format=torch.channels_last)
 
 
@@ -58,7 +57,18 @@ def random_item(rng) -> tuple[np.ndarray, np.ndarray, str]:
     mask = random_mask(rng, word, amodal, cover)
     if studio and rng.random() < 0.5:
         picture = cut_out(rng, picture, query, amodal, mask)
-    return picture, mask, word
+    return softer(rng, picture), mask, word
+
+
+def softer(rng, picture: np.ndarray) -> np.ndarray:
+    """Half the pictures as a crop enlarged from a smaller picture shows them."""
+    if rng.random() < 0.5:
+        return picture
+    side = int(rng.uniform(0.5, 1) * SIZE)
+    pixels = torch.from_numpy(picture).permute(2, 0, 1)[None]
+    small = F.interpolate(pixels, size=(side, side), mode="bilinear", antialias=True)
+    large = F.interpolate(small, size=(SIZE, SIZE), mode="bicubic").clamp(0, 1)
+    return large[0].permute(1, 2, 0).numpy()
 
 
 def place_query(rng, art: np.ndarray) -> np.ndarray:

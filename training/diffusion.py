@@ -14,6 +14,7 @@ import json
 from statistics import mean
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -161,8 +162,12 @@ def take_shipped(net: Model):
     state = load_file(WEIGHTS / "stickers_unet.safetensors")
     names = host_names(unet_config())
     net.unet.load_state_dict({old: state[names[old]].float() for old in net.unet.state_dict()})
-    table = load_file(WEIGHTS / "stickers_text.safetensors")["table"]
-    net.table.data.copy_(table)
+    with safe_open(WEIGHTS / "stickers_text.safetensors", "pt") as file:
+        table = file.get_tensor("table").float()
+        shipped = json.loads(file.metadata()["config"])["words"]
+    for row, word in enumerate([*shipped, None]):  # the last row is the empty prompt
+        if word is None or word in WORDS:
+            net.table.data[len(WORDS) if word is None else WORDS.index(word)] = table[row]
 
 
 def host_names(config: dict) -> dict:

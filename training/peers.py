@@ -18,13 +18,16 @@ class Peers:
         self.shares, self.count, self.rank = shares, len(shares), 0
         count = len(shares)
         self.gradients = torch.zeros(count, size).share_memory_()
+        self.flat = None  # made by each process for itself: what is pickled would be shared
         self.control = torch.zeros(2, dtype=torch.float64).share_memory_()
         self.barrier = multiprocessing.get_context("spawn").Barrier(count)
 
     def agree(self, net: torch.nn.Module, rate: float, going: bool) -> tuple[float, bool]:
         """Gradients become the mean over the batch; returns the leader's rate and `going`."""
         grads = [p.grad for p in net.parameters() if p.grad is not None]
-        flat = torch.cat([grad.reshape(-1) for grad in grads])
+        if self.flat is None:
+            self.flat = torch.empty(sum(grad.numel() for grad in grads))
+        flat = torch.cat([grad.reshape(-1) for grad in grads], out=self.flat)
         self.gradients[self.rank, : len(flat)] = flat
         if self.rank == 0:
             self.control[0], self.control[1] = rate, float(going)

@@ -59,15 +59,16 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
     return np.round(images * 255).astype(np.uint8)
 
 
-def make(pictures: int):
-    folder = STATE / "pool"
+def make(pictures: int, name: str = "pool", seed: int = 77):
+    """Write the shards of `.training/<name>` that are not there yet."""
+    folder = STATE / name
     folder.mkdir(parents=True, exist_ok=True)
     net = load_autoencoder()
     for number in range(-(-pictures // SHARD)):
         path = folder / f"{number:04d}.npz"
         if path.exists():
             continue
-        rng = np.random.default_rng([number, 77])
+        rng = np.random.default_rng([number, seed])
         torch.manual_seed(number)
         items = [random_picture(rng) for _ in range(SHARD)]
         shard = {key: np.stack([item[key] for item in items]) for key in items[0]}
@@ -80,9 +81,9 @@ def make(pictures: int):
         print(path.name, flush=True)
 
 
-def load() -> dict[str, np.ndarray]:
+def load(name: str = "pool") -> dict[str, np.ndarray]:
     """All shards there are, one array for each key."""
-    paths = sorted((STATE / "pool").glob("[0-9][0-9][0-9][0-9].npz"))
+    paths = sorted((STATE / name).glob("[0-9][0-9][0-9][0-9].npz"))
     if not paths:
         raise FileNotFoundError("the pool is empty: run python -m training.pool first")
     shards = [dict(np.load(path)) for path in paths]

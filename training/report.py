@@ -10,20 +10,24 @@ file from the state).
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from . import completions
+from evaluation import report as evaluation
+from evaluation import runner
+from evaluation.cells import CELLS
+from evaluation.runner import Task
+
 from .run import ROOT, STATE
 
 CURVES = Path(__file__).with_name("curves.json")
 RUNS = ("autoencoder", "decoder", "diffusion", "segmenter", "order")
-TILE, GAP, LINE = 128, 6, 18
-COLUMNS = ("picture", "autoencoder", "detected", "completed", "truth")
+SEED = 9  # of the scenes: others than those of the evaluation
 
 
 def logs() -> dict[str, list[dict]]:
@@ -67,79 +71,36 @@ def draw_curves(found: dict[str, list[dict]], path: Path) -> None:
     plt.close(figure)
 
 
-def add_pictures(result: completions.Result, vae, segmenter) -> None:
-    """What the autoencoder and the segmenter make of the scene."""
-    image = torch.from_numpy(result.scene.image.copy())
-    result.pictures["picture"] = result.scene.image
-    result.pictures["autoencoder"] = vae.decode(vae.encode(image[None]))[0].numpy()
-    shown = result.scene.image * 0.4
-    objects = segmenter.detect(image)
-    for number, mask in enumerate(objects.masks):
-        colour = np.array([(0.9, 0.3, 0.2), (0.2, 0.6, 0.9), (0.3, 0.8, 0.3)][number % 3])
-        shown += 0.6 * mask.numpy()[..., None] * colour
-    result.pictures["detected"] = shown.clip(0, 1)
-    result.pictures["labels"] = ", ".join(objects.labels)
+def complete(count: int, out: Path) -> None:
+    """The evaluation's scenes, one of each cell in turn, through the shipped workflow."""
+    records = []
+    for at, cell in zip(range(count), itertools.cycle(CELLS)):
+        task = Task(cell, at // len(CELLS), "mixed", SEED)
+        records.append(runner.run(task, out / "pictures"))
+        print(evaluation.line(records[-1]), flush=True)
+        write(records, out)
+    print(summary(records))
 
 
-def draw_sheet(results: list[completions.Result], path: Path) -> None:
-    """Two scenes to a line, a line of text under each."""
-    width, height = len(COLUMNS) * (TILE + GAP) + 4 * GAP, TILE + 2 * LINE
-    page = Image.new("RGB", (2 * width, LINE + -(-len(results) // 2) * height), "white")
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(11)
-    for number, result in enumerate(results):
-        x, y = number % 2 * width, LINE + number // 2 * height
-        for column, name in enumerate(COLUMNS):
-            at = (x + column * (TILE + GAP), y)
-            if number < 2:
-                draw.text((at[0], 2), name, "black", font=font)
-            if name in result.pictures:
-                page.paste(tile(result.pictures[name]), at)
-        draw.text((x, y + TILE + 3), line(number, result), "black", font=font)
-    page.save(path)
-
-
-def line(number: int, result: completions.Result) -> str:
-    return (
-        f"{number} {result.scene.word}, {result.scene.hidden():.0%} hidden: whole "
-        f"{result.whole:.2f}, hidden {result.hidden:.2f}, colour {result.colour:.3f}, M^k "
-        f"{result.mask_k:.2f}, {result.passes} passes. {result.status}"
-    )[:112]
-
-
-def tile(picture: np.ndarray) -> Image.Image:
-    """As large as fits a tile; transparent parts on a chequered ground."""
-    rows, columns = np.mgrid[:TILE, :TILE] // 8
-    ground = np.where((rows + columns) % 2, 225, 255).astype(np.uint8)
-    page = Image.fromarray(ground).convert("RGB")
-    image = Image.fromarray((picture.clip(0, 1) * 255).round().astype(np.uint8)).convert("RGBA")
-    image.thumbnail((TILE, TILE), Image.Resampling.BICUBIC)
-    page.paste(image, ((TILE - image.width) // 2, (TILE - image.height) // 2), image)
-    return page
-
-
-def report(count: int, out: Path) -> None:
-    host = completions.host()
-    import hosting
-
-    graph = hosting.Graph()
-    checkpoint = graph.add("AmodalStickerCheckpoint")
-    segmenter = graph.add("AmodalStickerSegmenter")
-    models = host.run(graph.keep(vae=checkpoint[2], segmenter=segmenter[0])).values
-    results = []
-    for number in range(count):
-        results.append(completions.complete(number))
-        add_pictures(results[-1], models["vae"], models["segmenter"])
-        print(line(number, results[-1]), flush=True)
-        write(results, out)
-    print(completions.summary(results))
-
-
-def write(results: list[completions.Result], out: Path) -> None:
+def write(records: list[dict], out: Path) -> None:
     """The sheet and the figures so far: a run that is stopped leaves what it has."""
-    lines = [line(number, result) for number, result in enumerate(results)]
-    text = "\n".join([completions.summary(results), "", *lines])
-    (out / "completions.txt").write_text(text + "\n")
-    draw_sheet(results, out / "completions.png")
+    lines = [evaluation.line(record) for record in records]
+    (out / "completions.txt").write_text("\n".join([summary(records), "", *lines]) + "\n")
+    names = [out / "pictures" / f"{evaluation.task_of(record).name}.webp" for record in records]
+    strips = [(words, Image.open(name).convert("RGB")) for words, name in zip(lines, names)]
+    evaluation.draw_strips(strips, out / "completions.png", "Random scenes")
+
+
+def summary(records: list[dict]) -> str:
+    """Mean, median and worst of every figure."""
+    lines = [f"{'':14}   mean median  worst"]
+    for name in ("whole", "hidden", "mask_k", "colour", "perceptual", "foreign"):
+        values = np.array([record[name] for record in records if name in record])
+        if len(values):
+            worst = values.min() if name in ("whole", "hidden", "mask_k") else values.max()
+            lines.append(f"{name:14} {values.mean():6.3f} {np.median(values):6.3f} {worst:6.3f}")
+    good = sum(record["success"] for record in records)
+    return "\n".join([f"{good} of {len(records)} are successes", *lines])
 
 
 if __name__ == "__main__":
@@ -155,5 +116,5 @@ if __name__ == "__main__":
     if found:
         draw_curves(found, options.out / "curves.png")
     if options.scenes:
-        report(options.scenes, options.out)
+        complete(options.scenes, options.out)
     print(f"The pictures are in {options.out}")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from amodal.stickers.catalog import WORDS
@@ -24,9 +26,9 @@ from .run import WEIGHTS, Run, half
 BATCH = 12
 
 
-def batches(seed: int):
+def batches(data: dict, seed: int):
     """Pictures [B, 3, S, S] float 0..1 and the class of each pixel [B, S, S]; 0 is background."""
-    data, rng = pool.load(), np.random.default_rng([seed, 99])
+    rng = np.random.default_rng([seed, 99])
     while True:
         at = rng.integers(0, len(data["words"]), BATCH)
         soft = rng.random(BATCH) < 0.5
@@ -48,12 +50,12 @@ def class_map(data: dict, at: int) -> np.ndarray:
     return classes
 
 
-def train(minutes: float):
+def fit(name: str, net: SegmenterNet, minutes: float, data: dict) -> Run:
+    """Train a net on a pool's pictures; the run holds it and its averaged weights."""
     torch.manual_seed(0)
-    net = SegmenterNet()
-    run = Run("segmenter", net, minutes=minutes, lr=3e-3, decay=0.99)
+    run = Run(name, net, minutes=minutes, lr=3e-3, decay=0.99)
     hits, rng = [], np.random.default_rng(run.step)
-    for pictures, classes in batches(run.step + 1):
+    for pictures, classes in batches(data, run.step + 1):
         if not run.going:
             break
         net.train()
@@ -68,22 +70,40 @@ def train(minutes: float):
         if run.step % 100 == 0:
             run.note(right=round(float(np.mean(hits[-100:])), 4))
     run.save()
-    export(run)
+    return run
 
 
-def export(run: Run):
+def take_shipped(net: SegmenterNet) -> None:
+    """Begin from the weights in `weights/`; words they do not know begin from noise."""
+    with safe_open(WEIGHTS / "stickers_segmenter.safetensors", "pt") as file:
+        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        shipped = json.loads(file.metadata()["config"])["words"]
+    kept = [(old, WORDS.index(word)) for old, word in enumerate(shipped) if word in WORDS]
+    for name in ("head.0.weight", "head.0.bias"):
+        fresh = net.state_dict()[name].unflatten(0, (len(WORDS) + 1, 4)).clone()
+        old = state[name].unflatten(0, (len(shipped) + 1, 4))
+        for before, now in ((0, 0), *((a + 1, b + 1) for a, b in kept)):  # 0 is the background
+            fresh[now] = old[before]
+        state[name] = fresh.flatten(0, 1)
+    net.load_state_dict(state, strict=False)  # batch counts are not kept
+
+
+def export(run: Run, path: Path):
     """Averaged weights with the running statistics of the last net."""
     state = run.net.state_dict()
     state.update(run.ema.named_parameters())
     state = {k: v for k, v in state.items() if "num_batches" not in k}
-    save_file(
-        half(state),
-        WEIGHTS / "stickers_segmenter.safetensors",
-        {"config": json.dumps({"words": list(WORDS), "steps": run.step})},
-    )
+    about = {"words": list(WORDS), "steps": run.step}
+    save_file(half(state), path, {"config": json.dumps(about)})
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
-    train(parser.parse_args().minutes)
+    parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
+    options = parser.parse_args()
+    net = SegmenterNet()
+    if options.warm:
+        take_shipped(net)
+    trained = fit("segmenter", net, options.minutes, pool.load())
+    export(trained, WEIGHTS / "stickers_segmenter.safetensors")

@@ -1,0 +1,84 @@
+"""Does a completion show an object that is not there? Judged by a net trained apart.
+
+    python -m evaluation.judge --minutes 8
+
+The judge is no part of the pack: other widths, other pictures and another seed than the pack's own
+segmenter, which therefore cannot hide its own mistakes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+
+from amodal.stickers.catalog import WORDS
+from amodal.stickers.scenes import Scene
+from amodal.stickers.segmenter import SegmenterNet
+
+from .figures import seen_on_sheet
+
+WEIGHTS = Path(__file__).with_name("judge.safetensors")
+WIDTHS = (24, 48, 96, 128)
+POOL, PICTURES = "pool_judge", 4000
+UNCHANGED = 0.01  # pixels nearer than this to the picture's were not painted
+FOREIGN = 0.1  # of the hidden part's area: so much of another object, and it is a repainted one
+
+
+@cache
+def net() -> SegmenterNet:
+    with safe_open(WEIGHTS, "pt") as file:
+        if json.loads(file.metadata()["config"])["words"] != list(WORDS):
+            raise ValueError("the judge knows other words: run python -m evaluation.judge")
+        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    judge = SegmenterNet(widths=WIDTHS)
+    judge.load_state_dict(state, strict=False)  # batch counts are not kept
+    return judge.eval().requires_grad_(False)
+
+
+@torch.inference_mode()
+def classes(picture: np.ndarray) -> np.ndarray:
+    """The class of each pixel [H, W] (0 = background, else 1 + row of WORDS) of [H, W, 3]."""
+    pixels = torch.from_numpy(np.ascontiguousarray(picture)).float().permute(2, 0, 1)[None]
+    return net()(pixels).argmax(1)[0].numpy()
+
+
+def foreign(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
+    """How much of another object was painted, as a fraction of the query's hidden area.
+
+    canvas [2S, 2S, 3]: the completed picture on the scene's sheet, valid where known [2S, 2S]. What
+    the judge sees in the true picture too (objects behind the query) does not count.
+    """
+    query = WORDS.index(scene.word) + 1
+    found = classes(np.where(known[..., None], canvas, scene.truth_sheet))
+    other = (found > 0) & (found != query) & (found != classes(scene.truth_sheet))
+    hidden = scene.amodal_sheet() & ~seen_on_sheet(scene)
+    painted = known & ~unchanged(scene, canvas)
+    return float((other & painted).sum() / max(1, hidden.sum()))
+
+
+def unchanged(scene: Scene, canvas: np.ndarray) -> np.ndarray:
+    """Where the canvas still shows what the picture shows, [2S, 2S] bool."""
+    same = np.zeros(canvas.shape[:2], bool)
+    scene.window(same)[:] = np.abs(scene.window(canvas) - scene.image).max(-1) < UNCHANGED
+    return same
+
+
+def train(minutes: float) -> None:
+    """The pack's own training of a segmenter, on a pool and with a net of the judge's own."""
+    from training import pool, segmenter
+
+    pool.make(PICTURES, POOL, seed=4242)
+    run = segmenter.fit("judge", SegmenterNet(widths=WIDTHS), minutes, pool.load(POOL))
+    segmenter.export(run, WEIGHTS)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=8)
+    train(parser.parse_args().minutes)

@@ -1,0 +1,329 @@
+"""The evaluation as tables (Markdown, JSON, CSV) and as pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from . import statistics
+from .cells import CELLS, DOSES, EVERY
+from .judge import FOREIGN
+from .methods import METHODS
+from .rules import RULES as RULES_FOR_MASK
+from .runner import RULES, SUCCESS, Task
+
+FIGURES = {  # name -> (heading, how it is averaged)
+    "success": ("success", "share"),
+    "whole": ("whole IoU", "mean"),
+    "hidden": ("hidden IoU", "mean"),
+    "colour": ("colour error", "mean"),
+    "perceptual": ("ST-LPIPS", "mean"),
+    "foreign": ("foreign object", "over"),
+    "mask_k": ("M^k IoU", "mean"),
+    "passes": ("passes", "mean"),
+    "calls": ("UNet calls", "mean"),
+    "seconds": ("seconds", "mean"),
+}
+STRIP = ("picture", "completed picture", "object", "truth")
+
+
+def table(records: list[dict]) -> dict:
+    """cells -> methods -> figures: {"n", name: [value, low, high], "median whole"}."""
+    found = {}
+    for cell in EVERY:
+        for method in METHODS:
+            rows = select(records, cell, method)
+            if rows:
+                found.setdefault(cell, {})[method] = of_rows(rows)
+    return found
+
+
+def select(records: list[dict], cell: str, method: str, k: float | None = None) -> list[dict]:
+    """Records of a cell and a method in the order of the scenes."""
+    rows = [
+        r for r in records if r["cell"] == cell and r["method"] == method and r["k"] == k
+    ]
+    return sorted(rows, key=lambda r: r["number"])
+
+
+def of_rows(rows: list[dict]) -> dict:
+    figures = {"n": len(rows)}
+    for name, (_, how) in FIGURES.items():
+        values = [r[name] for r in rows if name in r]
+        if not values:
+            continue
+        if how == "share":
+            figures[name] = statistics.share(values)
+        elif how == "over":
+            figures[name] = statistics.share([v >= FOREIGN for v in values])
+        else:
+            figures[name] = statistics.mean(values)
+    figures["median whole"] = float(np.median([r["whole"] for r in rows]))
+    return figures
+
+
+def compared(records: list[dict], cell: str, first: str, second: str) -> dict | None:
+    """Paired comparison of two methods on the scenes that both have been run on."""
+    a, b = select(records, cell, first), select(records, cell, second)
+    both = {r["number"] for r in a} & {r["number"] for r in b}
+    if not both:
+        return None
+    hits = [[r["success"] for r in rows if r["number"] in both] for rows in (a, b)]
+    value, low, high = statistics.gain(*hits)
+    return {"n": len(both), "gain": [value, low, high], "p": statistics.mcnemar(*hits)}
+
+
+def percent(values) -> str:
+    value, low, high = values
+    return f"{value:.0%} ({low:.0%} to {high:.0%})"
+
+
+def number(values) -> str:
+    value, low, high = values
+    form = "{:.0f}" if value >= 100 else "{:.1f}" if value >= 10 else "{:.3f}"
+    return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
+
+
+def markdown(records: list[dict], command: str, date: str) -> str:
+    """The whole report."""
+    found = table(records)
+    parts = [
+        "# Evaluation",
+        f"`{command}` on {date}; sticker models, through the real host's executor. Success: whole "
+        f"IoU at least {SUCCESS} and no foreign object (of at least {FOREIGN:.0%} of the hidden "
+        "area, seen by a net trained apart). In brackets: 95 % intervals.",
+    ]
+    parts += [cell_table(cell, found[cell]) for cell in CELLS if cell in found]
+    parts.append(comparisons(records))
+    parts.append(dose_table(records))
+    parts.append(k_table(records))
+    parts.append(rules_table(records))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def cell_table(cell: str, methods: dict) -> str:
+    names = [n for n in FIGURES if any(n in figures for figures in methods.values())]
+    count = next(iter(methods.values()))["n"]
+    head = ["method", *(FIGURES[n][0] for n in names), "median whole"]
+    lines = [f"## {CELLS[cell].title} ({count} scenes)", "", row(head), row(["---"] * len(head))]
+    for method, figures in methods.items():
+        cells = []
+        for name in names:
+            form = number if FIGURES[name][1] == "mean" else percent
+            cells.append(form(figures[name]) if name in figures else "")
+        lines.append(row([METHODS[method], *cells, f"{figures['median whole']:.3f}"]))
+    return "\n".join(lines)
+
+
+def row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+PAIRS = (("without", "mixed"), ("naive", "mixed"), ("removal", "mixed"), ("mixed", "true-mask"))
+
+
+def comparisons(records: list[dict]) -> str:
+    lines = []
+    for cell in CELLS:
+        for first, second in PAIRS:
+            found = compared(records, cell, first, second)
+            if found:
+                names = f"{METHODS[second]} over {METHODS[first]}"
+                gain = percent(found["gain"])
+                lines.append(row([CELLS[cell].title, names, gain, f"{found['p']:.2g}"]))
+    if not lines:
+        return ""
+    head = [row(["scenes", "compared", "gain in success", "McNemar p"]), row(["---"] * 4)]
+    return "\n".join(["## Paired comparisons", "", *head, *lines])
+
+
+def dose_table(records: list[dict]) -> str:
+    """Gain of mixed context against the companion's probability."""
+    lines = []
+    for name, cell in DOSES.items():
+        found = compared(records, name, "without", "mixed")
+        if found:
+            foreign = [
+                percent(of_rows(select(records, name, method))["foreign"])
+                for method in ("without", "mixed")
+            ]
+            gain = percent(found["gain"])
+            lines.append(row([cell.title, str(found["n"]), gain, f"{found['p']:.2g}", *foreign]))
+    if not lines:
+        return ""
+    head = ["companion", "scenes", "gain of mixed context", "McNemar p", "foreign without"]
+    head = [row([*head, "foreign with"]), row(["---"] * 6)]
+    return "\n".join(["## Dose and response", "", *head, *lines])
+
+
+def k_table(records: list[dict]) -> str:
+    """Success against the step at which the contexts are swapped."""
+    steps = sorted({r["k"] for r in records if r["k"] is not None})
+    lines = []
+    for k in steps:
+        for cell in CELLS:
+            rows = select(records, cell, "mixed", k)
+            if rows:
+                figures = of_rows(rows)
+                cells = [f"{k:g}", CELLS[cell].title, str(figures["n"])]
+                whole = number(figures["whole"])
+                lines.append(row([*cells, percent(figures["success"]), whole,
+                                  percent(figures["foreign"]), number(figures["mask_k"])]))
+    if not lines:
+        return ""
+    head = ["k", "scenes", "n", "success", "whole IoU", "foreign object", "M^k IoU"]
+    return "\n".join(["## The step k of the swap", "", row(head), row(["---"] * 7), *lines])
+
+
+def rules_table(records: list[dict]) -> str:
+    """IoU of M^k with the whole object, rule by rule and level by level, at the shipped k."""
+    lines = []
+    for cell in CELLS:
+        rows = select(records, cell, RULES)
+        for rule, title in RULES_FOR_MASK.items():
+            values = [r["rules"][rule] for r in rows if rule in r["rules"]]
+            if values:
+                mean = number(statistics.mean(values))
+                lines.append(row([CELLS[cell].title, title, str(len(values)), mean]))
+    if not lines:
+        return ""
+    head = [row(["scenes", "rule for M^k", "n", "IoU with the whole object"]), row(["---"] * 4)]
+    return "\n".join(["## The mask at step k", "", *head, *lines])
+
+
+def write(records: list[dict], out: Path, command: str, date: str) -> None:
+    """evaluation.md, .json and .csv, and the sheets, of what there is so far."""
+    if not records:
+        return
+    (out / "evaluation.md").write_text(markdown(records, command, date))
+    (out / "evaluation.json").write_text(json.dumps(table(records), indent=1))
+    names = list(dict.fromkeys(name for record in records for name in record))
+    with open(out / "evaluation.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(records)
+    for cell in CELLS:
+        draw_cell(records, cell, out)
+    draw_failures(records, out)
+    draw_curve(out / "dose.png", "probability p of the companion", dose_points(records))
+    draw_curve(out / "k.png", "step k of 50 at which the contexts are swapped", k_points(records))
+
+
+def draw_cell(records: list[dict], cell: str, out: Path) -> None:
+    """<cell>.png: best, median and worst scenes of mixed context, three of each."""
+    rows = sorted(select(records, cell, "mixed"), key=lambda r: (r["success"], r["whole"]))
+    if len(rows) < 3:
+        return
+    few = min(3, len(rows) // 3)
+    middle = len(rows) // 2 - few // 2
+    chosen = {
+        "best": rows[-few:][::-1], "median": rows[middle : middle + few], "worst": rows[:few]
+    }
+    strips = []
+    for name, group in chosen.items():
+        for record in group:
+            path = out / "pictures" / f"{task_of(record).name}.webp"
+            if path.exists():
+                strips.append((f"{name}: {line(record)}", Image.open(path).convert("RGB")))
+    if strips:
+        draw_strips(strips, out / f"{cell}.png", EVERY[cell].title)
+
+
+FAILURES = {  # kind -> is it this record's?
+    "a foreign object": lambda r: r["foreign"] >= FOREIGN,
+    "nothing was found to complete": lambda r: r["passes"] == 0,
+    "too little was completed": lambda r: r["hidden"] < 0.3,
+    "too much or at the wrong place": lambda r: r["hidden"] < 0.7,
+    "the wrong colours": lambda r: r["colour"] > 0.12,
+}
+
+
+def draw_failures(records: list[dict], out: Path) -> None:
+    """failures.png: of mixed context, two failures of each kind, the worst of it first."""
+    rows = [r for cell in CELLS for r in select(records, cell, "mixed") if not r["success"]]
+    strips, used = [], set()
+    for kind, fits in FAILURES.items():
+        found = [r for r in rows if fits(r) and r["key"] not in used]
+        for record in sorted(found, key=lambda r: r["whole"])[:2]:
+            used.add(record["key"])
+            path = out / "pictures" / f"{task_of(record).name}.webp"
+            if path.exists():
+                strips.append((f"{kind}: {line(record)}", Image.open(path).convert("RGB")))
+    if strips:
+        draw_strips(strips, out / "failures.png", "What goes wrong")
+
+
+def dose_points(records: list[dict]) -> dict[str, list]:
+    """{curve: [(x, (value, low, high)), ...]}: the gain of mixed context at each p."""
+    found = [
+        (cell.likely[0], compared(records, name, "without", "mixed"))
+        for name, cell in DOSES.items()
+    ]
+    return {"gain in success": [(p, tuple(c["gain"])) for p, c in found if c]}
+
+
+def k_points(records: list[dict]) -> dict[str, list]:
+    """Success and the share of foreign objects at each k, on scenes with a hard companion."""
+    steps = sorted({r["k"] for r in records if r["k"] is not None})
+    found = [(k, of_rows(select(records, "companion-hard", "mixed", k))) for k in steps]
+    names = {"success": "success", "foreign": "a foreign object"}
+    return {title: [(k, f[name]) for k, f in found] for name, title in names.items()}
+
+
+def draw_curve(path: Path, axis: str, curves: dict[str, list]) -> None:
+    """Curves with their 95 % intervals; nothing where there are no points."""
+    if not any(curves.values()):
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, panel = plt.subplots(figsize=(5.2, 3.6))
+    for title, points in curves.items():
+        x = [at for at, _ in points]
+        value, low, high = np.array([values for _, values in points]).T
+        panel.errorbar(x, value, [value - low, high - value], label=title, capsize=3, marker="o")
+    panel.axhline(0, color="gray", linewidth=0.8)
+    panel.set_xlabel(axis)
+    panel.yaxis.set_major_formatter("{x:.0%}")
+    panel.legend()
+    panel.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+def task_of(record: dict) -> Task:
+    return Task(**{name: record[name] for name in Task.__dataclass_fields__})
+
+
+def line(record: dict) -> str:
+    """A record in a few words."""
+    return (
+        f"{record['word']} behind {record['occluder'] or 'the border'} "
+        f"({record['hidden_share']:.0%} hidden): whole {record['whole']:.2f}, hidden "
+        f"{record['hidden']:.2f}, colour {record['colour']:.3f}, foreign {record['foreign']:.0%}, "
+        f"{record['passes']} passes, {record['status']}"
+    )
+
+
+def draw_strips(strips: list, path: Path, title: str, columns: int = 2) -> None:
+    """Strips of pictures with a line under each."""
+    font, large = ImageFont.load_default(13), ImageFont.load_default(20)
+    width, height = max(s.width for _, s in strips) + 16, max(s.height for _, s in strips) + 26
+    rows = -(-len(strips) // columns)
+    page = Image.new("RGB", (columns * width + 16, rows * height + 60), "white")
+    draw = ImageDraw.Draw(page)
+    draw.text((16, 10), f"{title}: {', '.join(STRIP)}", "black", font=large)
+    for at, (words, strip) in enumerate(strips):
+        x, y = 16 + at % columns * width, 50 + at // columns * height
+        page.paste(strip, (x, y))
+        while draw.textlength(words, font) > width - 16:
+            words = words[:-2]
+        draw.text((x, y + strip.height + 3), words, "black", font=font)
+    page.save(path)

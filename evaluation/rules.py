@@ -1,0 +1,66 @@
+"""How well each rule for M^k finds the object in the noisy picture (section 3.5, Figure 9).
+
+Runs the shipped workflow's first pass to step k, then every rule on the same latent.
+"""
+
+from __future__ import annotations
+
+from . import figures
+
+LEVELS = (1, 2, 3, 4)
+COUNTS = (3, 4, 6, 8)
+RULES = {
+    "known background": "known background",
+    **{f"level {level}": f"clusters of decoder level {level}" for level in LEVELS},
+    **{f"{count} clusters": f"{count} clusters of level 3" for count in COUNTS if count != 4},
+    "modal": "the visible part alone",
+}
+
+
+def links(wiring) -> dict[str, list]:
+    """The masks of all rules, added to a wired prompt: {rule: link}."""
+    features = wiring.add(
+        "features",
+        "AmodalCaptureFeatures",
+        guider=wiring.inputs("to_k")["guider"],
+        sigmas=wiring.link("to_k", 2),
+        latent=wiring.link("to_k", 0),
+        levels=",".join(map(str, LEVELS)),
+    )
+    found = {"known background": wiring.inputs("composite")["mask"]}
+    for level in LEVELS:
+        found[f"level {level}"] = clustered(wiring, features, level, 4)
+    for count in COUNTS:
+        if count != 4:
+            found[f"{count} clusters"] = clustered(wiring, features, 3, count)
+    found["modal"] = wiring.link("crop", 1)
+    return found
+
+
+def clustered(wiring, features: list, level: int, count: int) -> list:
+    name = f"{level}_{count}"
+    clusters = wiring.add(
+        f"clusters_{name}",
+        "AmodalClusterFeatures",
+        features=features,
+        level=level,
+        clusters=count,
+        seed=0,
+    )
+    return wiring.add(
+        f"chosen_{name}",
+        "AmodalSelectClusters",
+        clusters=clusters,
+        mask=wiring.link("crop", 1),
+        inpaint=wiring.link("check", 0),
+        overlap=0.2,
+    )
+
+
+def of_masks(scene, values: dict) -> dict[str, float]:
+    """IoU of every rule's mask with the whole object in the first pass' crop."""
+    return {
+        rule: round(figures.mask_at_k(scene, values["crop"], values[rule]), 4)
+        for rule in RULES
+        if rule in values
+    }

@@ -1,0 +1,39 @@
+"""Intervals and paired tests between methods."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+
+def share(hits: list[bool]) -> tuple[float, float, float]:
+    """(share, low, high) of successes, with Wilson's 95 % interval."""
+    count, total = sum(hits), len(hits)
+    interval = stats.binomtest(count, total).proportion_ci(0.95, method="wilson")
+    return count / total, float(interval.low), float(interval.high)
+
+
+def mean(values: list[float]) -> tuple[float, float, float]:
+    """(mean, low, high), with a bootstrapped 95 % interval (percentiles, 2,000 draws)."""
+    values = np.asarray(values, float)
+    if len(values) < 2 or values.std() == 0:
+        return float(values.mean()), float(values.min()), float(values.max())
+    found = stats.bootstrap(
+        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0)
+    )
+    interval = found.confidence_interval
+    return float(values.mean()), float(interval.low), float(interval.high)
+
+
+def gain(first: list[bool], second: list[bool]) -> tuple[float, float, float]:
+    """(difference of shares, low, high) of second over first on the same scenes, bootstrapped."""
+    return mean(np.asarray(second, float) - np.asarray(first, float))
+
+
+def mcnemar(first: list[bool], second: list[bool]) -> float:
+    """McNemar's exact test: p that two methods on the same scenes succeed equally often."""
+    only_first = sum(a and not b for a, b in zip(first, second))
+    only_second = sum(b and not a for a, b in zip(first, second))
+    if not only_first + only_second:
+        return 1.0
+    return float(stats.binomtest(only_first, only_first + only_second).pvalue)

@@ -1,0 +1,171 @@
+"""The evaluation: its scenes, its figures against known truths, its statistics, its methods."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from amodal.stickers.catalog import CATALOG
+from evaluation import cells, figures, methods, report, runner, statistics
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return cells.CELLS["other-easy"].scene(0)
+
+
+# --- scenes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(cells.EVERY))
+def test_scenes_are_as_their_cell_says(name):
+    cell = cells.EVERY[name]
+    for number in range(6):
+        scene = cell.scene(number)
+        low, high = cell.share
+        assert low <= scene.hidden() <= high
+        assert cell.likely[0] <= CATALOG[scene.word].p <= cell.likely[1]
+        nearer = scene.words[scene.query + 1 :]
+        companion = CATALOG[scene.word].companion
+        if cell.cut:
+            assert nearer == [] and scene.amodal().sum() < scene.amodal_sheet().sum()
+        elif cell.occluder == "companion":
+            assert nearer == [companion]
+        else:
+            assert len(nearer) == 1 and nearer[0] not in (companion, scene.word)
+
+
+def test_scenes_can_be_drawn_again_and_differ():
+    cell = cells.CELLS["border"]
+    pictures = [cell.scene(n).image for n in (0, 1, 0)]
+    assert np.array_equal(pictures[0], pictures[2])
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(cell.scene(0, seed=1).image, pictures[0])
+
+
+def test_each_cell_takes_its_words_in_turn():
+    cell = cells.CELLS["companion-easy"]
+    words = [cell.scene(n).word for n in range(len(cell.words))]
+    assert sorted(words) == sorted(cell.words)
+
+
+# --- figures -----------------------------------------------------------------------------------
+
+
+def rgba(scene):
+    return np.dstack([scene.truth_sheet, scene.amodal_sheet()])
+
+
+def test_the_truth_scores_perfectly_and_the_visible_part_hides_nothing(scene):
+    perfect = figures.of_object(scene, rgba(scene))
+    assert perfect == {"whole": 1, "hidden": 1, "colour": 0, "perceptual": 0}
+    seen = np.dstack([scene.truth_sheet, figures.seen_on_sheet(scene)])
+    nothing = figures.of_object(scene, seen)
+    assert nothing["hidden"] == 0 and nothing["colour"] == 1
+    assert nothing["whole"] == pytest.approx(1 - scene.hidden())
+    assert nothing["perceptual"] > 0.01
+
+
+def test_colour_error_is_that_of_the_hidden_part_alone(scene):
+    wrong = rgba(scene)
+    wrong[..., :3] = np.where(figures.seen_on_sheet(scene)[..., None], 0, wrong[..., :3] + 0.1)
+    assert figures.of_object(scene, wrong)["colour"] == pytest.approx(0.1, abs=1e-6)
+
+
+def test_a_canvas_lies_where_its_offset_says(scene):
+    x, y = -10, -3
+    half = scene.size // 2
+    canvas = scene.truth_sheet[half + y : half + 100, half + x : half + 90]
+    back = figures.on_sheet(canvas, scene, x, y)
+    assert np.array_equal(back[half + y : half + 100, half + x : half + 90], canvas)
+    assert not back[: half + y].any()
+
+
+def test_the_truth_of_a_crop_is_the_sheet_there(scene):
+    from amodal.payloads import Crop
+
+    crop = Crop((128, 128), (160, 128), (32, 0), (16, 0, 144, 128), (128, 128))
+    image, mask = figures.truth_in_crop(scene, crop)
+    half = scene.size // 2
+    window = (slice(half, half + 128), slice(half - 16, half + 112))
+    assert np.allclose(image[0].numpy(), scene.truth_sheet[window], atol=1e-6)
+    assert np.array_equal(mask[0].numpy() > 0.5, scene.amodal_sheet()[window])
+    assert figures.mask_at_k(scene, crop, mask) == 1
+
+
+# --- statistics --------------------------------------------------------------------------------
+
+
+def test_intervals_and_tests_give_textbook_values():
+    value, low, high = statistics.share([True] * 8 + [False] * 2)
+    assert (value, low, high) == pytest.approx((0.8, 0.490, 0.943), abs=1e-3)
+    first = [True] * 1 + [False] * 8 + [True] * 5
+    second = [False] * 1 + [True] * 8 + [True] * 5
+    assert statistics.mcnemar(first, second) == pytest.approx(0.0390625)
+    assert statistics.mcnemar(first, first) == 1
+    gain, low, high = statistics.gain(first, second)
+    assert gain == pytest.approx(0.5) and 0 < low < gain < high < 1
+
+
+def test_a_bootstrapped_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    hits = [low <= 3 <= high for _, low, high in (
+        statistics.mean(rng.normal(3, 1, 40)) for _ in range(100)
+    )]
+    assert 85 <= sum(hits) <= 100
+
+
+# --- methods, in the real host -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Every method on one scene, with four steps: the wiring, not the quality."""
+    out = tmp_path_factory.mktemp("evaluation")
+    tasks = [runner.Task("other-easy", 0, method, steps=4) for method in methods.METHODS]
+    made = {task.method: runner.run(task, out / "pictures") for task in tasks}
+    report.write(list(made.values()), out, "command", "today")
+    return out, made
+
+
+def test_every_method_runs_to_an_outcome(records):
+    for method, record in records[1].items():
+        assert not record["status"].startswith("failed"), (method, record["status"])
+        assert record["passes"] >= 1 and 0 <= record["whole"] <= 1
+        assert ("mask_k" in record) == (method in ("mixed", "true-mask"))
+
+
+def test_unet_calls_are_those_of_the_method(records):
+    made = records[1]
+    assert made["removal"]["calls"] == made["ceiling"]["calls"] == 0
+    assert made["naive"]["calls"] == 4 and made["naive"]["passes"] == 1
+    for method in ("without", "mixed"):
+        assert made[method]["calls"] == 4 * made[method]["passes"], method
+
+
+def test_oracles_are_what_they_say(records):
+    made = records[1]
+    assert made["true-mask"]["mask_k"] == 1
+    others = [record["whole"] for name, record in made.items() if name != "ceiling"]
+    assert made["ceiling"]["whole"] > max(0.85, *others) and made["ceiling"]["success"]
+
+
+def test_the_report_holds_what_was_measured(records):
+    out, made = records
+    found = json.loads((out / "evaluation.json").read_text())["other-easy"]
+    assert {m: found[m]["whole"][0] for m in made} == {m: made[m]["whole"] for m in made}
+    text = (out / "evaluation.md").read_text()
+    assert all(title in text for title in methods.METHODS.values())
+    assert len((out / "evaluation.csv").read_text().splitlines()) == 1 + len(made)
+    assert len(list((out / "pictures").glob("*.webp"))) == len(made)
+
+
+def test_paired_comparison_takes_the_scenes_both_have():
+    rows = [
+        {"cell": "border", "method": method, "k": None, "number": n, "success": n % 2 == hit}
+        for (method, hit), n in itertools.product((("without", 1), ("mixed", 0)), range(10))
+        if not (method == "mixed" and n == 9)
+    ]
+    found = report.compared(rows, "border", "without", "mixed")
+    assert found["n"] == 9 and found["gain"][0] == pytest.approx(1 / 9)
