@@ -5,6 +5,7 @@ Everything is compared on the scene's sheet, which reaches half a picture beyond
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -46,28 +47,40 @@ def seen_on_sheet(scene: Scene) -> np.ndarray:
     return seen
 
 
-def of_object(scene: Scene, completed: np.ndarray) -> dict[str, float]:
-    """Figures of the completed object [2S, 2S, 4] on the scene's sheet.
+@dataclass(frozen=True)
+class Closeness:
+    """whole, hidden: IoU of the amodal mask and of its hidden part. colour: mean absolute
+    difference (0..1) where truth and completion both have hidden pixels of the object; 1 where
+    they share none."""
 
-    whole, hidden: IoU of the amodal mask and of its hidden part. colour: mean absolute difference
-    where truth and completion both have hidden pixels of the object (1 where they share none).
-    perceptual: ST-LPIPS of the two hidden parts on black.
-    """
+    whole: float
+    hidden: float
+    colour: float
+
+    def __str__(self) -> str:
+        return (
+            f"IoU {self.whole:.2f} whole, {self.hidden:.2f} hidden part, "
+            f"colour error {self.colour:.3f}"
+        )
+
+
+def closeness(scene: Scene, completed: np.ndarray) -> Closeness:
+    """Of a completed object [2S, 2S, 4] on the scene's sheet."""
     painted, truth, seen = completed[..., 3] > 0.5, scene.amodal_sheet(), seen_on_sheet(scene)
     both = painted & truth & ~seen
-    colour = 1.0
-    if both.any():
-        colour = float(np.abs(completed[..., :3] - scene.truth_sheet)[both].mean())
-    return {
-        "whole": iou(painted, truth),
-        "hidden": iou(painted & ~seen, truth & ~seen),
-        "colour": colour,
-        "perceptual": perceptual(
-            completed[..., :3] * (painted & ~seen)[..., None],
-            scene.truth_sheet * (truth & ~seen)[..., None],
-            truth | painted,
-        ),
-    }
+    difference = np.abs(completed[..., :3] - scene.truth_sheet)[both]
+    colour = float(difference.mean()) if both.any() else 1.0
+    return Closeness(iou(painted, truth), iou(painted & ~seen, truth & ~seen), colour)
+
+
+def unlikeness(scene: Scene, completed: np.ndarray) -> float:
+    """ST-LPIPS of the completed object's hidden part and the true one, on black."""
+    painted, truth, seen = completed[..., 3] > 0.5, scene.amodal_sheet(), seen_on_sheet(scene)
+    return perceptual(
+        completed[..., :3] * (painted & ~seen)[..., None],
+        scene.truth_sheet * (truth & ~seen)[..., None],
+        truth | painted,
+    )
 
 
 @cache

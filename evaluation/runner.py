@@ -121,7 +121,9 @@ def run(task: Task, pictures: Path | None = None) -> dict:
         return record | {"rules": rules.of_masks(scene, values)}
     completed, canvas, known = on_sheet(scene, values)
     record |= {"status": values["status"], "passes": int(values.get("passes", 0))}
-    record |= {k: round(v, 4) for k, v in figures.of_object(scene, completed).items()}
+    close = asdict(figures.closeness(scene, completed))
+    record |= {name: round(value, 4) for name, value in close.items()}
+    record["perceptual"] = round(figures.unlikeness(scene, completed), 4)
     record["foreign"] = round(judge.foreign(scene, canvas, known), 4)
     if "mask_k" in values:
         record["mask_k"] = round(figures.mask_at_k(scene, values["crop"], values["mask_k"]), 4)

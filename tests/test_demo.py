@@ -8,6 +8,7 @@ from PIL import Image
 
 from amodal import headless, host
 from amodal.stickers.scenes import make_scene
+from evaluation import figures
 
 sys.path.insert(0, str(host.ROOT / "tools"))
 
@@ -38,7 +39,7 @@ def test_the_truth_itself_is_perfect_on_any_canvas(scene, tmp_path, x, y):
 
 
 def test_the_visible_part_alone_has_nothing_of_the_hidden_one(scene, tmp_path):
-    sheet = np.dstack([scene.truth_sheet, demo.modal_sheet(scene)])
+    sheet = np.dstack([scene.truth_sheet, figures.seen_on_sheet(scene)])
     found = demo.compare(scene, completion(scene, sheet, 0, 0, tmp_path))
     assert found.hidden == 0 and found.colour == 1
     assert found.whole == pytest.approx(1 - scene.hidden(), abs=0.01)
@@ -46,7 +47,7 @@ def test_the_visible_part_alone_has_nothing_of_the_hidden_one(scene, tmp_path):
 
 def test_colours_are_compared_in_the_hidden_part_only(scene, tmp_path):
     sheet = np.dstack([scene.truth_sheet, scene.amodal_sheet()])
-    hidden = scene.amodal_sheet() & ~demo.modal_sheet(scene)
+    hidden = scene.amodal_sheet() & ~figures.seen_on_sheet(scene)
     sheet[hidden, :3] = 1 - sheet[hidden, :3]
     wrong = demo.compare(scene, completion(scene, sheet, 0, 0, tmp_path))
     expected = np.abs(1 - 2 * scene.truth_sheet[hidden]).mean()

@@ -58,19 +58,19 @@ def rgba(scene):
 
 
 def test_the_truth_scores_perfectly_and_the_visible_part_hides_nothing(scene):
-    perfect = figures.of_object(scene, rgba(scene))
-    assert perfect == {"whole": 1, "hidden": 1, "colour": 0, "perceptual": 0}
+    assert figures.closeness(scene, rgba(scene)) == figures.Closeness(1, 1, 0)
+    assert figures.unlikeness(scene, rgba(scene)) == pytest.approx(0, abs=1e-6)
     seen = np.dstack([scene.truth_sheet, figures.seen_on_sheet(scene)])
-    nothing = figures.of_object(scene, seen)
-    assert nothing["hidden"] == 0 and nothing["colour"] == 1
-    assert nothing["whole"] == pytest.approx(1 - scene.hidden())
-    assert nothing["perceptual"] > 0.01
+    nothing = figures.closeness(scene, seen)
+    assert nothing.hidden == 0 and nothing.colour == 1
+    assert nothing.whole == pytest.approx(1 - scene.hidden())
+    assert figures.unlikeness(scene, seen) > 0.01
 
 
 def test_colour_error_is_that_of_the_hidden_part_alone(scene):
     wrong = rgba(scene)
     wrong[..., :3] = np.where(figures.seen_on_sheet(scene)[..., None], 0, wrong[..., :3] + 0.1)
-    assert figures.of_object(scene, wrong)["colour"] == pytest.approx(0.1, abs=1e-6)
+    assert figures.closeness(scene, wrong).colour == pytest.approx(0.1, abs=1e-6)
 
 
 def test_a_canvas_lies_where_its_offset_says(scene):

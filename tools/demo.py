@@ -28,6 +28,7 @@ from amodal import headless, workflow  # noqa: E402
 from amodal.client import Client, RunError  # noqa: E402
 from amodal.host import Host, HostError  # noqa: E402
 from amodal.stickers import scenes  # noqa: E402
+from evaluation.figures import Closeness, closeness  # noqa: E402
 
 OUT = ROOT / "output" / "demo"
 SEED = 1
@@ -56,22 +57,6 @@ STORIES = (
 )
 
 
-@dataclass(frozen=True)
-class Closeness:
-    """How close a completion came: IoU of the whole object and of its hidden part, and the mean
-    colour error (0..1) where both the truth and the completion have hidden pixels of the object."""
-
-    whole: float
-    hidden: float
-    colour: float
-
-    def __str__(self) -> str:
-        return (
-            f"IoU {self.whole:.2f} whole, {self.hidden:.2f} hidden part, "
-            f"colour error {self.colour:.3f}"
-        )
-
-
 def main(out: Path = OUT) -> int:
     started = time.monotonic()
     for story in STORIES:
@@ -81,9 +66,9 @@ def main(out: Path = OUT) -> int:
     with Host() as host:
         client = Client(host.url)
         for story in STORIES:
-            row, closeness, ok = tell(client, story, out / story.folder)
+            row, close, ok = tell(client, story, out / story.folder)
             rows.append(row)
-            found.append(closeness)
+            found.append(close)
             status = status if ok else 3
     mean = Closeness(*np.mean([(c.whole, c.hidden, c.colour) for c in found], 0))
     took = f"{time.monotonic() - started:.0f} s"
@@ -119,10 +104,10 @@ def tell(
         return nothing(story, scene, f"failed at {error.node}")
     if set(done.files) != set(headless.TITLES):
         return nothing(story, scene, done.result["status"])
-    closeness = compare(scene, done)
-    done.result["against_truth"] = {k: round(v, 4) for k, v in asdict(closeness).items()}
+    close = compare(scene, done)
+    done.result["against_truth"] = {k: round(v, 4) for k, v in asdict(close).items()}
     (folder / "result.json").write_text(json.dumps(done.result, indent=2) + "\n")
-    return row_of(story, scene, done, closeness), closeness, done.ok
+    return row_of(story, scene, done, close), close, done.ok
 
 
 def nothing(story: Story, scene, why: str) -> tuple[contact_sheet.Row, Closeness, bool]:
@@ -132,15 +117,8 @@ def nothing(story: Story, scene, why: str) -> tuple[contact_sheet.Row, Closeness
 
 
 def compare(scene: scenes.Scene, done: headless.Completion) -> Closeness:
-    """Both on the scene's sheet, which reaches half a picture beyond the picture's border."""
-    completed = on_sheet(scene, done, "completed.png")
-    painted = completed[..., 3] > 0.5
-    truth, seen = scene.amodal_sheet(), modal_sheet(scene)
-    hidden, guessed = truth & ~seen, painted & ~seen
-    both = hidden & guessed
-    difference = np.abs(completed[..., :3] - scene.truth_sheet)[both]
-    colour = float(difference.mean()) if both.any() else 1.0
-    return Closeness(iou(painted, truth), iou(guessed, hidden), colour)
+    """How close the completed object came to the truth."""
+    return closeness(scene, on_sheet(scene, done, "completed.png"))
 
 
 def on_sheet(scene: scenes.Scene, done: headless.Completion, name: str) -> np.ndarray:
@@ -158,26 +136,14 @@ def offset(done: headless.Completion) -> tuple[int, int]:
     return (numbers[0], numbers[1]) if len(numbers) >= 2 else (0, 0)
 
 
-def modal_sheet(scene: scenes.Scene) -> np.ndarray:
-    """The object's visible pixels [2S, 2S] bool: nothing beyond the border is visible."""
-    sheet = np.zeros((2 * scene.size,) * 2, bool)
-    scene.window(sheet)[:] = scene.modal()
-    return sheet
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    either = (a | b).sum()
-    return float((a & b).sum() / either) if either else 1.0
-
-
-def row_of(story, scene, done, closeness) -> contact_sheet.Row:
+def row_of(story, scene, done, close: Closeness) -> contact_sheet.Row:
     result = done.result
     hidden = f"{scene.word}, {scene.hidden():.0%} hidden"
     row = contact_sheet.Row(
         story.title,
         f"{hidden}. {result['status'].split(':')[0].capitalize()} after {result['passes']} "
         f"pass{'es' if result['passes'] != 1 else ''} in {result['seconds']['total']:.1f} s. "
-        f"{closeness}.",
+        f"{close}.",
     )
     row.tiles.append(("the picture", to_picture(scene.image)))
     for path in done.hides[:1]:

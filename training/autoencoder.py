@@ -112,15 +112,14 @@ def load_shipped(net: Autoencoder) -> Autoencoder:
 
 
 @torch.no_grad()
-def export(run: Run, measure: bool = True):
-    """Write weights/stickers_vae.safetensors; `measure` scale and shift, or keep them."""
+def export(run: Run):
+    """Write weights/stickers_vae.safetensors, with latents brought to unit variance."""
     net = run.ema.eval()
     rng = np.random.default_rng(7)
     batch = torch.stack([torch.from_numpy(random_sheet(rng)).permute(2, 0, 1) for _ in range(64)])
     z = net.encoder(batch)
     state = dict(net.state_dict())
-    if measure:
-        state["scale"], state["shift"] = z.std(), z.mean()
+    state["scale"], state["shift"] = z.std(), z.mean()
     z = (z - state["shift"]) / state["scale"]
     decoded = net.decoder(z * state["scale"] + state["shift"]).clamp(0, 1)
     rgb = F.avg_pool2d(batch, 8).permute(0, 2, 3, 1).reshape(-1, 3)

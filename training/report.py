@@ -26,13 +26,14 @@ from evaluation.runner import Task
 from .run import ROOT, STATE
 
 CURVES = Path(__file__).with_name("curves.json")
-RUNS = ("autoencoder", "decoder", "diffusion", "segmenter", "order")
+RUNS = ("autoencoder", "diffusion", "segmenter", "order")
 SEED = 9  # of the scenes: others than those of the evaluation
 
 
 def logs() -> dict[str, list[dict]]:
     """What each run noted: {run: [{"step", "minute", figure: value, ...}]}."""
     found = json.loads(CURVES.read_text()) if CURVES.exists() else {}
+    found = {name: found[name] for name in RUNS if name in found}
     for path in (STATE / f"{name}.pt" for name in RUNS):
         if not path.exists():
             continue
