@@ -13,97 +13,112 @@ import datetime
 import json
 import multiprocessing
 import os
+import queue as queues
 import sys
 import time
 from pathlib import Path
 
 from .cells import CELLS, DOSES
 from .methods import METHODS
-from .runner import RULES, Task
+from .runner import RULES, Task, state_of_code
 
 ROOT = Path(__file__).resolve().parents[1]
-K_CURVE = (1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 49)
+K_CURVE = (1, 5, 10, 15, 25, 30, 35, 40, 45, 49)  # of 50 steps; 20 is the shipped one
 
 
 def tasks(options) -> list[Task]:
     """Scene by scene, so that what is there after a while is balanced."""
     found = []
-    for number in range(options.per_cell):
-        for cell in options.cells:
-            found += [
-                Task(cell, number, method, options.seed, steps=options.steps)
-                for method in options.methods
-            ]
-        for cell in DOSES if options.doses and number < options.doses else ():
-            found += [
-                Task(cell, number, method, options.seed, steps=options.steps)
-                for method in ("without", "mixed")
-            ]
+
+    def add(cells, methods, k=None):
+        for cell in cells:
+            for method in methods:
+                found.append(Task(cell, number, method, options.seed, k, options.steps))
+
+    for number in range(max(options.per_cell, options.doses, options.ks, options.rules)):
+        if number < options.per_cell:
+            add(options.cells, options.methods)
+        if number < options.doses:
+            add(DOSES, ("without", "mixed"))
         if number < options.ks:
-            found += [
-                Task("companion-hard", number, "mixed", options.seed, k * options.steps / 50,
-                     options.steps)
-                for k in K_CURVE
-            ]
+            for k in K_CURVE:
+                add(("companion-hard",), ("mixed",), max(1, round(k * options.steps / 50)))
         if number < options.rules:
-            found += [
-                Task(cell, number, RULES, options.seed, steps=options.steps)
-                for cell in ("companion-hard", "other-easy")
-            ]
+            add(("companion-hard", "other-easy"), (RULES,))
     return found
 
 
-def work(queue, results, pictures: Path) -> None:
+def work(queue, results, pictures: Path, state: str) -> None:
     """One worker: takes tasks until there are none."""
     import torch
 
-    torch.set_num_threads(1)
-    sys.argv = sys.argv[:1]
-    from . import runner
+    from . import judge, runner
 
+    torch.set_num_threads(1)
     runner.host()
+    judge.net()
     for task in iter(queue.get, None):
         try:
-            results.put(runner.run(task, pictures))
-        except Exception as error:  # the evaluation goes on; the record says what happened
+            results.put(runner.run(task, pictures, state))
+        except Exception as error:  # the evaluation goes on without this scene
             results.put({"failed": f"{task.name}: {type(error).__name__}: {error}"})
 
 
+def read(path: Path) -> list[dict]:
+    """Records of earlier runs; a last line that was cut short is left out."""
+    records = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            continue
+    return records
+
+
 def evaluate(options) -> list[dict]:
-    """Runs what has not been run yet; returns all records."""
-    path = options.out / "records.jsonl"
-    wanted = {task.key: task for task in tasks(options)}
-    records = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    records = [record for record in records if record["key"] in wanted]
-    todo = [task for key, task in wanted.items() if key not in {r["key"] for r in records}]
+    """Runs what has not been run yet; returns all records of this state of the code."""
+    path, state = options.out / "records.jsonl", state_of_code()
+    records = [record for record in read(path) if json.loads(record["key"])[0] == state]
+    done = {record["key"] for record in records}
+    todo = [task for task in tasks(options) if task.key(state) not in done]
     if not todo:
         return records
     context = multiprocessing.get_context("spawn")
     queue, results = context.Queue(), context.Queue()
     for task in [*todo, *[None] * options.workers]:
         queue.put(task)
+    words = (queue, results, options.out / "pictures", state)
     workers = [
-        context.Process(target=work, args=(queue, results, options.out / "pictures"), daemon=True)
-        for _ in range(options.workers)
+        context.Process(target=work, args=words, daemon=True) for _ in range(options.workers)
     ]
     for worker in workers:
         worker.start()
     began = time.monotonic()
     with open(path, "a") as file:
-        for done in range(1, len(todo) + 1):
-            record = results.get()
+        for number in range(1, len(todo) + 1):
+            record = next_of(results, workers)
             if "failed" in record:
-                print(f"\n{record['failed']}", flush=True)
+                print(record["failed"], flush=True)
                 continue
             records.append(record)
             file.write(json.dumps(record) + "\n")
             file.flush()
-            left = (time.monotonic() - began) / done * (len(todo) - done)
-            if done % 10 == 0 or done == len(todo):
-                print(f"{done} of {len(todo)}, {left / 60:.0f} min left", flush=True)
-    for worker in workers:
-        worker.join()
+            left = (time.monotonic() - began) / number * (len(todo) - number)
+            if number % 10 == 0 or number == len(todo):
+                print(f"{number} of {len(todo)}, {left / 60:.0f} min left", flush=True)
     return records
+
+
+def next_of(results, workers) -> dict:
+    """The next result; SystemExit where a worker has died, whose task would never come."""
+    while True:
+        try:
+            return results.get(timeout=5)
+        except queues.Empty:
+            if any(worker.exitcode not in (None, 0) for worker in workers):
+                raise SystemExit(
+                    "a worker has died (memory?); start again to go on, with fewer --workers"
+                ) from None
 
 
 def names(known: dict):

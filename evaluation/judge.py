@@ -25,7 +25,8 @@ from .figures import seen_on_sheet
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
 WIDTHS = (24, 48, 96, 128)
-POOL, PICTURES = "pool_judge", 4000
+NAME = f"judge_{len(WORDS)}"
+POOL, PICTURES = f"pool_{NAME}", 4000
 UNCHANGED = 0.01  # pixels nearer than this to the picture's were not painted
 FOREIGN = 0.1  # of the hidden part's area: so much of another object, and it is a repainted one
 
@@ -74,7 +75,7 @@ def train(minutes: float) -> None:
     from training import pool, segmenter
 
     pool.make(PICTURES, POOL, seed=4242)
-    run = segmenter.fit("judge", SegmenterNet(widths=WIDTHS), minutes, pool.load(POOL))
+    run = segmenter.fit(NAME, SegmenterNet(widths=WIDTHS), minutes, pool.load(POOL))
     segmenter.export(run, WEIGHTS)
 
 

@@ -33,7 +33,6 @@ class Wiring:
             "to_k": ("Sample To Step (Amodal)", "AmodalSampleToStep"),
             "painted": ("Decode I_amodal", "VAEDecode"),
             "composite": ("Composite At Step (Amodal)", "AmodalCompositeAtStep"),
-            "mask_k": ("M^k", "AmodalKnownBackgroundMask"),
             "crop": ("Crop To Object (Amodal)", "AmodalCropToObject"),
             "check": ("Check Occlusion (Amodal)", "AmodalCheckOcclusion"),
             "remove": ("Remove Objects (Amodal)", "AmodalRemoveObjects"),
@@ -81,7 +80,8 @@ def mixed(wiring: Wiring) -> None:
 
 
 def sampled_whole(wiring: Wiring) -> list:
-    """All N steps in the original context, by core's own node."""
+    """All N steps in the original context, by core's own node; from the latent that mixed context
+    starts from, for that of the original would show a little of the occluder."""
     return wiring.add(
         "whole",
         "SamplerCustomAdvanced",
@@ -89,7 +89,7 @@ def sampled_whole(wiring: Wiring) -> list:
         guider=wiring.link("guider"),
         sampler=wiring.link("sampler"),
         sigmas=wiring.link("scheduler"),
-        latent_image=wiring.link("context", 2),
+        latent_image=wiring.inputs("to_k")["latent"],
     )
 
 

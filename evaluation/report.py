@@ -126,8 +126,22 @@ def row(cells: list[str]) -> str:
 PAIRS = (("without", "mixed"), ("naive", "mixed"), ("removal", "mixed"), ("mixed", "true-mask"))
 
 
+def companion_gain(records: list[dict]) -> dict | None:
+    """Mixed context over without it on all companion scenes, easy and hard."""
+    pooled = [
+        {**r, "cell": "companion", "number": (r["cell"], r["number"])}
+        for r in records
+        if r["cell"].startswith("companion")
+    ]
+    return compared(pooled, "companion", "without", "mixed")
+
+
 def comparisons(records: list[dict]) -> str:
-    lines = []
+    lines, found = [], companion_gain(records)
+    if found:
+        names = f"{METHODS['mixed']} over {METHODS['without']}"
+        gain = percent(found["gain"])
+        lines.append(row(["**its companion, both**", names, gain, f"{found['p']:.2g}"]))
     for cell in CELLS:
         for first, second in PAIRS:
             found = compared(records, cell, first, second)
@@ -172,7 +186,8 @@ def k_table(records: list[dict]) -> str:
                 cells = [f"{k:g}", CELLS[cell].title, str(figures["n"])]
                 whole = number(figures["whole"])
                 lines.append(row([*cells, percent(figures["success"]), whole,
-                                  percent(figures["foreign"]), number(figures["mask_k"])]))
+                                  percent(figures["foreign"]),
+                                  number(figures["mask_k"]) if "mask_k" in figures else ""]))
     if not lines:
         return ""
     head = ["k", "scenes", "n", "success", "whole IoU", "foreign object", "M^k IoU"]
@@ -183,9 +198,9 @@ def rules_table(records: list[dict]) -> str:
     """IoU of M^k with the whole object, rule by rule and level by level, at the shipped k."""
     lines = []
     for cell in CELLS:
-        rows = select(records, cell, RULES)
+        rows = [r for r in select(records, cell, RULES) if set(r["rules"]) == set(RULES_FOR_MASK)]
         for rule, title in RULES_FOR_MASK.items():
-            values = [r["rules"][rule] for r in rows if rule in r["rules"]]
+            values = [r["rules"][rule] for r in rows]
             if values:
                 mean = number(statistics.mean(values))
                 lines.append(row([CELLS[cell].title, title, str(len(values)), mean]))
@@ -200,7 +215,8 @@ def write(records: list[dict], out: Path, command: str, date: str) -> None:
     if not records:
         return
     (out / "evaluation.md").write_text(markdown(records, command, date))
-    (out / "evaluation.json").write_text(json.dumps(table(records), indent=1))
+    figures = {"cells": table(records), "companion gain": companion_gain(records)}
+    (out / "evaluation.json").write_text(json.dumps(figures, indent=1))
     names = list(dict.fromkeys(name for record in records for name in record))
     with open(out / "evaluation.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, names)

@@ -25,6 +25,7 @@ from .cells import EVERY
 
 ROOT = Path(__file__).resolve().parents[1]
 SUCCESS = 0.85  # the least IoU of the whole object
+PRESENTATION = ("report.py", "statistics.py", "__main__.py", "cli.py", "client.py", "headless.py")
 RULES = "rules"  # a task of this method compares the rules for M^k
 
 
@@ -39,22 +40,23 @@ class Task:
     k: float | None = None
     steps: int = 50
 
-    @property
-    def key(self) -> str:
-        return json.dumps([models_key(), *asdict(self).values()])
+    def key(self, state: str) -> str:
+        """What tells this task's record from others; `state` is `state_of_code()`."""
+        return json.dumps([state, *asdict(self).values()])
 
     @property
     def name(self) -> str:
         extra = "" if self.k is None else f"-k{self.k:g}"
-        return f"{self.cell}-{self.number:03d}-{self.method}{extra}"
+        return f"{self.cell}-{self.number:03d}-{self.method}{extra}-s{self.seed}-n{self.steps}"
 
 
-@cache
-def models_key() -> str:
-    """Which weights these figures belong to."""
+def state_of_code() -> str:
+    """A digest of everything the figures depend on: weights, method, nodes, workflow, judge."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "weights").glob("*.safetensors")):
-        digest.update(path.read_bytes())
+    for folder in ("weights", "amodal", "nodes", "evaluation", "workflows/api"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".safetensors", ".py", ".json") and path.name not in PRESENTATION:
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -68,6 +70,9 @@ def host():
     started.classes["EvaluationTruth"] = EvaluationTruth
     count_unet_calls()
     return started
+
+
+OF_PASS_1 = ("crop", "mask_k")  # kept of the first pass, not of its clones
 
 
 class EvaluationTruth:
@@ -103,18 +108,22 @@ def count_unet_calls() -> None:
     BaseModel.apply_model = counted
 
 
-def run(task: Task, pictures: Path | None = None) -> dict:
-    """The record of a task; a failed prompt is a record too, with the error as its status."""
+def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
+    """The record of a task. What the user would see as an error (nothing detected) is a record
+    too, with the message as its status; anything else the host fails at is raised."""
+    started = host()
     import hosting
 
     scene = EVERY[task.cell].scene(task.number, task.seed)
     EvaluationTruth.scene = scene
-    record = {"key": task.key, **asdict(task), **about(scene)}
+    record = {"key": task.key(state), **asdict(task), **about(scene)}
     prompt = prompt_of(task, scene)
     CALLS[0], began = 0, time.monotonic()
     try:
-        values = host().run(prompt).values
+        values = started.run(prompt).values
     except hosting.Failed as error:
+        if "BadInput" not in str((error.details or {}).get("exception_type")):
+            raise
         values = {"status": f"failed: {' '.join(str(error).split())[:200]}"}
     record |= {"seconds": round(time.monotonic() - began, 2), "calls": CALLS[0]}
     if task.method == RULES:
@@ -147,7 +156,8 @@ def about(scene) -> dict:
 def prompt_of(task: Task, scene) -> dict:
     import folder_paths
 
-    picture = Path(folder_paths.get_input_directory()) / f"{task.cell}-{task.number}.png"
+    # a name of its own: nothing is taken from the executor's cache of another method
+    picture = Path(folder_paths.get_input_directory()) / f"{task.name}.png"
     Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(picture)
     prompt = workflow.load(workflow.DEFAULT, dict)
     prompt = workflow.fill(prompt, picture.name, words=scene.word, seed=1 + task.number)
@@ -159,8 +169,10 @@ def prompt_of(task: Task, scene) -> dict:
     else:
         links = result_links(task, wiring)
     for name, link in links.items():
-        kept = {"class_type": "TestKeep", "inputs": {"name": name, "value": link}}
-        wiring.prompt[f"evaluation_keep_{name}"] = kept
+        inputs = {"name": name, "value": link}
+        if name in OF_PASS_1:
+            inputs["after"] = wiring.link("end", 3)
+        wiring.prompt[f"evaluation_keep_{name}"] = {"class_type": "TestKeep", "inputs": inputs}
     return wiring.prompt
 
 
@@ -195,18 +207,29 @@ def on_sheet(scene, values: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def keep_pictures(base: Path, scene, completed: np.ndarray, canvas: np.ndarray) -> None:
-    """<base>.webp: the picture, the canvas, the completed object and the truth, side by side, in
-    the middle of the scene's sheet that holds the picture and the whole object."""
-    edge = scene.size // 2
+    """<base>.webp: the picture, the canvas, the completed object and the truth, side by side, on
+    as much of the scene's sheet as the picture and the whole object take."""
     truth = np.dstack([scene.truth_sheet, scene.amodal_sheet()])
-    view = slice(edge // 2, 2 * scene.size - edge // 2)
+    view = view_of(scene)
     ground = np.float32(1)
     picture = np.ones_like(scene.truth_sheet)
     scene.window(picture)[:] = scene.image
     tiles = [picture, canvas]
     for rgba in (completed, truth):
         tiles.append(ground + (rgba[..., :3] - ground) * (rgba[..., 3:] > 0.5))
-    strip = np.concatenate([tile[view, view] for tile in tiles], 1)
+    strip = np.concatenate([tile[view] for tile in tiles], 1)
     base.parent.mkdir(parents=True, exist_ok=True)
     pixels = Image.fromarray((strip.clip(0, 1) * 255).round().astype(np.uint8))
     pixels.save(base.with_name(base.name + ".webp"), quality=92)
+
+
+def view_of(scene) -> tuple[slice, slice]:
+    """A square of the sheet, 1.5 pictures wide, with the picture and most of the object in it."""
+    spare, edge = scene.size // 4, scene.size // 2
+    found = []
+    for axis in (1, 0):
+        line = np.flatnonzero(scene.amodal_sheet().any(axis))
+        over = (edge - line[0]) - (line[-1] + 1 - edge - scene.size)
+        shift = int(np.clip(over // 2, -spare, spare))
+        found.append(slice(spare - shift, spare - shift + 6 * spare))
+    return tuple(found)

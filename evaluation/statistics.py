@@ -26,8 +26,25 @@ def mean(values: list[float]) -> tuple[float, float, float]:
 
 
 def gain(first: list[bool], second: list[bool]) -> tuple[float, float, float]:
-    """(difference of shares, low, high) of second over first on the same scenes, bootstrapped."""
-    return mean(np.asarray(second, float) - np.asarray(first, float))
+    """(difference of shares, low, high) of second over first on the same scenes.
+
+    Newcombe's hybrid score interval for paired proportions (1998, method 10), 95 %.
+    """
+    one, low_1, high_1 = share(second)
+    two, low_2, high_2 = share(first)
+    phi = correlation(first, second)
+    below = (one - low_1, high_2 - two)
+    above = (high_1 - one, two - low_2)
+    width = [
+        float(np.sqrt(max(0.0, a * a - 2 * phi * a * b + b * b))) for a, b in (below, above)
+    ]
+    return one - two, one - two - width[0], one - two + width[1]
+
+
+def correlation(first: list[bool], second: list[bool]) -> float:
+    """Phi of two paired series of successes; 0 where one of them never varies."""
+    a, b = np.asarray(first, float), np.asarray(second, float)
+    return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else 0.0
 
 
 def mcnemar(first: list[bool], second: list[bool]) -> float:

@@ -175,18 +175,24 @@ class TestValue:
 
 
 class TestKeep:
+    """Keeps a value under a name. Linked to a Loop End's output by `after`, it is no part of the
+    loop's body, which would clone it into every pass."""
+
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "keep", "test", True
     __test__ = False
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"name": ("STRING", {}), "value": (Anything("*"), {})}}
+        return {
+            "required": {"name": ("STRING", {}), "value": (Anything("*"), {})},
+            "optional": {"after": (Anything("*"), {})},
+        }
 
     @classmethod
     def IS_CHANGED(cls, **_inputs):
         return float("nan")  # always runs, so that a cached value is seen too
 
-    def keep(self, name, value):
+    def keep(self, name, value, after=None):
         VALUES["kept"][name] = value
         return ()
 

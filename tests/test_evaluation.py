@@ -153,7 +153,7 @@ def test_oracles_are_what_they_say(records):
 
 def test_the_report_holds_what_was_measured(records):
     out, made = records
-    found = json.loads((out / "evaluation.json").read_text())["other-easy"]
+    found = json.loads((out / "evaluation.json").read_text())["cells"]["other-easy"]
     assert {m: found[m]["whole"][0] for m in made} == {m: made[m]["whole"] for m in made}
     text = (out / "evaluation.md").read_text()
     assert all(title in text for title in methods.METHODS.values())

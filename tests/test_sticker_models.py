@@ -102,6 +102,21 @@ def test_the_host_denoises_as_in_training(models, trained, level):
     assert (ours - theirs).abs().max() < 1e-3 * theirs.abs().max()
 
 
+@pytest.mark.parametrize("level", [0, 300, 980, 999])
+def test_the_host_adds_noise_as_in_training(models, level):
+    space = models["model"].get_model_object("model_sampling")
+    clean, noise = torch.randn(2, 2, 8, 16, 16, generator=torch.Generator().manual_seed(3))
+    sigma = diffusion.sd_sigmas()[level]
+    ours = diffusion.noised(clean, sigma.view(1, 1, 1, 1), noise)
+    for max_denoise in (False, True):
+        theirs = space.noise_scaling(sigma, noise, clean, max_denoise)
+        assert torch.allclose(ours, theirs, atol=1e-5)
+    back = space.inverse_noise_scaling(sigma, ours - sigma * noise)
+    assert level == 999 or torch.allclose(back, clean, atol=1e-3)
+    if level == 999:
+        assert torch.allclose(theirs, sigma * noise, atol=1e-5)  # nothing of the picture
+
+
 def test_the_hosts_inpaint_conditioning_is_the_banks(models, host, graph):
     """The picture that Inpaint Model Conditioning makes is the one trained on."""
     item = bank.random_item(np.random.default_rng([11, 987]))
@@ -172,7 +187,7 @@ def test_the_word_helps_to_denoise(models, trained):
     target, mask = data["target"].float(), data["mask"].float()
     sigma = diffusion.sd_sigmas()[level].view(1, 1, 1, 1)
     noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(1))
-    x, at = target + sigma * noise, torch.full((len(target),), level)
+    x, at = diffusion.noised(target, sigma, noise), torch.full((len(target),), level)
     cond = torch.cat([mask, data["masked"].float()], 1)
     errors = {}
     for name, words in (

@@ -32,8 +32,8 @@ SIGMA_SCALE = 0.25
 BATCH = 32
 INSIDE = 4.0  # weight of the loss inside the mask
 LOG_SIGMA = 0.0  # mean of ln(sigma) in training
-BLIND = 0.5  # how often x at a high noise level is pure noise, as it is where sampling begins:
-BLIND_FROM = 2.2  # at these sigmas x still says much, and the picture around would go unheeded
+EARLY = 0.4  # how often the noise level is one of those where the shape is decided:
+EARLY_FROM = 0.8  # any timestep from this sigma up is then as likely
 DROP = 0.1  # how often the word is left out, for classifier-free guidance
 
 
@@ -98,22 +98,28 @@ class Bank:
 
 
 def noise_levels(sigmas: torch.Tensor, count: int) -> torch.Tensor:
-    """Random timesteps: ln(sigma) normal around LOG_SIGMA, snapped to the table."""
+    """Random timesteps: ln(sigma) normal around LOG_SIGMA, snapped to the table; or EARLY ones."""
     wanted = torch.exp(1.1 * torch.randn(count) + LOG_SIGMA)
-    return torch.searchsorted(sigmas, wanted).clamp(0, len(sigmas) - 1)
+    usual = torch.searchsorted(sigmas, wanted).clamp(0, len(sigmas) - 1)
+    early = torch.randint(int(torch.searchsorted(sigmas, EARLY_FROM)), len(sigmas), (count,))
+    return torch.where(torch.rand(count) < EARLY, early, usual)
+
+
+def noised(target: torch.Tensor, sigma: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """x at sigma on the straight line from the clean latent to pure noise at the largest sigma.
+
+    As `StraightSampling` in nodes/sticker_models.py: with sigmas this small, target + sigma * noise
+    would show the target where sampling begins, and the picture around it would go unheeded.
+    """
+    return target * (1 - sigma / sd_sigmas()[-1]) + sigma * noise
 
 
 def loss_of(net: Model, batch: dict, sigmas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The weighted loss, and the plain error of the estimate inside the mask."""
     target, mask = batch["target"], batch["mask"]
     timestep = noise_levels(sigmas, len(target))
-    blind = torch.rand(len(target)) < BLIND
-    top = int(torch.searchsorted(sigmas, BLIND_FROM))
-    timestep = torch.where(
-        blind, torch.randint(top, len(sigmas), timestep.shape), timestep.clamp(max=top)
-    )
     sigma = sigmas[timestep].view(-1, 1, 1, 1)
-    x = target * ~blind.view(-1, 1, 1, 1) + sigma * torch.randn_like(target)
+    x = noised(target, sigma, torch.randn_like(target))
     words = torch.where(torch.rand(len(target)) < DROP, len(WORDS), batch["word"])
     with torch.autocast("cpu", torch.bfloat16):
         v = net(x, sigma, timestep, torch.cat([mask, batch["masked"]], 1), words).float()

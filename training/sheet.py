@@ -20,7 +20,7 @@ from amodal.stickers import scenes
 from amodal.stickers.catalog import WORDS
 
 from .bank import load_autoencoder
-from .diffusion import Model, sd_sigmas
+from .diffusion import Model, noised, sd_sigmas
 from .run import STATE, WEIGHTS
 
 STEPS, SWITCH, SCALE = 25, 10, 3.0
@@ -89,7 +89,7 @@ def complete(sampler: Sampler, scene: scenes.Scene, seed: int) -> dict[str, np.n
     kept = ndimage.binary_opening(found & mask) | modal
     small = F.adaptive_max_pool2d(torch.from_numpy(kept).float()[None, None], noise.shape[-2:])
     plate = scene.window(scene.render(list(range(scene.query))))
-    behind = sampler.encode(plate) + sampler.sigmas[SWITCH] * noise
+    behind = noised(sampler.encode(plate), sampler.sigmas[SWITCH], noise)
     mixed, _ = sampler.run(x * small + behind * (1 - small), SWITCH, STEPS, on_picture, word)
     pictures = {"naive": naive, "gray": alone, "mixed": mixed}
     pictures = {name: sampler.decode(latent) for name, latent in pictures.items()}
