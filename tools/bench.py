@@ -22,7 +22,7 @@ sys.path.append(str(ROOT))
 
 from tools.clock import Clock, canvas_sized  # noqa: E402
 
-STEPS, K, CFG = 50, 20.0, 3.5
+STEPS, K, CFG = 50, 20.0, 2.5
 IMPORT = """
 import sys, time
 sys.path.append({root!r})
@@ -129,7 +129,7 @@ def sampling_ratio(hosting, host, rounds: int) -> list[tuple[str, str]]:
             times.append(seconds(host, prompt))
     ratios = [m / p for m, p in zip(mixed, plain)]
     return [
-        ("core KSampler, 50 DDIM steps, cfg 3.5", f"{statistics.median(plain):.2f} s"),
+        (f"core KSampler, {STEPS} DDIM steps, cfg {CFG}", f"{statistics.median(plain):.2f} s"),
         ("mixed context: to k = 20, features, clusters, composite, to the end",
          f"{statistics.median(mixed):.2f} s"),
         ("**ratio of the two** (aim: at most 1.05)",

@@ -48,12 +48,12 @@ class Story:
 
 
 STORIES = (
-    Story("easy", "Something in front", 3,
-          {"query": "elephant", "occluder": "gift", "hidden": (0.25, 0.4)}),
-    Story("companion", "Its usual companion in front", 5,
-          {"query": "cat", "occluder": "companion", "hidden": (0.3, 0.45)}),
-    Story("cut", "Cut off by the border", 7,
-          {"query": "bus", "occluder": None, "cut": "right", "hidden": (0.25, 0.4)}),
+    Story("easy", "Something in front", 0,
+          {"query": "train", "occluder": "other", "hidden": (0.25, 0.4)}),
+    Story("companion", "Its usual companion in front", 0,
+          {"query": "pig", "occluder": "companion", "hidden": (0.3, 0.45)}),
+    Story("cut", "Cut off by the border", 0,
+          {"query": "camera", "occluder": None, "cut": "right", "hidden": (0.25, 0.4)}),
 )
 
 

@@ -53,7 +53,7 @@ def sticker_workflow(assembly, scene: str) -> Drawing:
         "model": checkpoint.out(0), "clip": checkpoint.out(1), "vae": checkpoint.out(2),
         "segmenter": segmenter.out(0), "order_model": order.out(0), "image": image.out(0),
         "point": "", "words": "cat", "prompt": assembly.TEMPLATE, "negative": "",
-        "seed": seed.out(0), "steps": 50, "k": 20.0, "cfg": 3.5,
+        "seed": seed.out(0), "steps": 50, "k": 20.0, "cfg": 2.5,
         "mask_rule": assembly.RULES[0], "size": 128, "max_passes": 6, "context": 0.5,
     }
     picked = assembly.pick(draw, source)
