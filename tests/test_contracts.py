@@ -26,7 +26,7 @@ class Case:
 
 def stickers(model: str) -> Case:
     scene = make_scene(12, query="elephant", occluder="gift", background="plain", hidden=(0.2, 0.4))
-    return Case(Loaded()[model], image_of(scene), masks_of(scene), scene.words, "zebra")
+    return Case(Loaded()[model], image_of(scene), masks_of(scene), scene.words, "walrus")
 
 
 SEGMENTERS = {"stickers": lambda: stickers("segmenter")}

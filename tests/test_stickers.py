@@ -89,7 +89,7 @@ def test_masks_agree_with_each_other(seed):
         nearer = [scene.amodal(other) for other in range(index + 1, len(scene.layers))]
         over = np.any(nearer, axis=0) if nearer else np.zeros_like(taken, bool)
         assert np.array_equal(scene.modal(index), scene.amodal(index) & ~over)
-        assert scene.modal(index).any()
+        assert index < scene.query or scene.modal(index).any()  # what is behind may be hidden
         taken += scene.modal(index)
     assert taken.max() == 1  # no pixel shows two objects
 
@@ -177,7 +177,7 @@ def test_order_says_who_hides_whom(seed):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("query", "zebra"), ("occluder", "zebra"), ("background", "jungle"), ("cut", "up")],
+    [("query", "walrus"), ("occluder", "walrus"), ("background", "jungle"), ("cut", "up")],
 )
 def test_an_unknown_word_is_named(name, value):
     with pytest.raises(BadInput, match=f"{name}.*{value}.*use one of"):

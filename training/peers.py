@@ -11,6 +11,9 @@ import torch
 import torch.multiprocessing as multiprocessing
 
 
+PATIENCE = 300  # seconds; where a process has died, the others end with BrokenBarrierError
+
+
 class Peers:
     """`shares` of each batch; `rank` 0 leads: it saves, and says the rate and when to stop."""
 
@@ -20,7 +23,7 @@ class Peers:
         self.gradients = torch.zeros(count, size).share_memory_()
         self.flat = None  # made by each process for itself: what is pickled would be shared
         self.control = torch.zeros(2, dtype=torch.float64).share_memory_()
-        self.barrier = multiprocessing.get_context("spawn").Barrier(count)
+        self.barrier = multiprocessing.get_context("spawn").Barrier(count, timeout=PATIENCE)
 
     def agree(self, net: torch.nn.Module, rate: float, going: bool) -> tuple[float, bool]:
         """Gradients become the mean over the batch; returns the leader's rate and `going`."""
