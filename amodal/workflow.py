@@ -65,6 +65,7 @@ def fill(
 
     picture, mask: names in the host's input folder; the mask is white where the object is seen.
     point: "x,y" in pixels; words: the object's name; text: the prompt, with {label} for that name.
+    Where none of mask, point and words is given, the largest object is completed.
     """
     prompt = json.loads(json.dumps(prompt))
 
@@ -79,10 +80,8 @@ def fill(
             "_meta": {"title": "Given mask"},
         }
         put(*pick, "mask", ["given_mask", 0])
-    if point is not None:
-        put(*pick, "point", point)
-    if words is not None:
-        put(*pick, "words", words)
+    put(*pick, "point", point or "")  # what the file holds is about its own picture
+    put(*pick, "words", words or "")
     if text is not None:
         put("Prompt", ("StringReplace",), "string", text)
     if seed is not None:

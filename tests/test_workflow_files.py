@@ -106,6 +106,16 @@ def test_fill_leaves_the_template_alone_and_finds_a_lone_node_by_class():
     filled = workflow.fill(template, "new.png", point="3,4")
     assert template["1"]["inputs"]["image"] == "old.png"
     assert filled["1"]["inputs"]["image"] == "new.png"
-    assert filled["2"]["inputs"] == {"point": "3,4"}
+    assert filled["2"]["inputs"] == {"point": "3,4", "words": ""}
     with pytest.raises(BadInput, match="no node titled 'Seed'"):
         workflow.fill(template, "new.png", seed=1)
+
+
+def test_fill_forgets_which_object_the_file_names():
+    """Its words are about its own picture: another one's mask would be completed as that object."""
+    template = workflow.load(workflow.DEFAULT, dict)
+    pick = workflow.need(template, "Pick the object")
+    assert template[pick]["inputs"]["words"] == "cat"
+    for told in ({"mask": "m.png"}, {"point": "3,4"}, {}):
+        assert workflow.fill(template, "p.png", **told)[pick]["inputs"]["words"] == ""
+    assert workflow.fill(template, "p.png", words="dog")[pick]["inputs"]["words"] == "dog"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import torch
 import torch.multiprocessing as multiprocessing
 
-
 PATIENCE = 300  # seconds; where a process has died, the others end with BrokenBarrierError
 
 

@@ -28,8 +28,8 @@ def filled(client, tmp_path):
 
 
 @pytest.fixture
-def pig(filled):
-    return filled(0, query="pig", occluder="companion", hidden=(0.3, 0.45))
+def train(filled):
+    return filled(0, query="train", occluder="other", hidden=(0.25, 0.4))
 
 
 @pytest.fixture
@@ -49,13 +49,13 @@ def test_both_formats_of_the_shipped_workflow_are_one_graph(client):
         assert editor[name]["inputs"] == node["inputs"], name
 
 
-def test_completes_and_shows_each_pass(client, pig, tmp_path):
-    done = headless.complete(client, pig, tmp_path, {"seed": 1})
+def test_completes_and_shows_each_pass(client, train, tmp_path):
+    done = headless.complete(client, train, tmp_path, {"seed": 1})
     result = json.loads((tmp_path / "result.json").read_text())
     assert done.ok and result["status"] == "completed", result
     assert result["passes"] == len(done.passes) >= 1
     assert len(result["report"]) == result["passes"] + 1
-    assert result["report"][0].startswith("pass 1: hidden by basketball")
+    assert result["report"][0].startswith("pass 1: hidden by cup")
     completed = np.asarray(Image.open(tmp_path / "completed.png"))
     mask = np.asarray(Image.open(tmp_path / "amodal_mask.png").convert("L"))
     assert completed.shape[2] == 4 and completed.shape[:2] == mask.shape
