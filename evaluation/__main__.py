@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+from . import runner
 from .cells import CELLS, DOSES
 from .methods import METHODS
 from .runner import RULES, Task, state_of_code
@@ -48,22 +49,6 @@ def tasks(options) -> list[Task]:
     return found
 
 
-def work(queue, results, pictures: Path, state: str) -> None:
-    """One worker: takes tasks until there are none."""
-    import torch
-
-    from . import judge, runner
-
-    torch.set_num_threads(1)
-    runner.host()
-    judge.net()
-    for task in iter(queue.get, None):
-        try:
-            results.put(runner.run(task, pictures, state))
-        except Exception as error:  # the evaluation goes on without this scene
-            results.put({"failed": f"{task.name}: {type(error).__name__}: {error}"})
-
-
 def read(path: Path) -> list[dict]:
     """Records of earlier runs; a last line that was cut short is left out."""
     records = []
@@ -89,7 +74,7 @@ def evaluate(options) -> list[dict]:
         queue.put(task)
     words = (queue, results, options.out / "pictures", state)
     workers = [
-        context.Process(target=work, args=words, daemon=True) for _ in range(options.workers)
+        context.Process(target=runner.work, args=words, daemon=True) for _ in range(options.workers)
     ]
     for worker in workers:
         worker.start()

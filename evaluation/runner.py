@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from amodal import workflow
@@ -140,6 +141,18 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     if pictures is not None:
         keep_pictures(pictures / task.name, scene, completed, canvas)
     return record
+
+
+def work(queue, results, pictures: Path, state: str) -> None:
+    """A worker process: takes tasks from the queue until it is told None."""
+    torch.set_num_threads(1)
+    host()
+    judge.net()
+    for task in iter(queue.get, None):
+        try:
+            results.put(run(task, pictures, state))
+        except Exception as error:  # the evaluation goes on without this scene
+            results.put({"failed": f"{task.name}: {type(error).__name__}: {error}"})
 
 
 def about(scene) -> dict:
