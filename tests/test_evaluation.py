@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from amodal.stickers.catalog import CATALOG
-from evaluation import cells, figures, methods, report, runner, statistics
+from evaluation import cells, figures, methods, report, runner, statistics, tables
 
 
 @pytest.fixture(scope="module")
@@ -167,5 +167,5 @@ def test_paired_comparison_takes_the_scenes_both_have():
         for (method, hit), n in itertools.product((("without", 1), ("mixed", 0)), range(10))
         if not (method == "mixed" and n == 9)
     ]
-    found = report.compared(rows, "border", "without", "mixed")
+    found = tables.compared(rows, "border", "without", "mixed")
     assert found["n"] == 9 and found["gain"][0] == pytest.approx(1 / 9)

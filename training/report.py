@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from evaluation import report as evaluation
-from evaluation import runner
+from evaluation import runner, sheets
 from evaluation.cells import CELLS
 from evaluation.runner import Task
 
@@ -78,18 +77,18 @@ def complete(count: int, out: Path) -> None:
     for at, cell in zip(range(count), itertools.cycle(CELLS)):
         task = Task(cell, at // len(CELLS), "mixed", SEED)
         records.append(runner.run(task, out / "pictures"))
-        print(evaluation.line(records[-1]), flush=True)
+        print(sheets.line(records[-1]), flush=True)
         write(records, out)
     print(summary(records))
 
 
 def write(records: list[dict], out: Path) -> None:
     """The sheet and the figures so far: a run that is stopped leaves what it has."""
-    lines = [evaluation.line(record) for record in records]
+    lines = [sheets.line(record) for record in records]
     (out / "completions.txt").write_text("\n".join([summary(records), "", *lines]) + "\n")
-    names = [out / "pictures" / f"{evaluation.task_of(record).name}.webp" for record in records]
+    names = [out / "pictures" / f"{sheets.task_of(record).name}.webp" for record in records]
     strips = [(words, Image.open(name).convert("RGB")) for words, name in zip(lines, names)]
-    evaluation.draw_strips(strips, out / "completions.png", "Random scenes")
+    sheets.draw_strips(strips, out / "completions.png", "Random scenes")
 
 
 def summary(records: list[dict]) -> str:
