@@ -250,6 +250,7 @@ def finished(node, source, start, view, painted, inpaint) -> dict:
         mask=end.out(1),
         canvas=end.out(2),
         picture=source["image"],
+        edge=1.5,
     )
     return {
         "object": result.out(0),

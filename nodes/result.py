@@ -26,6 +26,10 @@ class TrimAndOverlay(io.ComfyNode):
                     "canvas", optional=True, tooltip="Where the original lies, from Loop End."
                 ),
                 io.Image.Input("picture", tooltip="The original picture."),
+                io.Float.Input(
+                    "edge", optional=True, default=1.5, min=0.0, max=64.0, step=0.1,
+                    tooltip="Pixels over which the cut-out's edge fades; 0 cuts it hard.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -50,7 +54,7 @@ class TrimAndOverlay(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, image, mask, picture, canvas=None):
+    def execute(cls, image, mask, picture, canvas=None, edge=1.5):
         image = shapes.one_image(image)
         picture = shapes.one_image(picture, "picture")
         mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
@@ -60,7 +64,7 @@ class TrimAndOverlay(io.ComfyNode):
                 "picture", f"is of {picture.shape[2]}x{picture.shape[1]} pixels, the original of "
                 f"{canvas.original[0]}x{canvas.original[1]}", "connect the picture it began with",
             )
-        made = results.result(image, mask, canvas, picture)
+        made = results.result(image, mask, canvas, picture, edge)
         offset = f"{made.x},{made.y}"
         return io.NodeOutput(
             made.object, made.trimmed, mask, made.overlay, made.x, made.y, offset

@@ -13,7 +13,7 @@ MASK[:, 5:15, 2:20] = 1
 
 
 def test_the_object_is_cut_out_with_straight_alpha():
-    made = result.result(IMAGE, MASK, CANVAS, PICTURE)
+    made = result.result(IMAGE, MASK, CANVAS, PICTURE, edge=0)
     assert made.object.shape == (1, 28, 36, 4)
     assert torch.equal(made.object[..., 3], MASK)
     assert torch.equal(made.object[..., :3][MASK > 0], IMAGE[MASK > 0])
@@ -21,19 +21,50 @@ def test_the_object_is_cut_out_with_straight_alpha():
 
 
 def test_trimmed_is_the_object_in_its_box():
-    made = result.result(IMAGE, MASK, CANVAS, PICTURE)
+    made = result.result(IMAGE, MASK, CANVAS, PICTURE, edge=0)
     assert torch.equal(made.trimmed, made.object[:, 5:15, 2:20])
     assert made.trimmed.untyped_storage().nbytes() == 10 * 18 * 4 * 4  # not a view of the canvas
 
 
+def test_a_soft_edge_keeps_the_mask_and_shows_no_background():
+    white = torch.where(MASK[..., None] > 0, 0.2, 1.0).expand(1, 28, 36, 3)
+    made = result.result(white, MASK, CANVAS, PICTURE, edge=1.5)
+    alpha = made.object[..., 3]
+    assert torch.equal(alpha > 0.5, MASK > 0)
+    assert ((alpha > 0) & (alpha < 1)).any()
+    assert torch.equal(alpha[:, 8:12, 5:17], torch.ones(1, 4, 12))
+    assert (made.object[..., :3][alpha > 0] == 0.2).all()
+    assert not made.object[alpha == 0].any()
+    rows, columns = (alpha[0] > 0).nonzero(as_tuple=True)
+    size = (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1)
+    assert made.trimmed.shape[1:3] == size
+    border = torch.zeros(1, 28, 36)
+    border[:, :, :9] = 1  # cut by the canvas: no soft edge there
+    assert (result.result(white, border, CANVAS, PICTURE).object[:, :, 0, 3] == 1).all()
+
+
+def test_a_line_too_thin_for_a_soft_edge_stays():
+    line = torch.zeros(1, 28, 36)
+    line[:, 10, 4:30] = 1
+    made = result.result(IMAGE, line, CANVAS, PICTURE, edge=3)
+    assert torch.equal(made.object[..., 3] > 0.5, line > 0)
+    assert torch.equal(made.object[..., :3][line > 0], IMAGE[line > 0])
+
+
 def test_the_overlay_shows_the_object_in_front_of_the_original():
-    made = result.result(IMAGE, MASK, CANVAS, PICTURE)
+    made = result.result(IMAGE, MASK, CANVAS, PICTURE, edge=0)
     assert (made.x, made.y) == (-6, -3)
     assert torch.equal(made.overlay[MASK > 0], IMAGE[MASK > 0])
     inner, free = made.overlay[:, 3:23, 6:36], MASK[:, 3:23, 6:36] == 0
     assert torch.equal(inner[free], PICTURE[free])
     around = made.overlay[:, :3][MASK[:, :3] == 0]
     assert bool((around == torch.tensor(result.PAPER)).all())
+    soft = result.result(IMAGE, MASK, CANVAS, PICTURE)
+    alpha = soft.object[..., 3:]
+    context = result.result(IMAGE, torch.zeros_like(MASK).index_fill_(1, torch.tensor(27), 1.0),
+                            CANVAS, PICTURE, edge=0).overlay
+    expected = context * (1 - alpha) + soft.object[..., :3] * alpha
+    assert torch.allclose(soft.overlay[:, :26], expected[:, :26], atol=1e-6)
 
 
 def test_the_inputs_are_left_as_they_were():

@@ -25,7 +25,7 @@ from .bank import BANK
 from .peers import Peers, start
 from .run import ROOT, STATE, WEIGHTS, Run, half
 
-WIDTHS = (64, 128, 192, 192)
+WIDTHS = (128, 128, 128, 128)
 HEAD = 32
 CONTEXT, TOKENS = 128, 32
 SIGMA_SCALE = 0.25
@@ -34,6 +34,7 @@ INSIDE = 4.0  # weight of the loss inside the mask
 LOG_SIGMA = 0.0  # mean of ln(sigma) in training
 EARLY = 0.4  # how often the noise level is one of those where the shape is decided:
 EARLY_FROM = 0.8  # any timestep from this sigma up is then as likely
+ENDS = ("conv_in", "conv_out", "table")  # what Muon leaves to AdamW
 DROP = 0.1  # how often the word is left out, for classifier-free guidance
 
 
@@ -136,7 +137,9 @@ def train(peers: Peers | None, minutes: float, until: str | None, rate: float, w
     net, rank = Model(), peers.rank if peers else 0
     if warm and not (STATE / "diffusion.pt").exists():
         take_shipped(net)
-    run = Run("diffusion", net, minutes=minutes, lr=rate, decay=0.998, until=until, peers=peers)
+    run = Run(
+        "diffusion", net, minutes=minutes, lr=rate, until=until, peers=peers, ends=ENDS
+    )
     if peers:
         torch.set_num_threads(1)
     torch.manual_seed(1000 * run.step + rank)
@@ -240,7 +243,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--until", help="HH:MM UTC, in place of minutes")
-    parser.add_argument("--rate", type=float, default=1e-3, help="the learning rate at first")
+    parser.add_argument("--rate", type=float, default=2e-3, help="the learning rate at first")
     parser.add_argument("--shares", help="22,10: two processes, and their shares of a batch")
     parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
     options = parser.parse_args()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from .muon import Muon, split
+
 ROOT = Path(__file__).parents[1]
 STATE = ROOT / ".training"
 WEIGHTS = ROOT / "weights"
@@ -22,7 +24,8 @@ class Run:
 
     The learning rate falls linearly to zero over `minutes` of training time, whatever the speed;
     time spent in earlier runs counts. `until`, HH:MM UTC, takes the place of `minutes`. `log`
-    collects (step, minutes, values) for the curves.
+    collects (step, minutes, values) for the curves. With `ends`, parts of the names of the first
+    and last layers, Muon trains the matrices between them, and AdamW the rest; else AdamW all.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Run:
         decay=0.998,
         until: str | None = None,
         peers=None,
+        ends: tuple[str, ...] | None = None,
     ):
         STATE.mkdir(exist_ok=True)
         self.path, self.name = STATE / f"{name}.pt", name
@@ -42,7 +46,10 @@ class Run:
         self.lock = only_one(name) if self.leads else None
         self.net, self.minutes, self.lr, self.decay = net, minutes, lr, decay
         self.ema = copy.deepcopy(net).requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.01, fused=True)
+        matrices, rest = ([], net.parameters()) if ends is None else split(net, ends)
+        self.optimizers = [torch.optim.AdamW(rest, lr=lr, weight_decay=0.01, fused=True)]
+        if matrices:
+            self.optimizers.append(Muon(matrices, lr, peers))
         self.step, self.spent, self.log = 0, 0.0, []
         if self.path.exists():
             self._load()
@@ -55,7 +62,8 @@ class Run:
         state = torch.load(self.path, weights_only=True)
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(kept)
         self.step, self.spent, self.log = state["step"], state["spent"], state["log"]
 
     @property
@@ -72,15 +80,16 @@ class Run:
         """One step down the gradient; returns the loss."""
         warm = min(1.0, (self.step + 1) / 100)
         rate = self.lr * warm * max(0.0, 1 - self.minute / self.minutes)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.net.zero_grad(set_to_none=True)
         loss.backward()
         if self.peers:
             rate, going = self.peers.agree(self.net, rate, self.going)
             self.stopped = not going
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
         self.step += 1
         self._average()
         value = float(loss.detach())
@@ -105,7 +114,7 @@ class Run:
         state = {
             "net": self.net.state_dict(),
             "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "spent": self.minute,
             "log": self.log,

@@ -1,0 +1,81 @@
+"""Muon: momentum whose matrices are orthogonalised before the step (Jordan et al., 2024).
+
+For a small network on few pictures it learns as much as AdamW in clearly fewer steps; the price is
+a Newton-Schulz iteration for each matrix, which peers share among them.
+"""
+
+from __future__ import annotations
+
+import torch
+
+MOMENTUM = 0.95
+ROOT_MEAN_SQUARE = 0.2  # of a step's entries over the rate, as AdamW's are: one rate suits both
+ITERATIONS = 5
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
+    """About U V^T for a matrix [m, n] = U S V^T, in bfloat16: singular values in 0.7 .. 1.2."""
+    a, b, c = COEFFICIENTS
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.bfloat16()
+    x = x.T if tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(ITERATIONS):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if tall else x
+
+
+def split(net: torch.nn.Module, ends: tuple[str, ...]) -> tuple[list, list]:
+    """(matrices, rest): Muon's parameters, and AdamW's: vectors, tables, first and last layer."""
+    matrices, rest = [], []
+    for name, parameter in net.named_parameters():
+        inner = parameter.ndim in (2, 4) and not any(end in name for end in ends)
+        (matrices if inner else rest).append(parameter)
+    return matrices, rest
+
+
+class Muon(torch.optim.Optimizer):
+    """Matrices [m, n] and convolutions [m, n, h, w] (as [m, n h w]); peers each take a part."""
+
+    def __init__(self, parameters, lr: float, peers=None):
+        super().__init__(parameters, {"lr": lr})
+        self.matrices = self.param_groups[0]["params"]
+        self.peers, self.rank = peers, peers.rank if peers else 0
+        self.owners = shared_out(self.matrices, peers.count if peers else 1)
+
+    @torch.no_grad()
+    def step(self):
+        rate = self.param_groups[0]["lr"]
+        sizes = [matrix.numel() for matrix in self.matrices]
+        if self.peers:
+            updates = self.peers.board[: sum(sizes)].split(sizes)
+        else:
+            updates = [None] * len(sizes)
+        for at, (matrix, owner) in enumerate(zip(self.matrices, self.owners)):
+            momentum = self.state[matrix].setdefault("momentum", torch.zeros_like(matrix))
+            momentum.lerp_(matrix.grad, 1 - MOMENTUM)
+            if owner != self.rank:
+                continue
+            ahead = matrix.grad.lerp(momentum, MOMENTUM)
+            update = orthogonal(ahead.flatten(1)).flatten()
+            if self.peers:
+                updates[at].copy_(update)
+            else:
+                updates[at] = update
+        if self.peers:
+            self.peers.barrier.wait()
+        for matrix, update in zip(self.matrices, updates):
+            scale = ROOT_MEAN_SQUARE * max(matrix.shape[0], matrix[0].numel()) ** 0.5
+            matrix.add_(update.view_as(matrix).to(matrix.dtype), alpha=-rate * scale)
+
+
+def shared_out(matrices, count: int) -> list[int]:
+    """Who orthogonalises which: the dearest first, each to whoever has least to do."""
+    costs = [m.numel() * min(m.shape[0], m[0].numel()) for m in matrices]
+    owners, load = [0] * len(matrices), [0.0] * count
+    for at in sorted(range(len(costs)), key=lambda at: -costs[at]):
+        owners[at] = load.index(min(load))
+        load[owners[at]] += costs[at]
+    return owners
