@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from training.muon import Muon, orthogonal, shared_out, split
 from training.peers import Peers, start
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +28,48 @@ def lone_step(peers, out):
     peers.barrier.wait()
 
 
-def test_peers_agree_on_the_weighted_mean_and_the_leaders_word():
+def some_net() -> torch.nn.Module:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(8, 16, 3), torch.nn.Linear(16, 40))
+    for p in net.parameters():
+        p.grad = torch.randn_like(p)
+    return net
+
+
+def muon_steps(peers, out):
+    """Three steps of Muon on one gradient; every rank writes the weights it ends with."""
+    net = some_net()
+    muon = Muon(split(net, ())[0], 0.1, peers)
+    for _ in range(3):
+        muon.step()
+        if peers:
+            peers.barrier.wait()
+    out[peers.rank if peers else 0] = torch.cat([p.flatten() for p in net.parameters()]).detach()
+    if peers:
+        peers.barrier.wait()
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one():
+    for shape in ((64, 64), (32, 200), (200, 32)):
+        values = torch.linalg.svdvals(orthogonal(torch.randn(shape)).float())
+        assert values.quantile(0.05) > 0.6 and values.max() < 1.4, shape  # all but the faintest
+
+
+def test_muon_takes_the_inner_matrices_and_shares_them_out_by_their_cost():
+    net = torch.nn.ModuleDict({
+        "conv_in": torch.nn.Conv2d(3, 8, 3), "mid": torch.nn.Conv2d(8, 8, 3),
+        "norm": torch.nn.GroupNorm(2, 8), "head": torch.nn.Linear(8, 2),
+    })
+    matrices, rest = split(net, ("conv_in", "head"))
+    assert [id(p) for p in matrices] == [id(net["mid"].weight)]
+    assert len(rest) == len(list(net.parameters())) - 1
+    sizes = [torch.empty(n, n) for n in (10, 30, 30, 10, 40)]
+    owners = shared_out(sizes, 2)
+    load = [sum(s.numel() * len(s) for s, o in zip(sizes, owners) if o == r) for r in (0, 1)]
+    assert max(load) == 40**3 and set(owners) == {0, 1}
+
+
+def test_peers_agree_on_the_mean_and_the_leaders_word_and_share_muons_work():
     """In a process of its own: the host's modules are not for the peers it starts."""
     run = subprocess.run(
         [sys.executable, __file__], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -41,3 +83,9 @@ if __name__ == "__main__":
     start(Peers([3, 1], 300 * 301), lone_step, out)
     expected = torch.tensor([[2.5 + n, 0.5, 1.0, 1.0] for n in range(5)])
     assert torch.equal(out[0], expected) and torch.equal(out[1], expected), out
+
+    size = sum(p.numel() for p in some_net().parameters())
+    alone, shared = torch.zeros(1, size), torch.zeros(2, size).share_memory_()
+    muon_steps(None, alone)
+    start(Peers([1, 1], size), muon_steps, shared)
+    assert torch.equal(shared[0], shared[1]) and torch.equal(shared[0], alone[0])

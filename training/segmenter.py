@@ -1,8 +1,8 @@
 """Train the sticker world's segmenter.
 
-    python -m training.segmenter --minutes 30
+    python -m training.segmenter --minutes 12 --shares 8,8
 
-A quarter of the pictures go through the autoencoder first: results of diffusion look like that.
+Half of the pictures go through the autoencoder first: results of diffusion look like that.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from amodal.stickers.catalog import WORDS
 from amodal.stickers.segmenter import SegmenterNet
 
 from . import pool
+from .peers import Peers, start
 from .run import WEIGHTS, Run, half
 
-BATCH = 12
+BATCH = 16
+ENDS = ("stem", "head")  # what Muon leaves to AdamW
 
 
-def batches(data: dict, seed: int):
+def batches(data: dict, size: int, seed: tuple[int, ...]):
     """Pictures [B, 3, S, S] float 0..1 and the class of each pixel [B, S, S]; 0 is background."""
-    rng = np.random.default_rng([seed, 99])
+    rng = np.random.default_rng([*seed, 99])
     while True:
-        at = rng.integers(0, len(data["words"]), BATCH)
-        soft = rng.random(BATCH) < 0.5
+        at = rng.integers(0, len(data["words"]), size)
+        soft = rng.random(size) < 0.5
         pictures = np.stack([data["soft" if s else "image"][i] for i, s in zip(at, soft)])
         classes = np.stack([class_map(data, i) for i in at])
         pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
@@ -50,12 +52,12 @@ def class_map(data: dict, at: int) -> np.ndarray:
     return classes
 
 
-def fit(name: str, net: SegmenterNet, minutes: float, data: dict) -> Run:
+def fit(name: str, net: SegmenterNet, minutes: float, data: dict, peers=None) -> Run:
     """Train a net on a pool's pictures; the run holds it and its averaged weights."""
-    torch.manual_seed(0)
-    run = Run(name, net, minutes=minutes, lr=3e-3, decay=0.99)
-    hits, rng = [], np.random.default_rng(run.step)
-    for pictures, classes in batches(data, run.step + 1):
+    rank, size = (peers.rank, peers.shares[peers.rank]) if peers else (0, BATCH)
+    run = Run(name, net, minutes=minutes, lr=2e-3, decay=0.99, peers=peers, ends=ENDS)
+    hits, rng = [], np.random.default_rng([run.step, rank])
+    for pictures, classes in batches(data, size, (run.step + 1, rank)):
         if not run.going:
             break
         net.train()
@@ -67,10 +69,23 @@ def fit(name: str, net: SegmenterNet, minutes: float, data: dict) -> Run:
         best = logits.argmax(1)
         object_pixels = classes > 0
         hits.append(float((best == classes)[object_pixels].float().mean()))
-        if run.step % 100 == 0:
+        if run.leads and run.step % 100 == 0:
             run.note(right=round(float(np.mean(hits[-100:])), 4))
-    run.save()
+    if run.leads:
+        run.save()
     return run
+
+
+def train(peers: Peers | None, minutes: float, warm: bool):
+    torch.manual_seed(0)
+    if peers:
+        torch.set_num_threads(1)
+    net = SegmenterNet()
+    if warm:
+        take_shipped(net)
+    run = fit("segmenter", net, minutes, pool.load(), peers)
+    if run.leads:
+        export(run, WEIGHTS / "stickers_segmenter.safetensors")
 
 
 def take_shipped(net: SegmenterNet) -> None:
@@ -101,9 +116,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
+    parser.add_argument("--shares", help="8,8: two processes, and their shares of a batch")
     options = parser.parse_args()
-    net = SegmenterNet()
-    if options.warm:
-        take_shipped(net)
-    trained = fit("segmenter", net, options.minutes, pool.load())
-    export(trained, WEIGHTS / "stickers_segmenter.safetensors")
+    if options.shares:
+        size = sum(p.numel() for p in SegmenterNet().parameters())
+        shares = [int(share) for share in options.shares.split(",")]
+        start(Peers(shares, size), train, options.minutes, options.warm)
+    else:
+        train(None, options.minutes, options.warm)
