@@ -15,7 +15,7 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """About U V^T for a matrix [m, n] = U S V^T, in bfloat16: most singular values in 0.7 .. 1.2."""
+    """About U V^T for a matrix [m, n] = U S V^T, in bfloat16; singular values about 0.7 to 1.2."""
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.bfloat16()
