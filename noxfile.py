@@ -4,6 +4,7 @@ All run in one environment, `.host/` (see tools/make_host.py), made by whichever
 """
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,14 +16,23 @@ nox.needs_version = ">=2023.4"
 ROOT = Path(__file__).parent
 
 
-def in_host(session, *words):
-    """Runs the environment's Python with these words, from the project's folder."""
+def in_host(session, *words, keep_status=False):
+    """Runs the environment's Python with these words, from the project's folder.
+
+    keep_status: end with the exit status of that Python, where nox would make any failure a 1.
+    """
     sys.path.insert(0, str(ROOT))
     from tools import make_host
 
     python = make_host.make(make_host.host.HOME)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve small machines
-    session.run(str(python), *words, *session.posargs, external=True)
+    command = [str(python), *words, *session.posargs]
+    if keep_status:
+        status = subprocess.run(command).returncode
+        if status:
+            sys.exit(status)
+    else:
+        session.run(*command, external=True)
 
 
 @nox.session
@@ -40,7 +50,7 @@ def demo(session):
 @nox.session
 def run(session):
     """Completes an object of your picture: nox -s run -- complete PICTURE --out DIR."""
-    in_host(session, "-m", "amodal")
+    in_host(session, "-m", "amodal", keep_status=True)
 
 
 @nox.session

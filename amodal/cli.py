@@ -30,6 +30,8 @@ def main(words: list[str] | None = None) -> int:
     except RunError as error:
         at = f"failed at {error.node}: " if error.node else ""
         return stop(BAD_INPUT if error.is_bad_input else NOT_COMPLETED, f"{at}{error}")
+    except OSError as error:
+        return stop(BAD_INPUT, f"{error}. Remedy: check that path, and that it may be used")
     except KeyboardInterrupt:
         return stop(NOT_COMPLETED, "Cancelled")
 
@@ -66,7 +68,10 @@ def parser() -> argparse.ArgumentParser:
 
 def complete(options) -> int:
     check(options)
+    options.out.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
+        if not options.server:
+            print("Starting ComfyUI ...", flush=True)
         url = options.server or stack.enter_context(host.Host()).url
         client = Client(url)
         template = workflow.load(options.workflow, lambda: client.get("/object_info"))
@@ -93,9 +98,10 @@ def complete(options) -> int:
 def check(options) -> None:
     """Raises BadInput for what can be seen before a host is started."""
     for name in ("picture", "mask"):
-        path = getattr(options, name)
-        if path is not None and not path.is_file():
-            raise BadInput(name, f"{path} is not a file", "check the path")
+        if getattr(options, name) is not None:
+            check_picture(name, getattr(options, name))
+    if not options.workflow.is_file():
+        raise BadInput("workflow", f"{options.workflow} cannot be read", "check the path")
     if options.count < 1:
         raise BadInput("count", f"is {options.count}", "give 1 or more")
     if options.seed < 0:
@@ -104,6 +110,18 @@ def check(options) -> None:
         parts = options.point.split(",")
         if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
             raise BadInput("point", f"is '{options.point}'", "give it as X,Y in pixels")
+
+
+def check_picture(name: str, path: Path) -> None:
+    from PIL import Image, UnidentifiedImageError
+
+    if not path.is_file():
+        raise BadInput(name, f"{path} is not a file", "check the path")
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise BadInput(name, f"{path} is no picture ({error})", "save it as PNG or JPEG") from None
 
 
 def serve(options) -> int:

@@ -5,6 +5,8 @@ Plain HTTP and a websocket; nothing of the host is imported.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import time
 import urllib.error
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+INPUTS = "amodal"  # the folder in the host's input folder where pictures are sent
 QUIET_FOR = 600.0  # seconds without a word from the host after which a run is given up
 
 
@@ -82,17 +85,26 @@ class Client:
         reply = self.read(path, json.dumps(data).encode(), "application/json")
         return json.loads(reply) if reply.strip() else {}
 
-    def upload(self, picture: Path, name: str | None = None) -> str:
-        """Sends a picture to the host's input folder; the name LoadImage knows it by there."""
-        boundary = uuid.uuid4().hex
-        name = name or f"{uuid.uuid4().hex[:8]}_{picture.name}"
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
+    def upload(self, picture: Path) -> str:
+        """Sends a picture to the host's input folder; the name LoadImage knows it by there.
+
+        It lies in a folder of its own under a name made of its content: the same picture is there
+        only once, however often it is sent.
+        """
+        content, boundary = picture.read_bytes(), uuid.uuid4().hex
+        name = f"{hashlib.sha256(content).hexdigest()[:12]}_{picture.name}"
+        fields = "".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
+            for key, value in (("subfolder", INPUTS), ("overwrite", "true"))
         )
-        body = head.encode() + picture.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+        head = (
+            f'{fields}--{boundary}\r\nContent-Disposition: form-data; name="image"; '
+            f'filename="{name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+        )
+        body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
         kind = f"multipart/form-data; boundary={boundary}"
-        return json.loads(self.read("/upload/image", body, kind))["name"]
+        sent = json.loads(self.read("/upload/image", body, kind))
+        return "/".join(filter(None, (sent.get("subfolder"), sent["name"])))
 
     def fetch(self, image: dict, place: Path) -> Path:
         """Stores a picture that a node showed at `place`."""
@@ -138,7 +150,8 @@ class Client:
         except RunError:
             raise
         except BaseException:
-            self.cancel(run.prompt_id)
+            with contextlib.suppress(RunError):  # the host may be gone as well
+                self.cancel(run.prompt_id)
             raise
         run.total = time.monotonic() - started
         return run

@@ -47,6 +47,7 @@ def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None
     shown = {name: workflow.need(prompt, title) for name, title in TITLES.items()}
     told = {name: workflow.titled(prompt, title) for name, title in TEXTS.items()}
     body = {name: workflow.titled(prompt, title) for name, title in IN_BODY.items()}
+    clear(out)
     run = client.run(prompt, progress)
     out.mkdir(parents=True, exist_ok=True)
     files = {}
@@ -64,6 +65,13 @@ def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None
     result["files"] = sorted([*files, *(path.name for paths in series.values() for path in paths)])
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return Completion(result, files, series["pass"], series["hides"])
+
+
+def clear(out: Path) -> None:
+    """Removes what an earlier completion left in the folder, lest it be taken for this one's."""
+    series = [path for name in IN_BODY for path in out.glob(f"{name}_[0-9]*.png")]
+    for path in (out / "result.json", *(out / name for name in TITLES), *series):
+        path.unlink(missing_ok=True)
 
 
 def summary(run: Run, prompt: dict, told: dict) -> dict:

@@ -134,6 +134,7 @@ class Host:
             return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 env=environment, cwd=self.base, preexec_fn=ask_to_die_with_us(),
+                start_new_session=True,  # Ctrl+C is for us alone; we end the host
             )
 
     def _wait_until_ready(self) -> None:

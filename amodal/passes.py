@@ -62,11 +62,16 @@ def reason(names: list[str], sides: list[str]) -> str:
     return "; ".join(parts) or "nothing hides the object"
 
 
-def outcome(number: int, occluded: bool, change: float, cap: int) -> str | None:
+def outcome(
+    number: int, occluded: bool, change: float, cap: int, found: bool = True
+) -> str | None:
     """The status with which the loop stops before pass `number`, or None to go on.
 
-    `change` is the last pass' `mask_change` (1 in the first pass), `cap` the most passes allowed.
+    `change` is the last pass' `mask_change` (1 in the first pass), `cap` the most passes allowed;
+    `found` says whether the segmenter found the object again in what the last pass painted.
     """
+    if number > 1 and not found:
+        return "not found again"
     if not occluded:
         return "nothing to complete" if number == 1 else "completed"
     if number > 1 and change < UNCHANGED:

@@ -4,6 +4,7 @@ import torch
 
 from . import masks as algebra
 
+KEPT = "kept the visible part"  # how the words begin where the segmenter is not believed
 SMALL_HOLE = 0.03  # enclosed holes below this fraction of the object are filled
 
 
@@ -18,13 +19,13 @@ def amodal_mask(
     do not hang together with it; nothing else can change, and the visible object never shrinks.
     """
     if not segment.any():
-        return modal, "kept the visible part: the segmenter found nothing"
+        return modal, f"{KEPT}: the segmenter found nothing"
     outside = 1 - inpaint
     agreement = algebra.iou(segment * outside, modal * outside)
     comparable = bool((modal * outside).any())
     if comparable and agreement < floor:
         return modal, (
-            f"kept the visible part: what the segmenter found agrees with it by an IoU of "
+            f"{KEPT}: what the segmenter found agrees with it by an IoU of "
             f"{agreement:.2f} only, less than {floor:.2f}"
         )
     bridge = max(1, round(max(modal.shape) / 128))

@@ -243,6 +243,7 @@ def finished(node, source, start, view, painted, inpaint) -> dict:
         mask=pasted.out(1),
         canvas=pasted.out(2),
         max_passes=source["max_passes"],
+        found=amodal.out(2),
     )
     result = node(
         "AmodalTrimAndOverlay",

@@ -7,7 +7,6 @@ whatever hangs on Check Occlusion's mask is skipped. `cloning` draws the graph o
 import json
 import time
 
-import torch
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 
@@ -15,7 +14,7 @@ from ..amodal import passes, shapes
 from ..amodal.errors import BadInput
 from ..amodal.payloads import Crop, LoopHandle
 from . import types
-from .cloning import CARRIED, next_pass
+from .cloning import next_pass
 from .common import LOOP_CATEGORY, names_itself
 
 
@@ -91,7 +90,8 @@ class LoopEnd(io.ComfyNode):
             display_name="Loop End (Amodal)",
             category=LOOP_CATEGORY,
             description="Starts the next pass, or stops: when nothing hides the object, when the "
-            "mask no longer changes, or at the cap. The status says which.",
+            "mask no longer changes, when the object is not found again, or at the cap. The status "
+            "says which.",
             inputs=[
                 types.Loop.Input("loop", tooltip="From Loop Start."),
                 io.Boolean.Input(
@@ -116,6 +116,14 @@ class LoopEnd(io.ComfyNode):
                     optional=True,
                     tooltip="The passes before this one. Leave open; the loop fills it in.",
                 ),
+                io.Boolean.Input(
+                    "found",
+                    default=True,
+                    force_input=True,
+                    optional=True,
+                    lazy=True,
+                    tooltip="From Segment Object: was the object found again in what was painted?",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -130,7 +138,8 @@ class LoopEnd(io.ComfyNode):
                 io.String.Output(
                     "status",
                     display_name="status",
-                    tooltip="completed, nothing to complete, unchanged, or stopped at cap.",
+                    tooltip="completed, nothing to complete, unchanged, not found again, or "
+                    "stopped at cap.",
                 ),
                 io.Int.Output(
                     "passes", display_name="passes", tooltip="How many passes painted something."
@@ -145,21 +154,23 @@ class LoopEnd(io.ComfyNode):
 
     @classmethod
     def check_lazy_status(
-        cls, loop, occluded, reason, image=None, mask=None, canvas=None, max_passes=6, so_far="[]"
+        cls, loop, occluded, reason, image=None, mask=None, canvas=None, max_passes=6, so_far="[]",
+        found=True,
     ):
-        if passes.outcome(loop.number, occluded, last_change(so_far), max_passes):
+        if ending(loop, occluded, max_passes, so_far):
             return []
-        given = {"image": image, "mask": mask, "canvas": canvas}
-        return [name for name in CARRIED if given[name] is None]
+        given = {"image": image, "mask": mask, "canvas": canvas, "found": found}
+        return [name for name, value in given.items() if value is None]
 
     @classmethod
     @names_itself
     def execute(
-        cls, loop, occluded, reason, image=None, mask=None, canvas=None, max_passes=6, so_far="[]"
+        cls, loop, occluded, reason, image=None, mask=None, canvas=None, max_passes=6, so_far="[]",
+        found=True,
     ):
         refuse_lists()
         history = json.loads(so_far)
-        status = passes.outcome(loop.number, occluded, last_change(so_far), max_passes)
+        status = ending(loop, occluded, max_passes, so_far)
         if status:
             tail = f"{status}: {reason}"
             return io.NodeOutput(
@@ -170,13 +181,15 @@ class LoopEnd(io.ComfyNode):
                 loop.number - 1,
                 "\n".join([*map(line_of, history), tail]),
             )
+        mask = shapes.one_mask(mask, canvas.canvas[::-1], "mask")
         shift = tuple(a - b for a, b in zip(canvas.offset, loop.canvas.offset))
         history.append(
             {
                 "pass": loop.number,
                 "reason": reason,
-                "change": round(passes.mask_change(loop.mask, torch.as_tensor(mask), shift), 4),
+                "change": round(passes.mask_change(loop.mask, mask, shift), 4),
                 "seconds": seconds_since(loop),
+                "found": bool(found),
             }
         )
         graph = next_pass(
@@ -210,14 +223,16 @@ def seconds_since(loop: LoopHandle) -> float | None:
     return round(time.monotonic() - loop.began, 2) if loop.prompt == prompt_id() else None
 
 
-def last_change(so_far: str) -> float:
-    history = json.loads(so_far)
-    return history[-1]["change"] if history else 1.0
+def ending(loop: LoopHandle, occluded: bool, cap: int, so_far: str) -> str | None:
+    """The status with which the loop stops before this pass, or None."""
+    last = (json.loads(so_far) or [{"change": 1.0, "found": True}])[-1]
+    return passes.outcome(loop.number, occluded, last["change"], cap, last["found"])
 
 
 def line_of(entry: dict) -> str:
     took = "cached" if entry["seconds"] is None else f"{entry['seconds']:.1f} s"
-    return f"pass {entry['pass']}: {entry['reason']}; mask changed {entry['change']:.1%}; {took}"
+    change = f"mask changed {entry['change']:.1%}" if entry["found"] else "object not found again"
+    return f"pass {entry['pass']}: {entry['reason']}; {change}; {took}"
 
 
 NODES = [LoopStart, LoopEnd]

@@ -85,6 +85,15 @@ class Completion(io.ComfyNode):
                 io.Int.Input(
                     "max_passes", default=6, min=1, max=100, tooltip="Stop after so many passes."
                 ),
+                io.Float.Input(
+                    "context",
+                    optional=True,
+                    default=0.3,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="What is shown around the object, as a fraction of its larger side.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -109,7 +118,7 @@ class Completion(io.ComfyNode):
                     "status",
                     display_name="status",
                     is_output_list=True,
-                    tooltip="completed, nothing to complete, unchanged, ...",
+                    tooltip="completed, nothing to complete, unchanged, not found again, ...",
                 ),
                 io.Int.Output(
                     "passes",

@@ -35,6 +35,10 @@ class SegmentObject(io.ComfyNode):
                 io.String.Output(
                     display_name="status", tooltip="segmented, or: kept the visible part, and why."
                 ),
+                io.Boolean.Output(
+                    display_name="found",
+                    tooltip="Whether the segmenter found the object again. To Loop End.",
+                ),
             ],
         )
 
@@ -48,7 +52,7 @@ class SegmentObject(io.ComfyNode):
         found = segmenter.segment(image[0], prior=modal[0], label=label or None)
         found = shapes.one_mask(found, size, "segmenter")
         amodal, status = segmentation.amodal_mask(found[0], modal[0], inpaint[0], floor)
-        return io.NodeOutput(amodal[None], status)
+        return io.NodeOutput(amodal[None], status, not status.startswith(segmentation.KEPT))
 
 
 NODES = [SegmentObject]

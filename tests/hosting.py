@@ -174,6 +174,21 @@ class TestValue:
         return (VALUES[name],)
 
 
+class TestList:
+    """The same value twice, as a list."""
+
+    RETURN_TYPES, OUTPUT_IS_LIST = (Anything("*"),), (True,)
+    FUNCTION, CATEGORY = "give", "test"
+    __test__ = False
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"value": (Anything("*"), {})}}
+
+    def give(self, value):
+        return ([value, value],)
+
+
 class TestKeep:
     """Keeps a value under a name. Linked to a Loop End's output by `after`, it is no part of the
     loop's body, which would clone it into every pass."""
@@ -198,7 +213,7 @@ class TestKeep:
 
 
 def add_test_nodes(classes: dict) -> None:
-    classes |= {"TestValue": TestValue, "TestKeep": TestKeep}
+    classes |= {"TestValue": TestValue, "TestList": TestList, "TestKeep": TestKeep}
 
 
 def start(comfy: Path) -> None:

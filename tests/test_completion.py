@@ -94,7 +94,7 @@ def test_the_object_grows_into_what_was_hidden(host, scene):
     assert within_picture(values, mask)[visible].all()
     assert mask.sum() > visible.sum()
     assert values["object"].shape == (1, *mask.shape, 4)
-    assert torch.equal(values["object"][..., 3], (values["mask"] > 0.5).float())
+    assert torch.equal(values["object"][..., 3] > 0.5, values["mask"] > 0.5)
 
 
 def test_visible_pixels_stay_equal_to_the_bit(host, scene):
@@ -159,15 +159,15 @@ def test_an_object_cut_by_the_border_grows_beyond_it(host, side):
 def one_node(scene, images=1, **settings) -> Graph:
     graph = Graph()
     checkpoint = graph.add("AmodalStickerCheckpoint")
-    picture = torch.from_numpy(scene.image.copy())[None].float()
+    picture = torch.from_numpy((scene.image * 255).round().astype(np.uint8))[None].float() / 255
     batch = torch.cat([picture, *[picture.flip(2)] * (images - 1)])
     made = graph.add(
         "AmodalCompletion", "one", model=checkpoint, clip=checkpoint[1], vae=checkpoint[2],
         segmenter=graph.add("AmodalStickerSegmenter"), order_model=graph.add("AmodalStickerOrder"),
         image=graph.value(f"pictures {images}", batch), words=scene.word, point="", negative="",
-        prompt="a photo of a {label}", k=4.0, steps=STEPS, cfg=3.5, size=128, max_passes=2,
+        prompt="a photo of a {label}", k=4.0, steps=STEPS, size=128,
         mask_rule=settings.pop("mask_rule", "known background"),
-        **{"seed": 1, "count": 1, **settings},
+        **{"seed": 1, "count": 1, "cfg": 3.5, "max_passes": 2, **settings},
     )
     for name, slot in (("object", 0), ("mask", 1), ("status", 3), ("passes", 4)):
         graph.add("TestCollect", name=name, value=made[slot])
@@ -204,6 +204,16 @@ def test_the_one_node_completes(collecting, scene, rule):
     assert len(values["object"]) == 1
     assert values["object"][0].shape[-1] == 4
     assert values["passes"][0] >= 1
+
+
+def test_the_one_node_gives_the_workflows_result(collecting, scene):
+    workflow = collecting.run(prompt_for(scene)).values
+    VALUES["seen"] = torch.from_numpy(scene.modal().copy())[None].float()
+    graph = one_node(scene, cfg=2.5, max_passes=6, context=0.5)
+    graph.prompt["one"]["inputs"]["mask"] = graph.value("seen", VALUES["seen"]).first
+    values = collecting.run(graph).values
+    assert values["status"][0] == workflow["status"] and values["passes"][0] >= 1
+    assert torch.equal(values["object"][0], workflow["object"])
 
 
 def test_one_loop_for_each_picture_and_seed(collecting, scene):

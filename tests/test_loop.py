@@ -166,15 +166,52 @@ def test_an_unconnected_end_is_refused(host):
     assert host.run(growing_loop()).values["passes"] == 3  # the host lives on
 
 
-def test_an_error_in_a_later_pass_names_its_node(host):
-    """The clone's error is reported on the node the user sees."""
+def test_an_error_in_a_later_pass_names_its_node_and_is_shown_on_loop_end(host):
+    """Pass 1 works; in pass 2 the clone of one node finds its mask empty. The host shows what goes
+    wrong in an expansion on the node that expanded; the message names the node at fault."""
     graph = growing_loop()
-    bad = graph.add("AmodalSelectClusters", "bad", clusters=["joined", 0], mask=["joined", 0],
+    bad = graph.add("AmodalSelectClusters", "bad", clusters=["joined", 0], mask=["rest", 0],
                     inpaint=["check", 0], overlap=0.2)
-    graph.prompt["end"]["inputs"]["mask"] = bad.first
-    graph.prompt["joined"]["inputs"]["operation"] = "subtract"  # empties the mask in pass 1
-    graph.prompt["painted"]["inputs"]["operation"] = "add"
-    with pytest.raises(Failed) as caught:
+    begun = graph.value("begun", square(24))
+    graph.add("MaskComposite", "rest", destination=begun, source=["start", 2], x=0, y=0,
+              operation="subtract")  # 24 less 16 in pass 1, nothing once the object has 24
+    graph.prompt["end"]["inputs"]["mask"] = graph.add(
+        "MaskComposite", "sum", destination=["joined", 0], source=bad.first, x=0, y=0,
+        operation="add",
+    ).first
+    with pytest.raises(Failed, match="Select Clusters .*'mask' is empty. Remedy") as caught:
         host.run(graph)
-    assert caught.value.details["node_id"] in ("bad", "end", "start", "check")
-    assert "Remedy" in str(caught.value)
+    assert caught.value.details["node_id"] == "end"
+    ran = [data["node"] for event, data in host.server.events if event == "executing"]
+    assert len([node for node in ran if node and node.split(".")[-1] == "sum"]) == 1
+
+
+def test_a_list_of_pictures_is_refused_with_the_remedy(host):
+    graph = growing_loop()
+    graph.prompt["end"]["inputs"]["image"] = graph.add("TestList", value=["start", 1]).first
+    with pytest.raises(Failed, match=r"'image' is a list of several.*Amodal Completion"):
+        host.run(graph)
+    assert host.run(growing_loop()).values["passes"] == 3
+
+
+def test_it_stops_where_the_object_is_not_found_again(host):
+    graph = growing_loop()
+    graph.prompt["end"]["inputs"]["found"] = graph.add("PrimitiveBoolean", value=False).first
+    run = host.run(graph)
+    assert run.values["status"] == "not found again" and run.values["passes"] == 1
+    assert "object not found again" in run.values["report"].splitlines()[0]
+
+
+def test_what_was_found_is_not_asked_for_where_nothing_is_painted(host):
+    graph = growing_loop(target=16)
+    lazy = graph.add("TestValue", name="never given")  # would raise
+    graph.prompt["end"]["inputs"]["found"] = lazy.first
+    assert host.run(graph).values["status"] == "nothing to complete"
+
+
+def test_a_flat_mask_of_another_size_is_brought_to_the_canvas(host):
+    graph = growing_loop()
+    graph.prompt["end"]["inputs"]["mask"] = graph.value("small", torch.ones(10, 10)).first
+    values = host.run(graph).values
+    assert (values["status"], values["passes"]) == ("completed", 1)
+    assert torch.equal(values["mask"], torch.ones(1, SIZE, SIZE))

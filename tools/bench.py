@@ -201,7 +201,7 @@ def loop_overhead(hosting, host, clock: Clock, rounds: int) -> list[tuple[str, s
 
 def keep_painting(prompt: dict):
     """Half of the crop stays an occluder for ever, and each pass' mask is eroded a little, so that
-    neither "free" nor "unchanged" ends the loop."""
+    neither "free" nor "unchanged" ends the loop; whether the object is found is not asked."""
     ids = {node["class_type"]: key for key, node in prompt.items()}
     prompt["half"] = {
         "class_type": "SolidMask", "inputs": {"value": 1.0, "width": 128, "height": 128}
@@ -211,7 +211,7 @@ def keep_painting(prompt: dict):
         "inputs": {"mask": [ids["AmodalPasteBack"], 1], "expand": -2, "tapered_corners": False},
     }
     prompt[ids["AmodalCheckOcclusion"]]["inputs"]["occluders"] = ["half", 0]
-    prompt[ids["AmodalLoopEnd"]]["inputs"]["mask"] = ["worn", 0]
+    prompt[ids["AmodalLoopEnd"]]["inputs"] |= {"mask": ["worn", 0], "found": True}
 
 
 def held_tensors(host, clock: Clock) -> list[tuple[str, str]]:

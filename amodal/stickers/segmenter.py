@@ -11,6 +11,7 @@ from ..payloads import Objects
 from .catalog import WORDS, known_words
 
 SIDE = 128  # pictures are brought to this larger side
+FAINT = 0.05  # classes that are nowhere as likely as this are left out
 SMALLEST = 0.002  # parts smaller than this fraction of the picture are specks
 
 
@@ -52,21 +53,27 @@ class StickerSegmenter:
         self.net = net
 
     @torch.inference_mode()
-    def probabilities(self, image: torch.Tensor) -> torch.Tensor:
-        """[words + 1, H, W] for an image [H, W, 3]."""
+    def probabilities(self, image: torch.Tensor) -> dict[int, torch.Tensor]:
+        """The chance [H, W] of each class that is likely anywhere, for an image [H, W, 3].
+
+        0 is the background; it is always there. The others are far fewer than all the classes,
+        which at the size of a photograph would take gigabytes.
+        """
         height, width = image.shape[:2]
         device = next(self.net.parameters()).device
         picture = image[..., :3].permute(2, 0, 1)[None].to(device, torch.float32)
         factor = SIDE / max(height, width)
         size = [max(32, round(length * factor / 32) * 32) for length in (height, width)]
         small = F.interpolate(picture, size=size, mode="bilinear", antialias=True)
-        logits = F.interpolate(self.net(small), size=(height, width), mode="bilinear")
-        return logits.softmax(1)[0].to(image.device)
+        chance = self.net(small).softmax(1)
+        likely = [0, *(1 + i for i in range(chance.shape[1] - 1) if chance[0, 1 + i].max() > FAINT)]
+        full = F.interpolate(chance[:, likely], size=(height, width), mode="bilinear")[0]
+        return dict(zip(likely, full.to(image.device)))
 
     def detect(self, image, words=None, threshold=0.5) -> Objects:
         wanted = _classes(words)
         chance = self.probabilities(image)
-        best = chance.argmax(0)
+        best = _most_likely(chance)
         found = []
         for index in best.unique().tolist():
             if index == 0 or index not in wanted:
@@ -79,12 +86,12 @@ class StickerSegmenter:
 
     def segment(self, image, *, box=None, points=None, prior=None, label=None) -> torch.Tensor:
         chance = self.probabilities(image)
-        best = chance.argmax(0)
+        best = _most_likely(chance)
         hint = _hint(best.shape, box, points, prior).to(best.device)
         names = known_words(label) if label else []
         index = WORDS.index(names[0]) + 1 if names else None
         if index is None or not (best[hint] == index).any():
-            counts = torch.bincount(best[hint].flatten(), minlength=len(chance))
+            counts = torch.bincount(best[hint].flatten(), minlength=len(WORDS) + 1)
             counts[0] = 0
             index = int(counts.argmax()) if int(counts.max()) else 0
         if index == 0:
@@ -94,6 +101,12 @@ class StickerSegmenter:
         for part in touching:
             mask |= part
         return mask.float()
+
+
+def _most_likely(chance: dict[int, torch.Tensor]) -> torch.Tensor:
+    """The class [H, W] of each pixel."""
+    classes = torch.tensor(list(chance), device=chance[0].device)
+    return classes[torch.stack(list(chance.values())).argmax(0)]
 
 
 def _classes(words: list[str] | None) -> set[int]:

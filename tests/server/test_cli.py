@@ -98,6 +98,34 @@ def test_bad_input_is_status_2_with_a_remedy(amodal, picture, tmp_path, words, s
     assert status == 2 and said in output and "Traceback" not in output
 
 
+def test_what_is_no_picture_and_a_folder_that_is_a_file_are_status_2(amodal, picture, tmp_path):
+    words = tmp_path / "words.png"
+    words.write_text("no picture")
+    status, said = amodal("complete", words, "--out", tmp_path / "out")
+    assert status == 2 and "words.png is no picture" in said and "Remedy" in said
+    status, said = amodal("complete", picture, "--out", words)
+    assert status == 2 and "words.png" in said and "Traceback" not in said
+
+
+def test_nothing_of_an_earlier_completion_is_left(amodal, workflow, picture, mask, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("result.json", "pass_1.png", "pass_12.png", "hides_2.png", "completed.png"):
+        (out / name).write_text("old")
+    (out / "notes.txt").write_text("mine")
+    status, said = amodal(
+        "complete", picture, "--object", "dog", "--workflow", workflow(), "--out", out
+    )
+    assert status == 2, said
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+
+
+def test_the_same_picture_is_sent_to_one_place(client, picture, running):
+    names = {client.upload(picture) for _ in range(2)}
+    assert len(names) == 1 and names.pop().startswith("amodal/")
+    assert len(list((running.base / "input" / "amodal").glob("*squares.png"))) == 1
+
+
 def test_bad_input_of_a_node_is_status_2_and_names_it(amodal, workflow, picture, tmp_path):
     """No mask and no detected objects: Pick Object has nothing to choose from."""
     status, said = amodal(
