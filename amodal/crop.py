@@ -166,7 +166,7 @@ def paste(
     image [1, H, W, 3] and mask [1, H, W] are the canvas before it grew; completed [1, S, S, 3],
     amodal and inpaint [1, S, S] the crop's. Painted and unknown pixels are taken whole; around
     them the result fades out within `feather` times the crop's side; every other pixel stays equal
-    to the bit. The object's mask only ever grows, and only where something was painted.
+    to the bit. The object's mask only ever grows.
     """
     canvas, whole = grown(image, crop, UNKNOWN), grown(mask, crop, 0.0)
     x0, y0, x1, y1 = box = inside(crop.box, crop.canvas)
@@ -175,7 +175,7 @@ def paste(
     fade = to_canvas(softly(inpaint, feather * crop.size[0]), crop, box)
     fade = torch.maximum(fade, painted.float())[..., None]
     canvas[:, y0:y1, x0:x1].lerp_(to_canvas(completed, crop, box), fade)
-    whole[:, y0:y1, x0:x1][painted & (to_canvas(amodal, crop, box) > 0.5)] = 1
+    whole[:, y0:y1, x0:x1][to_canvas(amodal, crop, box) > 0.5] = 1
     done = crop.but(box=None, size=None, grown=(0, 0), painted=(*crop.painted, box))
     return canvas, whole, done
 

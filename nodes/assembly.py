@@ -223,6 +223,7 @@ def finished(node, source, start, view, painted, inpaint) -> dict:
         inpaint=inpaint,
         label=source["label"],
         floor=0.3,
+        reach=0.1,
     )
     pasted = node(
         "AmodalPasteBack",

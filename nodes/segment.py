@@ -29,6 +29,11 @@ class SegmentObject(io.ComfyNode):
                     tooltip="Believe the segmenter when it agrees with the visible part by at "
                     "least this IoU; else the visible part is kept and the status says so.",
                 ),
+                io.Float.Input(
+                    "reach", default=0.1, min=0.0, max=2.0, step=0.01, optional=True,
+                    tooltip="How far from what was painted the object may grow, as a fraction of "
+                    "the crop's side: closes gaps of the visible mask. 0: nowhere else.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(display_name="mask", tooltip="The amodal mask."),
@@ -44,14 +49,14 @@ class SegmentObject(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, image, segmenter, mask, inpaint, label="", floor=0.3):
+    def execute(cls, image, segmenter, mask, inpaint, label="", floor=0.3, reach=0.1):
         image = shapes.one_image(image)
         size = tuple(image.shape[1:3])
         modal = shapes.object_mask(mask, size)
         inpaint = shapes.one_mask(inpaint, size, "inpaint")
         found = segmenter.segment(image[0], prior=modal[0], label=label or None)
         found = shapes.one_mask(found, size, "segmenter")
-        amodal, status = segmentation.amodal_mask(found[0], modal[0], inpaint[0], floor)
+        amodal, status = segmentation.amodal_mask(found[0], modal[0], inpaint[0], floor, reach)
         return io.NodeOutput(amodal[None], status, not status.startswith(segmentation.KEPT))
 
 

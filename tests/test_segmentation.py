@@ -4,6 +4,7 @@ import hypothesis.strategies as st
 import torch
 from hypothesis import given, settings
 
+from amodal import masks as algebra
 from amodal import segmentation
 
 
@@ -77,3 +78,17 @@ def test_the_visible_object_never_shrinks_and_only_painted_pixels_join(seed, flo
     assert (mask <= torch.maximum(modal, inpaint)).all()
     assert set(mask.unique().tolist()) <= {0.0, 1.0}
     assert status.startswith(("segmented", "kept the visible part"))
+
+
+def test_gaps_of_the_visible_mask_are_closed_within_reach_of_what_was_painted():
+    modal = MODAL.clone()
+    modal[12:15] = 0  # a gap in the visible part that nothing was painted in
+    tight, _ = segmentation.amodal_mask(WHOLE, modal, INPAINT, 0.3)
+    wide, _ = segmentation.amodal_mask(WHOLE, modal, INPAINT, 0.3, reach=0.1)
+    everywhere, _ = segmentation.amodal_mask(WHOLE, modal, INPAINT, 0.3, reach=2)
+    gap = (WHOLE > 0) & (modal == 0) & (INPAINT == 0)
+    near = algebra.dilate(INPAINT, 4) > 0
+    assert gap.any() and (gap & near).any() and (gap & ~near).any()
+    assert not tight[gap].any()
+    assert wide[gap & near].all() and not wide[gap & ~near].any()
+    assert torch.equal(everywhere, WHOLE)

@@ -49,11 +49,11 @@ class Story:
 
 STORIES = (
     Story("easy", "Something in front", 0,
-          {"query": "train", "occluder": "other", "hidden": (0.25, 0.4)}),
+          {"query": "fish", "occluder": "other", "hidden": (0.25, 0.4)}),
     Story("companion", "Its usual companion in front", 0,
-          {"query": "pig", "occluder": "companion", "hidden": (0.3, 0.45)}),
+          {"query": "camera", "occluder": "companion", "hidden": (0.3, 0.45)}),
     Story("cut", "Cut off by the border", 0,
-          {"query": "camera", "occluder": None, "cut": "right", "hidden": (0.25, 0.4)}),
+          {"query": "watermelon", "occluder": None, "cut": "right", "hidden": (0.3, 0.5)}),
 )
 
 
