@@ -85,7 +85,7 @@ def test_pasting_back_and_the_result(host, graph):
     assert values["object"].shape == (1, 96, 128 + pad, 4)
     assert abs(values["trimmed"].shape[1] - 59) <= 2
     picture = scene()[0]
-    free = (values["amodal"][0, :, pad:] == 0)[None]
+    free = values["object"][:, :, pad:, 3] == 0
     assert torch.equal(values["overlay"][:, :, pad:][free], picture[free])
     corner = values["pasted"][0, :20, pad + 80 :]  # far from everything painted
     assert torch.equal(corner, picture[0, :20, 80:])

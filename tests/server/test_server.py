@@ -33,7 +33,7 @@ def test_a_prompt_runs_and_its_picture_comes_back(client, uploaded, tmp_path):
     assert np.abs(pixels[80, 80].astype(int) - 127).max() <= 1  # gray where the blue square was
     kinds = [event.kind for event in events]
     assert kinds[0] == "execution_start" and kinds[-1] == "execution_success"
-    assert set(run.seconds) == {"1", "2", "3", "4"}
+    assert {"3", "4"} <= set(run.seconds) <= {"1", "2", "3", "4"}  # a picture sent before is cached
     assert sum(run.seconds.values()) <= run.total
 
 
