@@ -30,6 +30,8 @@ def main(words: list[str] | None = None) -> int:
     except RunError as error:
         at = f"failed at {error.node}: " if error.node else ""
         return stop(BAD_INPUT if error.is_bad_input else NOT_COMPLETED, f"{at}{error}")
+    except (ConnectionError, TimeoutError) as error:
+        return stop(NOT_COMPLETED, f"The connection to ComfyUI broke: {error}")
     except OSError as error:
         return stop(BAD_INPUT, f"{error}. Remedy: check that path, and that it may be used")
     except KeyboardInterrupt:

@@ -47,8 +47,11 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def browser():
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as play:
+    if "CI" not in os.environ:  # there a missing package is a failure
+        pytest.importorskip("playwright")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
         chromium = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield chromium
         chromium.close()
@@ -73,6 +76,16 @@ def drop(page, name: str, kind: str, content: bytes, nodes: int) -> dict:
     return page.evaluate("async () => (await app.graphToPrompt()).output")
 
 
+def press_run(page) -> None:
+    """The Run button; where a dialog of the front end lies over it, what the button calls."""
+    from playwright.sync_api import TimeoutError as Covered
+
+    try:
+        page.get_by_test_id("queue-button").first.click(timeout=8000)
+    except Covered:
+        page.evaluate("() => { app.queuePrompt(0); }")
+
+
 def plain(prompt: dict) -> dict:
     """Classes and inputs by node id, less what the front end's own preview widgets add."""
     return {
@@ -88,7 +101,7 @@ def test_a_dropped_workflow_runs_and_its_saved_picture_opens_it_again(page, clie
     )
     assert plain(opened) == plain(json.loads(workflow.DEFAULT.read_text()))
     page.evaluate(f"() => {{ window.ends = ({RUN_ENDS})(); }}")
-    page.get_by_test_id("queue-button").first.click()
+    press_run(page)
     ends = page.evaluate("() => window.ends")
     assert "id" in ends, ends
     outputs = client.get(f"/history/{ends['id']}")[ends["id"]]["outputs"]
