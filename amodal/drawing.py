@@ -1,7 +1,9 @@
-"""Pictures of masks: colours, translucent areas with outlines, and names."""
+"""Pictures of masks (colours, translucent areas with outlines, names), and grids of pictures."""
 
 import colorsys
+import math
 
+import numpy as np
 import torch
 
 from . import masks as algebra
@@ -43,7 +45,6 @@ def with_names(image: torch.Tensor, masks: torch.Tensor, names: list[str]) -> to
     height, width = image.shape[1:3]
     if min(height, width) < 256:
         return image
-    import numpy as np
     from PIL import Image, ImageDraw, ImageFont
 
     picture = Image.fromarray((image[0] * 255).round().byte().cpu().numpy())
@@ -60,3 +61,49 @@ def with_names(image: torch.Tensor, masks: torch.Tensor, names: list[str]) -> to
             stroke_width=max(1, size // 10), stroke_fill=(30, 30, 30),
         )
     return torch.from_numpy(np.asarray(picture).copy())[None].float() / 255
+
+
+def grid(
+    pictures: list[torch.Tensor], labels: list[str], title: str = "", columns: int = 0,
+    cell: int = 256,
+) -> np.ndarray:
+    """Pictures [H, W, 3 or 4] (0..1) in rows, a label under each; [H, W, 3], float32, 0..1.
+
+    labels: may be fewer; a picture without one gets its number. columns: 0 for as square as it
+    gets. cell: the larger side of each picture in the grid, in pixels.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    rows, gap = math.ceil(len(pictures) / columns), max(4, cell // 16)
+    font, head = ImageFont.load_default(max(11, cell // 14)), ImageFont.load_default(cell // 10)
+    under, above = max(18, cell // 8), (cell // 6 if title else 0)
+    width = columns * (cell + gap) + gap
+    page = Image.new("RGB", (width, above + rows * (cell + under + gap) + gap), "white")
+    draw = ImageDraw.Draw(page)
+    draw.text((gap, gap), title, "black", font=head)
+    for number, picture in enumerate(pictures):
+        left = gap + number % columns * (cell + gap)
+        top = above + gap + number // columns * (cell + under + gap)
+        tile = on_chequers(picture, cell)
+        page.paste(tile, (left + (cell - tile.width) // 2, top + (cell - tile.height) // 2))
+        label = labels[number] if number < len(labels) else str(number + 1)
+        draw.text(
+            (left + cell // 2, top + cell + under // 2), label.splitlines()[0] if label else "",
+            "black", font=font, anchor="mm",
+        )
+    return np.asarray(page, np.float32) / 255
+
+
+def on_chequers(picture: torch.Tensor, side: int):
+    """A PIL picture of [H, W, 3 or 4], `side` at its larger side, transparency as chequers."""
+    from PIL import Image
+
+    array = (picture.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()
+    scale = side / max(array.shape[:2])
+    size = tuple(max(1, round(length * scale)) for length in array.shape[1::-1])
+    shown = Image.fromarray(array).convert("RGBa").resize(size, Image.Resampling.BICUBIC)
+    y, x = np.indices(size[::-1]) // max(4, side // 16)
+    ground = Image.fromarray(np.where((x + y) % 2, 232, 255).astype(np.uint8)).convert("RGBA")
+    ground.alpha_composite(shown.convert("RGBA"))
+    return ground.convert("RGB")

@@ -34,16 +34,26 @@ def completion(graph, source: dict, name: str = "") -> dict:
 
     `source` holds links or values: model, clip, vae, segmenter, order_model, image, mask (modal),
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes; and as a choice
-    sampler, scheduler, context, background.
+    sampler, scheduler, context, background, levels and level (of the decoder).
     """
+    node = naming(graph, name)
+    start = node("AmodalLoopStart", image=source["image"], mask=source["mask"])
+    view = analysed(node, source, start)
+    painted = mixed_context(node, source, view, prepared(node, source, start))["painted"]
+    return finished(node, source, start, view, painted)
+
+
+def naming(graph, name: str = ""):
+    """Draws nodes named after their class, behind `name`."""
 
     def node(kind: str, title: str | None = None, **inputs):
         return graph.node(kind, name + (title or kind.removeprefix("Amodal")), **inputs)
 
-    start = node("AmodalLoopStart", image=source["image"], mask=source["mask"])
-    view = analysed(node, source, start)
-    inpaint = view["check"].out(0)
-    draw = prepared(node, source, start)
+    return node
+
+
+def mixed_context(node, source, view, draw) -> dict:
+    """Section 3.5: mixed context diffusion sampling, its stages by name (figure 4)."""
     synthetic = node(
         "AmodalSwapBackground",
         image=view["crop"].out(0),
@@ -51,7 +61,7 @@ def completion(graph, source: dict, name: str = "") -> dict:
         background=source.get("background", "gray"),
         seed=0,
     )
-    first = conditioned(node, source, draw, synthetic.out(0), inpaint, "object")
+    first = conditioned(node, source, draw, synthetic.out(0), view["inpaint"], "object")
     at_k = node(
         "AmodalSampleToStep",
         noise=draw["noise"],
@@ -61,7 +71,7 @@ def completion(graph, source: dict, name: str = "") -> dict:
         latent=first["latent"],
         k=source["k"],
     )
-    mask_k = mask_at_k(node, source, view, first, at_k, synthetic, inpaint)
+    mask_k = mask_at_k(node, source, view, first, at_k, synthetic)
     plate = node(
         "AmodalRemoveObjects",
         image=view["crop"].out(0),
@@ -80,7 +90,7 @@ def completion(graph, source: dict, name: str = "") -> dict:
         latent=encoded.out(0),
     )
     mixed = node("AmodalCompositeAtStep", object=at_k.out(0), background=noised.out(0), mask=mask_k)
-    second = conditioned(node, source, draw, view["crop"].out(0), inpaint, "context")
+    second = conditioned(node, source, draw, view["crop"].out(0), view["inpaint"], "context")
     resumed = node(
         "AmodalResumeFromStep",
         noise=draw["noise"],
@@ -90,11 +100,14 @@ def completion(graph, source: dict, name: str = "") -> dict:
         latent=mixed.out(0),
     )
     painted = node("VAEDecode", "Painted", samples=resumed.out(0), vae=source["vae"])
-    return finished(node, source, start, view, painted, inpaint)
+    return {
+        "synthetic": synthetic, "at_k": at_k, "mask_k": mask_k, "plate": plate, "noised": noised,
+        "mixed": mixed, "painted": painted,
+    }
 
 
-def analysed(node, source, start) -> dict:
-    """Section 3.4: padding, zoom, mask analysis, and whether anything is left to paint."""
+def zoomed(node, source, start) -> tuple:
+    """Section 3.4: padding on the touched sides, and the crop around the object."""
     pad = node("AmodalPadIfTouching", mask=start.out(2), canvas=start.out(3), amount=0.5, margin=2)
     sides = {side: pad.out(i) for i, side in enumerate(("left", "top", "right", "bottom"))}
     crop = node(
@@ -106,6 +119,12 @@ def analysed(node, source, start) -> dict:
         context=source.get("context", 0.3),
         size=source["size"],
     )
+    return pad, crop
+
+
+def analysed(node, source, start) -> dict:
+    """Section 3.4: padding, zoom, mask analysis, and whether anything is left to paint."""
+    pad, crop = zoomed(node, source, start)
     found = node("AmodalDetectObjects", image=crop.out(0), segmenter=source["segmenter"], words="")
     order = node(
         "AmodalOrderObjects",
@@ -133,7 +152,7 @@ def analysed(node, source, start) -> dict:
         sides=pad.out(5),
         grow=0.03,
     )
-    return {"crop": crop, "occluders": occluders, "check": check}
+    return {"crop": crop, "occluders": occluders, "check": check, "inpaint": check.out(0)}
 
 
 def prepared(node, source, start) -> dict:
@@ -182,7 +201,7 @@ def conditioned(node, source, draw, pixels, inpaint, name: str) -> dict:
     return {"guider": guider.out(0), "latent": see.out(2)}
 
 
-def mask_at_k(node, source, view, first, at_k, synthetic, inpaint):
+def mask_at_k(node, source, view, first, at_k, synthetic):
     """M^k, the object's mask in the noisy picture, by the chosen rule."""
     if source["mask_rule"] == "clusters":
         features = node(
@@ -190,16 +209,20 @@ def mask_at_k(node, source, view, first, at_k, synthetic, inpaint):
             guider=first["guider"],
             sigmas=at_k.out(2),
             latent=at_k.out(0),
-            levels="3",
+            levels=source.get("levels", "3"),
         )
         clusters = node(
-            "AmodalClusterFeatures", features=features.out(0), level=3, clusters=4, seed=0
+            "AmodalClusterFeatures",
+            features=features.out(0),
+            level=source.get("level", 3),
+            clusters=4,
+            seed=0,
         )
         return node(
             "AmodalSelectClusters",
             clusters=clusters.out(0),
             mask=view["crop"].out(1),
-            inpaint=inpaint,
+            inpaint=view["inpaint"],
             overlap=0.2,
         ).out(0)
     estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
@@ -208,33 +231,14 @@ def mask_at_k(node, source, view, first, at_k, synthetic, inpaint):
         estimate=estimate.out(0),
         background=synthetic.out(0),
         mask=view["crop"].out(1),
-        inpaint=inpaint,
+        inpaint=view["inpaint"],
         threshold=0.08,
     ).out(0)
 
 
-def finished(node, source, start, view, painted, inpaint) -> dict:
+def finished(node, source, start, view, painted) -> dict:
     """Segment the result, paste it back, close the loop, and cut the object out."""
-    amodal = node(
-        "AmodalSegmentObject",
-        image=painted.out(0),
-        segmenter=source["segmenter"],
-        mask=view["crop"].out(1),
-        inpaint=inpaint,
-        label=source["label"],
-        floor=0.3,
-        reach=0.1,
-    )
-    pasted = node(
-        "AmodalPasteBack",
-        image=start.out(1),
-        mask=start.out(2),
-        crop=view["crop"].out(3),
-        completed=painted.out(0),
-        amodal=amodal.out(0),
-        inpaint=inpaint,
-        feather=0.01,
-    )
+    amodal, pasted = placed(node, source, start, view, painted)
     end = node(
         "AmodalLoopEnd",
         loop=start.out(0),
@@ -246,22 +250,48 @@ def finished(node, source, start, view, painted, inpaint) -> dict:
         max_passes=source["max_passes"],
         found=amodal.out(2),
     )
+    result = cut_out(node, source, end)
+    return {
+        **result, "status": end.out(3), "passes": end.out(4), "report": end.out(5),
+    }
+
+
+def placed(node, source, start, view, painted) -> tuple:
+    """Section 3.4, the pass' result: the amodal mask, and the canvas with what was painted."""
+    amodal = node(
+        "AmodalSegmentObject",
+        image=painted.out(0),
+        segmenter=source["segmenter"],
+        mask=view["crop"].out(1),
+        inpaint=view["inpaint"],
+        label=source["label"],
+        floor=0.3,
+        reach=0.1,
+    )
+    pasted = node(
+        "AmodalPasteBack",
+        image=start.out(1),
+        mask=start.out(2),
+        crop=view["crop"].out(3),
+        completed=painted.out(0),
+        amodal=amodal.out(0),
+        inpaint=view["inpaint"],
+        feather=0.01,
+    )
+    return amodal, pasted
+
+
+def cut_out(node, source, canvas) -> dict:
+    """The result, from a node that gives image, mask and canvas."""
     result = node(
         "AmodalTrimAndOverlay",
-        image=end.out(0),
-        mask=end.out(1),
-        canvas=end.out(2),
+        image=canvas.out(0),
+        mask=canvas.out(1),
+        canvas=canvas.out(2),
         picture=source["image"],
         edge=1.5,
     )
     return {
-        "object": result.out(0),
-        "amodal": result.out(2),
-        "overlay": result.out(3),
-        "status": end.out(3),
-        "passes": end.out(4),
-        "report": end.out(5),
-        "x": result.out(4),
-        "y": result.out(5),
-        "offset": result.out(6),
+        "object": result.out(0), "amodal": result.out(2), "overlay": result.out(3),
+        "x": result.out(4), "y": result.out(5), "offset": result.out(6),
     }

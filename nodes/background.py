@@ -59,8 +59,12 @@ class RemoveObjects(io.ComfyNode):
             "removed (section 3.5).",
             inputs=[
                 io.Image.Input("image", tooltip="The crop."),
-                io.Mask.Input("mask", tooltip="The object's visible pixels."),
-                io.Mask.Input("occluders", tooltip="M_occ, from Select Occluders."),
+                io.Mask.Input(
+                    "mask", tooltip="The object's visible pixels; of a batch of masks, all."
+                ),
+                io.Mask.Input(
+                    "occluders", tooltip="M_occ, from Select Occluders; of a batch, all."
+                ),
                 io.Mask.Input(
                     "beyond", optional=True, tooltip="What is unknown, from Crop To Object."
                 ),
@@ -86,7 +90,8 @@ class RemoveObjects(io.ComfyNode):
             raise BadInput("method", f"'{method}' is unknown", "choose smooth")
         image = shapes.one_image(image)
         size = tuple(image.shape[1:3])
-        mask, occluders = shapes.one_mask(mask, size), shapes.one_mask(occluders, size, "occluders")
+        mask = shapes.as_masks(mask, size, "mask").amax(0, keepdim=True)
+        occluders = shapes.as_masks(occluders, size, "occluders").amax(0, keepdim=True)
         beyond = None if beyond is None else shapes.one_mask(beyond, size, "beyond")
         removed = removal.hole(mask, occluders, beyond, grow)
         return io.NodeOutput(removal.smooth(image, removed), removed)

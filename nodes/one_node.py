@@ -17,8 +17,8 @@ class Completion(io.ComfyNode):
             display_name="Amodal Completion",
             category=CATEGORY,
             description="Completes the object under the mask, the point or the words: picture in, "
-            "whole object out. Several pictures or seeds become one loop each; every output is a "
-            "list with one item for each.",
+            "whole object out. Several pictures, masks of one picture, or seeds become one loop "
+            "each; every output is a list with one item for each.",
             inputs=[
                 io.Model.Input("model", tooltip="Inpainting diffusion model."),
                 io.Clip.Input("clip", tooltip="Its text encoder."),
@@ -29,7 +29,8 @@ class Completion(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="The object's visible pixels. LoadImage's MASK is 1 - alpha.",
+                    tooltip="The object's visible pixels; several masks of one picture are several "
+                    "objects. LoadImage's MASK is 1 - alpha.",
                 ),
                 io.String.Input(
                     "point", default="", tooltip="x,y in pixels: a point on the object."
@@ -154,26 +155,11 @@ class Completion(io.ComfyNode):
     def execute(cls, image, seed, count, mask=None, **settings):
         images = shapes.as_images(image, "image")
         masks = None if mask is None else shapes.as_masks(mask, tuple(images.shape[1:3]), "mask")
-        if masks is not None:
-            shapes.paired(len(images), masks, "mask")
         links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
         given = {name: links.get(name, value) for name, value in settings.items()}
         graph, gathered = GraphBuilder(), None
-        for index in range(len(images)):
-            source = {**given, "image": links["image"]}
-            if len(images) > 1:
-                source["image"] = from_batch(
-                    graph, "ImageFromBatch", f"image{index}", links["image"], index
-                )
-            if masks is not None:
-                single = len(masks) == 1
-                source["mask"] = (
-                    links["mask"]
-                    if single
-                    else from_batch(
-                        graph, "AmodalMaskFromBatch", f"mask{index}", links["mask"], index
-                    )
-                )
+        for index, chosen in enumerate(queries(graph, links, images, masks)):
+            source = {**given, **chosen}
             picked = pick(graph, source, f"{index}-")
             for number in range(count):
                 made = completion(
@@ -190,6 +176,28 @@ class Completion(io.ComfyNode):
         return io.NodeOutput(
             *(gathered.out(1 + i) for i in range(len(GATHERED))), expand=graph.finalize()
         )
+
+
+def queries(graph, links: dict, images, masks) -> list[dict]:
+    """Links to picture and mask of each object: one for each picture, or each mask of one."""
+    several = masks is not None and len(images) == 1
+    if masks is not None and not several:
+        shapes.paired(len(images), masks, "mask")
+    found = []
+    for index in range(len(masks) if several else len(images)):
+        one = {"image": links["image"]}
+        if len(images) > 1:
+            one["image"] = from_batch(
+                graph, "ImageFromBatch", f"image{index}", links["image"], index
+            )
+        if masks is not None:
+            one["mask"] = links["mask"]
+            if len(masks) > 1:
+                one["mask"] = from_batch(
+                    graph, "AmodalMaskFromBatch", f"mask{index}", links["mask"], index
+                )
+        found.append(one)
+    return found
 
 
 def from_batch(graph, kind: str, name: str, link, index: int):

@@ -227,3 +227,16 @@ def test_one_loop_for_each_picture_and_seed(collecting, scene):
     firsts = [n for n in run.executed if n.startswith("one.0.0.") and n.endswith("CropToObject")
               and "Recurse" not in n and "LoopEnd" not in n]
     assert ran and len(firsts) == 2
+
+
+def test_one_loop_for_each_mask_of_a_picture(collecting, scene):
+    """Two objects of one picture: each result is the whole of its own mask's object."""
+    seen = torch.from_numpy(np.stack([scene.modal(), scene.modal(len(scene.layers) - 1)]).copy())
+    graph = one_node(scene)
+    graph.prompt["one"]["inputs"].update(mask=graph.value("both", seen.float()).first, words="")
+    run = collecting.run(graph)
+    first, second = run.values["mask"]
+    assert len(run.values["object"]) == 2
+    assert (first > 0.5).sum() >= seen[0].sum() * 0.8
+    assert (second > 0.5).sum() >= seen[1].sum() * 0.8
+    assert not torch.equal(first, second)

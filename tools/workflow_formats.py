@@ -7,28 +7,40 @@ import uuid
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 VERSION = "0.1.0"
 GAP, TOP = 40, 60  # pixels between nodes and columns; room for a group's title
+HEAD = 30  # a node's title bar, which stands above its place
+WINDOW = (1600, 1000)  # the editor's window that a workflow fits at first sight
+BARS = (70, 110)  # what of it the editor's own bars cover at the left and at the top
 
 
 class Drawing:
-    """Collects nodes as the host's GraphBuilder does, with a title and a place for each."""
+    """Collects nodes as the host's GraphBuilder does, with a title and a group for each."""
 
     def __init__(self, groups: dict, stacks: tuple):
-        """groups: number -> (title, colour); stacks: their numbers, from left to right, those in
-        one pair of brackets below each other."""
+        """groups: key -> (title, colour); stacks: keys, from left to right, those in one pair of
+        brackets below each other."""
         self.groups, self.stacks = groups, stacks
-        self.nodes, self.places, self.titles = {}, {}, {}
+        self.nodes, self.places, self.titles, self.notes = {}, {}, {}, {}
 
     def node(self, kind: str, name: str, **inputs):
         inputs = {key: value for key, value in inputs.items() if value is not None}
         self.nodes[name] = {"class_type": kind, "inputs": inputs}
         return Ref(name)
 
-    def place(self, group: int, column: int, *names: str):
-        for name in names:
-            self.places[name] = (group, column)
+    def place(self, group: str, *names: str):
+        """Puts the nodes that are drawn into a group; links decide about their columns."""
+        self.places.update({name: group for name in names if name in self.nodes})
+
+    def note(self, group: str, text: str):
+        """Markdown that stands above the group's nodes."""
+        self.notes[group] = text
 
     def title(self, **titles: str):
-        self.titles.update({name.replace("__", "-"): title for name, title in titles.items()})
+        titles = {name.replace("__", "-"): title for name, title in titles.items()}
+        self.titles.update({name: title for name, title in titles.items() if name in self.nodes})
+
+    def sources(self, name: str) -> list[str]:
+        inputs = self.nodes[name]["inputs"].values()
+        return [value[0] for value in inputs if isinstance(value, list)]
 
 
 class Ref:
@@ -99,13 +111,24 @@ def editor_format(draw: Drawing, schemas: dict, name: str) -> dict:
             links.append([len(links) + 1, int(value[0]), value[1], int(key), slot, origin["type"]])
             socket["link"] = len(links)
             origin["links"] = [*(origin["links"] or []), len(links)]
-    groups = lay_out(draw, {name: nodes[number] for name, number in numbers.items()})
+    by_name = {name: nodes[number] for name, number in numbers.items()}
+    groups, notes = lay_out(draw, by_name)
+    every = [*nodes.values(), *notes]
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"amodal-completion/{name}")), "revision": 0,
-        "last_node_id": len(nodes), "last_link_id": len(links), "nodes": list(nodes.values()),
-        "links": links, "groups": groups, "config": {}, "version": 0.4,
-        "extra": {"ds": {"scale": 0.32, "offset": [60, 120]}},
+        "last_node_id": max(node["id"] for node in every), "last_link_id": len(links),
+        "nodes": every, "links": links, "groups": groups, "config": {}, "version": 0.4,
+        "extra": {"ds": first_sight(groups)},
     }
+
+
+def first_sight(groups: list[dict]) -> dict:
+    """The scale and offset at which all groups are in the window."""
+    right = max(group["bounding"][0] + group["bounding"][2] for group in groups)
+    bottom = max(group["bounding"][1] + group["bounding"][3] for group in groups)
+    free = [side - 1.5 * bar for side, bar in zip(WINDOW, BARS)]
+    scale = round(min(1.0, free[0] / right, free[1] / bottom), 3)
+    return {"scale": scale, "offset": [round(bar / scale) for bar in BARS]}
 
 
 def editor_node(number: int, node: dict, schema: dict) -> dict:
@@ -144,41 +167,92 @@ def editor_node(number: int, node: dict, schema: dict) -> dict:
 def size_of(kind: str, sockets: list, values: list, outputs: list) -> list[int]:
     """Room for the node as the editor draws it."""
     shown = {"LoadImage": 280, "PreviewImage": 220, "SaveImage": 220, "MaskPreview": 220,
-             "PreviewAny": 90, "CLIPTextEncode": 40}.get(kind, 0)
+             "PreviewAny": 90, "CLIPTextEncode": 40, "AmodalSweepValues": 80,
+             "AmodalPickObject": 240, "AmodalLoopEnd": 180, "AmodalTrimAndOverlay": 240,
+             "AmodalCompletion": 260}.get(kind, 0)
     plain = [s for s in sockets if "widget" not in s]
     rows = max(len(plain), len(outputs)) * 20 + len(values) * 24
     return [300, max(60, rows + 20 + shown)]
 
 
-def lay_out(draw: Drawing, nodes: dict) -> list[dict]:
-    """Gives every node its place; returns the groups around them."""
-    groups, order, x = [], 0, 0
+def lay_out(draw: Drawing, nodes: dict) -> tuple[list[dict], list[dict]]:
+    """Gives every node its place; returns the groups around them and the notes in these."""
     missing = set(nodes) - set(draw.places)
     if missing:
         raise ValueError(f"no place for {sorted(missing)}")
+    groups, notes, left = [], [], 0
     for stack in draw.stacks:
-        y, widest = 0, x
-        for group in stack:
-            right, bottom, order = place_group(draw, nodes, group, x, y, order)
+        used = [group for group in stack if group in draw.places.values()]
+        if not used:
+            continue
+        columns = columns_of(draw, used)
+        lefts = column_lefts(columns, nodes, left)
+        top = 0
+        for group in used:
+            here = [[n for n in names if draw.places[n] == group] for names in columns]
+            bounding, note = place_group(draw, nodes, group, here, lefts, top)
+            if note:
+                note["id"] = len(nodes) + len(notes) + 1
+                notes.append(note)
             title, color = draw.groups[group]
-            bounding = [x, y, right - x, bottom - y]
             groups.append({"id": len(groups) + 1, "title": title, "color": color, "flags": {},
                            "bounding": bounding, "font_size": 24})
-            y, widest = bottom + GAP, max(widest, right)
-        x = widest + GAP
-    return groups
+            top += bounding[3] + GAP
+        left = lefts[-1] + GAP // 2
+    for order, node in enumerate(sorted(nodes.values(), key=lambda node: node["pos"])):
+        node["order"] = order
+    return groups, notes
 
 
-def place_group(draw, nodes, group: int, x: int, y: int, order: int) -> tuple[int, int, int]:
-    left, bottom = x + GAP // 2, y
-    columns = sorted({column for g, column in draw.places.values() if g == group})
-    for column in columns:
-        top, widest = y + TOP + 30, 0
-        for name, place in draw.places.items():
-            if place == (group, column) and name in nodes:
-                node = nodes[name]
-                node["pos"], node["order"] = [left, top], order
-                top += node["size"][1] + 30 + GAP
-                widest, order = max(widest, node["size"][0]), order + 1
-        left, bottom = left + widest + GAP, max(bottom, top - 30)
-    return left - GAP // 2, bottom, order
+def columns_of(draw: Drawing, groups: list) -> list[list[str]]:
+    """The groups' nodes in columns: each to the right of all in these groups that it hangs on."""
+    depth = {}
+
+    def of(name: str) -> int:
+        if name not in depth:
+            inside = [s for s in draw.sources(name) if draw.places[s] in groups]
+            depth[name] = 1 + max(map(of, inside), default=-1)
+        return depth[name]
+
+    names = [name for name, group in draw.places.items() if group in groups]
+    columns = [[] for _ in range(1 + max(map(of, names)))]
+    for name in names:
+        columns[depth[name]].append(name)
+    return columns
+
+
+def column_lefts(columns: list, nodes: dict, left: int) -> list[int]:
+    """The left edge of each column's nodes, and of the one that would follow."""
+    lefts = [left + GAP // 2]
+    for names in columns:
+        lefts.append(lefts[-1] + max(nodes[name]["size"][0] for name in names) + GAP)
+    return lefts
+
+
+def place_group(draw, nodes, group, columns: list, lefts: list, top: int) -> tuple[list, dict]:
+    """Places a group's nodes and its note; its bounding, and the note or None."""
+    held = [column for column, names in enumerate(columns) if names]
+    left, right = lefts[held[0]] - GAP // 2, lefts[held[-1] + 1] - GAP // 2
+    inner, note = top + TOP, None
+    if group in draw.notes:
+        note = note_node(draw.notes[group], left + GAP // 2, inner + HEAD, right - left - GAP)
+        inner += HEAD + note["size"][1] + GAP // 2
+    bottom = inner
+    for column in held:
+        y = inner + HEAD
+        for name in columns[column]:
+            nodes[name]["pos"] = [lefts[column], y]
+            y += nodes[name]["size"][1] + HEAD + GAP
+        bottom = max(bottom, y - HEAD - GAP // 2)
+    return [left, top, right - left, bottom - top], note
+
+
+def note_node(text: str, left: int, top: int, width: int) -> dict:
+    """A note as wide as its group and as high as its words need."""
+    lines = sum(max(1, -(-len(line) * 8 // (width - 40))) for line in text.splitlines())
+    return {
+        "id": 0, "type": "MarkdownNote", "title": "Note", "pos": [left, top],
+        "size": [width, 40 + 22 * lines], "flags": {}, "order": 0, "mode": 0, "inputs": [],
+        "outputs": [], "properties": {}, "widgets_values": [text], "color": "#432",
+        "bgcolor": "#653",
+    }

@@ -30,6 +30,7 @@ from .run import STATE
 SIZE = 128
 SHARD = 500
 BANK = "bank"
+COVER = (0.4, 1.15)  # an occluder's side over the object's: about as large hides half and more
 
 
 def load_autoencoder() -> Autoencoder:
@@ -86,9 +87,10 @@ def distractor(rng, word: str) -> np.ndarray:
 
 
 def over(rng, amodal: np.ndarray, word: str) -> np.ndarray:
-    """The sticker `word` somewhere over the object."""
-    art = scenes.transformed(rng, word, rng.uniform(0.3, 0.65) * SIZE)
+    """The sticker `word`, COVER times as large, somewhere over the object."""
     ys, xs = np.nonzero(amodal)
+    side = max(np.ptp(xs), np.ptp(ys)) + 1
+    art = scenes.transformed(rng, word, rng.uniform(*COVER) * side)
     at = rng.integers(len(xs))
     height, width = art.shape[:2]
     x = xs[at] - width / 2 + rng.normal(0, 0.1) * width

@@ -1,0 +1,61 @@
+"""The progressive loop of section 3.4, on the embedded models."""
+
+from __future__ import annotations
+
+from tools.workflow_formats import Drawing
+
+from .common import BORDER, CAT, begun, given, picked, place_stages, save, show, tell
+
+NEXT = {"result": ("3.4 The result, and the next pass", "#333")}
+
+
+def stickers(assembly) -> Drawing:
+    """The shipped workflow that the demo and the command line run."""
+    draw = progressive(assembly, CAT, "cat")
+    draw.note("query", "**1. Choose a picture** in Load Image (the example comes with the pack) "
+              "and say which object: by its name, a point on it, or a mask. **2. Run.**")
+    return draw
+
+
+def beyond_the_boundary(assembly) -> Drawing:
+    """An object that the picture's border cuts: padded on the touched sides, pass by pass."""
+    draw = progressive(assembly, BORDER, "duck")
+    draw.note("query", "**An object cut by the picture's border.** Nothing stands in front of it; "
+              "what is missing lies outside. Choose `amodal_example_border.png`, and run.")
+    draw.note("analysis", "**Pad If Touching** finds the sides that the object touches and "
+              "adds room there, half of the object's larger side in a pass; **Crop To Object** "
+              "zooms in on it. What was added is *beyond*: unknown, so it is painted.")
+    return draw
+
+
+def progressive(assembly, picture: str, words: str) -> Drawing:
+    draw = begun(groups=NEXT)
+    source = picked(draw, assembly, given(draw, assembly, picture, words))
+    made = assembly.completion(draw, source)
+    place_stages(draw)
+    show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
+    mask_k = draw.nodes["CompositeAtStep"]["inputs"]["mask"]
+    show(draw, "segment", "MaskAtK", "M^k, the object's mask at step k", mask_k, mask=True)
+    show(draw, "result", "Pass", "Pass", ["PasteBack", 0])
+    save(draw, made)
+    tell(draw, **{name: made[name] for name in ("status", "passes", "report", "offset")})
+    explain(draw)
+    return draw
+
+
+def explain(draw: Drawing) -> None:
+    draw.note("analysis", "**What hides the object?** Each pass begins here: room where the object "
+              "touches the border, a zoom, the objects in it, and which of them are nearer. When "
+              "nothing hides it, Check Occlusion gives no mask and the rest is skipped.")
+    draw.note("object", "**Clean context first.** The object alone on gray (I_syn) calls for no "
+              "companion. Sampled to step k of N (20 of 50): the shape is decided, still noisy.")
+    draw.note("background", "**The true background**, freed of object and occluders, noised to "
+              "the same step.")
+    draw.note("segment", "**Where is the object?** Whatever differs from the known gray. The "
+              "paper's rule instead: Capture, Cluster and Select Clusters (see "
+              "mixed_context_step_by_step).")
+    draw.note("mix", "**Mixed context.** The noisy object on the noisy background, sampled to the "
+              "end in the true context.")
+    draw.note("result", "**Loop End** clones all that lies between Loop Start and itself into the "
+              "next pass, rewired as you like, until nothing hides the object, the mask no longer "
+              "changes, or the cap is reached. Status says which.")
