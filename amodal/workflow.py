@@ -73,7 +73,7 @@ def fill(
         prompt[need(prompt, title, *classes)]["inputs"][name] = value
 
     put("Picture", ("LoadImage",), "image", picture)
-    pick = ("Pick the object", ("AmodalPickObject",))
+    pick = ("Pick the object", ("AmodalPickObject", "AmodalCompletion"))
     if mask is not None:
         prompt["given_mask"] = {
             "class_type": "LoadImageMask", "inputs": {"image": mask, "channel": "red"},
@@ -83,7 +83,8 @@ def fill(
     put(*pick, "point", point or "")  # what the file holds is about its own picture
     put(*pick, "words", words or "")
     if text is not None:
-        put("Prompt", ("StringReplace",), "string", text)
+        node = prompt[need(prompt, "Prompt", "StringReplace", "AmodalCompletion")]
+        node["inputs"]["prompt" if node["class_type"] == "AmodalCompletion" else "string"] = text
     if seed is not None:
         put("Seed", ("PrimitiveInt",), "value", seed)
     return prompt

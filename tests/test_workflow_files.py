@@ -111,6 +111,15 @@ def test_fill_leaves_the_template_alone_and_finds_a_lone_node_by_class():
         workflow.fill(template, "new.png", seed=1)
 
 
+def test_fill_finds_its_way_in_the_one_node_workflow():
+    template = workflow.load(workflow.FOLDER / "amodal_one_node.json", dict)
+    filled = workflow.fill(template, "p.png", mask="m.png", words="dog", text="a {label}", seed=4)
+    inputs = filled[workflow.need(filled, "", "AmodalCompletion")]["inputs"]
+    assert inputs["mask"] == ["given_mask", 0]
+    assert (inputs["words"], inputs["prompt"]) == ("dog", "a {label}")
+    assert filled[inputs["seed"][0]]["inputs"]["value"] == 4
+
+
 def test_fill_forgets_which_object_the_file_names():
     """Its words are about its own picture: another one's mask would be completed as that object."""
     template = workflow.load(workflow.DEFAULT, dict)
