@@ -1,0 +1,60 @@
+"""Every shipped workflow in the real front end: dropped, drawn, run by the Run button, saved."""
+
+import json
+
+import browser as editor
+import pytest
+
+from amodal import workflow
+
+FILES = sorted(workflow.FOLDER.parent.glob("*.json"))
+NOTE = "MarkdownNote"
+BOXES = """() => app.graph.nodes.map((node) => ({
+  title: node.title, at: [...node.pos], size: [...node.size],
+}))"""
+
+pytestmark = [
+    *editor.needs_browser, pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+]
+
+
+def plain(prompt: dict) -> dict:
+    """Classes and inputs by node id, less what the front end's own preview widgets add."""
+    return {
+        i: (node["class_type"], {k: v for k, v in node["inputs"].items() if k != "preview"})
+        for i, node in prompt.items()
+    }
+
+
+def opened(page, file) -> dict:
+    nodes = json.loads(file.read_text())["nodes"]
+    return editor.drop(page, file.name, "application/json", file.read_bytes(), len(nodes))
+
+
+def test_it_opens_as_its_api_form_and_saves_back_unchanged(page, file):
+    api = json.loads((workflow.FOLDER / file.name).read_text())
+    prompt = opened(page, file)
+    assert plain(prompt) == plain(api)
+    saved = page.evaluate("() => app.graph.serialize()")
+    assert plain(editor.drop_workflow(page, saved)) == plain(api)
+    notes = [node for node in saved["nodes"] if node["type"] == NOTE]
+    assert notes and all(node["widgets_values"][0] for node in notes)
+
+
+def test_no_two_nodes_overlap_as_the_editor_draws_them(page, file):
+    opened(page, file)
+    boxes = [
+        (one["title"], one["at"][0], one["at"][1] - 30, one["at"][0] + one["size"][0],
+         one["at"][1] + one["size"][1])
+        for one in page.evaluate(BOXES)
+    ]
+    for number, (title, left, top, right, bottom) in enumerate(boxes):
+        for other, x0, y0, x1, y1 in boxes[number + 1:]:
+            apart = right <= x0 or x1 <= left or bottom <= y0 or y1 <= top
+            assert apart, (title, other)
+
+
+def test_the_run_button_runs_it_to_the_end(page, file):
+    opened(page, file)
+    ends = editor.press_run(page)
+    assert "id" in ends, ends
