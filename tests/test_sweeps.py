@@ -69,7 +69,7 @@ def test_no_values_are_refused_with_the_remedy(host):
 
 def test_a_grid_has_a_cell_for_each_picture_and_keeps_their_shapes():
     made = drawing.grid([picture(), picture(40, 20), picture()], ["wide"], "Title", 2, 80)
-    assert made.dtype == np.float32 and 0 <= made.min() and made.max() <= 1
+    assert made.dtype == np.float32 and made.min() >= 0 and made.max() <= 1
     red = (made[..., 0] > 0.9) & (made[..., 1:].max(-1) < 0.1)
     assert red.sum() == pytest.approx(3 * 80 * 40, rel=0.1)
     alone = drawing.grid([picture()], [], "", 0, 80)
