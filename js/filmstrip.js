@@ -2,7 +2,7 @@
 // object's outline, its number, and why the loop went on.
 import { address, addElement, make, showsRuns } from "./shared.js";
 
-const ROW = 126; // height of one loop's passes, with their words and the scroll bar
+const ROW = 118; // height of one loop's passes, with their words and the scroll bar
 
 function tile(frame) {
   const picture = make("img", "", { src: address(frame.image), draggable: false });

@@ -69,7 +69,9 @@ def open_editor(chromium, url: str, vue: bool = False):
 
 
 def wait_until_ready(page) -> None:
-    page.wait_for_function("window.LiteGraph?.registered_node_types?.AmodalLoopEnd && app.graph")
+    page.wait_for_function(
+        "window.LiteGraph?.registered_node_types?.AmodalLoopEnd && window.app?.graph"
+    )
 
 
 def drop(page, name: str, kind: str, content: bytes, nodes: int) -> dict:
@@ -81,8 +83,18 @@ def drop(page, name: str, kind: str, content: bytes, nodes: int) -> dict:
 
 
 def drop_prompt(page, prompt: dict) -> dict:
-    """`drop` of a prompt in API format."""
-    return drop(page, "prompt.json", "application/json", json.dumps(prompt).encode(), len(prompt))
+    """Opens a prompt in API format as a workflow, every node in a place of its own."""
+    drop(page, "prompt.json", "application/json", json.dumps(prompt).encode(), len(prompt))
+    workflow = page.evaluate("() => app.graph.serialize()")
+    for number, node in enumerate(workflow["nodes"]):
+        node["pos"] = [number * 450, 0]
+    return drop_workflow(page, workflow)
+
+
+def drop_workflow(page, workflow: dict) -> dict:
+    """`drop` of what the editor saves."""
+    content = json.dumps(workflow).encode()
+    return drop(page, "workflow.json", "application/json", content, len(workflow["nodes"]))
 
 
 def press_run(page) -> dict:
