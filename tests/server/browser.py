@@ -35,6 +35,8 @@ RUN_ENDS = """() => { window.ends = new Promise((done) => {
   app.api.addEventListener("execution_success", (e) => done({ id: e.detail.prompt_id }));
   app.api.addEventListener("execution_error", (e) => done({ error: e.detail }));
 }); }"""
+# Without what is undefined, which would become null on the way here and make the file invalid.
+SAVED = "() => JSON.parse(JSON.stringify(app.graph.serialize()))"
 SHOW = """(kind) => {
   const node = app.graph.nodes.find((one) => one.comfyClass === kind);
   app.canvas.ds.scale = 1;
@@ -85,7 +87,7 @@ def drop(page, name: str, kind: str, content: bytes, nodes: int) -> dict:
 def drop_prompt(page, prompt: dict) -> dict:
     """Opens a prompt in API format as a workflow, every node in a place of its own."""
     drop(page, "prompt.json", "application/json", json.dumps(prompt).encode(), len(prompt))
-    workflow = page.evaluate("() => app.graph.serialize()")
+    workflow = page.evaluate(SAVED)
     for number, node in enumerate(workflow["nodes"]):
         node["pos"] = [number * 450, 0]
     return drop_workflow(page, workflow)

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from browser import (
+    SAVED,
     at,
     drop_prompt,
     drop_workflow,
@@ -22,7 +23,6 @@ CAT, BACKGROUND = (0.5, 0.5), (0.25, 0.95)  # in the example picture as the pick
 FRAMES = ".amodal-film figure:visible"
 STAGE = ".amodal-slider .stage:visible"
 CANVAS = ".amodal-picker canvas:visible"
-SAVED = "() => app.graph.serialize()"
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
