@@ -8,7 +8,7 @@ from ..amodal.errors import BadInput
 from .common import CATEGORY, names_itself
 
 CURATION = f"{CATEGORY}/curation"
-WAS, GREW = (0.15, 0.8, 0.3), (0.95, 0.25, 0.2)
+GREW = (0.95, 0.25, 0.2)
 
 
 class CounterfactualMask(io.ComfyNode):
@@ -91,7 +91,7 @@ class JudgeCompletion(io.ComfyNode):
         after = shapes.as_masks(outpainted, size, "outpainted")
         verdict = curation.judge(before, after, extension, border)
         grown = (after[:1] > 0.5).float() * (1 - before)
-        picture = drawing.overlay(image, torch.cat([before, grown]), colours=[WAS, GREW])
+        picture = drawing.overlay(image, torch.cat([before, grown]), colours=[drawing.QUERY_COLOUR, GREW])
         return io.NodeOutput(
             verdict.complete, verdict.score, verdict.extension, verdict.border, told(verdict),
             picture,
