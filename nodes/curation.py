@@ -91,7 +91,8 @@ class JudgeCompletion(io.ComfyNode):
         after = shapes.as_masks(outpainted, size, "outpainted")
         verdict = curation.judge(before, after, extension, border)
         grown = (after[:1] > 0.5).float() * (1 - before)
-        picture = drawing.overlay(image, torch.cat([before, grown]), colours=[drawing.QUERY_COLOUR, GREW])
+        colours = [drawing.QUERY_COLOUR, GREW]
+        picture = drawing.overlay(image, torch.cat([before, grown]), colours=colours)
         return io.NodeOutput(
             verdict.complete, verdict.score, verdict.extension, verdict.border, told(verdict),
             picture,

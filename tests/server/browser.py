@@ -99,6 +99,14 @@ def drop_workflow(page, workflow: dict) -> dict:
     return drop(page, "workflow.json", "application/json", content, len(workflow["nodes"]))
 
 
+def plain(prompt: dict) -> dict:
+    """Classes and inputs by node id, less what the front end's own preview widgets add."""
+    return {
+        i: (node["class_type"], {k: v for k, v in node["inputs"].items() if k != "preview"})
+        for i, node in prompt.items()
+    }
+
+
 def press_run(page) -> dict:
     """Presses the Run button and waits for the run's end: {"id": ...} or {"error": ...}."""
     page.evaluate(RUN_ENDS)

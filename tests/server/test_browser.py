@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from browser import drop, needs_browser, open_editor, press_run
+from browser import drop, needs_browser, open_editor, plain, press_run
 from PIL import Image
 
 from amodal import headless, workflow
@@ -19,14 +19,6 @@ def page(chromium, running):
     page = open_editor(chromium, running.url)
     yield page
     page.close()
-
-
-def plain(prompt: dict) -> dict:
-    """Classes and inputs by node id, less what the front end's own preview widgets add."""
-    return {
-        i: (node["class_type"], {k: v for k, v in node["inputs"].items() if k != "preview"})
-        for i, node in prompt.items()
-    }
 
 
 def test_a_dropped_workflow_runs_and_its_saved_picture_opens_it_again(page, client):
