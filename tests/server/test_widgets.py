@@ -151,6 +151,16 @@ def test_nothing_to_detect_with_is_said_in_the_node(page):
     assert "connect Detect Objects" in words(page)
 
 
+def test_nothing_detected_is_said_in_the_node(page):
+    prompt = picking()
+    prompt["3"]["inputs"]["threshold"] = 1.0
+    drop_prompt(page, prompt)
+    show(page, "AmodalPickObject")
+    page.locator(".amodal-picker:visible").get_by_text("Detect", exact=True).click()
+    page.locator(".amodal-picker .failed:visible").wait_for()
+    assert "nothing was detected" in words(page)
+
+
 def test_the_film_grows_with_every_pass(page):
     drop_prompt(page, growing())
     show(page, "AmodalLoopEnd")
