@@ -16,7 +16,7 @@ from browser import (
     show,
     wait_until_ready,
 )
-from graphs import growing, node, picking
+from graphs import growing, node, one_node, picking
 
 pytestmark = needs_browser
 CAT, BACKGROUND = (0.5, 0.5), (0.25, 0.95)  # in the example picture as the picker shows it
@@ -181,6 +181,18 @@ def test_the_film_grows_with_every_pass(page):
         loaded = "(all) => all.every((one) => one.complete && one.naturalWidth === 128)"
         page.wait_for_timeout(300)
         assert page.locator(f"{FRAMES} img").evaluate_all(loaded)
+
+
+def test_the_one_node_shows_a_row_for_each_seed(page):
+    drop_prompt(page, one_node())
+    show(page, "AmodalCompletion")
+    ends = press_run(page)
+    assert "id" in ends, ends
+    rows = page.locator(".amodal-film section:visible")
+    assert rows.count() == 2
+    for row in rows.all():
+        assert row.locator("figure").first.inner_text().startswith("1\nhidden by yarn")
+        assert row.locator(".stage").inner_text()
 
 
 def change_and_undo(page) -> None:
