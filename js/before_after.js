@@ -17,7 +17,7 @@ function toggle(text, title, change) {
 
 function build(node) {
   const [before, after, object, mask] = ["before", "after", "object", "mask"].map((name) =>
-    make("img", name, { draggable: false, hidden: name === "object" || name === "mask" }));
+    make("img", name, { alt: "", draggable: false, hidden: name === "object" || name === "mask" }));
   const line = make("div", "line");
   const right = make("div", "right", {}, after, object, mask);
   const stage = make("div", "stage", { hidden: true }, before, right, line,

@@ -5,7 +5,7 @@ import { address, addElement, make, showsRuns } from "./shared.js";
 const ROW = 118; // height of one loop's passes, with their words and the scroll bar
 
 function tile(frame) {
-  const picture = make("img", "", { src: address(frame.image), draggable: false });
+  const picture = make("img", "", { src: address(frame.image), alt: "", draggable: false });
   const painted = !frame.status;
   const words = painted ? frame.reason : frame.status;
   return make("figure", painted ? "" : "unpainted", { title: frame.line },
@@ -28,8 +28,12 @@ function row(frames, latest) {
   const end = frames.at(-1).status?.split(" ")[0] ?? "running";
   const line = make("div", `stage ${end}`, { textContent: stage(frames), title: stage(frames) });
   strip.onwheel = (event) => {
+    if (strip.scrollWidth <= strip.clientWidth) return; // the wheel zooms the canvas
     event.stopPropagation();
     strip.scrollLeft += event.deltaY + event.deltaX;
+  };
+  strip.onpointerdown = (event) => {
+    if (strip.scrollWidth > strip.clientWidth) event.stopPropagation(); // its scroll bar
   };
   return make("section", old ? "old" : "", old ? { title: "from an earlier run" } : {}, line, strip);
 }

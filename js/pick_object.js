@@ -2,14 +2,14 @@
 // click writes the ordinary widget `point`. Detect runs the graph up to here.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { address, addElement, graphId, idOf, make, showsRuns } from "./shared.js";
+import { address, addElement, idOf, make, showsRuns } from "./shared.js";
 import { Areas, pixels } from "./areas.js";
 
 const DIGITS = 1e5; // amodal/drawing.py, FRACTION_DIGITS: a click means what the index map shows
 const HINT = "Detect lists the objects; then click the one to complete";
 
 function build(node) {
-  const canvas = make("canvas", "", { hidden: true, tabIndex: -1 });
+  const canvas = make("canvas", "", { hidden: true });
   const words = make("span", "words", { textContent: HINT });
   const detect = make("button", "", {
     type: "button", textContent: "Detect", title: "run the graph up to this node",
@@ -79,10 +79,12 @@ function build(node) {
   detect.onclick = async () => {
     failed = "";
     words.textContent = "detecting ...";
-    detect.disabled = true;
-    failed = await runUpTo(node).catch((error) => String(error.message ?? error));
-    detect.disabled = false;
-    if (failed) draw();
+    try {
+      failed = await runUpTo(node);
+    } catch (error) {
+      failed = String(error.message ?? error);
+    }
+    draw();
   };
   const before = point.callback;
   point.callback = function (...given) {
@@ -94,11 +96,11 @@ function build(node) {
   return async (entries) => {
     const latest = entries.at(-1);
     if (latest && latest.areas.filename !== shown?.areas.filename) {
+      const [picture, map] = await Promise.all([latest.image, latest.areas].map((image) =>
+        pixels(address(image)))).catch(() => []);
+      if (!map) return; // the host was started anew, and has emptied its temp folder
       shown = latest;
       failed = "";
-      const [picture, map] = await Promise.all([latest.image, latest.areas].map((image) =>
-        pixels(address(image))));
-      if (shown !== latest) return;
       areas = new Areas(picture, map);
       canvas.hidden = false;
       fit();
@@ -109,6 +111,7 @@ function build(node) {
 
 // Queues the whole prompt with a copy of this node that chooses nothing, and asks for that copy
 // alone: a point on another picture cannot fail it, and the host keeps what it has of the rest.
+// Returns what went wrong, or "".
 async function runUpTo(node) {
   const { output, workflow } = await app.graphToPrompt();
   const id = idOf(node);
@@ -123,13 +126,26 @@ async function runUpTo(node) {
       client_id: api.clientId,
       prompt: { ...output, [copy]: { class_type: "AmodalPickObject", inputs } },
       partial_execution_targets: [copy],
-      extra_data: { extra_pnginfo: { workflow: { ...workflow, id: graphId() } } },
+      extra_data: { extra_pnginfo: { workflow } },
     }),
   });
-  if (reply.ok) return "";
-  const { error, node_errors } = await reply.json();
+  const { prompt_id, error, node_errors } = await reply.json();
+  if (reply.ok) return endOf(prompt_id);
   const first = Object.values(node_errors ?? {})[0]?.errors?.[0];
   return first ? `${first.message}: ${first.details}` : (error?.message ?? "refused");
+}
+
+// Waits for a run's end; what went wrong in it, or "".
+function endOf(id) {
+  const ends = ["execution_success", "execution_error", "execution_interrupted"];
+  return new Promise((done) => {
+    const listen = ({ type, detail }) => {
+      if (detail?.prompt_id !== id) return;
+      for (const end of ends) api.removeEventListener(end, listen);
+      done(type === "execution_error" ? detail.exception_message.trim() : "");
+    };
+    for (const end of ends) api.addEventListener(end, listen);
+  });
 }
 
 showsRuns({ key: "amodal_objects", types: ["AmodalPickObject"], build });

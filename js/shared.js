@@ -26,7 +26,6 @@ export const graphId = () => (app.rootGraph ?? app.graph)?.id;
 export function addElement(node, name, content, height, width = 260) {
   const outer = make("div", "amodal-outer", {}, content);
   outer.dataset.amodal = name;
-  outer.dataset.captureWheel = "true"; // or Vue nodes take the wheel for the canvas
   const widget = node.addDOMWidget(name, name, outer, {
     serialize: false, hideOnZoom: false, getMinHeight: height, getValue: () => "", setValue() {},
   });

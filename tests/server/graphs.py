@@ -107,3 +107,24 @@ def growing(target: int = 80, step: int = 10) -> dict:
         "13": node("PreviewImage", images=["6", 3]),
         "14": node("PreviewAny", "Status", source=["5", 3]),
     }
+
+
+def one_node(**changes) -> dict:
+    """Amodal Completion on the example picture, in few steps; `changes` go to that node."""
+    return {
+        "1": node("LoadImage", "Picture", image=EXAMPLE),
+        "2": node("AmodalStickerCheckpoint"),
+        "3": node("AmodalStickerSegmenter"),
+        "4": node("AmodalStickerOrder"),
+        "5": node(
+            "AmodalCompletion", model=["2", 0], clip=["2", 1], vae=["2", 2], segmenter=["3", 0],
+            order_model=["4", 0], image=["1", 0],
+            **{
+                "point": "", "words": "cat", "prompt": "a photo of a {label}", "negative": "",
+                "seed": 1, "count": 2, "steps": 4, "k": 2.0, "cfg": 2.5,
+                "mask_rule": "known background", "size": 128, "max_passes": 1, "context": 0.5,
+                **changes,
+            },
+        ),
+        "6": node("PreviewImage", images=["5", 0]),
+    }

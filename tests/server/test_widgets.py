@@ -16,7 +16,7 @@ from browser import (
     show,
     wait_until_ready,
 )
-from graphs import growing, node, picking
+from graphs import growing, node, one_node, picking
 
 pytestmark = needs_browser
 CAT, BACKGROUND = (0.5, 0.5), (0.25, 0.95)  # in the example picture as the picker shows it
@@ -151,6 +151,16 @@ def test_nothing_to_detect_with_is_said_in_the_node(page):
     assert "connect Detect Objects" in words(page)
 
 
+def test_nothing_detected_is_said_in_the_node(page):
+    prompt = picking()
+    prompt["3"]["inputs"]["threshold"] = 1.0
+    drop_prompt(page, prompt)
+    show(page, "AmodalPickObject")
+    page.locator(".amodal-picker:visible").get_by_text("Detect", exact=True).click()
+    page.locator(".amodal-picker .failed:visible").wait_for()
+    assert "nothing was detected" in words(page)
+
+
 def test_the_film_grows_with_every_pass(page):
     drop_prompt(page, growing())
     show(page, "AmodalLoopEnd")
@@ -171,6 +181,18 @@ def test_the_film_grows_with_every_pass(page):
         loaded = "(all) => all.every((one) => one.complete && one.naturalWidth === 128)"
         page.wait_for_timeout(300)
         assert page.locator(f"{FRAMES} img").evaluate_all(loaded)
+
+
+def test_the_one_node_shows_a_row_for_each_seed(page):
+    drop_prompt(page, one_node())
+    show(page, "AmodalCompletion")
+    ends = press_run(page)
+    assert "id" in ends, ends
+    rows = page.locator(".amodal-film section:visible")
+    assert rows.count() == 2
+    for row in rows.all():
+        assert row.locator("figure").first.inner_text().startswith("1\nhidden by yarn")
+        assert row.locator(".stage").inner_text()
 
 
 def change_and_undo(page) -> None:
