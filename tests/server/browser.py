@@ -79,17 +79,19 @@ def wait_until_ready(page) -> None:
 
 
 def wait_until_unblocked(page) -> None:
-    """The front end covers the page while it loads, and lets the cover fade out. Whoever has it load
-    something else meanwhile, quicker than a person can, leaves a cover that never goes away."""
+    """The front end covers the page while it loads, and lets the cover fade out. Whoever has it
+    load something else meanwhile, as only a program can, leaves a cover that never goes away."""
     page.wait_for_function("() => !document.querySelector('.p-blockui-mask')")
 
 
 def drop(page, name: str, kind: str, content: bytes, nodes: int) -> dict:
     """Drops a file on the canvas; the prompt that the front end makes of what it opens."""
     wait_until_unblocked(page)
-    page.evaluate("() => app.graph.clear()")
+    page.evaluate("() => { window.before = app.graph.nodes[0]; }")
     page.evaluate(DROP, [name, kind, base64.b64encode(content).decode()])
-    page.wait_for_function("(n) => app.graph.nodes.length === n", arg=nodes)
+    page.wait_for_function(
+        "(n) => app.graph.nodes.length === n && app.graph.nodes[0] !== window.before", arg=nodes
+    )
     wait_until_unblocked(page)
     return page.evaluate("async () => (await app.graphToPrompt()).output")
 
