@@ -7,6 +7,8 @@ import uuid
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 VERSION = "0.1.0"
 GAP, TOP = 40, 60  # pixels between nodes and columns; room for a group's title
+WIDTH = 320  # of a node
+FILM = 130  # height of a loop's passes in a node
 HEAD = 30  # a node's title bar, which stands above its place
 WINDOW = (1600, 1000)  # the editor's window that a workflow fits at first sight
 BARS = (70, 110)  # what of it the editor's own bars cover at the left and at the top
@@ -152,10 +154,11 @@ def editor_node(number: int, node: dict, schema: dict) -> dict:
         for title, kind in zip(schema["output_name"], schema["output"])
     ]
     ours = node["class_type"].startswith("Amodal")
+    loops = node["inputs"].get("count", 1)
     return {
         "id": number, "type": node["class_type"], "title": node["_meta"]["title"], "pos": [0, 0],
-        "size": size_of(node["class_type"], sockets, values, outputs), "flags": {}, "order": 0,
-        "mode": 0, "inputs": sockets, "outputs": outputs, "widgets_values": values,
+        "size": size_of(node["class_type"], sockets, values, outputs, loops), "flags": {},
+        "order": 0, "mode": 0, "inputs": sockets, "outputs": outputs, "widgets_values": values,
         "properties": {
             "Node name for S&R": node["class_type"],
             "cnr_id": "amodal-completion" if ours else "comfy-core",
@@ -164,15 +167,16 @@ def editor_node(number: int, node: dict, schema: dict) -> dict:
     }
 
 
-def size_of(kind: str, sockets: list, values: list, outputs: list) -> list[int]:
-    """Room for the node as the editor draws it."""
+def size_of(kind: str, sockets: list, values: list, outputs: list, loops: int) -> list[int]:
+    """Room for the node as the editor draws it, with what it shows after a run of `loops`."""
     shown = {"LoadImage": 280, "PreviewImage": 220, "SaveImage": 220, "MaskPreview": 220,
-             "PreviewAny": 90, "CLIPTextEncode": 40, "AmodalSweepValues": 80,
-             "AmodalPickObject": 240, "AmodalLoopEnd": 180, "AmodalTrimAndOverlay": 240,
-             "AmodalCompletion": 260}.get(kind, 0)
+             "PreviewAny": 90, "CLIPTextEncode": 40, "StringReplace": 90,
+             "AmodalSweepValues": 80, "AmodalSwapBackground": 20, "AmodalClusterFeatures": 20,
+             "AmodalLabelledGrid": 40, "AmodalPickObject": 280, "AmodalLoopEnd": 180,
+             "AmodalTrimAndOverlay": 240, "AmodalCompletion": FILM * loops}.get(kind, 0)
     plain = [s for s in sockets if "widget" not in s]
     rows = max(len(plain), len(outputs)) * 20 + len(values) * 24
-    return [300, max(60, rows + 20 + shown)]
+    return [WIDTH, max(60, rows + 20 + shown)]
 
 
 def lay_out(draw: Drawing, nodes: dict) -> tuple[list[dict], list[dict]]:
@@ -252,7 +256,7 @@ def note_node(text: str, left: int, top: int, width: int) -> dict:
     lines = sum(max(1, -(-len(line) * 8 // (width - 40))) for line in text.splitlines())
     return {
         "id": 0, "type": "MarkdownNote", "title": "Note", "pos": [left, top],
-        "size": [width, 40 + 22 * lines], "flags": {}, "order": 0, "mode": 0, "inputs": [],
+        "size": [width, max(90, 40 + 22 * lines)], "flags": {}, "order": 0, "mode": 0, "inputs": [],
         "outputs": [], "properties": {}, "widgets_values": [text], "color": "#432",
         "bgcolor": "#653",
     }

@@ -34,14 +34,14 @@ def test_it_opens_as_its_api_form_and_saves_back_unchanged(page, file):
     api = json.loads((workflow.FOLDER / file.name).read_text())
     prompt = opened(page, file)
     assert editor.plain(prompt) == editor.plain(api)
-    saved = page.evaluate("() => app.graph.serialize()")
+    saved = page.evaluate(editor.SAVED)
     assert editor.plain(editor.drop_workflow(page, saved)) == editor.plain(api)
     notes = [node for node in saved["nodes"] if node["type"] == NOTE]
     assert notes and all(node["widgets_values"][0] for node in notes)
 
 
-def test_no_two_nodes_overlap_as_the_editor_draws_them(page, file):
-    opened(page, file)
+def assert_apart(page) -> None:
+    """No two nodes overlap as the editor draws them, title bars included."""
     boxes = [
         (one["title"], one["at"][0], one["at"][1] - 30, one["at"][0] + one["size"][0],
          one["at"][1] + one["size"][1])
@@ -53,7 +53,10 @@ def test_no_two_nodes_overlap_as_the_editor_draws_them(page, file):
             assert apart, (title, other)
 
 
-def test_the_run_button_runs_it_to_the_end(page, file):
+def test_the_run_button_runs_it_and_what_it_shows_has_room(page, file):
     opened(page, file)
+    assert_apart(page)
     ends = editor.press_run(page)
     assert "id" in ends, ends
+    page.wait_for_timeout(1500)
+    assert_apart(page)
