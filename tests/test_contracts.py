@@ -7,9 +7,11 @@ picture with two objects that it knows, the first partly behind the second.
 from dataclasses import dataclass
 
 import pytest
+import stand_ins
 import torch
 from stickers_at_hand import Loaded, image_of, masks_of
 
+from amodal.instaorder import InstaOrder
 from amodal.stickers.scenes import make_scene
 
 
@@ -29,8 +31,13 @@ def stickers(model: str) -> Case:
     return Case(Loaded()[model], image_of(scene), masks_of(scene), scene.words, "walrus")
 
 
+def instaorder() -> Case:
+    image, masks = stand_ins.scene()
+    return Case(InstaOrder(stand_ins.RedHidesGreen()), image, masks, stand_ins.WORDS)
+
+
 SEGMENTERS = {"stickers": lambda: stickers("segmenter")}
-ORDER_MODELS = {"stickers": lambda: stickers("order_model")}
+ORDER_MODELS = {"stickers": lambda: stickers("order_model"), "instaorder": instaorder}
 
 
 @pytest.fixture(params=SEGMENTERS)
