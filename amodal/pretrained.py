@@ -88,9 +88,9 @@ def known(folder: str) -> list[Pretrained]:
     return [one for one in KNOWN if one.folder == folder]
 
 
-def missing(file: str, folder: str, input: str = "file") -> BadInput:
+def missing(file: str, folder: str, input: str = "file", verb: str = "names") -> BadInput:
     """The error for a file that is not there, with everything a person needs to put it there."""
-    problem = f"names {file}, which is not in models/{folder} or the extra model paths for it"
+    problem = f"{verb} {file}, which is not in models/{folder} or the extra model paths for it"
     found = next((one for one in known(folder) if one.file == file), None)
     if found is None:
         return BadInput(input, problem, f"put it into models/{folder}, or choose another")

@@ -5,6 +5,8 @@ What stands around the net (sizes, batches, both ways round, labels, boxes) is t
 
 import torch
 
+from amodal.grounding_dino import Found
+
 WORDS = ["green box", "red box"]
 
 
@@ -34,3 +36,46 @@ class RedHidesGreen(torch.nn.Module):
             for side in (0, 1)
         )
         return torch.stack([two - one, one - two], 1) * self.sharp
+
+
+COLOURS = {"green box": 1, "red box": 0}  # the channel that is bright
+
+
+def coloured(image: torch.Tensor, channel: int) -> torch.Tensor:
+    """The pixels [H, W] of an image [H, W, 3] where this channel stands out."""
+    others = [c for c in range(3) if c != channel]
+    return image[..., channel] > image[..., others].amax(-1) + 0.3
+
+
+class FindsColours:
+    """In the place of grounding_dino.Detector: a box for each word whose colour is there."""
+
+    def find(self, image, words):
+        boxes, names = [], []
+        for word in words:
+            ys, xs = torch.nonzero(coloured(image, COLOURS[word]), as_tuple=True)
+            if len(xs):
+                boxes.append([int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1])
+                names.append(word)
+        boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+        return Found(boxes, torch.full((len(names),), 0.6), names)
+
+
+class CutsColours:
+    """In the place of sam.Masker: the commonest bright colour in a box or at a point."""
+
+    def masks(self, image, *, boxes=None, points=None, several=False):
+        found = []
+        for prompt in boxes if points is None else points:
+            place = torch.zeros(image.shape[:2], dtype=torch.bool)
+            if points is None:
+                x1, y1, x2, y2 = prompt.int().tolist()
+                place[y1:y2, x1:x2] = True
+            else:
+                for x, y in prompt.int().tolist():
+                    place[y, x] = True
+            every = [coloured(image, channel) for channel in range(3)]
+            best = max(every, key=lambda mask: int((mask & place).sum()))
+            found.append(best if (best & place).any() else torch.zeros_like(best))
+        masks = torch.stack(found)[:, None].repeat(1, 3 if several else 1, 1, 1)
+        return masks, masks.flatten(2).any(-1).float() * 0.9

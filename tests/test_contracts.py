@@ -11,6 +11,7 @@ import stand_ins
 import torch
 from stickers_at_hand import Loaded, image_of, masks_of
 
+from amodal.grounded import GroundedSegmenter
 from amodal.instaorder import InstaOrder
 from amodal.stickers.scenes import make_scene
 
@@ -36,7 +37,13 @@ def instaorder() -> Case:
     return Case(InstaOrder(stand_ins.RedHidesGreen()), image, masks, stand_ins.WORDS)
 
 
-SEGMENTERS = {"stickers": lambda: stickers("segmenter")}
+def grounded() -> Case:
+    image, masks = stand_ins.scene()
+    nets = stand_ins.FindsColours(), stand_ins.CutsColours()
+    return Case(GroundedSegmenter(*nets, stand_ins.WORDS), image, masks, stand_ins.WORDS)
+
+
+SEGMENTERS = {"stickers": lambda: stickers("segmenter"), "grounded": grounded}
 ORDER_MODELS = {"stickers": lambda: stickers("order_model"), "instaorder": instaorder}
 
 
