@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("picture", type=Path)
     which = one.add_mutually_exclusive_group()
     which.add_argument("--mask", type=Path, help="picture that is white where the object is seen")
-    which.add_argument("--point", metavar="X,Y", help="a pixel of the object")
+    which.add_argument(
+        "--point", metavar="X,Y", help="a point of the object: pixels, or fractions like 0.43,0.61"
+    )
     which.add_argument("--object", metavar="WORDS", help="the object's name")
     one.add_argument("--prompt", metavar="P", help="words to paint from; {label} is the name")
     one.add_argument("--seed", type=int, default=0)
@@ -109,9 +112,13 @@ def check(options) -> None:
     if options.seed < 0:
         raise BadInput("seed", f"is {options.seed}", "give 0 or more")
     if options.point is not None:
-        parts = options.point.split(",")
-        if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
-            raise BadInput("point", f"is '{options.point}'", "give it as X,Y in pixels")
+        parts = [part.strip() for part in options.point.split(",")]
+        pixels = all(part.isdigit() for part in parts)
+        fractions = all(re.fullmatch(r"0?\.\d+|1\.0+", part) for part in parts)
+        if len(parts) != 2 or not (pixels or fractions):
+            raise BadInput(
+                "point", f"is '{options.point}'", "give it as X,Y in pixels or as fractions"
+            )
 
 
 def check_picture(name: str, path: Path) -> None:

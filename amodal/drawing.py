@@ -7,6 +7,9 @@ import numpy as np
 import torch
 
 from . import masks as algebra
+from . import shapes
+
+QUERY_COLOUR = (0.15, 0.8, 0.3)
 
 
 def colour(index: int) -> tuple[float, float, float]:
@@ -107,3 +110,55 @@ def on_chequers(picture: torch.Tensor, side: int):
     ground = Image.fromarray(np.where((x + y) % 2, 232, 255).astype(np.uint8)).convert("RGBA")
     ground.alpha_composite(shown.convert("RGBA"))
     return ground.convert("RGB")
+
+
+def fitted(image: torch.Tensor, side: int) -> torch.Tensor:
+    """[1, H, W, C] with a longer side of at most `side` pixels; smaller ones are returned as is."""
+    height, width = image.shape[1:3]
+    scale = min(1.0, side / max(height, width))
+    return shapes.resize(image, small_size(height, width, scale), "bilinear")
+
+
+def small_size(height: int, width: int, scale: float) -> tuple[int, int]:
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def thumbnail(image: torch.Tensor, mask: torch.Tensor, side: int = 256) -> torch.Tensor:
+    """Image [1, H, W, 3] with the outline of mask [1, H, W], at most `side` pixels: [h, w, 3]."""
+    small = fitted(image, side)
+    cover = shapes.resize(mask[..., None], tuple(small.shape[1:3]), "bilinear")[..., 0]
+    return overlay(small, (cover > 0.5).float(), colours=[QUERY_COLOUR], strength=0.1)[0]
+
+
+def veil(mask: torch.Tensor, side: int, strength: float = 0.45) -> torch.Tensor:
+    """Mask [1, H, W] as a translucent colour to be laid over its picture: RGBA [h, w, 4]."""
+    cover = fitted(mask[..., None], side)[0]
+    return torch.cat([torch.tensor(QUERY_COLOUR).expand(*cover.shape[:2], 3), cover * strength], -1)
+
+
+def index_map(masks: torch.Tensor, side: int) -> torch.Tensor:
+    """Which of masks [n, H, W] is where: uint8 [h, w], number + 1, 0 = none, at most 255 of them.
+
+    Of overlapping objects the smallest shows, as a click takes it. Each pixel tells the mask's
+    value at exactly the point that its middle, rounded to FRACTION_DIGITS, means in the picture.
+    """
+    height, width = masks.shape[-2:]
+    h, w = small_size(height, width, min(1.0, side / max(height, width)))
+    rows = (middles(h) * height).long().clamp_(max=height - 1)
+    columns = (middles(w) * width).long().clamp_(max=width - 1)
+    result = torch.zeros(h, w, dtype=torch.uint8)
+    areas = masks.sum((1, 2))
+    for i in reversed(torch.argsort(areas, stable=True).tolist()):
+        if i < 255:
+            result[masks[i][rows][:, columns] > 0.5] = i + 1
+    return result
+
+
+FRACTION_DIGITS = 5  # js/pick_object.js writes so many
+
+
+def middles(count: int) -> torch.Tensor:
+    """Where the middles of `count` pixels in a row lie between 0 and 1, rounded half up."""
+    scale = 10**FRACTION_DIGITS
+    exact = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    return (exact * scale + 0.5).floor() / scale

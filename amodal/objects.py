@@ -98,7 +98,7 @@ def at_point(objects: Objects, x: float, y: float) -> int:
     if not (0 <= x < width and 0 <= y < height):
         raise BadInput(
             "point", f"({x:g}, {y:g}) lies outside of the {width}x{height} picture",
-            "give x,y in pixels from the top left corner",
+            "give x,y in pixels from the top left corner, or fractions like 0.43,0.61",
         )
     hit = [i for i, mask in enumerate(objects.masks) if mask[int(y), int(x)] > 0.5]
     if not hit:
@@ -170,14 +170,26 @@ def choose(objects: Objects, point, words: str, index: int) -> int:
     return int(objects.masks.sum((1, 2)).argmax())
 
 
-def as_point(text: str) -> tuple[float, float] | None:
-    """(x, y) from 'x,y', None from an empty text; raises BadInput for anything else."""
+def as_point(text: str, size: shapes.Size = (1, 1)) -> tuple[float, float] | None:
+    """(x, y) in pixels from 'x,y', None from an empty text; raises BadInput for anything else.
+
+    Two values from 0 to 1, both with a decimal point, are fractions of a picture of `size`
+    (height, width), so that the point stays right when the picture's size changes.
+    """
     if not text.strip():
         return None
-    numbers = re.findall(r"-?\d+(?:\.\d+)?", text)
+    numbers = re.findall(r"-?\d*\.?\d+", text)
     if len(numbers) != 2:
-        raise BadInput("point", f"'{text}' is not a point", "write x,y in pixels, like 120,84")
-    return float(numbers[0]), float(numbers[1])
+        raise BadInput(
+            "point", f"'{text}' is not a point",
+            "write x,y in pixels, like 120,84, or as fractions of the picture, like 0.43,0.61",
+        )
+    point = float(numbers[0]), float(numbers[1])
+    if all("." in number and 0 <= value <= 1 for number, value in zip(numbers, point)):
+        height, width = size
+        below = 1 - 1e-6  # the lower right corner is a pixel, too
+        return min(point[0], below) * width, min(point[1], below) * height
+    return point
 
 
 def as_words(text: str) -> list[str]:

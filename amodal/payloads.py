@@ -19,13 +19,15 @@ class Objects:
     """AMODAL_OBJECTS: n detected objects of one picture.
 
     masks [n, H, W] float 0 or 1 (visible pixels), labels n words, scores [n] 0..1,
-    boxes [n, 4] float xyxy.
+    boxes [n, 4] float xyxy. image [1, H, W, 3] is the picture they were found in, to be shown with
+    them, or None where it is not known.
     """
 
     masks: torch.Tensor
     labels: list[str]
     scores: torch.Tensor
     boxes: torch.Tensor
+    image: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

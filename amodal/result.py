@@ -39,13 +39,20 @@ def result(
     cut = image.new_zeros(*image.shape[:3], 4)
     within(cut, box).copy_(torch.from_numpy(np.dstack([colours * (alpha[..., None] > 0), alpha])))
     x, y = canvas.offset
-    width, height = canvas.original
-    context = torch.full_like(image, PAPER)
-    context[:, y : y + height, x : x + width] = picture
+    context = framed(picture, canvas)
     seen = within(context, box)
     seen.copy_(torch.lerp(seen, within(cut, box)[..., :3], within(cut, box)[..., 3:]))
     x0, y0, x1, y1 = algebra.box_of(cut[..., 3] > 0)
     return Result(cut, cut[:, y0:y1, x0:x1].clone(), context, -x, -y)
+
+
+def framed(picture: torch.Tensor, canvas: Crop) -> torch.Tensor:
+    """The original picture [1, h, w, 3] on its canvas [1, H, W, 3], paper around it."""
+    x, y = canvas.offset
+    width, height = canvas.original
+    context = picture.new_full((1, *canvas.canvas[::-1], 3), PAPER)
+    context[:, y : y + height, x : x + width] = picture
+    return context
 
 
 def within(pixels: torch.Tensor, box: Box) -> torch.Tensor:

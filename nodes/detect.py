@@ -1,13 +1,17 @@
 """Mask analysis, first part: the objects of a picture, and the one to complete (section 3.4)."""
 
+from dataclasses import replace
+
+import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..amodal import drawing, objects, shapes
-from . import types
+from . import previews, types
 from .common import CATEGORY, names_itself
 
 DETECT = f"{CATEGORY}/mask analysis"
+SHOWN = 1024  # longer side of the picture in Pick Object
 NOTHING = (
     "Detect Objects: nothing detected, so there are no masks. Remedy: name other objects, leave "
     "the words empty to look for all that is known, or lower the threshold."
@@ -56,7 +60,7 @@ class DetectObjects(io.ComfyNode):
         wanted = objects.as_words(words) or None
         found = objects.distinct(segmenter.detect(image[0], wanted, threshold))
         return io.NodeOutput(
-            found,
+            replace(found, image=image),  # a reference, for Pick Object to show
             found.masks if len(found) else ExecutionBlocker(NOTHING),
             "\n".join(found.labels),
             len(found),
@@ -114,7 +118,9 @@ class PickObject(io.ComfyNode):
                 ),
                 io.String.Input(
                     "point", default="", optional=True,
-                    tooltip="A point on the object, x,y in pixels from the top left corner.",
+                    tooltip="A point on the object, x,y from the top left corner: in pixels, or, "
+                    "with decimal points, as fractions of the picture, like 0.43,0.61. A click "
+                    "into the picture in the node writes it.",
                 ),
                 io.String.Input(
                     "words", default="", optional=True,
@@ -124,6 +130,11 @@ class PickObject(io.ComfyNode):
                     "index", default=-1, min=-1, max=9999, optional=True,
                     tooltip="The object's number, from 0. -1: not chosen by number.",
                 ),
+                io.Image.Input(
+                    "image", optional=True,
+                    tooltip="The picture, to be shown in the node. Detect Objects sends it along; "
+                    "Objects From Masks does not.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(
@@ -131,14 +142,32 @@ class PickObject(io.ComfyNode):
                 ),
                 io.String.Output(display_name="label", tooltip="Its label, for the prompt."),
             ],
+            is_output_node=True,  # so that it can be run alone, and its list comes with every run
         )
 
     @classmethod
     @names_itself
-    def execute(cls, objects=None, mask=None, point="", words="", index=-1):
+    def execute(cls, objects=None, mask=None, point="", words="", index=-1, image=None):
         if is_absent(mask):
             mask = None
-        return io.NodeOutput(*pick(objects, mask, point, words, index))
+        shown = choice(cls.hidden, objects, image)  # before picking, which may find nothing there
+        return io.NodeOutput(*pick(objects, mask, point, words, index), ui=shown)
+
+
+def choice(hidden, found, image) -> dict:
+    """What there is to click on in the node: the picture, and which object is where."""
+    if found is None or not previews.is_in_graph(previews.node_id()):
+        return {}
+    image = found.image if image is None else shapes.one_image(image)
+    areas = drawing.index_map(found.masks, SHOWN)
+    if image is None:
+        image = torch.full((1, *areas.shape, 3), 0.5)
+    shown = previews.entry(
+        hidden, labels=found.labels, scores=[round(float(s), 3) for s in found.scores],
+        size=list(found.masks.shape[:0:-1]), areas=previews.saved(areas, "areas"),
+        image=previews.saved(drawing.fitted(image, SHOWN)[0], "picture"),
+    )
+    return {"amodal_objects": [previews.tell("amodal.objects", shown)]}
 
 
 def is_absent(mask) -> bool:
@@ -147,7 +176,8 @@ def is_absent(mask) -> bool:
 
 
 def pick(found, mask, point, words, index):
-    return objects.pick(found, mask, objects.as_point(point), words, index)
+    size = (1, 1) if found is None else tuple(found.masks.shape[-2:])
+    return objects.pick(found, mask, objects.as_point(point, size), words, index)
 
 
 NODES = [DetectObjects, ObjectsFromMasks, PickObject]

@@ -5,15 +5,16 @@ whatever hangs on Check Occlusion's mask is skipped. `cloning` draws the graph o
 """
 
 import json
+import re
 import time
 
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 
-from ..amodal import passes, shapes
+from ..amodal import drawing, passes, shapes
 from ..amodal.errors import BadInput
 from ..amodal.payloads import Crop, LoopHandle
-from . import types
+from . import previews, types
 from .cloning import next_pass
 from .common import LOOP_CATEGORY, names_itself
 
@@ -148,7 +149,7 @@ class LoopEnd(io.ComfyNode):
                     "report", display_name="report", tooltip="One line for each pass."
                 ),
             ],
-            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
             enable_expand=True,
         )
 
@@ -173,6 +174,8 @@ class LoopEnd(io.ComfyNode):
         status = ending(loop, occluded, max_passes, so_far)
         if status:
             tail = f"{status}: {reason}"
+            first = (loop.image, loop.mask) if loop.number == 1 else None
+            frame = film_frame(cls.hidden, loop.number, max_passes, reason, tail, first, status)
             return io.NodeOutput(
                 loop.image,
                 loop.mask,
@@ -180,6 +183,7 @@ class LoopEnd(io.ComfyNode):
                 status,
                 loop.number - 1,
                 "\n".join([*map(line_of, history), tail]),
+                ui=frame,
             )
         mask = shapes.one_mask(mask, canvas.canvas[::-1], "mask")
         shift = tuple(a - b for a, b in zip(canvas.offset, loop.canvas.offset))
@@ -200,7 +204,12 @@ class LoopEnd(io.ComfyNode):
             with_previews=loop.number < max_passes,
         )
         again = graph.lookup_node("Recurse")
-        return io.NodeOutput(*(again.out(i) for i in range(6)), expand=graph.finalize())
+        line, after = line_of(history[-1]), (shapes.as_images(image)[:1], mask)
+        return io.NodeOutput(
+            *(again.out(i) for i in range(6)),
+            expand=graph.finalize(),
+            ui=film_frame(cls.hidden, loop.number, max_passes, reason, line, after),
+        )
 
 
 def refuse_lists():
@@ -233,6 +242,24 @@ def line_of(entry: dict) -> str:
     took = "cached" if entry["seconds"] is None else f"{entry['seconds']:.1f} s"
     change = f"mask changed {entry['change']:.1%}" if entry["found"] else "object not found again"
     return f"pass {entry['pass']}: {entry['reason']}; {change}; {took}"
+
+
+def film_frame(hidden, number: int, cap: int, reason: str, line: str, after, status=None) -> dict:
+    """One picture of the film that the editor shows on the node that holds the loop.
+
+    `after` is the canvas and the mask that a pass left, or None at the loop's end.
+    """
+    picture = previews.saved(drawing.thumbnail(*after), "pass") if after else None
+    frame = previews.entry(
+        hidden, loop=loop_of(previews.node_id()), number=number, of=cap, reason=reason, line=line,
+        status=status, image=picture,
+    )
+    return {"amodal_pass": [previews.tell("amodal.pass", frame)]}
+
+
+def loop_of(node: str) -> str:
+    """The id of the Loop End of pass 1, from that of its clone in a later pass."""
+    return re.sub(r"(\.\d+\.\d+\.Recurse)+$", "", node)
 
 
 NODES = [LoopStart, LoopEnd]

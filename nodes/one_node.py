@@ -33,7 +33,8 @@ class Completion(io.ComfyNode):
                     "objects. LoadImage's MASK is 1 - alpha.",
                 ),
                 io.String.Input(
-                    "point", default="", tooltip="x,y in pixels: a point on the object."
+                    "point", default="",
+                    tooltip="A point on the object: x,y in pixels, or fractions like 0.43,0.61.",
                 ),
                 io.String.Input("words", default="", tooltip="The object's name."),
                 io.String.Input(

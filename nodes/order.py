@@ -10,7 +10,7 @@ from .common import CATEGORY, names_itself
 
 ORDER = f"{CATEGORY}/mask analysis"
 OBJECTS = "From Detect Objects or Objects From Masks."
-QUERY_COLOUR, OCCLUDER_COLOUR, OTHER_COLOUR = (0.15, 0.8, 0.3), (0.95, 0.25, 0.2), (0.6, 0.6, 0.65)
+OCCLUDER_COLOUR, OTHER_COLOUR = (0.95, 0.25, 0.2), (0.6, 0.6, 0.65)
 
 
 def shared_inputs():
@@ -152,7 +152,7 @@ def fitted(image, found, name: str) -> torch.Tensor:
 def picture(image, found, mask, occluders: list[int]) -> torch.Tensor:
     query, _ = objects.best_overlap(found, mask)
     colours = [OCCLUDER_COLOUR if i in occluders else OTHER_COLOUR for i in range(len(found))]
-    colours[query] = QUERY_COLOUR
+    colours[query] = drawing.QUERY_COLOUR
     return drawing.overlay(image, found.masks, found.labels, colours)
 
 

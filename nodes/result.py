@@ -2,12 +2,14 @@
 
 from comfy_api.latest import io
 
+from ..amodal import drawing, shapes
 from ..amodal import result as results
-from ..amodal import shapes
 from ..amodal.crop import canvas_of
 from ..amodal.errors import BadInput
-from . import types
+from . import previews, types
 from .common import CATEGORY, names_itself
+
+SHOWN = 1024  # longer side of the pictures in the slider
 
 
 class TrimAndOverlay(io.ComfyNode):
@@ -50,6 +52,7 @@ class TrimAndOverlay(io.ComfyNode):
                 ),
                 io.String.Output(display_name="offset", tooltip="x,y of the canvas' corner."),
             ],
+            hidden=[io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -67,8 +70,27 @@ class TrimAndOverlay(io.ComfyNode):
         made = results.result(image, mask, canvas, picture, edge)
         offset = f"{made.x},{made.y}"
         return io.NodeOutput(
-            made.object, made.trimmed, mask, made.overlay, made.x, made.y, offset
+            made.object, made.trimmed, mask, made.overlay, made.x, made.y, offset,
+            ui=before_and_after(cls.hidden, made, results.framed(picture, canvas), mask),
         )
+
+
+def before_and_after(hidden, made, before, mask) -> dict:
+    """What the slider in the node shows; nothing where the node is another one's inner stage."""
+    if not previews.is_in_graph(previews.node_id()):
+        return {}
+    pictures = {
+        "before": drawing.fitted(before, SHOWN)[0],
+        "after": drawing.fitted(made.overlay, SHOWN)[0],
+        "object": drawing.fitted(made.object, SHOWN)[0],
+        "mask": drawing.veil(mask, SHOWN),
+    }
+    height, width = pictures["before"].shape[:2]
+    shown = previews.entry(
+        hidden, size=[width, height],
+        **{name: previews.saved(pixels, name) for name, pixels in pictures.items()},
+    )
+    return {"amodal_result": [previews.tell("amodal.result", shown)]}
 
 
 NODES = [TrimAndOverlay]

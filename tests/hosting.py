@@ -101,10 +101,13 @@ class Host:
         """An executor with empty caches."""
         self.executor = self.fresh()
 
-    def run(self, prompt: dict, prompt_id: str = "test") -> Run:
-        """Validate and execute a prompt; raises Failed, or the host's interrupt as Failed."""
+    def run(self, prompt: dict, prompt_id: str = "test", only: list[str] | None = None) -> Run:
+        """Validate and execute a prompt; raises Failed, or the host's interrupt as Failed.
+
+        only: the output nodes to run, as a browser asks for a partial execution.
+        """
         prompt = getattr(prompt, "prompt", prompt)
-        ok, error, outputs, node_errors = asyncio.run(self.validate(prompt_id, prompt, None))
+        ok, error, outputs, node_errors = asyncio.run(self.validate(prompt_id, prompt, only))
         if not ok:
             raise Failed(f"{error} {node_errors}", node_errors)
         self.server.events.clear()

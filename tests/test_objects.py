@@ -146,6 +146,28 @@ def test_points_are_read(text, point):
     assert objects.as_point(text) == point
 
 
+@pytest.mark.parametrize(
+    ("text", "point"),
+    [
+        ("0.5,0.25", (20, 7.5)), (".5 , .25", (20, 7.5)), ("0.0,0.0", (0, 0)),
+        ("1,0", (1, 0)), ("0.5,20", (0.5, 20)), ("0.5,1.5", (0.5, 1.5)), ("-0.1,0.5", (-0.1, 0.5)),
+    ],
+)
+def test_two_decimals_from_0_to_1_are_fractions_of_the_picture(text, point):
+    assert objects.as_point(text, (30, 40)) == pytest.approx(point)
+
+
+def test_a_fraction_means_the_same_object_at_any_size_and_the_last_pixel_is_inside():
+    found = some()
+    large = objects.from_masks(found.masks.repeat_interleave(3, 1).repeat_interleave(3, 2), [])
+    for text, wanted in (("0.1,0.2", 0), ("0.85,0.1", 2)):
+        for one in (found, large):
+            at = objects.as_point(text, tuple(one.masks.shape[-2:]))
+            assert objects.at_point(one, *at) == wanted
+    x, y = objects.as_point("1.0,1.0", (30, 40))
+    assert (int(x), int(y)) == (39, 29)
+
+
 @pytest.mark.parametrize("text", ["12", "a,b", "1,2,3"])
 def test_what_is_no_point_is_refused(text):
     with pytest.raises(BadInput, match="is not a point"):

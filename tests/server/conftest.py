@@ -1,7 +1,10 @@
 """A real ComfyUI in a process of its own, with the pack, over HTTP and websocket."""
 
+import os
+
 import numpy as np
 import pytest
+from browser import CHROMIUM, NEWEST, QUIET
 from PIL import Image
 
 from amodal.client import Client
@@ -12,6 +15,25 @@ from amodal.host import Host
 def running():
     with Host(arguments=["--fp32-text-enc"]) as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def running_newest():
+    """The same host with the front end that AMODAL_FRONTEND names."""
+    with Host(arguments=["--fp32-text-enc", "--front-end-root", NEWEST]) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if "CI" not in os.environ:  # there a missing package is a failure
+        pytest.importorskip("playwright")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

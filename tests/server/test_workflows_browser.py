@@ -18,12 +18,11 @@ pytestmark = [
 ]
 
 
-def plain(prompt: dict) -> dict:
-    """Classes and inputs by node id, less what the front end's own preview widgets add."""
-    return {
-        i: (node["class_type"], {k: v for k, v in node["inputs"].items() if k != "preview"})
-        for i, node in prompt.items()
-    }
+@pytest.fixture(scope="module")
+def page(chromium, running):
+    page = editor.open_editor(chromium, running.url)
+    yield page
+    page.close()
 
 
 def opened(page, file) -> dict:
@@ -34,9 +33,9 @@ def opened(page, file) -> dict:
 def test_it_opens_as_its_api_form_and_saves_back_unchanged(page, file):
     api = json.loads((workflow.FOLDER / file.name).read_text())
     prompt = opened(page, file)
-    assert plain(prompt) == plain(api)
+    assert editor.plain(prompt) == editor.plain(api)
     saved = page.evaluate("() => app.graph.serialize()")
-    assert plain(editor.drop_workflow(page, saved)) == plain(api)
+    assert editor.plain(editor.drop_workflow(page, saved)) == editor.plain(api)
     notes = [node for node in saved["nodes"] if node["type"] == NOTE]
     assert notes and all(node["widgets_values"][0] for node in notes)
 

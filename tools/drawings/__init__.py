@@ -1,12 +1,13 @@
 """The shipped workflows, by their files' names: drawings of the graphs in `nodes/assembly.py`."""
 
-from . import comparisons, one_node, one_pass, progressive, sweeps
+from . import comparisons, curation, one_node, one_pass, progressive, sweeps
 
 DRAWINGS = {
     "amodal_completion_stickers": progressive.stickers,
     "beyond_the_boundary": progressive.beyond_the_boundary,
     "amodal_one_node": one_node.one_node,
     "several_seeds": one_node.several_seeds,
+    "best_of_seeds": curation.best_of_seeds,
     "all_objects": one_node.all_objects,
     "mixed_context_step_by_step": one_pass.step_by_step,
     "baseline_naive_outpainting": comparisons.naive_outpainting,

@@ -21,12 +21,13 @@ GROUPS = {
     "mix": ("3.5 Composite, and to the end", "#535"),
     "plain": ("Plain inpainting", "#535"),
     "whole": ("The whole method in one node", "#355"),
+    "test": ("3.6 Counterfactual: outpaint it; does it grow?", "#353"),
     "result": ("3.4 The result", "#333"),
 }
 # From left to right; groups in one pair of brackets stand below each other.
 STACKS = (
     ("query", "sweep", "models"), ("analysis", "whole"), ("object", "background"), ("segment",),
-    ("mix", "plain"), ("result",),
+    ("mix", "plain"), ("test",), ("result",),
 )
 MODELS = """**On photographs** put your own inpainting checkpoint (Load Checkpoint), segmenter and
 order model here, and size 512 and cfg 7.5 where a widget asks. These three know 56 stickers at

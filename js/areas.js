@@ -1,0 +1,99 @@
+// A picture with the areas of its objects, from an index map: number + 1 at each pixel, 0 = none.
+
+export async function pixels(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  return { image, width: canvas.width, height: canvas.height, context };
+}
+
+export class Areas {
+  constructor(picture, map) {
+    this.picture = picture.image;
+    this.width = map.width;
+    this.height = map.height;
+    const data = map.context.getImageData(0, 0, map.width, map.height).data;
+    this.numbers = data.filter((_, i) => i % 4 === 0);
+    this.layers = new Map();
+  }
+
+  #index(part, count) {
+    return Math.min(count - 1, Math.max(0, Math.floor(part * count)));
+  }
+
+  // The number of the object at fractions of the picture, 0 where there is none.
+  at(x, y) {
+    return this.numbers[this.#index(y, this.height) * this.width + this.#index(x, this.width)];
+  }
+
+  // The middle of the map's pixel there.
+  middle(x, y) {
+    return [
+      (this.#index(x, this.width) + 0.5) / this.width,
+      (this.#index(y, this.height) + 0.5) / this.height,
+    ];
+  }
+
+  // Where in the picture, which a canvas shows as large as fits, the pointer is; null beside it.
+  place(canvas, event) {
+    const box = canvas.getBoundingClientRect();
+    const scale = Math.min(box.width / this.width, box.height / this.height);
+    const x = 0.5 + (event.clientX - box.left - box.width / 2) / (this.width * scale);
+    const y = 0.5 + (event.clientY - box.top - box.height / 2) / (this.height * scale);
+    return x >= 0 && x < 1 && y >= 0 && y < 1 ? [x, y] : null;
+  }
+
+  // The area of an object, filled and with its rim, as a picture of the map's size.
+  #layer(number) {
+    if (!this.layers.has(number)) {
+      const layer = new OffscreenCanvas(this.width, this.height);
+      const context = layer.getContext("2d");
+      const image = context.createImageData(this.width, this.height);
+      const same = (x, y) =>
+        x >= 0 && y >= 0 && x < this.width && y < this.height &&
+        this.numbers[y * this.width + x] === number;
+      const wide = Math.max(1, Math.round(Math.max(this.width, this.height) / 256));
+      for (let y = 0, i = 0; y < this.height; y++)
+        for (let x = 0; x < this.width; x++, i += 4) {
+          if (!same(x, y)) continue;
+          const rim = !(same(x - wide, y) && same(x + wide, y) && same(x, y - wide) &&
+            same(x, y + wide));
+          image.data.set([38, 204, 77, rim ? 255 : 90], i);
+        }
+      context.putImageData(image, 0, 0);
+      this.layers.set(number, layer);
+    }
+    return this.layers.get(number);
+  }
+
+  draw(canvas, picked, hovered, point) {
+    const scale = Math.max(1, Math.ceil(640 / Math.max(this.width, this.height)));
+    if (canvas.width !== this.width * scale || canvas.height !== this.height * scale)
+      Object.assign(canvas, { width: this.width * scale, height: this.height * scale });
+    const context = canvas.getContext("2d");
+    context.imageSmoothingEnabled = true;
+    context.drawImage(this.picture, 0, 0, canvas.width, canvas.height);
+    context.imageSmoothingEnabled = false;
+    for (const [number, strength] of [[picked, 1], [hovered, hovered === picked ? 0 : 0.75]]) {
+      if (!number || !strength) continue;
+      context.globalAlpha = strength;
+      context.drawImage(this.#layer(number), 0, 0, canvas.width, canvas.height);
+      context.globalAlpha = 1;
+    }
+    if (point) this.#dot(context, point[0] * canvas.width, point[1] * canvas.height);
+  }
+
+  #dot(context, x, y) {
+    const radius = Math.max(context.canvas.width, context.canvas.height) / 90;
+    context.beginPath();
+    context.arc(x, y, radius, 0, 2 * Math.PI);
+    context.fillStyle = "white";
+    context.fill();
+    context.lineWidth = radius / 2;
+    context.strokeStyle = "#111";
+    context.stroke();
+  }
+}

@@ -1,0 +1,109 @@
+// What the pack's widgets share: a place in a node, and what runs have told about that node.
+import { app } from "../../scripts/app.js";
+import { api } from "../../scripts/api.js";
+
+export function make(tag, className = "", content = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), content);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+export const address = (image) => api.apiURL("/view?" + new URLSearchParams(image));
+
+// Every node with the id that the host knows it by; inside a subgraph that is "outer:inner".
+function* everyNode(graph = app.rootGraph ?? app.graph, path = "") {
+  for (const node of graph?.nodes ?? []) {
+    yield [path + node.id, node];
+    if (node.subgraph) yield* everyNode(node.subgraph, `${path}${node.id}:`);
+  }
+}
+
+export const idOf = (wanted) => [...everyNode()].find(([, node]) => node === wanted)?.[0];
+export const graphId = () => (app.rootGraph ?? app.graph)?.id;
+
+// A display-only element at the end of a node. `height()` is the least it needs just now.
+export function addElement(node, name, content, height, width = 260) {
+  const outer = make("div", "amodal-outer", {}, content);
+  outer.dataset.amodal = name;
+  const widget = node.addDOMWidget(name, name, outer, {
+    serialize: false, hideOnZoom: false, getMinHeight: height, getValue: () => "", setValue() {},
+  });
+  widget.serialize = false;
+  const fit = () => {
+    outer.style.minHeight = `${height()}px`;
+    const [wide, high] = node.computeSize();
+    const size = [Math.max(node.size[0], wide, width), Math.max(node.size[1], high)];
+    if (size[0] !== node.size[0] || size[1] !== node.size[1]) node.setSize(size);
+    node.graph?.setDirtyCanvas(true, true);
+  };
+  // After undo Vue nodes keep the old node's element mounted: put the new one in its place.
+  const remount = () => {
+    if (!window.LiteGraph.vueNodesMode || outer.isConnected || !node.graph) return;
+    document.querySelector(`[data-node-id="${node.id}"] [data-amodal="${name}"]`)?.replaceWith(outer);
+  };
+  const configured = node.onConfigure;
+  node.onConfigure = function (...given) {
+    configured?.apply(this, given);
+    requestAnimationFrame(() => requestAnimationFrame(remount));
+    setTimeout(remount, 300);
+  };
+  fit();
+  return fit;
+}
+
+// A widget that shows what runs tell under `key`. `build(node)` puts it into a node of one of
+// `types` and returns what shows a list of entries. Entries outlive their nodes, which undo and a
+// switch of tabs build anew. `replaces(entry, old)`: does a new entry make an old one void?
+export function showsRuns({ key, types, build, replaces = () => true }) {
+  const told = new Map(); // "workflow/node" -> entries
+  const views = new WeakMap();
+  const asked = new Set(); // workflows whose history has been read
+
+  function show(id) {
+    for (const [name, node] of everyNode())
+      if (id === undefined || name === id)
+        views.get(node)?.(told.get(`${graphId()}/${name}`) ?? []);
+  }
+  function take(entry) {
+    const place = `${entry.graph}/${entry.node}`;
+    const rest = (told.get(place) ?? []).filter((old) => !replaces(entry, old));
+    told.set(place, [...rest, entry]);
+    if (entry.graph === graphId()) show(entry.node);
+  }
+  // After a reload of the page, from what the host remembers of its last runs.
+  async function recall() {
+    const graph = graphId();
+    if (!graph || asked.has(graph)) return;
+    asked.add(graph);
+    const reply = await api.fetchApi("/history?max_items=16");
+    const known = new Set(told.keys());
+    for (const run of Object.values(await reply.json()))
+      for (const output of Object.values(run.outputs ?? {}))
+        for (const entry of output?.[key] ?? [])
+          if (!known.has(`${entry.graph}/${entry.node}`)) take(entry);
+  }
+
+  app.registerExtension({
+    name: key.replace("_", "."),
+    setup() {
+      api.addEventListener(key.replace("_", "."), ({ detail }) => take(detail));
+      // What the host has in its cache it shows again, as an output only and as of the first run.
+      api.addEventListener("executed", ({ detail }) => {
+        for (const entry of detail?.output?.[key] ?? [])
+          if (entry.prompt_id !== detail.prompt_id) take({ ...entry, graph: graphId() });
+      });
+    },
+    nodeCreated(node) {
+      if (types.includes(node.comfyClass)) views.set(node, build(node));
+    },
+    afterConfigureGraph() {
+      show();
+      recall().catch((error) => console.warn("Amodal: no history", error));
+    },
+  });
+}
+
+document.head.append(make("link", "", {
+  rel: "stylesheet", href: new URL("./amodal.css", import.meta.url).href,
+}));

@@ -1,0 +1,155 @@
+"""Counterfactual curation (section 3.6): is a completion complete, and which of several is best?"""
+
+import torch
+from comfy_api.latest import io
+
+from ..amodal import curation, drawing, shapes
+from ..amodal.errors import BadInput
+from .common import CATEGORY, names_itself
+
+CURATION = f"{CATEGORY}/curation"
+GREW = (0.95, 0.25, 0.2)
+
+
+class CounterfactualMask(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalCounterfactualMask",
+            display_name="Counterfactual Mask (Amodal)",
+            category=CURATION,
+            description="What to outpaint for the test of section 3.6: all but the completed "
+            "object and the picture's corners.",
+            inputs=[
+                io.Mask.Input("mask", tooltip="The completed object's amodal mask."),
+                io.Float.Input(
+                    "corner", default=0.1, min=0.0, max=0.5, step=0.01, optional=True,
+                    tooltip="Side of the corners that are kept, as a fraction of the smaller side; "
+                    "they tell the model what background there is.",
+                ),
+            ],
+            outputs=[io.Mask.Output(display_name="inpaint", tooltip="What to paint.")],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, mask, corner=0.1):
+        return io.NodeOutput(curation.counterfactual_mask(shapes.object_mask(mask), corner))
+
+
+class JudgeCompletion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalJudgeCompletion",
+            display_name="Judge Completion (Amodal)",
+            category=CURATION,
+            description="Complete or not, by how much the object grew when all around it was "
+            "outpainted (section 3.6).",
+            inputs=[
+                io.Image.Input("image", tooltip="The outpainted picture, to show what was added."),
+                io.Mask.Input("mask", tooltip="The completed object's amodal mask."),
+                io.Mask.Input(
+                    "outpainted",
+                    tooltip="Its mask in the outpainted picture, from Segment Object; a batch of "
+                    "several counterfactuals is averaged.",
+                ),
+                io.Float.Input(
+                    "extension", default=curation.EXTENSION, min=0.0, max=10.0, step=0.01,
+                    optional=True,
+                    tooltip="The most a complete object may grow, over its area (paper: 0.2).",
+                ),
+                io.Float.Input(
+                    "border", default=curation.BORDER, min=0.0, max=0.5, step=0.005, optional=True,
+                    tooltip="How near to the border it may then come, over the larger side.",
+                ),
+            ],
+            outputs=[
+                io.Boolean.Output(display_name="complete", tooltip="The decision."),
+                io.Float.Output(
+                    display_name="score", tooltip="0 to 1; complete from 0.5 on. To Pick Best."
+                ),
+                io.Float.Output(display_name="extension", tooltip="Area gained over area before."),
+                io.Float.Output(
+                    display_name="border", tooltip="Distance to the border over the larger side."
+                ),
+                io.String.Output(display_name="verdict", tooltip="All of it in words."),
+                io.Image.Output(
+                    display_name="picture", tooltip="The object in green, what it grew by in red."
+                ),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(
+        cls, image, mask, outpainted, extension=curation.EXTENSION, border=curation.BORDER
+    ):
+        image = shapes.as_images(image, "image")[:1]
+        size = tuple(image.shape[1:3])
+        before = shapes.object_mask(mask, size)
+        after = shapes.as_masks(outpainted, size, "outpainted")
+        verdict = curation.judge(before, after, extension, border)
+        grown = (after[:1] > 0.5).float() * (1 - before)
+        colours = [drawing.QUERY_COLOUR, GREW]
+        picture = drawing.overlay(image, torch.cat([before, grown]), colours=colours)
+        return io.NodeOutput(
+            verdict.complete, verdict.score, verdict.extension, verdict.border, told(verdict),
+            picture,
+        )
+
+
+def told(verdict: curation.Verdict) -> str:
+    decision = "complete" if verdict.complete else "incomplete"
+    return (
+        f"{decision}, score {verdict.score:.2f}: grew by {verdict.extension:.0%}, "
+        f"{verdict.border:.0%} from the border"
+    )
+
+
+class PickBest(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalPickBest",
+            display_name="Pick Best (Amodal)",
+            category=CURATION,
+            description="Of several completions the one with the best score; and all of them as a "
+            "grid, best first.",
+            is_input_list=True,
+            inputs=[
+                io.Image.Input("objects", tooltip="The completions, a list."),
+                io.Mask.Input("masks", tooltip="Their amodal masks, a list."),
+                io.Float.Input(
+                    "scores", default=0.0, force_input=True, tooltip="From Judge Completion."
+                ),
+                io.Int.Input(
+                    "cell", default=256, min=32, max=2048, step=8, optional=True,
+                    tooltip="The larger side of each picture in the grid, in pixels.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="object", tooltip="The best completion."),
+                io.Mask.Output(display_name="mask", tooltip="Its amodal mask."),
+                io.Int.Output(display_name="index", tooltip="Its number in the list, from 0."),
+                io.Image.Output(display_name="ranking", tooltip="All of them, best first."),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, objects, masks, scores, cell=None):
+        if not len(objects) == len(masks) == len(scores):
+            raise BadInput(
+                "scores", f"are {len(scores)} for {len(objects)} objects, {len(masks)} masks",
+                "judge every completion of the list, and connect that list",
+            )
+        order = curation.ranked(scores)
+        best = order[0]
+        labels = [f"{i + 1}: {scores[i]:.2f}" for i in order]
+        side = cell[0] if cell else 256
+        grid = drawing.grid([objects[i][0] for i in order], labels, "Best first", 0, side)
+        return io.NodeOutput(objects[best], masks[best], best, torch.from_numpy(grid)[None])
+
+
+NODES = [CounterfactualMask, JudgeCompletion, PickBest]

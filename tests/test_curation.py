@@ -1,0 +1,95 @@
+"""The counterfactual test of section 3.6: its mask, its measures, its decision."""
+
+import pytest
+import torch
+from hosting import Failed, Graph
+
+from amodal import curation
+
+
+def square(left, top, right, bottom, side=100) -> torch.Tensor:
+    mask = torch.zeros(1, side, side)
+    mask[:, top:bottom, left:right] = 1
+    return mask
+
+
+OBJECT = square(40, 40, 60, 60)  # 400 pixels
+
+
+def test_all_but_object_and_corners_is_painted():
+    mask = curation.counterfactual_mask(OBJECT, 0.1)
+    assert mask[0, 50, 50] == 0 and mask[0, 5, 5] == 0 and mask[0, 95, 95] == 0
+    assert mask.sum() == 100 * 100 - 400 - 4 * 100
+    assert curation.counterfactual_mask(OBJECT, 0).sum() == 100 * 100 - 400
+
+
+@pytest.mark.parametrize("after, gained", [
+    (OBJECT, 0), (square(40, 40, 60, 70), 0.5), (square(50, 50, 55, 55), 0),
+])
+def test_extension_is_the_area_gained_over_the_area_before(after, gained):
+    assert curation.extension(OBJECT[0], after[0]) == pytest.approx(gained)
+
+
+@pytest.mark.parametrize("after, complete", [
+    (OBJECT, True),
+    (square(40, 40, 60, 63), True),  # 15 %
+    (square(40, 40, 60, 65), False),  # 25 %
+    (square(40, 40, 62, 60), True),
+    (square(1, 49, 60, 51), False),  # grows little, but to the border
+])
+def test_the_decision_follows_both_thresholds(after, complete):
+    verdict = curation.judge(OBJECT, after)
+    assert verdict.complete is complete
+    assert 0 <= verdict.score <= 1
+
+
+def test_the_score_falls_as_the_object_grows_and_is_half_at_the_threshold():
+    scores = [curation.judge(OBJECT, square(40, 40, 60, 60 + n)).score for n in range(0, 12, 2)]
+    assert scores == sorted(scores, reverse=True) and scores[0] > 0.9
+    assert curation.judge(OBJECT, square(40, 40, 60, 64)).score == pytest.approx(0.5)
+
+
+def test_several_counterfactuals_are_averaged():
+    both = torch.cat([OBJECT, square(40, 40, 60, 80)])
+    assert curation.judge(OBJECT, both).extension == pytest.approx(0.5)
+
+
+def test_the_best_is_first_and_equals_keep_their_order():
+    assert curation.ranked([0.2, 0.9, 0.2, 0.5]) == [1, 3, 0, 2]
+
+
+@pytest.fixture
+def host(real_host):
+    real_host.forget()
+    return real_host
+
+
+def test_the_nodes_judge_and_pick(host):
+    graph = Graph()
+    image = graph.value("image", torch.full((1, 100, 100, 3), 0.5))
+    seen = graph.value("object", OBJECT)
+    grown = graph.value("grown", square(40, 40, 60, 80))
+    judged = graph.add("AmodalJudgeCompletion", image=image, mask=seen, outpainted=grown)
+    best = graph.add(
+        "AmodalPickBest", objects=graph.add("TestList", value=image),
+        masks=graph.add("TestList", value=seen), scores=graph.add("TestList", value=judged[1]),
+    )
+    values = host.run(graph.keep(
+        complete=judged[0], extension=judged[2], verdict=judged[4], picture=judged[5],
+        index=best[2], ranking=best[3],
+    )).values
+    assert values["complete"] is False and values["extension"] == pytest.approx(1)
+    assert values["verdict"].startswith("incomplete") and "100%" in values["verdict"]
+    red = values["picture"][0, 70, 50]
+    assert red[0] > red[1] and values["index"] == 0 and values["ranking"].shape[0] == 1
+
+
+def test_lists_of_other_lengths_are_refused(host):
+    graph = Graph()
+    image = graph.value("image", torch.full((1, 100, 100, 3), 0.5))
+    seen, score = graph.value("object", OBJECT), graph.value("score", 0.5)
+    graph.keep(index=graph.add(
+        "AmodalPickBest", objects=graph.add("TestList", value=image), masks=seen, scores=score
+    )[2])
+    with pytest.raises(Failed, match="Pick Best.*scores.*judge every"):
+        host.run(graph)

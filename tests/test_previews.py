@@ -1,0 +1,133 @@
+"""What the nodes send to the editor's widgets, on the real host."""
+
+from pathlib import Path
+
+import analysis
+import pytest
+import torch
+from hosting import Failed
+from PIL import Image
+from test_loop import growing_loop
+
+from amodal import objects
+
+
+def told(run, event: str) -> list[dict]:
+    return [data for name, data in run.events if name == event]
+
+
+def opened(image: dict) -> Image.Image:
+    import folder_paths
+
+    assert image["type"] == "temp"
+    folder = Path(folder_paths.get_temp_directory())
+    return Image.open(folder / image["subfolder"] / image["filename"])
+
+
+def test_a_loop_sends_a_frame_after_each_pass_and_says_how_it_ended(host):
+    run = host.run(growing_loop(), "run 1")
+    frames = told(run, "amodal.pass")
+    assert [(one["number"], one["of"], one["status"]) for one in frames] == [
+        (1, 6, None), (2, 6, None), (3, 6, None), (4, 6, "completed"),
+    ]
+    assert {(one["node"], one["loop"], one["prompt_id"]) for one in frames} == {
+        ("end", "end", "run 1")
+    }
+    assert frames[0]["line"].startswith("pass 1: hidden by square; mask changed")
+    assert opened(frames[0]["image"]).size == (64, 64)
+    assert frames[-1]["image"] is None
+
+
+def test_the_frames_come_back_from_the_history(host):
+    run = host.run(growing_loop())
+    kept = [frame for shown in run.ui.values() for frame in shown.get("amodal_pass", [])]
+    assert kept == told(run, "amodal.pass")
+
+
+def test_a_rerun_sends_no_frame(host):
+    host.run(growing_loop())
+    assert not told(host.run(growing_loop()), "amodal.pass")
+
+
+def test_where_nothing_is_to_do_the_film_shows_the_picture_as_it_is(host):
+    (frame,) = told(host.run(growing_loop(target=16)), "amodal.pass")
+    assert frame["status"] == "nothing to complete" and opened(frame["image"]).size == (64, 64)
+
+
+def test_a_large_canvas_is_shown_small(host):
+    run = host.run(growing_loop(picture=torch.rand(1, 64, 64, 3).repeat(1, 10, 20, 1)))
+    assert opened(told(run, "amodal.pass")[0]["image"]).size == (256, 128)
+
+
+def picking(graph, **inputs):
+    image, _ = analysis.scene()
+    found = graph.add(
+        "AmodalDetectObjects", image=graph.value("scene", image),
+        segmenter=graph.value("by colour", analysis.ByColour()),
+    )
+    picked = graph.add("AmodalPickObject", "pick", **{"objects": found, **inputs})
+    graph.keep(label=picked[1])
+    return graph
+
+
+def test_picking_shows_what_there_is_to_pick(host, graph):
+    run = host.run(picking(graph, point="0.15,0.5"))
+    (shown,) = told(run, "amodal.objects")
+    assert run.ui["pick"] == {"amodal_objects": [shown]}
+    assert shown["labels"] == [*analysis.COLOURS]
+    assert shown["node"] == "pick" and shown["size"] == [128, 96]
+    areas, picture = opened(shown["areas"]), opened(shown["image"])
+    assert areas.mode == "L" and areas.size == picture.size == (128, 96)
+    by_name = {name: i + 1 for i, name in enumerate(shown["labels"])}
+    assert areas.getpixel((118, 10)) == by_name["far"]
+    assert areas.getpixel((44, 60)) == by_name["ball"]
+    assert areas.getpixel((20, 30)) == by_name["plate"] and areas.getpixel((80, 5)) == 0
+
+
+def test_what_there_is_is_shown_though_the_point_hits_nothing(host, graph):
+    with pytest.raises(Failed, match="hits no detected object"):
+        host.run(picking(graph, point="0.99,0.99"))
+    assert [data["labels"] for name, data in host.server.events if name == "amodal.objects"] == [
+        [*analysis.COLOURS]
+    ]
+
+
+def test_detect_runs_nothing_behind_the_copy_of_the_node_and_keeps_what_is_there(host, graph):
+    """As js/pick_object.js asks for it: a copy that chooses nothing, and that copy alone."""
+    prompt = picking(graph, point="0.99,0.99").prompt
+    detect = {"class_type": "AmodalPickObject", "inputs": {
+        "objects": prompt["pick"]["inputs"]["objects"], "point": "", "words": "", "index": -1,
+    }}
+    run = host.run({**prompt, "pick.detect": detect}, only=["pick.detect"])
+    assert "pick" not in run.executed and run.executed[-1] == "pick.detect"
+    (shown,) = told(run, "amodal.objects")
+    assert shown["node"] == "pick" and shown["id"] == "pick.detect"
+    prompt["pick"]["inputs"]["point"] = "0.15,0.5"
+    after = host.run(prompt)
+    assert "AmodalDetectObjects" not in after.executed_classes()  # found already
+    assert after.values["label"] == "plate"
+
+
+def test_objects_from_masks_are_shown_on_the_picture_that_pick_is_given(host, graph):
+    image, mask = analysis.scene()
+    found = objects.from_masks(mask, ["plate"])
+    graph.add("AmodalPickObject", "pick", objects=graph.value("masks", found),
+              image=graph.value("scene", image))
+    graph.add("AmodalPickObject", "bare", objects=graph.value("masks"))
+    pictures = {
+        one["node"]: opened(one["image"]) for one in told(host.run(graph), "amodal.objects")
+    }
+    assert len(pictures["pick"].getcolors(9999)) > 3 and len(pictures["bare"].getcolors(9999)) == 1
+
+
+def test_the_result_is_shown_before_and_after(host, graph):
+    image, mask = analysis.scene()
+    graph.keep(mask=graph.add(
+        "AmodalTrimAndOverlay", "trim", image=graph.value("scene", image),
+        mask=graph.value("mask", mask), picture=graph.value("scene"), edge=1.5,
+    )[2])
+    run = host.run(graph)
+    (shown,) = told(run, "amodal.result")
+    assert run.ui["trim"] == {"amodal_result": [shown]} and shown["size"] == [128, 96]
+    modes = {name: opened(shown[name]).mode for name in ("before", "after", "object", "mask")}
+    assert modes == {"before": "RGB", "after": "RGB", "object": "RGBA", "mask": "RGBA"}

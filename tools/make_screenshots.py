@@ -1,0 +1,76 @@
+"""Takes the README's pictures of the editor: docs/graph.jpg, docs/widgets.jpg.
+
+    python tools/make_screenshots.py      # needs Chromium, as the browser tests do
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "server")]
+
+import browser as editor  # noqa: E402
+from playwright.sync_api import sync_playwright  # noqa: E402
+
+from amodal import workflow  # noqa: E402
+from amodal.host import Host  # noqa: E402
+
+SHIPPED = ROOT / "workflows" / workflow.DEFAULT.name
+WIDGETS = ("AmodalPickObject", "AmodalLoopEnd", "AmodalTrimAndOverlay")
+GAP = 12
+
+
+def main() -> None:
+    with Host(arguments=["--fp32-text-enc"]) as host, sync_playwright() as play:
+        chromium = play.chromium.launch(
+            executable_path=editor.CHROMIUM, args=list(editor.QUIET)
+        )
+        page = editor.open_editor(chromium, host.url)
+        content = SHIPPED.read_bytes()
+        editor.drop(page, SHIPPED.name, "application/json", content, content.count(b'"pos"'))
+        print(editor.press_run(page))
+        page.wait_for_timeout(3000)
+        shot(page).save(ROOT / "docs" / "graph.jpg", quality=88)
+        side_by_side([node_shot(page, kind) for kind in WIDGETS]).save(
+            ROOT / "docs" / "widgets.jpg", quality=88
+        )
+        chromium.close()
+
+
+def shot(page, **options) -> Image.Image:
+    return Image.open(io.BytesIO(page.screenshot(**options))).convert("RGB")
+
+
+def node_shot(page, kind: str) -> Image.Image:
+    """A node at full size, cut to its box."""
+    editor.show(page, kind)
+    page.wait_for_timeout(500)
+    x, y, width, height = page.evaluate(
+        """(kind) => {
+          const node = app.graph.nodes.find((one) => one.comfyClass === kind);
+          const at = app.canvas.convertOffsetToCanvas([node.pos[0], node.pos[1] - 30]);
+          const box = app.canvas.canvas.getBoundingClientRect();
+          return [at[0] + box.x, at[1] + box.y, node.size[0], node.size[1] + 30];
+        }""",
+        kind,
+    )
+    return shot(page, clip={"x": x - 4, "y": y - 4, "width": width + 8, "height": height + 8})
+
+
+def side_by_side(pictures: list[Image.Image]) -> Image.Image:
+    width = sum(one.width + GAP for one in pictures) + GAP
+    page = Image.new("RGB", (width, max(one.height for one in pictures) + 2 * GAP), "#202020")
+    left = GAP
+    for one in pictures:
+        page.paste(one, (left, GAP))
+        left += one.width + GAP
+    return page
+
+
+if __name__ == "__main__":
+    main()
