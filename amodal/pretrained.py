@@ -12,15 +12,16 @@ from .errors import BadInput
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A published file. `folder` is below ComfyUI's models folder, `source` where people get it."""
+    """A published file. `folder` is below ComfyUI's models folder, `url` where people get it."""
 
     file: str
     folder: str
-    source: str
+    url: str
     size: str
     licence: str
     needed: str  # what for
     without: str  # what works without it
+    hint: str = ""  # about the address
 
 
 DETECTION = "finding objects by words"
@@ -30,13 +31,16 @@ REMOVAL = "a textured background behind the removed objects"
 SMOOTH = "Remove Objects fills smoothly"
 DINO = "https://github.com/IDEA-Research/GroundingDINO/releases/download/"
 SAM = "https://dl.fbaipublicfiles.com/segment_anything/"
+LAMA = "https://github.com/Sanster/models/releases/download/"
+HUB = "https://huggingface.co/"
 KNOWN = [
     Pretrained(
         "512-inpainting-ema.safetensors", "checkpoints",
-        "https://huggingface.co/sd2-community/stable-diffusion-2-inpainting (a mirror; the "
-        "original was withdrawn)",
+        f"{HUB}sd2-community/stable-diffusion-2-inpainting/resolve/main/"
+        "512-inpainting-ema.safetensors",
         "5.2 GB", "CreativeML Open RAIL++-M", "painting what is hidden",
         "any other inpainting checkpoint does, of Stable Diffusion 1.5 or XL too",
+        "a mirror; the original was withdrawn",
     ),
     Pretrained(
         "groundingdino_swint_ogc.pth", "grounding-dino",
@@ -50,8 +54,8 @@ KNOWN = [
     ),
     Pretrained(
         "vocab.txt", "bert-base-uncased",
-        "https://huggingface.co/google-bert/bert-base-uncased",
-        "0.2 MB", "Apache-2.0", "reading the words, for a GroundingDINO .pth file", BY_HAND,
+        f"{HUB}google-bert/bert-base-uncased/resolve/main/vocab.txt",
+        "0.2 MB", "Apache-2.0", "reading the words, with a GroundingDINO .pth file", BY_HAND,
     ),
     Pretrained(
         "sam_vit_h_4b8939.pth", "sams", f"{SAM}sam_vit_h_4b8939.pth",
@@ -67,20 +71,25 @@ KNOWN = [
     ),
     Pretrained(
         "InstaOrder_InstaOrderNet_od.pth.tar", "instaorder",
-        "InstaOrder_ckpt.zip of https://github.com/POSTECH-CVLab/InstaOrder",
-        "3.5 GB as a zip, of which this file is a small part", "none stated: ask its authors",
+        "https://github.com/POSTECH-CVLab/InstaOrder",
+        "3.5 GB as a zip with others", "none stated: ask its authors",
         "telling what stands in front", "Order From Depth orders objects by any depth picture",
+        "its README links InstaOrder_ckpt.zip, which holds the file",
     ),
     Pretrained(
-        "big-lama.pt", "inpaint",
-        "https://github.com/Sanster/models/releases/download/add_big_lama/big-lama.pt",
+        "big-lama.pt", "inpaint", f"{LAMA}add_big_lama/big-lama.pt",
         "0.2 GB", "Apache-2.0", REMOVAL, SMOOTH,
     ),
     Pretrained(
-        "Places_512_FullData_G.pth", "inpaint", "https://github.com/fenglinglwb/MAT",
-        "0.2 GB", "CC BY-NC 4.0", f"{REMOVAL} (needs spandrel_extra_arches)", SMOOTH,
+        "Places_512_FullData_G.pth", "inpaint", f"{LAMA}add_mat/Places_512_FullData_G.pth",
+        "0.2 GB", "CC BY-NC 4.0", f"{REMOVAL}; needs the package spandrel_extra_arches", SMOOTH,
     ),
 ]
+
+
+def named(file: str) -> Pretrained:
+    """The published file of this name."""
+    return next(one for one in KNOWN if one.file == file)
 
 
 def known(folder: str) -> list[Pretrained]:
@@ -94,10 +103,11 @@ def missing(file: str, folder: str, input: str = "file", verb: str = "names") ->
     found = next((one for one in known(folder) if one.file == file), None)
     if found is None:
         return BadInput(input, problem, f"put it into models/{folder}, or choose another")
+    hint = f" ({found.hint})" if found.hint else ""
     return BadInput(
         input, problem,
-        f"get {file} ({found.size}) from {found.source} and put it into models/{folder}; nothing "
-        f"is downloaded by itself. Without it: {found.without}",
+        f"get {file} ({found.size}) from {found.url}{hint} and put it into models/{folder}; "
+        f"nothing is downloaded by itself. Without it: {found.without}",
     )
 
 

@@ -9,6 +9,7 @@ from amodal import workflow
 
 FILES = sorted(workflow.FOLDER.parent.glob("*.json"))
 NOTE = "MarkdownNote"
+NEEDS_WEIGHTS = {"amodal_completion"}  # files of several GB that are no part of the pack
 BOXES = """() => app.graph.nodes.map((node) => ({
   title: node.title, at: [...node.pos], size: [...node.size],
 }))"""
@@ -54,6 +55,8 @@ def test_no_two_nodes_overlap_as_the_editor_draws_them(page, file):
 
 
 def test_the_run_button_runs_it_to_the_end(page, file):
+    if file.stem in NEEDS_WEIGHTS:
+        pytest.skip("its models come from elsewhere; tests/test_photographs.py runs its graph")
     opened(page, file)
     ends = editor.press_run(page)
     assert "id" in ends, ends
