@@ -5,6 +5,7 @@ locales/en/nodeDefs.json, and the tables in js/docs/<NodeId>.md below what a per
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -51,18 +52,23 @@ def names(node: dict) -> dict:
     """A node's entry in nodeDefs.json."""
     return {
         "display_name": node["display_name"],
-        "description": node["description"],
+        "description": literal(node["description"]),
         "inputs": {
-            name: {"name": name, "tooltip": options.get("tooltip", "")}
+            name: {"name": name, "tooltip": literal(options.get("tooltip", ""))}
             for name, _, options in inputs(node)
         },
         "outputs": {
-            str(index): {"name": name, "tooltip": tooltip or ""}
+            str(index): {"name": name, "tooltip": literal(tooltip or "")}
             for index, (name, tooltip) in enumerate(
                 zip(node["output_name"], node["output_tooltips"])
             )
         },
     }
+
+
+def literal(text: str) -> str:
+    """The text as the editor's vue-i18n shows it: what stands in braces is not filled in."""
+    return re.sub(r"\{(\w+)\}", r"{'{\1}'}", text)
 
 
 def page(name: str, node: dict) -> str:
