@@ -72,6 +72,15 @@ PARTS = [(re.compile(place), names) for place, names in (
         "norm3": "final_layer_norm",
     }),
 )]
+# What later versions of transformers (5.24 for one) call the parts of the picture's backbone.
+LATER = [(re.compile(rf"^({re.escape(SWIN)})" + old), new) for old, new in (
+    (r"((?:embeddings|encoder)\.)", r"\1swin.\2"),
+    (r"(.*\.attention\.)self\.(query|key|value)\.", lambda m: f"{m[1]}{m[2]}{m[3][0]}_proj."),
+    (r"(.*\.attention\.)output\.dense\.", r"\1\2o_proj."),
+    (r"(.*\.attention\.)self\.(relative_position_)", r"\1\2relative_position_bias.\3"),
+    (r"(.*\.)intermediate\.dense\.", r"\1\2mlp.fc1."),
+    (r"(.*\.)output\.dense\.", r"\1\2mlp.fc2."),
+)]
 UNUSED = re.compile(r"^label_enc\.|^bert\.pooler\.|^bert\.embeddings\.position_ids$")
 
 
@@ -168,12 +177,30 @@ def net_of(state: dict, file: str, input: str = "file") -> torch.nn.Module:
         why = f"it has no {error}" if isinstance(error, KeyError) else "its layers are others"
         raise pretrained.foreign(file, WHAT, why, input) from error
     net = GroundingDinoForObjectDetection(config)
-    return pretrained.load_into(net, {**buffers(net), **state}, file, WHAT, input)
+    return pretrained.load_into(net, fitted(state, net.state_dict()), file, WHAT, input)
 
 
-def buffers(net) -> dict:
-    """What the net works out by itself, and not every file stores."""
-    return {k: v for k, v in net.state_dict().items() if k.endswith("relative_position_index")}
+def fitted(state: dict, wanted: dict) -> dict:
+    """A converted state dict under the names of the transformers at hand, whose net has `wanted`.
+
+    What the net works out by itself, and not every file stores, is taken from the net; so is the
+    backbone's last norm, which later versions have and no GroundingDINO uses.
+    """
+    if f"{SWIN}embeddings.norm.weight" not in wanted:
+        state = {later(name): value for name, value in state.items()}
+    own = ("relative_position_index", "model.swin.layernorm.weight", "model.swin.layernorm.bias")
+    spare = {name: value for name, value in wanted.items() if name.endswith(own)}
+    kept = {
+        name: value for name, value in state.items()
+        if name in wanted or not name.endswith("relative_position_index")
+    }
+    return {**spare, **kept}
+
+
+def later(name: str) -> str:
+    for old, new in LATER:
+        name = old.sub(new, name)
+    return name
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,10 @@ def net(state):
 
 
 @pytest.fixture
-def tokenizer(tmp_path):
+def tokenizer():
     from tokenizers import BertWordPieceTokenizer
 
-    (tmp_path / "vocab.txt").write_text("\n".join(WORDS))
-    return BertWordPieceTokenizer(str(tmp_path / "vocab.txt"), lowercase=True)
+    return BertWordPieceTokenizer({word: i for i, word in enumerate(WORDS)}, lowercase=True)
 
 
 @torch.inference_mode()
@@ -56,6 +55,24 @@ def test_sizes_are_read_off_the_file(state):
     assert (config.backbone_config.window_size, config.backbone_config.embed_dim) == (3, 16)
     assert (config.num_queries, config.d_model, config.encoder_layers) == (12, 256, 2)
     assert (config.text_config.hidden_size, config.text_config.num_hidden_layers) == (64, 2)
+
+
+def test_names_of_later_versions_of_transformers():
+    """As transformers 5.24 has them; the net at hand decides which are used."""
+    block = f"{grounding_dino.SWIN}encoder.layers.0.blocks.1."
+    later = f"{grounding_dino.SWIN}swin.encoder.layers.0.blocks.1."
+    for old, new in {
+        "attention.self.key.bias": "attention.k_proj.bias",
+        "attention.output.dense.weight": "attention.o_proj.weight",
+        "attention.self.relative_position_bias_table":
+            "attention.relative_position_bias.relative_position_bias_table",
+        "intermediate.dense.bias": "mlp.fc1.bias", "output.dense.bias": "mlp.fc2.bias",
+        "layernorm_after.bias": "layernorm_after.bias",
+    }.items():
+        assert grounding_dino.later(block + old) == later + new
+    for same in (f"{grounding_dino.SWIN}hidden_states_norms.stage2.bias", "model.level_embed",
+                 "model.text_backbone.encoder.layer.0.attention.output.dense.bias"):
+        assert grounding_dino.later(same) == same
 
 
 @pytest.mark.parametrize("change", ["nothing of it", "a layer short", "an order model"])
