@@ -100,7 +100,7 @@ function build(node) {
         pixels(address(image)))).catch(() => []);
       if (!map) return; // the host was started anew, and has emptied its temp folder
       shown = latest;
-      failed = "";
+      if (!latest.id.endsWith(".detect")) failed = "";
       areas = new Areas(picture, map);
       canvas.hidden = false;
       fit();

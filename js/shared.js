@@ -9,6 +9,8 @@ export function make(tag, className = "", content = {}, ...children) {
   return element;
 }
 
+const NO_ID = "00000000-0000-0000-0000-000000000000"; // of every graph that came as a bare prompt
+
 export const address = (image) => api.apiURL("/view?" + new URLSearchParams(image));
 
 // Every node with the id that the host knows it by; inside a subgraph that is "outer:inner".
@@ -74,7 +76,7 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
   // After a reload of the page, from what the host remembers of its last runs.
   async function recall() {
     const graph = graphId();
-    if (!graph || asked.has(graph)) return;
+    if (!graph || graph === NO_ID || asked.has(graph)) return;
     asked.add(graph);
     const reply = await api.fetchApi("/history?max_items=16");
     const known = new Set(told.keys());

@@ -29,12 +29,12 @@ CORE = (
 )
 
 EXAMPLES = {  # in examples/: how each scene is made
-    common.CAT: {"seed": 41, "query": "cat", "occluder": "companion", "hidden": (0.2, 0.4)},
+    common.CAT: {"seed": 44, "query": "cat", "occluder": "companion", "hidden": (0.2, 0.4)},
     common.COMPANION: {"seed": 43, "query": "monkey", "occluder": "companion",
-                       "hidden": (0.3, 0.5)},
+                       "hidden": (0.2, 0.4)},
     common.BORDER: {"seed": 41, "query": "duck", "occluder": None, "cut": "right",
                     "hidden": (0.2, 0.4)},
-    common.SEVERAL: {"seed": 44, "query": "cat", "occluder": "companion", "hidden": (0.2, 0.4),
+    common.SEVERAL: {"seed": 42, "query": "cat", "occluder": "companion", "hidden": (0.2, 0.4),
                      "behind": 2},
 }
 

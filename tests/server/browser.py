@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shutil
+import uuid
 
 import pytest
 
@@ -62,6 +63,7 @@ needs_newest = pytest.mark.skipif(
 def open_editor(chromium, url: str, vue: bool = False):
     """A page with the editor, in the classic canvas or with Vue nodes, the pack's nodes loaded."""
     page = chromium.new_page(viewport={"width": 1600, "height": 1000})
+    page.set_default_timeout(15000)
     for name, value in {**SETTINGS, "Comfy.VueNodes.Enabled": vue}.items():
         page.request.post(f"{url}/settings/{name}", data=json.dumps(value))
     page.goto(url)
@@ -76,18 +78,28 @@ def wait_until_ready(page) -> None:
     )
 
 
+def wait_until_unblocked(page) -> None:
+    """The front end covers the page while it loads, and lets the cover fade out. Whoever has it
+    load something else meanwhile, as only a program can, leaves a cover that never goes away."""
+    page.wait_for_function("() => !document.querySelector('.p-blockui-mask')")
+
+
 def drop(page, name: str, kind: str, content: bytes, nodes: int) -> dict:
     """Drops a file on the canvas; the prompt that the front end makes of what it opens."""
-    page.evaluate("() => app.graph.clear()")
+    wait_until_unblocked(page)
+    page.evaluate("() => { window.before = app.graph.nodes[0]; }")
     page.evaluate(DROP, [name, kind, base64.b64encode(content).decode()])
-    page.wait_for_function("(n) => app.graph.nodes.length === n", arg=nodes)
+    page.wait_for_function(
+        "(n) => app.graph.nodes.length === n && app.graph.nodes[0] !== window.before", arg=nodes
+    )
+    wait_until_unblocked(page)
     return page.evaluate("async () => (await app.graphToPrompt()).output")
 
 
 def drop_prompt(page, prompt: dict) -> dict:
     """Opens a prompt in API format as a workflow, every node in a place of its own."""
     drop(page, "prompt.json", "application/json", json.dumps(prompt).encode(), len(prompt))
-    workflow = page.evaluate(SAVED)
+    workflow = {**page.evaluate(SAVED), "id": str(uuid.uuid4())}
     for number, node in enumerate(workflow["nodes"]):
         node["pos"] = [number * 450, 0]
     return drop_workflow(page, workflow)

@@ -18,6 +18,8 @@ from browser import (
 )
 from graphs import growing, node, one_node, picking
 
+from amodal.client import Client
+
 pytestmark = needs_browser
 CAT, BACKGROUND = (0.5, 0.5), (0.25, 0.95)  # in the example picture as the picker shows it
 FRAMES = ".amodal-film figure:visible"
@@ -34,6 +36,8 @@ PROMPT = "async () => (await app.graphToPrompt()).output"
 )
 def page(request, chromium):
     host = request.getfixturevalue("running_newest" if "newest" in request.param else "running")
+    # or nodes that the test before this one ran are cached, and tell the widgets nothing
+    Client(host.url).post("/free", {"free_memory": True})
     page = open_editor(chromium, host.url, vue="vue" in request.param)
     page.broken = []
     page.on("pageerror", lambda error: page.broken.append(str(error)))
