@@ -1,7 +1,8 @@
 """SAM: the masks of boxes and points (section 3.4; Kirillov et al., 2023).
 
 The net is the authors' `segment-anything`; every size is read off the file's tensors, so that all
-three of the published files load, and small ones too.
+three of the published files load, and small ones too. Files of Hugging Face's layout get the
+authors' names.
 """
 
 from __future__ import annotations
@@ -18,6 +19,45 @@ WHAT = "SAM model"
 AT_ONCE = 8  # masks; each is as large as the picture while it is made
 POSITIONS = "image_encoder.pos_embed"
 
+# What Hugging Face's files call things, and what the authors call them; all that fit count.
+NAMES = [(re.compile(theirs), authors) for theirs, authors in (
+    (r"^vision_encoder\.layers\.", "image_encoder.blocks."),
+    (r"^vision_encoder\.neck\.conv1\.", "image_encoder.neck.0."),
+    (r"^vision_encoder\.neck\.layer_norm1\.", "image_encoder.neck.1."),
+    (r"^vision_encoder\.neck\.conv2\.", "image_encoder.neck.2."),
+    (r"^vision_encoder\.neck\.layer_norm2\.", "image_encoder.neck.3."),
+    (r"^vision_encoder\.patch_embed\.projection\.", "image_encoder.patch_embed.proj."),
+    (r"^vision_encoder\.", "image_encoder."),
+    (r"^prompt_encoder\.mask_embed\.conv([123])\.",
+     lambda m: f"prompt_encoder.mask_downscaling.{3 * int(m[1]) - 3}."),
+    (r"^prompt_encoder\.mask_embed\.layer_norm([12])\.",
+     lambda m: f"prompt_encoder.mask_downscaling.{3 * int(m[1]) - 2}."),
+    (r"^prompt_encoder\.point_embed\.", "prompt_encoder.point_embeddings."),
+    (r"^(shared_image_embedding|prompt_encoder\.shared_embedding)\.positional_embedding$",
+     "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"),
+    (r"^mask_decoder\.upscale_conv1\.", "mask_decoder.output_upscaling.0."),
+    (r"^mask_decoder\.upscale_layer_norm\.", "mask_decoder.output_upscaling.1."),
+    (r"^mask_decoder\.upscale_conv2\.", "mask_decoder.output_upscaling.3."),
+    (r"^(mask_decoder\.(?:iou_prediction_head|output_hypernetworks_mlps\.\d))\.layers\.0\.",
+     r"\1.layers.1."),
+    (r"^(mask_decoder\..*)\.proj_in\.", r"\1.layers.0."),
+    (r"^(mask_decoder\..*)\.proj_out\.", r"\1.layers.2."),
+    (r"\.layer_norm_final_attn\.", ".norm_final_attn."),
+    (r"\.layer_norm(\d)\.", r".norm\1."),
+)]
+
+
+def authors_names(state: dict) -> dict:
+    """The state dict under the authors' names, where it comes in Hugging Face's layout."""
+    if not any(name.startswith("vision_encoder.") for name in state):
+        return state
+    result = {}
+    for name, value in state.items():
+        for theirs, authors in NAMES:
+            name = theirs.sub(authors, name)
+        result[name] = value
+    return result
+
 
 def net_of(state: dict, file: str, input: str = "file") -> torch.nn.Module:
     """The net of a published file; BadInput, by name, where the file is of another model."""
@@ -28,7 +68,7 @@ def net_of(state: dict, file: str, input: str = "file") -> torch.nn.Module:
             input, f"names {file}, which needs the package segment-anything",
             "pip install segment-anything with ComfyUI's Python",
         ) from error
-    state = pretrained.without_prefix(state)
+    state = authors_names(pretrained.without_prefix(state))
     try:
         parts = image_encoder(state), prompt_encoder(state), mask_decoder(state)
     except (KeyError, ValueError, ZeroDivisionError) as error:

@@ -12,6 +12,7 @@ import torch
 from ..amodal import pretrained
 from ..amodal.errors import BadInput
 
+WHOLE = "model.safetensors"  # the weights in a folder of Hugging Face's layout
 ENDINGS = (".pth", ".pt", ".safetensors", ".sft", ".ckpt", ".bin", ".tar")
 
 
@@ -39,8 +40,9 @@ def present(folder: str) -> list[str]:
 
 def is_whole_folder(folder: str, name: str) -> bool:
     """Is this file the weights in a folder of Hugging Face's layout?"""
-    parent = os.path.dirname(name)
-    return bool(parent) and place(folder, os.path.join(parent, "config.json")) is not None
+    parent, file = os.path.split(name)
+    described = place(folder, os.path.join(parent, "config.json"))
+    return bool(parent) and file == WHOLE and described is not None
 
 
 def place(folder: str, name: str) -> str | None:
@@ -77,11 +79,13 @@ def checked(cls, **wanted) -> bool | str:
 
 
 def read(folder: str, name: str, input: str = "file") -> dict:
-    """The tensors of a weights file by name; no code in it is run.
+    """The tensors of a weights file, or folder, by name; no code in it is run.
 
     TorchScript files, which LaMa comes as, give their tensors too.
     """
     path = need(folder, name, input)
+    if os.path.isdir(path):
+        path = os.path.join(path, WHOLE)
     try:
         state = comfy.utils.load_torch_file(path, safe_load=True)
     except (pickle.UnpicklingError, RuntimeError) as error:

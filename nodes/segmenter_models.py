@@ -34,7 +34,8 @@ class LoadSegmenter(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "masker", options=model_files.choices(MASKERS),
-                    tooltip="SAM: a file in models/sams. h is the best, b the fastest.",
+                    tooltip="SAM: a file in models/sams, or a folder there in Hugging Face's "
+                    "layout. h is the best, b the fastest.",
                 ),
                 io.String.Input(
                     "vocabulary", default=grounded.VOCABULARY, multiline=True,

@@ -143,6 +143,24 @@ def test_a_folder_of_hugging_faces_layout_is_a_detector(models, host, graph):
     assert not any("model.safetensors" in one for one in options(host, "detector"))
 
 
+def test_a_folder_of_hugging_faces_layout_is_a_masker(models, host, graph):
+    from transformers import SamConfig, SamModel
+
+    put(models)
+    place = models / "sams" / "sam-vit-small"
+    SamModel(SamConfig(
+        vision_config={
+            "hidden_size": 32, "output_channels": 32, "num_hidden_layers": 2, "mlp_dim": 64,
+            "num_attention_heads": 2, "image_size": 128, "window_size": 3, "num_pos_feats": 16,
+            "global_attn_indexes": [1],
+        },
+        prompt_encoder_config={"hidden_size": 32, "image_size": 128, "mask_input_channels": 16},
+        mask_decoder_config={"hidden_size": 32, "mlp_dim": 48, "iou_head_hidden_dim": 24},
+    )).save_pretrained(place, safe_serialization=True)
+    model = host.run(loader(graph, masker="sam-vit-small")).values["model"]
+    assert model.segment(torch.rand(40, 50, 3), box=(5, 5, 30, 20)).shape == (40, 50)
+
+
 def options(host, input: str) -> list[str]:
     return host.pack["AmodalLoadSegmenter"].INPUT_TYPES()["required"][input][1]["options"]
 

@@ -127,3 +127,30 @@ def test_the_published_sizes():
             assert {block.window_size for block in encoder.blocks} == {0, 14}
             shapes = {f"image_encoder.{k}": v.shape for k, v in encoder.state_dict().items()}
             assert all(state[k].shape == shape for k, shape in shapes.items())
+
+
+@torch.inference_mode()
+def test_a_file_of_hugging_faces_layout_says_what_hugging_faces_net_says():
+    from transformers import SamConfig, SamModel
+
+    torch.manual_seed(2)
+    theirs = SamModel(SamConfig(
+        vision_config={
+            "hidden_size": 32, "output_channels": 32, "num_hidden_layers": 2, "mlp_dim": 64,
+            "num_attention_heads": 2, "image_size": 128, "window_size": 3, "num_pos_feats": 16,
+            "global_attn_indexes": [1],
+        },
+        prompt_encoder_config={"hidden_size": 32, "image_size": 128, "mask_input_channels": 16},
+        mask_decoder_config={"hidden_size": 32, "mlp_dim": 48, "iou_head_hidden_dim": 24},
+    )).eval()
+    for weight in theirs.parameters():
+        weight.add_(0.3 * torch.randn_like(weight))
+    masker = sam.Masker(sam.net_of(dict(theirs.state_dict()), "folder"))
+    boxes = torch.tensor([[5.0, 8, 40, 50], [20, 30, 55, 90]])
+    pixels = torch.randn(1, 3, 128, 128)
+    said = theirs(pixel_values=pixels, input_boxes=boxes[None], multimask_output=False)
+    code = masker.net.image_encoder(pixels)
+    low, quality = masker.decoded(code, boxes, True, False)
+    assert said.pred_masks.std() > 0.05
+    assert torch.allclose(low[None], said.pred_masks, atol=1e-4)
+    assert torch.allclose(quality[None], said.iou_scores, atol=1e-4)
