@@ -33,7 +33,12 @@ def choices(folder: str) -> list[str]:
 
 def present(folder: str) -> list[str]:
     register(folder)
-    there = [n for n in folder_paths.get_filename_list(folder) if n.lower().endswith(ENDINGS)]
+    try:
+        names = folder_paths.get_filename_list(folder)
+    except FileNotFoundError:  # the host remembers a folder that is gone
+        folder_paths.filename_list_cache.pop(folder, None)
+        names = folder_paths.get_filename_list(folder)
+    there = [name for name in names if name.lower().endswith(ENDINGS)]
     whole = {os.path.dirname(name) for name in there if is_whole_folder(folder, name)}
     return sorted({*whole, *(name for name in there if os.path.dirname(name) not in whole)} - {""})
 

@@ -151,3 +151,14 @@ def test_a_name_that_is_neither_there_nor_known_is_refused(host, graph):
     graph.keep(model=graph.add("AmodalLoadOrderModel", file="../../secret.pth"))
     with pytest.raises(Failed, match=r"secret\.pth, which is not in models/instaorder"):
         host.run(graph)
+
+
+def test_a_folder_that_was_removed_is_only_empty(folder, host):
+    (folder / "mine.pth").write_bytes(b"")
+    options = host.pack["AmodalLoadOrderModel"].INPUT_TYPES()["required"]["file"][1]["options"]
+    assert options == ["mine.pth", FILE]
+    (folder / "mine.pth").unlink()
+    folder.rmdir()
+    options = host.pack["AmodalLoadOrderModel"].INPUT_TYPES()["required"]["file"][1]["options"]
+    folder.mkdir()
+    assert options == [FILE]
