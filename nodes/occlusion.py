@@ -30,7 +30,8 @@ class PassSeed(io.ComfyNode):
                     min=1,
                     max=1000,
                     force_input=True,
-                    tooltip="The pass, from Loop Start.",
+                    optional=True,
+                    tooltip="The pass, from Loop Start; 1 where nothing is connected.",
                 ),
             ],
             outputs=[
@@ -40,7 +41,7 @@ class PassSeed(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, seed, number):
+    def execute(cls, seed, number=1):
         return io.NodeOutput(passes.pass_seed(seed, number))
 
 

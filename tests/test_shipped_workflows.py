@@ -38,6 +38,14 @@ def test_there_is_a_file_in_the_api_format_too(file):
     assert kinds == sorted(node["type"] for node in nodes if node["type"] != NOTE)
 
 
+def test_sockets_without_a_widget_are_connected_or_left_open(file):
+    """The editor drops a value there: both formats would run differently."""
+    saved = {str(node["id"]): node for node in json.loads(file.read_text())["nodes"]}
+    for key, node in json.loads((workflow.FOLDER / file.name).read_text()).items():
+        sockets = [s["name"] for s in saved[key]["inputs"] if "widget" not in s]
+        assert all(isinstance(node["inputs"].get(name, []), list) for name in sockets), node
+
+
 def test_no_two_nodes_overlap(saved):
     nodes = saved["nodes"]
     for number, node in enumerate(nodes):

@@ -11,7 +11,7 @@ class Once:
     """In place of Loop Start: the picture and the mask themselves, as pass 1."""
 
     def __init__(self, source: dict):
-        self.outputs = (None, source["image"], source["mask"], None, 1)
+        self.outputs = (None, source["image"], source["mask"], None, None)
 
     def out(self, slot: int):
         return self.outputs[slot]
