@@ -34,7 +34,7 @@ def completion(graph, source: dict, name: str = "") -> dict:
 
     `source` holds links or values: model, clip, vae, segmenter, order_model, image, mask (modal),
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes; and as a choice
-    sampler, scheduler, context, background, levels and level (of the decoder).
+    sampler, scheduler, context, background, levels and level (of the decoder), inpaint_model.
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], mask=source["mask"])
@@ -80,6 +80,7 @@ def mixed_context(node, source, view, draw) -> dict:
         beyond=view["crop"].out(2),
         grow=0.03,
         method="smooth",
+        inpaint_model=source.get("inpaint_model"),
     )
     encoded = node("VAEEncode", "PlateEncode", pixels=plate.out(0), vae=source["vae"])
     noised = node(

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..amodal import background as backgrounds
 from ..amodal import removal, shapes
 from ..amodal.errors import BadInput
+from . import inpaint_models
 from .common import CATEGORY, names_itself
 
 BACKGROUND = f"{CATEGORY}/mixed context"
@@ -74,7 +75,13 @@ class RemoveObjects(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "method", options=["smooth"], default="smooth", optional=True,
-                    tooltip="smooth: continues the surroundings; needs no model.",
+                    tooltip="smooth: continues the surroundings; needs no model. Without effect "
+                    "where an inpaint_model is connected.",
+                ),
+                inpaint_models.InpaintModel.Input(
+                    "inpaint_model", optional=True,
+                    tooltip="LaMa or MAT, from Load Inpaint Model or another pack's loader: paints "
+                    "textured backgrounds.",
                 ),
             ],
             outputs=[
@@ -85,7 +92,8 @@ class RemoveObjects(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, image, mask, occluders, beyond=None, grow=0.03, method="smooth"):
+    def execute(cls, image, mask, occluders, beyond=None, grow=0.03, method="smooth",
+                inpaint_model=None):
         if method != "smooth":
             raise BadInput("method", f"'{method}' is unknown", "choose smooth")
         image = shapes.one_image(image)
@@ -94,7 +102,9 @@ class RemoveObjects(io.ComfyNode):
         occluders = shapes.as_masks(occluders, size, "occluders").amax(0, keepdim=True)
         beyond = None if beyond is None else shapes.one_mask(beyond, size, "beyond")
         removed = removal.hole(mask, occluders, beyond, grow)
-        return io.NodeOutput(removal.smooth(image, removed), removed)
+        if inpaint_model is None:
+            return io.NodeOutput(removal.smooth(image, removed), removed)
+        return io.NodeOutput(inpaint_models.remove(inpaint_model, image, removed), removed)
 
 
 NODES = [SwapBackground, RemoveObjects]

@@ -7,9 +7,12 @@ picture with two objects that it knows, the first partly behind the second.
 from dataclasses import dataclass
 
 import pytest
+import stand_ins
 import torch
 from stickers_at_hand import Loaded, image_of, masks_of
 
+from amodal.grounded import GroundedSegmenter
+from amodal.instaorder import InstaOrder
 from amodal.stickers.scenes import make_scene
 
 
@@ -29,8 +32,19 @@ def stickers(model: str) -> Case:
     return Case(Loaded()[model], image_of(scene), masks_of(scene), scene.words, "walrus")
 
 
-SEGMENTERS = {"stickers": lambda: stickers("segmenter")}
-ORDER_MODELS = {"stickers": lambda: stickers("order_model")}
+def instaorder() -> Case:
+    image, masks = stand_ins.scene()
+    return Case(InstaOrder(stand_ins.RedHidesGreen()), image, masks, stand_ins.WORDS)
+
+
+def grounded() -> Case:
+    image, masks = stand_ins.scene()
+    nets = stand_ins.FindsColours(), stand_ins.CutsColours()
+    return Case(GroundedSegmenter(*nets, stand_ins.WORDS), image, masks, stand_ins.WORDS)
+
+
+SEGMENTERS = {"stickers": lambda: stickers("segmenter"), "grounded": grounded}
+ORDER_MODELS = {"stickers": lambda: stickers("order_model"), "instaorder": instaorder}
 
 
 @pytest.fixture(params=SEGMENTERS)

@@ -32,8 +32,11 @@ SHOWN = {  # titles of the nodes whose last pictures are shown, from left to rig
     "sweep_steps": ("I_amodal: picture",),
     "sweep_layers": ("Clusters, by level: picture", "M^k: picture"),
     "several_seeds": ("Six seeds: picture",),
+    "amodal_completion": ("Picture", "Overlay", "Completed object"),
     "all_objects": ("Picture", "Background plate", "Layers: picture"),
 }
+# Drawn from the run of the same graph on the embedded models, where its own cannot be had.
+INSTEAD = {"amodal_completion": "amodal_completion_stickers"}
 
 
 def main(names: list[str]) -> None:
@@ -49,7 +52,7 @@ def main(names: list[str]) -> None:
 
 
 def pictures(client: Client, path: Path) -> list[Image.Image]:
-    prompt = workflow.load(path, dict)
+    prompt = workflow.load(path.with_stem(INSTEAD.get(path.stem, path.stem)), dict)
     run = client.run(prompt)
     found = []
     for title in SHOWN.get(path.stem, OBJECT):

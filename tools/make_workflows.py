@@ -25,7 +25,7 @@ CORE = (
     "LoadImage", "PreviewImage", "SaveImage", "MaskToImage", "MaskPreview", "PreviewAny",
     "PrimitiveInt", "StringReplace", "RandomNoise", "KSamplerSelect", "BasicScheduler",
     "CLIPTextEncode", "InpaintModelConditioning", "CFGGuider", "VAEEncode", "VAEDecode",
-    "InvertMask", "SamplerCustomAdvanced", "ImageBatch",
+    "InvertMask", "SamplerCustomAdvanced", "ImageBatch", "CheckpointLoaderSimple",
 )
 
 EXAMPLES = {  # in examples/: how each scene is made

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+from amodal import pretrained
+
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 VERSION = "0.1.0"
 GAP, TOP = 40, 60  # pixels between nodes and columns; room for a group's title
@@ -22,6 +24,7 @@ class Drawing:
         brackets below each other."""
         self.groups, self.stacks = groups, stacks
         self.nodes, self.places, self.titles, self.notes = {}, {}, {}, {}
+        self.models = {}
 
     def node(self, kind: str, name: str, **inputs):
         inputs = {key: value for key, value in inputs.items() if value is not None}
@@ -39,6 +42,13 @@ class Drawing:
     def title(self, **titles: str):
         titles = {name.replace("__", "-"): title for name, title in titles.items()}
         self.titles.update({name: title for name, title in titles.items() if name in self.nodes})
+
+    def model(self, name: str, *files: str):
+        """The published files that a loader node needs, so that the editor can say where from."""
+        self.models[name] = [
+            {"name": one.file, "url": one.url, "directory": one.folder}
+            for one in map(pretrained.named, files)
+        ]
 
     def sources(self, name: str) -> list[str]:
         inputs = self.nodes[name]["inputs"].values()
@@ -114,6 +124,8 @@ def editor_format(draw: Drawing, schemas: dict, name: str) -> dict:
             socket["link"] = len(links)
             origin["links"] = [*(origin["links"] or []), len(links)]
     by_name = {name: nodes[number] for name, number in numbers.items()}
+    for loader, models in draw.models.items():
+        by_name[loader]["properties"]["models"] = models
     groups, notes = lay_out(draw, by_name)
     every = [*nodes.values(), *notes]
     return {
@@ -172,7 +184,8 @@ def size_of(kind: str, sockets: list, values: list, outputs: list, loops: int) -
     shown = {"LoadImage": 280, "PreviewImage": 220, "SaveImage": 220, "MaskPreview": 220,
              "PreviewAny": 90, "CLIPTextEncode": 40, "StringReplace": 90,
              "AmodalSweepValues": 80, "AmodalSwapBackground": 20, "AmodalClusterFeatures": 20,
-             "AmodalLabelledGrid": 40, "AmodalPickObject": 280, "AmodalLoopEnd": 180,
+             "AmodalLabelledGrid": 40, "AmodalLoadSegmenter": 160, "AmodalPickObject": 280,
+             "AmodalLoopEnd": 180,
              "AmodalTrimAndOverlay": 240, "AmodalCompletion": FILM * loops}.get(kind, 0)
     plain = [s for s in sockets if "widget" not in s]
     rows = max(len(plain), len(outputs)) * 20 + len(values) * 24

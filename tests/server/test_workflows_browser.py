@@ -9,6 +9,7 @@ from amodal import workflow
 
 FILES = sorted(workflow.FOLDER.parent.glob("*.json"))
 NOTE = "MarkdownNote"
+NEEDS_WEIGHTS = {"amodal_completion"}  # files of several GB that are no part of the pack
 BOXES = """() => app.graph.nodes.map((node) => ({
   title: node.title, at: [...node.pos], size: [...node.size],
 }))"""
@@ -56,6 +57,8 @@ def assert_apart(page) -> None:
 def test_the_run_button_runs_it_and_what_it_shows_has_room(page, file):
     opened(page, file)
     assert_apart(page)
+    if file.stem in NEEDS_WEIGHTS:
+        pytest.skip("its models come from elsewhere; tests/test_photographs.py runs its graph")
     ends = editor.press_run(page)
     assert "id" in ends, ends
     page.wait_for_timeout(1500)

@@ -4,6 +4,7 @@ from . import comparisons, curation, one_node, one_pass, progressive, sweeps
 
 DRAWINGS = {
     "amodal_completion_stickers": progressive.stickers,
+    "amodal_completion": progressive.photographs,
     "beyond_the_boundary": progressive.beyond_the_boundary,
     "amodal_one_node": one_node.one_node,
     "several_seeds": one_node.several_seeds,

@@ -29,6 +29,9 @@ STACKS = (
     ("query", "sweep", "models"), ("analysis", "whole"), ("object", "background"), ("segment",),
     ("mix", "plain"), ("test",), ("result",),
 )
+DIFFUSION = "512-inpainting-ema.safetensors"
+DETECTOR, WORDS, MASKER = "groundingdino_swint_ogc.pth", "vocab.txt", "sam_vit_h_4b8939.pth"
+ORDER, REMOVER = "InstaOrder_InstaOrderNet_od.pth.tar", "big-lama.pt"
 MODELS = """**On photographs** put your own inpainting checkpoint (Load Checkpoint), segmenter and
 order model here, and size 512 and cfg 7.5 where a widget asks. These three know 56 stickers at
 128x128 and come with the pack."""
@@ -45,6 +48,27 @@ def given(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
     checkpoint = draw.node("AmodalStickerCheckpoint", "Checkpoint")
     segmenter = draw.node("AmodalStickerSegmenter", "Segmenter")
     order = draw.node("AmodalStickerOrder", "OrderModel")
+    return about(draw, assembly, checkpoint, segmenter, order, picture, words, **changes)
+
+
+def photographic(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
+    """As `given`, with the paper's own models, which people bring."""
+    checkpoint = draw.node("CheckpointLoaderSimple", "Checkpoint", ckpt_name=DIFFUSION)
+    segmenter = draw.node("AmodalLoadSegmenter", "Segmenter", detector=DETECTOR, masker=MASKER)
+    order = draw.node("AmodalLoadOrderModel", "OrderModel", file=ORDER)
+    inpaint = draw.node("AmodalLoadInpaintModel", "InpaintModel", file=REMOVER)
+    draw.model("Checkpoint", DIFFUSION)
+    draw.model("Segmenter", DETECTOR, WORDS, MASKER)
+    draw.model("OrderModel", ORDER)
+    draw.model("InpaintModel", REMOVER)
+    draw.place("models", "InpaintModel")
+    return about(
+        draw, assembly, checkpoint, segmenter, order, picture, words, cfg=7.5, size=512,
+        inpaint_model=inpaint.out(0), **changes,
+    )
+
+
+def about(draw: Drawing, assembly, checkpoint, segmenter, order, picture, words, **changes) -> dict:
     image = draw.node("LoadImage", "Picture", image=picture)
     seed = draw.node("PrimitiveInt", "Seed", value=1)
     draw.place("models", "Checkpoint", "Segmenter", "OrderModel")

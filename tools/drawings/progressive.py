@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from tools.workflow_formats import Drawing
 
-from .common import BORDER, CAT, begun, given, picked, place_stages, save, show, tell
+from .common import (
+    BORDER,
+    CAT,
+    begun,
+    given,
+    photographic,
+    picked,
+    place_stages,
+    save,
+    show,
+    tell,
+)
 
 NEXT = {"result": ("3.4 The result, and the next pass", "#333")}
 
@@ -28,9 +39,26 @@ def beyond_the_boundary(assembly) -> Drawing:
     return draw
 
 
-def progressive(assembly, picture: str, words: str) -> Drawing:
+def photographs(assembly) -> Drawing:
+    """The same graph on the paper's own models, for photographs."""
+    draw = progressive(assembly, CAT, "cat", photographic, mask_rule=assembly.RULES[1])
+    draw.note("models", "**For photographs.** These five files are not part of the pack; running "
+              "tells for each that is missing where to get it, and the pack's README has the table "
+              "of them. Any inpainting checkpoint will do. Nothing is downloaded by itself.")
+    draw.note("query", "**1. Choose a photograph** in Load Image and say which object: by its "
+              "name, a point on it, or a mask. **2. Run.** What may stand in front of it must be "
+              "among the segmenter's words.")
+    draw.note("segment", "**Where is the object?** The paper's rule: clusters of the third decoder "
+              "level's features that overlap the visible object. Known Background Mask is the "
+              "other rule (see amodal_completion_stickers).")
+    draw.note("background", "**The true background**, freed of object and occluder by LaMa, noised "
+              "to the same step. Without LaMa: delete its loader, and it is filled smoothly.")
+    return draw
+
+
+def progressive(assembly, picture: str, words: str, models=given, **changes) -> Drawing:
     draw = begun(groups=NEXT)
-    source = picked(draw, assembly, given(draw, assembly, picture, words))
+    source = picked(draw, assembly, models(draw, assembly, picture, words, **changes))
     made = assembly.completion(draw, source)
     place_stages(draw)
     show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
