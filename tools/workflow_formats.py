@@ -8,12 +8,13 @@ from amodal import pretrained
 
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 VERSION = "0.1.0"
-GAP, TOP = 40, 60  # pixels between nodes and columns; room for a group's title
+GAP, TOP = 40, 70  # pixels between nodes and columns; room for a group's title
 WIDTH = 320  # of a node
+TALL = 1800  # height at which a column of nodes is full
 FILM = 130  # height of a loop's passes in a node
 HEAD = 30  # a node's title bar, which stands above its place
 WINDOW = (1600, 1000)  # the editor's window that a workflow fits at first sight
-BARS = (70, 110)  # what of it the editor's own bars cover at the left and at the top
+BARS = (70, 170)  # what of it the editor's own bars cover at the left and at the top
 
 
 class Drawing:
@@ -140,7 +141,7 @@ def first_sight(groups: list[dict]) -> dict:
     """The scale and offset at which all groups are in the window."""
     right = max(group["bounding"][0] + group["bounding"][2] for group in groups)
     bottom = max(group["bounding"][1] + group["bounding"][3] for group in groups)
-    free = [side - 1.5 * bar for side, bar in zip(WINDOW, BARS)]
+    free = [side - 1.3 * bar for side, bar in zip(WINDOW, BARS)]
     scale = round(min(1.0, free[0] / right, free[1] / bottom), 3)
     return {"scale": scale, "offset": [round(bar / scale) for bar in BARS]}
 
@@ -202,7 +203,7 @@ def lay_out(draw: Drawing, nodes: dict) -> tuple[list[dict], list[dict]]:
         used = [group for group in stack if group in draw.places.values()]
         if not used:
             continue
-        columns = columns_of(draw, used)
+        columns = columns_of(draw, used, nodes)
         lefts = column_lefts(columns, nodes, left)
         top = 0
         for group in used:
@@ -213,7 +214,7 @@ def lay_out(draw: Drawing, nodes: dict) -> tuple[list[dict], list[dict]]:
                 notes.append(note)
             title, color = draw.groups[group]
             groups.append({"id": len(groups) + 1, "title": title, "color": color, "flags": {},
-                           "bounding": bounding, "font_size": 24})
+                           "bounding": bounding, "font_size": 36})
             top += bounding[3] + GAP
         left = lefts[-1] + GAP // 2
     for order, node in enumerate(sorted(nodes.values(), key=lambda node: node["pos"])):
@@ -221,21 +222,39 @@ def lay_out(draw: Drawing, nodes: dict) -> tuple[list[dict], list[dict]]:
     return groups, notes
 
 
-def columns_of(draw: Drawing, groups: list) -> list[list[str]]:
-    """The groups' nodes in columns: each to the right of all in these groups that it hangs on."""
-    depth = {}
-
-    def of(name: str) -> int:
-        if name not in depth:
-            inside = [s for s in draw.sources(name) if draw.places[s] in groups]
-            depth[name] = 1 + max(map(of, inside), default=-1)
-        return depth[name]
-
-    names = [name for name, group in draw.places.items() if group in groups]
-    columns = [[] for _ in range(1 + max(map(of, names)))]
-    for name in names:
-        columns[depth[name]].append(name)
+def columns_of(draw: Drawing, groups: list, nodes: dict) -> list[list[str]]:
+    """The groups' nodes in columns, each below or to the right of all in these groups that it
+    hangs on; a column is full at the height TALL, which the groups share."""
+    columns, place, height = [], {}, {}
+    for name in sources_first(draw, [n for n, group in draw.places.items() if group in groups]):
+        group = groups.index(draw.places[name])
+        at = max(
+            (place[s] + (groups.index(draw.places[s]) > group)
+             for s in draw.sources(name) if s in place),
+            default=0,
+        )
+        need = nodes[name]["size"][1] + HEAD + GAP
+        while height.get((group, at)) and height[group, at] + need > TALL // len(groups):
+            at += 1
+        place[name], height[group, at] = at, height.get((group, at), 0) + need
+        columns += [[] for _ in range(at + 1 - len(columns))]
+        columns[at].append(name)
     return columns
+
+
+def sources_first(draw: Drawing, names: list[str]) -> list[str]:
+    """The names in their order, but each behind what it hangs on."""
+    found = {}
+
+    def take(name: str):
+        for source in draw.sources(name):
+            if source in names:
+                take(source)
+        found[name] = True
+
+    for name in names:
+        take(name)
+    return list(found)
 
 
 def column_lefts(columns: list, nodes: dict, left: int) -> list[int]:

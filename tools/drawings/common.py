@@ -11,18 +11,18 @@ BORDER = "amodal_example_border.png"
 SEVERAL = "amodal_example_several.png"
 
 GROUPS = {
-    "models": ("Models: swap these for your own", "#335"),
-    "query": ("The picture and the object", "#533"),
-    "sweep": ("What is varied", "#633"),
-    "analysis": ("3.4 Mask analysis, padding, zoom", "#355"),
-    "object": ("3.5 The object on a clean background, to step k", "#553"),
-    "background": ("3.5 The background without objects, at step k", "#353"),
-    "segment": ("3.5 Segment the object in the noisy picture", "#335"),
-    "mix": ("3.5 Composite, and to the end", "#535"),
-    "plain": ("Plain inpainting", "#535"),
-    "whole": ("The whole method in one node", "#355"),
-    "test": ("3.6 Counterfactual: outpaint it; does it grow?", "#353"),
-    "result": ("3.4 The result", "#333"),
+    "models": ("Models", "#88A"),
+    "query": ("Picture and object", "#A88"),
+    "sweep": ("What is varied", "#b06634"),
+    "analysis": ("3.4 Mask analysis", "#3f789e"),
+    "object": ("3.5 Clean background", "#b58b2a"),
+    "background": ("3.5 Removed background", "#8A8"),
+    "segment": ("3.5 Segment at k", "#3f789e"),
+    "mix": ("3.5 Composite", "#a1309b"),
+    "plain": ("Plain inpainting", "#a1309b"),
+    "whole": ("The whole method", "#3f789e"),
+    "test": ("3.6 Counterfactual", "#8A8"),
+    "result": ("3.4 Result", "#aaa"),
 }
 # From left to right; groups in one pair of brackets stand below each other.
 STACKS = (

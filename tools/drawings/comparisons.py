@@ -18,7 +18,7 @@ PLAIN = (
 
 def naive_outpainting(assembly) -> Drawing:
     """Section 3.3, equation 2: everything outside the modal mask is painted."""
-    draw = begun(groups={"plain": ("3.3 Naive outpainting", "#535")})
+    draw = begun(groups={"plain": ("3.3 Naive outpainting", "#a1309b")})
     node, source, start = chosen(draw, assembly)
     crop = assembly.zoomed(node, source, start)[1]
     everything = node("InvertMask", "Everything", mask=crop.out(1))
@@ -31,7 +31,7 @@ def naive_outpainting(assembly) -> Drawing:
 
 def without_mixed_context(assembly) -> Drawing:
     """Table 2: the occluder's area painted in the original context from beginning to end."""
-    draw = begun(groups={"plain": ("Without mixed context", "#535")})
+    draw = begun(groups={"plain": ("Without mixed context", "#a1309b")})
     compared(draw, assembly, *analysed(draw, assembly))
     draw.note("plain", "**Table 2, without mixed context.** The occluder's area alone is painted, "
               "in the original context from the first step to the last: often the occluder, or "

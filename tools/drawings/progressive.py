@@ -17,7 +17,7 @@ from .common import (
     tell,
 )
 
-NEXT = {"result": ("3.4 The result, and the next pass", "#333")}
+NEXT = {"result": ("3.4 Result, next pass", "#aaa")}
 
 
 def stickers(assembly) -> Drawing:
