@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page(chromium, running):
     page = editor.open_editor(chromium, running.url)
     yield page
