@@ -25,13 +25,7 @@ class LoadInpaintModel(io.ComfyNode):
             category=f"{CATEGORY}/models",
             description="LaMa, or MAT where spandrel_extra_arches is installed, for Remove "
             "Objects (section 3.5).",
-            inputs=[
-                io.Combo.Input(
-                    "file", options=model_files.choices(FOLDER),
-                    tooltip="A file in models/inpaint. A name can be chosen before the file is "
-                    "there; running then tells where to get it.",
-                ),
-            ],
+            inputs=[model_files.file_input(FOLDER)],
             outputs=[
                 InpaintModel.Output(
                     display_name="inpaint_model",

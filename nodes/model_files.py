@@ -8,6 +8,7 @@ import comfy.model_patcher
 import comfy.utils
 import folder_paths
 import torch
+from comfy_api.latest import io
 
 from ..amodal import pretrained
 from ..amodal.errors import BadInput
@@ -29,6 +30,15 @@ def choices(folder: str) -> list[str]:
     """
     there = present(folder)
     return [*there, *(one.file for one in pretrained.known(folder) if one.file not in there)]
+
+
+def file_input(folder: str):
+    """The input `file` of a loader of one file."""
+    return io.Combo.Input(
+        "file", options=choices(folder),
+        tooltip=f"A file in models/{folder}. A name can be chosen before the file is there; running "
+        "then tells where to get it.",
+    )
 
 
 def present(folder: str) -> list[str]:

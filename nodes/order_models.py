@@ -32,13 +32,7 @@ class LoadOrderModel(io.ComfyNode):
             category=f"{CATEGORY}/models",
             description="InstaOrderNet_od, which tells of two objects on a photograph which one "
             "hides the other (section 3.4).",
-            inputs=[
-                io.Combo.Input(
-                    "file", options=model_files.choices(FOLDER),
-                    tooltip="A file in models/instaorder. A name can be chosen before the file is "
-                    "there; running then tells where to get it.",
-                ),
-            ],
+            inputs=[model_files.file_input(FOLDER)],
             outputs=[
                 types.OrderModel.Output(
                     display_name="order_model", tooltip="To Order Objects or Amodal Completion."

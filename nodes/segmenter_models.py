@@ -7,7 +7,7 @@ import comfy.model_management
 import folder_paths
 from comfy_api.latest import io
 
-from ..amodal import grounded, grounding_dino, objects, pretrained, sam
+from ..amodal import grounded, grounding_dino, grounding_dino_weights, objects, pretrained, sam
 from ..amodal.errors import BadInput
 from . import model_files, types
 from .common import CATEGORY, names_itself
@@ -94,7 +94,7 @@ def load_detector(name: str, text_threshold: float) -> grounding_dino.Detector:
         net = from_folder(path, name)
     else:
         state = model_files.read(DETECTORS, name, "detector")
-        net = grounding_dino.net_of(state, name, "detector")
+        net = grounding_dino_weights.net_of(state, name, "detector")
     patcher = model_files.managed(net)
     half = comfy.model_management.should_use_bf16(patcher.load_device)
     return grounding_dino.Detector(
@@ -119,7 +119,7 @@ def from_folder(path: str, name: str):
         kind = json.load(file).get("model_type")
     if kind != "grounding-dino":
         raise pretrained.foreign(
-            name, grounding_dino.WHAT, f"its config.json says {kind}", "detector"
+            name, grounding_dino_weights.WHAT, f"its config.json says {kind}", "detector"
         )
     try:
         net = GroundingDinoForObjectDetection.from_pretrained(

@@ -129,12 +129,12 @@ def test_the_files_people_have_become_a_segmenter(models, host, graph, vocabular
 
 
 def test_a_folder_of_hugging_faces_layout_is_a_detector(models, host, graph):
-    from amodal import grounding_dino
+    from amodal import grounding_dino_weights
 
     put(models, None)
     place = models / "grounding-dino" / "grounding-dino-tiny"
     state = weights(json.loads(DATA.read_text())["shapes"])
-    grounding_dino.net_of(state, "x").save_pretrained(place, safe_serialization=True)
+    grounding_dino_weights.net_of(state, "x").save_pretrained(place, safe_serialization=True)
     (place / "vocab.txt").write_text("\n".join(WORDS))
     model = host.run(loader(graph, "grounding-dino-tiny")).values["model"]
     name = "model.text_projection.weight"

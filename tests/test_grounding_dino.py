@@ -6,7 +6,7 @@ import pytest
 import torch
 from reference_groundingdino import DATA, IDS, picture, weights
 
-from amodal import grounding_dino
+from amodal import grounding_dino, grounding_dino_weights
 from amodal.errors import BadInput
 
 REFERENCE = json.loads(DATA.read_text())
@@ -22,7 +22,7 @@ def state() -> dict:
 
 @pytest.fixture(scope="module")
 def net(state):
-    return grounding_dino.net_of(state, "tiny.pth")
+    return grounding_dino_weights.net_of(state, "tiny.pth")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_converted_net_says_what_the_authors_own_code_says(net):
 
 
 def test_sizes_are_read_off_the_file(state):
-    config = grounding_dino.config_of(grounding_dino.converted(state))
+    config = grounding_dino_weights.config_of(grounding_dino_weights.converted(state))
     assert config.backbone_config.depths == [1, 1, 2, 1]
     assert config.backbone_config.num_heads == [1, 2, 4, 4]
     assert (config.backbone_config.window_size, config.backbone_config.embed_dim) == (3, 16)
@@ -59,8 +59,8 @@ def test_sizes_are_read_off_the_file(state):
 
 def test_names_of_later_versions_of_transformers():
     """As transformers 5.24 has them; the net at hand decides which are used."""
-    block = f"{grounding_dino.SWIN}encoder.layers.0.blocks.1."
-    later = f"{grounding_dino.SWIN}swin.encoder.layers.0.blocks.1."
+    block = f"{grounding_dino_weights.SWIN}encoder.layers.0.blocks.1."
+    later = f"{grounding_dino_weights.SWIN}swin.encoder.layers.0.blocks.1."
     for old, new in {
         "attention.self.key.bias": "attention.k_proj.bias",
         "attention.output.dense.weight": "attention.o_proj.weight",
@@ -69,10 +69,11 @@ def test_names_of_later_versions_of_transformers():
         "intermediate.dense.bias": "mlp.fc1.bias", "output.dense.bias": "mlp.fc2.bias",
         "layernorm_after.bias": "layernorm_after.bias",
     }.items():
-        assert grounding_dino.later(block + old) == later + new
-    for same in (f"{grounding_dino.SWIN}hidden_states_norms.stage2.bias", "model.level_embed",
+        assert grounding_dino_weights.later(block + old) == later + new
+    stage = f"{grounding_dino_weights.SWIN}hidden_states_norms.stage2.bias"
+    for same in (stage, "model.level_embed",
                  "model.text_backbone.encoder.layer.0.attention.output.dense.bias"):
-        assert grounding_dino.later(same) == same
+        assert grounding_dino_weights.later(same) == same
 
 
 @pytest.mark.parametrize("change", ["nothing of it", "a layer short", "an order model"])
@@ -85,7 +86,7 @@ def test_a_file_of_another_kind_is_refused_by_name(state, change):
     else:
         del other["module.transformer.encoder.layers.1.linear1.weight"]
     with pytest.raises(BadInput, match=r"'detector' names other\.pth, which is no GroundingDINO"):
-        grounding_dino.net_of(other, "other.pth", "detector")
+        grounding_dino_weights.net_of(other, "other.pth", "detector")
 
 
 def test_a_caption_knows_which_tokens_are_whose(tokenizer):
