@@ -36,8 +36,8 @@ def file_input(folder: str):
     """The input `file` of a loader of one file."""
     return io.Combo.Input(
         "file", options=choices(folder),
-        tooltip=f"A file in models/{folder}. A name can be chosen before the file is there; running "
-        "then tells where to get it.",
+        tooltip=f"A file in models/{folder}. A name can be chosen before the file is there; "
+        "running then tells where to get it.",
     )
 
 
