@@ -24,7 +24,7 @@ def running_newest():
         yield host
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it lives, its event loop holds the thread
 def chromium():
     if "CI" not in os.environ:  # there a missing package is a failure
         pytest.importorskip("playwright")
