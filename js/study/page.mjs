@@ -1,0 +1,165 @@
+// A user study: one trial after the other, votes by click or key.
+//
+// A vote is kept in this browser until the server has answered that it is kept there, and sent
+// again until it does: neither a server that goes away nor a page that is closed loses it. The
+// server takes the same vote any number of times.
+
+import { ask, picture, Refused } from "./server.mjs";
+import { showResults } from "./results.mjs";
+
+const CARELESS = 250; // milliseconds: a second click as fast as that was meant for the trial before
+const $ = (id) => document.getElementById(id);
+const kept = (name) => `amodal.study.${location.pathname}.${name}`;
+
+let rater = localStorage.getItem(kept("rater"));
+let now = null; // the server's state, null until it is known
+let busy = false;
+let shownAt = Infinity;
+
+function show(view) {
+  for (const main of document.querySelectorAll("main")) main.hidden = main.id !== view;
+}
+
+function notice(text) {
+  $("notice").textContent = text;
+  $("notice").hidden = !text;
+}
+
+const away = (is) => notice(
+  is ? "The server does not answer. Your votes are safe; this page goes on by itself." : "");
+
+/** Sends what the rater did and shows what is next. */
+async function send(path, body) {
+  busy = true;
+  localStorage.setItem(kept("pending"), JSON.stringify({ path, body }));
+  let refusal = "";
+  try {
+    now = await ask(path, body, away);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    refusal = error.message;
+  }
+  localStorage.removeItem(kept("pending"));
+  busy = false;
+  await (refusal ? resume(refusal) : display());
+}
+
+async function resume(refusal = "") {
+  try {
+    now = await ask(`state?${new URLSearchParams({ rater })}`, undefined, away);
+    await display();
+    if (refusal) notice(refusal);
+  } catch (error) {
+    notice(error.message);
+  }
+}
+
+async function display() {
+  $("rater").textContent = rater;
+  $("rater").hidden = false;
+  $("count").textContent = `${now.done} of ${now.total}`;
+  Object.assign($("progress"), { value: now.done, max: now.total });
+  $("undo").disabled = $("undo-end").disabled = now.last === null;
+  $("finished").textContent = `All ${now.total} judged. Your votes are kept.`;
+  if (location.hash === "#results") return;
+  if (now.trial) await displayTrial(now.trial);
+  else show("done");
+}
+
+async function displayTrial({ trial, original, choices }) {
+  shownAt = Infinity;
+  const parts = choices.map((id, at) => choice(id, at));
+  if (original) parts.unshift(labelled(document.createElement("figure"), original, "Original"));
+  const images = parts.map((part) => part.querySelector("img"));
+  try {
+    await Promise.all(images.map((image) => image.decode()));
+  } catch {
+    notice("A picture could not be loaded. Reload the page.");
+    return;
+  }
+  if (now.trial?.trial !== trial) return; // another one came meanwhile
+  const columns = parts.length > 6 ? Math.ceil(parts.length / 2) : parts.length;
+  $("pictures").style.setProperty("--columns", columns);
+  $("pictures").style.setProperty("--ratio", images[0].naturalWidth / images[0].naturalHeight);
+  $("pictures").className = "";
+  $("pictures").replaceChildren(...parts);
+  $("most").textContent = choices.length;
+  show("trial");
+  shownAt = performance.now();
+  for (const id of now.next ? [now.next.original, ...now.next.choices] : [])
+    if (id) new Image().src = picture(id);
+}
+
+function labelled(part, id, label) {
+  const image = Object.assign(new Image(), { src: picture(id), alt: label, draggable: false });
+  const words = document.createElement("span");
+  words.textContent = label;
+  part.append(image, words);
+  return part;
+}
+
+function choice(id, at) {
+  const button = labelled(document.createElement("button"), id, `Completion ${at + 1}`);
+  const key = document.createElement("kbd");
+  key.textContent = at + 1;
+  button.lastChild.replaceChildren(key);
+  button.addEventListener("click", () => vote(button, id));
+  return button;
+}
+
+function vote(button, id) {
+  if (busy || $("trial").hidden || performance.now() - shownAt < CARELESS) return;
+  button.classList.add("chosen");
+  $("pictures").className = "waiting";
+  send("vote", { rater, trial: now.trial.trial, choice: id });
+}
+
+function undo() {
+  if (!busy && now && now.last !== null) send("undo", { rater, vote: now.last });
+}
+
+function press(event) {
+  if (event.repeat || event.altKey || event.target.matches("input")) return;
+  const buttons = [...$("pictures").querySelectorAll("button")];
+  const plain = !event.ctrlKey && !event.metaKey;
+  const at = buttons.indexOf(document.activeElement);
+  if ($("trial").hidden && $("done").hidden) return;
+  if (event.key.toLowerCase() === (plain ? "u" : "z")) undo();
+  else if ($("trial").hidden || !plain) return;
+  else if (buttons[event.key - 1]) buttons[event.key - 1].click();
+  else if (event.key === "ArrowRight") buttons[(at + 1) % buttons.length].focus();
+  else if (event.key === "ArrowLeft") buttons.at(at > 0 ? at - 1 : -1).focus();
+  else return;
+  event.preventDefault();
+}
+
+async function begin() {
+  const pending = JSON.parse(localStorage.getItem(kept("pending")));
+  if (location.hash === "#results") {
+    show("results");
+    await showResults(ask, away).catch((error) => notice(error.message));
+  } else if (!rater) {
+    show("welcome");
+    $("who").focus();
+  } else if (!busy) {
+    if (pending) await send(pending.path, pending.body);
+    if (pending?.body.rater !== rater) await resume();
+  }
+}
+
+$("welcome").querySelector("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  rater = $("who").value.trim();
+  localStorage.setItem(kept("rater"), rater);
+  begin();
+});
+$("rater").addEventListener("click", () => {
+  if (busy) return;
+  localStorage.removeItem(kept("rater"));
+  location.reload();
+});
+$("undo").addEventListener("click", undo);
+$("undo-end").addEventListener("click", undo);
+addEventListener("keydown", press);
+addEventListener("hashchange", begin);
+begin();
