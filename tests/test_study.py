@@ -1,4 +1,4 @@
-"""The user study without a server: trials and their order, votes on the disk, statistics by hand."""
+"""The user study without a server: trials in order, votes on the disk, statistics by hand."""
 
 import csv
 import io
@@ -47,8 +47,9 @@ def test_a_row_shows_every_method_and_a_pair_each_two(tmp_path):
     assert len(rows) == 4 and all(trial.methods == ("a", "b", "c") for trial in rows)
     (folder / "study.json").write_text('{"show": "pairs"}')
     pairs = Study(folder).trials()
-    assert len(pairs) == len(set(trial.key for trial in pairs)) == 12
-    assert Counter(trial.methods for trial in pairs) == {("a", "b"): 4, ("a", "c"): 4, ("b", "c"): 4}
+    assert len(pairs) == len({trial.key for trial in pairs}) == 12
+    counts = Counter("".join(trial.methods) for trial in pairs)
+    assert counts == {"ab": 4, "ac": 4, "bc": 4}
 
 
 def test_seed_and_rater_alone_decide_the_order(tmp_path):

@@ -82,7 +82,7 @@ def wilson(share: float, size: float) -> tuple[float, float]:
     scale = 1 + Z * Z / size
     centre = (share + Z * Z / (2 * size)) / scale
     half = Z / scale * math.sqrt(share * (1 - share) / size + Z * Z / (4 * size * size))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 
 def agreement(votes: list[Vote]) -> Agreement:
