@@ -41,6 +41,7 @@ GUARDS = {
 ASSETS = {  # .mjs: the editor would load every .js as an extension
     "page.css": "text/css", "page.mjs": "text/javascript",
     "results.mjs": "text/javascript", "server.mjs": "text/javascript",
+    "trial.mjs": "text/javascript",
 }
 
 

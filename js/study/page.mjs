@@ -4,8 +4,9 @@
 // again until it does: neither a server that goes away nor a page that is closed loses it. The
 // server takes the same vote any number of times.
 
-import { ask, picture, Refused } from "./server.mjs";
+import { ask, Refused } from "./server.mjs";
 import { showResults } from "./results.mjs";
+import { arrange, pictures, preload } from "./trial.mjs";
 
 const CARELESS = 250; // milliseconds: a second click as fast as that was meant for the trial before
 const $ = (id) => document.getElementById(id);
@@ -68,43 +69,14 @@ async function display() {
 
 async function displayTrial({ trial, original, choices }) {
   shownAt = Infinity;
-  const parts = choices.map((id, at) => choice(id, at));
-  if (original) parts.unshift(labelled(document.createElement("figure"), original, "Original"));
-  const images = parts.map((part) => part.querySelector("img"));
-  try {
-    await Promise.all(images.map((image) => image.decode()));
-  } catch {
-    notice("A picture could not be loaded. Reload the page.");
-    return;
-  }
+  const parts = await pictures(original, choices, vote).catch(() => null);
+  if (!parts) return notice("A picture could not be loaded. Reload the page.");
   if (now.trial?.trial !== trial) return; // another one came meanwhile
-  const columns = parts.length > 6 ? Math.ceil(parts.length / 2) : parts.length;
-  $("pictures").style.setProperty("--columns", columns);
-  $("pictures").style.setProperty("--ratio", images[0].naturalWidth / images[0].naturalHeight);
-  $("pictures").className = "";
-  $("pictures").replaceChildren(...parts);
+  arrange($("pictures"), parts);
   $("most").textContent = choices.length;
   show("trial");
   shownAt = performance.now();
-  for (const id of now.next ? [now.next.original, ...now.next.choices] : [])
-    if (id) new Image().src = picture(id);
-}
-
-function labelled(part, id, label) {
-  const image = Object.assign(new Image(), { src: picture(id), alt: label, draggable: false });
-  const words = document.createElement("span");
-  words.textContent = label;
-  part.append(image, words);
-  return part;
-}
-
-function choice(id, at) {
-  const button = labelled(document.createElement("button"), id, `Completion ${at + 1}`);
-  const key = document.createElement("kbd");
-  key.textContent = at + 1;
-  button.lastChild.replaceChildren(key);
-  button.addEventListener("click", () => vote(button, id));
-  return button;
+  if (now.next) preload(now.next);
 }
 
 function vote(button, id) {

@@ -28,7 +28,7 @@ function row({ method, votes, shown, share, low, high }) {
   const line = document.createElement("tr");
   const bounds = document.createElement("span");
   bounds.className = "bounds";
-  bounds.textContent = `${percent(low)} to ${percent(high)}`;
+  bounds.textContent = `${(100 * low).toFixed(1)} to ${percent(high)}`;
   for (const what of [method, percent(share), [interval(share, low, high), bounds],
     `${votes} of ${shown}`])
     line.insertCell().append(...(Array.isArray(what) ? what : [what]));

@@ -30,5 +30,3 @@ export async function ask(path, body, away = () => {}) {
     }
   }
 }
-
-export const picture = (id) => `picture/${id}`;
