@@ -4,7 +4,7 @@
 // again until it does: neither a server that goes away nor a page that is closed loses it. The
 // server takes the same vote any number of times.
 
-import { ask, Refused } from "./server.mjs";
+import { ask, Refused, Stale, Unable } from "./server.mjs";
 import { showResults } from "./results.mjs";
 import { arrange, pictures, preload } from "./trial.mjs";
 
@@ -26,23 +26,25 @@ function notice(text) {
   $("notice").hidden = !text;
 }
 
-const away = (is) => notice(
-  is ? "The server does not answer. Your votes are safe; this page goes on by itself." : "");
+function away(error) {
+  const what = error instanceof Unable ? error.message : "The server does not answer.";
+  notice(error ? `${what} Your votes are safe; this page goes on by itself.` : "");
+}
 
 /** Sends what the rater did and shows what is next. */
 async function send(path, body) {
   busy = true;
   localStorage.setItem(kept("pending"), JSON.stringify({ path, body }));
-  let refusal = "";
+  let refusal = null;
   try {
     now = await ask(path, body, away);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    refusal = error.message;
+    refusal = error;
   }
-  localStorage.removeItem(kept("pending"));
+  if (!(refusal instanceof Stale)) localStorage.removeItem(kept("pending"));
   busy = false;
-  await (refusal ? resume(refusal) : display());
+  await (refusal ? resume(refusal.message) : display());
 }
 
 async function resume(refusal = "") {

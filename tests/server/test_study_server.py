@@ -192,6 +192,19 @@ def test_the_studies_are_listed_and_what_cannot_be_shown_says_why(study):
     assert status == 409 and b"has 1 methods to compare" in said
 
 
+def test_a_file_of_votes_that_is_broken_is_said_and_left_alone(study):
+    make_study(study.host.base, "broken", items=("cup",))
+    broken = Caller(study.host, "broken")
+    broken.vote("ann")
+    file = study.host.votes_file("broken")
+    for part in file.parent.glob("broken.sqlite*"):
+        part.write_bytes(b"no database" * 1000)
+    status, said = broken.json("state?rater=ann")
+    assert status == 503 and "file of the votes" in said["error"]
+    assert study.host.ask(f"{broken.path}/")[0] == 409
+    assert file.read_bytes().startswith(b"no database")
+
+
 def test_the_editor_does_not_load_the_pages_scripts(study):
     loaded = json.loads(study.host.ask("/extensions")[2])
     ours = [one for one in loaded if "amodal" in one]
