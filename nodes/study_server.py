@@ -252,9 +252,8 @@ def state(study, votes, asked: dict) -> dict:
     left = [trial for trial in trials if trial.key not in voted]
     ahead = [shown(study, votes.secret, rater, trial) for trial in left[:2]]
     return {
-        "done": len(trials) - len(left), "total": len(trials), "left_out": study.left_out,
-        "last": votes.last(rater), "trial": ahead[0] if left else None,
-        "next": ahead[1] if len(left) > 1 else None,
+        "done": len(trials) - len(left), "total": len(trials), "last": votes.last(rater),
+        "trial": ahead[0] if left else None, "next": ahead[1] if len(left) > 1 else None,
     }
 
 
@@ -307,7 +306,7 @@ def results(study, votes, asked: dict) -> dict:
         "preferences": [asdict(row) for row in statistics.preferences(cast)],
         "agreement": asdict(statistics.agreement(cast)),
         "votes": len(cast), "pictures": len({one.item for one in cast}),
-        "total": len(study.items), "show": study.show,
+        "total": len(study.items), "left_out": study.left_out, "show": study.show,
     }
 
 

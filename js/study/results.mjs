@@ -8,20 +8,23 @@ export async function showResults(asks, away) {
   ask = asks;
   const found = await ask("results", undefined, away);
   const { raters } = found.agreement;
-  $("summary").textContent = found.votes
+  const summary = found.votes
     ? `${count(found.votes, "vote")} by ${count(raters, "rater")} on ${found.pictures} of ` +
       `${count(found.total, "picture")}` +
       (found.show === "pairs" ? ", two methods at a time." : ".")
     : "No votes yet.";
+  $("summary").textContent = summary + missing(found.left_out);
   $("table").hidden = !found.votes;
   $("table").tBodies[0].replaceChildren(...found.preferences.map(row));
   $("agreement").textContent = agreed(found.agreement);
   $("how").textContent = found.votes
-    ? "Preferred: votes for a method over the times it was shown. Interval: Wilson's, at the " +
+    ? "Share: votes for a method over the times it was shown. Interval: Wilson's, at the " +
       "effective number of votes, as votes on one picture are not independent."
     : "";
 }
 
+const missing = (left) => left
+  ? ` Left out, as not every method has them: ${count(left, "picture")}.` : "";
 const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 function row({ method, votes, shown, share, low, high }) {

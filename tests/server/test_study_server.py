@@ -140,6 +140,13 @@ def test_the_token_of_one_study_opens_no_other(study):
     assert second.raw("results", **{TOKEN: study.token})[0] == 403
 
 
+def test_the_results_count_the_pictures_left_out(study):
+    folder = make_study(study.host.base, "with gaps", items=("cup", "owl", "zebra"))
+    (folder / "removal" / "owl.png").unlink()
+    found = Caller(study.host, "with gaps").json("results")[1]
+    assert (found["total"], found["left_out"], found["votes"]) == (2, 1, 0)
+
+
 def test_a_link_opens_the_page_and_a_frame_does_not(study):
     linked = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
     status, headers, _ = study.raw("", **linked, Sec_Fetch_Dest="document")
