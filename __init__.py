@@ -10,10 +10,11 @@ WEB_DIRECTORY = "./js"
 async def comfy_entrypoint():
     from comfy_api.latest import ComfyExtension
 
-    from .nodes import all_nodes
+    from .nodes import all_nodes, study_server
 
     class AmodalExtension(ComfyExtension):
         async def get_node_list(self):
+            study_server.register()
             return all_nodes()
 
     return AmodalExtension()

@@ -5,7 +5,7 @@ from importlib import import_module
 STAGES = (
     "detect", "order", "padding", "crop", "background", "sampling", "features",
     "segment", "occlusion", "loop", "result", "one_node", "curation", "sweeps", "stickers",
-    "order_models", "segmenter_models", "inpaint_models",
+    "order_models", "segmenter_models", "inpaint_models", "study",
 )
 
 

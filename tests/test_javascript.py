@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-FILES = sorted((Path(__file__).parents[1] / "js").glob("*.js"))
+FOLDER = Path(__file__).parents[1] / "js"
+FILES = sorted(FOLDER.glob("*.js"))
+STUDY = sorted((FOLDER / "study").glob("*.mjs"))
 HOSTS = {"../../scripts/app.js", "../../scripts/api.js"}  # all that the host promises to keep
 
 
@@ -21,6 +23,17 @@ def test_it_acts_on_the_packs_own_nodes_alone(file, real_host):
     assert named <= set(real_host.pack)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", STUDY, ids=lambda file: file.name)
+def test_the_study_imports_its_neighbours_alone(file):
+    names = {f"./{one.name}" for one in STUDY}
+    assert set(re.findall(r'from "([^"]+)"', file.read_text())) <= names
+
+
+def test_the_editor_would_load_no_script_of_the_study():
+    """It loads every .js below this folder as an extension."""
+    assert STUDY and not list((FOLDER / "study").rglob("*.js"))
+
+
+@pytest.mark.parametrize("file", FILES + STUDY, ids=lambda file: file.name)
 def test_it_can_be_read_at_one_sitting(file):
     assert len(file.read_text().splitlines()) <= 160

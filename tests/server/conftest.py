@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from browser import CHROMIUM, NEWEST, QUIET
 from PIL import Image
+from studies import StudyHost
 
 from amodal.client import Client
 from amodal.host import Host
@@ -22,6 +23,14 @@ def running_newest():
     """The same host with the front end that AMODAL_FRONTEND names."""
     with Host(arguments=["--fp32-text-enc", "--front-end-root", NEWEST]) as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def study_host(tmp_path_factory):
+    """A host that any origin may read, if it were for the host alone; it can be killed."""
+    host = StudyHost(tmp_path_factory.mktemp("study-host"))
+    yield host
+    host.stop()
 
 
 @pytest.fixture(scope="module")  # while it lives, its event loop holds the thread
