@@ -26,14 +26,14 @@ class SwapBackground(io.ComfyNode):
                 io.Combo.Input(
                     "background", options=backgrounds.CHOICES, default="gray",
                     tooltip="Gray helps most (figure 8). 'original' changes nothing; 'image' takes "
-                    "one of your own.",
+                    "one of your own; 'textured gray' is like that of the authors' release.",
                 ),
                 io.Image.Input(
                     "own", optional=True, tooltip="Your own background, cut to cover the crop."
                 ),
                 io.Int.Input(
                     "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, optional=True,
-                    tooltip="For 'noise'.",
+                    tooltip="For 'noise' and 'textured gray'.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="I_syn.")],

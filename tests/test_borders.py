@@ -72,7 +72,7 @@ def test_a_line_and_a_dot_have_no_hull_of_their_own():
 
 
 def pairs():
-    """(masks [2, S, S], far then near) of neighbours in fresh scenes, one of which hides the other."""
+    """(masks [2, S, S], far then near) of neighbours, one of which hides the other."""
     for seed in range(500):
         try:
             scene = make_scene(FRESH + seed, background=BACKGROUNDS[seed % 4], behind=seed % 3)
@@ -81,9 +81,9 @@ def pairs():
         order, masks = scene.order(), [scene.modal(i) for i in range(len(scene.layers))]
         for far, near in itertools.combinations(range(len(masks)), 2):
             both = torch.from_numpy(np.stack([masks[far], masks[near]])).float()
-            if order[near, far] == 1 and both.sum((1, 2)).min() >= 20:
-                if neighbours(objects.from_masks(both, []), REACH):
-                    yield both
+            seen = order[near, far] == 1 and both.sum((1, 2)).min() >= 20
+            if seen and neighbours(objects.from_masks(both, []), REACH):
+                yield both
 
 
 def test_how_often_it_is_right(capsys):

@@ -50,7 +50,9 @@ def grounded() -> Case:
 
 
 SEGMENTERS = {"stickers": lambda: stickers("segmenter"), "grounded": grounded}
-ORDER_MODELS = {"stickers": lambda: stickers("order_model"), "instaorder": instaorder, "borders": borders}
+ORDER_MODELS = {
+    "stickers": lambda: stickers("order_model"), "instaorder": instaorder, "borders": borders,
+}
 
 
 @pytest.fixture(params=SEGMENTERS)
