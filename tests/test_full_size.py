@@ -15,6 +15,8 @@ from test_grounded import models  # noqa: F401  a fixture
 from test_photographs import prompt, small_models  # noqa: F401  a fixture
 
 from amodal import workflow
+from tools import bench_stages
+from tools.clock import Clock
 
 GIGABYTE = 1e9
 # a UNet of a tenth of the parameters that the host still takes for Stable Diffusion 2
@@ -62,7 +64,7 @@ def test_inpainting_unets_of_full_size_are_recognised(
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "size", "steps"), [("trial", 64, 4), ("full size", 512, 3)])
 def test_the_photograph_workflow_paints_with_stable_diffusion_2(
-    host, prompt, models, monkeypatch, checkpoints, name, size, steps  # noqa: F811
+    host, prompt, models, monkeypatch, checkpoints, capsys, name, size, steps  # noqa: F811
 ):
     """A pass of workflows/amodal_completion.json, loaded by the host's Load Checkpoint.
 
@@ -77,10 +79,14 @@ def test_the_photograph_workflow_paints_with_stable_diffusion_2(
     parameters = checkpoints.write(file, "sd2", **changes)
     assert name == "trial" or 1.28 < parameters / GIGABYTE < 1.30
     monkeypatch.setattr(cli_args.args, "bf16_unet", True)
-    loader = prepared(prompt, size, steps)
+    prepared(prompt, size, steps)
+    clock = Clock()
+    clock.peaks = {}
     try:
-        run = host.run(prompt)
+        with bench_stages.InsideModel() as inside:
+            run = host.run(prompt)
     finally:
+        clock.close()
         host.forget()
         for folder in ("instaorder", "inpaint", "checkpoints"):
             shutil.rmtree(models / folder)
@@ -90,12 +96,29 @@ def test_the_photograph_workflow_paints_with_stable_diffusion_2(
     assert next(model.model.diffusion_model.parameters()).dtype == torch.bfloat16
     assert {"AmodalSampleToStep", "AmodalResumeFromStep", "AmodalPasteBack"} <= set(
         run.executed_classes()
-    ), loader
+    )
     assert painted.shape == (1, size, size, 3) and painted.isfinite().all()
     assert painted.std() > 0.01
+    with capsys.disabled():
+        print("\n" + "\n".join(told(clock, inside, steps)))
 
 
-def prepared(prompt: dict, size: int, steps: int) -> str:  # noqa: F811
+def told(clock, inside, steps: int) -> list[str]:
+    """Where time and memory went, and the share outside of the UNet that 50 steps would have."""
+    loading = sum(
+        sum(times) for kind, times in clock.by_class.items() if "Loader" in kind or "Load" in kind
+    )
+    outside = clock.inside - loading - inside.seconds
+    whole = 50 * inside.seconds / steps
+    lines = [
+        f"{inside.calls} UNet calls in {inside.seconds:.1f} s, {outside:.1f} s outside, "
+        f"{loading:.1f} s of loading; with 50 steps {outside / (outside + whole):.1%} outside"
+    ]
+    top = sorted(clock.peaks.items(), key=lambda item: -item[1])[:8]
+    return lines + [f"{kind}: {more:.2f} GB more than before" for kind, more in top]
+
+
+def prepared(prompt: dict, size: int, steps: int) -> None:  # noqa: F811
     """Fewer steps, and an object at the picture's left border, so that a pass paints."""
     for node in prompt.values():
         if node["class_type"] == "AmodalLoadSegmenter":
@@ -112,4 +135,3 @@ def prepared(prompt: dict, size: int, steps: int) -> str:  # noqa: F811
     painted = workflow.need(prompt, "Decode I_amodal")
     for name, link in {"model": [loader, 0], "painted": [painted, 0]}.items():
         prompt[f"keep {name}"] = {"class_type": "TestKeep", "inputs": {"name": name, "value": link}}
-    return loader
