@@ -301,7 +301,7 @@ def main():
     parts.append(table("The loop", loop_overhead(hosting, host, clock, few)))
     parts.append(table("Memory at 12 megapixels", held_tensors(host, clock)))
     parts.append(table(
-        "Memory of each stage, computed for Stable Diffusion 2 at 512x512", memory.rows()
+        "Memory of each stage, computed for Stable Diffusion 2 at 512x512", memory.rows(host)
     ))
     parts.append(table("Single stages", single_stages(hosting, host, few)))
     parts.append(table("Start", loading))

@@ -21,11 +21,11 @@ def parameters(state: dict) -> float:
     return float(sum(value.numel() for value in state.values()))
 
 
-def stages() -> list[tuple[str, float, float]]:
-    """(stage, GB of weights, GB to work in) of a pass at 512x512 with Stable Diffusion 2."""
-    from tests.hosting import host
+def stages(running) -> list[tuple[str, float, float]]:
+    """(stage, GB of weights, GB to work in) of a pass at 512x512 with Stable Diffusion 2.
 
-    running = host()
+    running: the host in this process, with the pack (tests/hosting.py).
+    """
     import comfy.sd
     import torch
 
@@ -90,8 +90,8 @@ def sam_vit_h() -> float:
     return parameters(build_sam_vit_h().state_dict())
 
 
-def rows() -> list[tuple[str, str]]:
-    found = stages()
+def rows(running) -> list[tuple[str, str]]:
+    found = stages(running)
     lines = [
         (f"{name}: weights and working memory", f"{weights:.2f} + {working:.2f} GB")
         for name, weights, working in found
@@ -119,5 +119,7 @@ def forget_peak() -> None:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    for name, figure in rows():
+    from tests.hosting import host
+
+    for name, figure in rows(host()):
         print(f"{name:60} {figure}")
