@@ -60,8 +60,7 @@ def stages(graph, image, modal, occluder, method="smooth"):
                       order_model=graph.add("AmodalBorderOrder"))
     chosen = graph.add("AmodalSelectOccluders", image=image, objects=order[1], order=order,
                        mask=query)
-    window = graph.add("AmodalCropToObject", image=image, mask=query, size=SIZE, **sides)
-    occluders = graph.add("TestCropLike", mask=chosen[0], crop=window[3])
+    occluders = graph.add("TestCropLike", mask=chosen[0], crop=crop[3])
     check = graph.add("AmodalCheckOcclusion", occluders=occluders, beyond=crop[2], mask=crop[1],
                       touching=pad[4], names=chosen[1], sides=pad[5], grow=0.03)
     gray = graph.add("AmodalSwapBackground", image=crop[0], mask=crop[1], background="gray")
