@@ -3,11 +3,11 @@
 import torch
 import torch.nn.functional as F
 
-from . import shapes
+from . import release, shapes
 from .errors import BadInput
 
 PLAIN = {"gray": 0.5, "white": 1.0, "black": 0.0}
-CHOICES = [*PLAIN, "blur", "noise", "original", "image"]
+CHOICES = [*PLAIN, "blur", "noise", "original", "image", "textured gray"]
 
 
 def swap(
@@ -16,7 +16,8 @@ def swap(
     """I_syn [B, H, W, 3]: image where modal is 1, the background of one's choice elsewhere.
 
     image [B, H, W, 3]; modal [B, H, W], 0 or 1. Figure 8: gray helps most. `own` [B, H, W, 3] is
-    cut to cover the picture and wanted by 'image' only; `seed` is for 'noise' (uniform 0..1).
+    cut to cover the picture and wanted by 'image' only; `seed` is for 'noise' (uniform 0..1)
+    and for 'textured gray' (like the release's background).
     """
     if background == "original":
         return image
@@ -32,6 +33,8 @@ def backdrop(image: torch.Tensor, background: str, own=None, seed: int = 0) -> t
     if background == "noise":
         generator = torch.Generator().manual_seed(seed)
         return torch.rand(image.shape, generator=generator).to(image)
+    if background == "textured gray":
+        return release.textured(image, seed)
     if background == "image":
         if own is None:
             raise BadInput("own", "is not connected", "connect it or choose another background")

@@ -21,19 +21,23 @@ def pass_seed(seed: int, number: int) -> int:
 
 
 def inpaint_mask(
-    occluders: torch.Tensor, beyond: torch.Tensor, modal: torch.Tensor, grow: float
+    occluders: torch.Tensor, beyond: torch.Tensor, modal: torch.Tensor, grow: float,
+    into_object: bool = False,
 ) -> torch.Tensor:
     """What the diffusion model is to paint: M_occ and the unknown beyond the picture (section 3.4).
 
     All masks are [1, H, W], 0 or 1. The union is grown by `grow` times the larger side, so that the
     occluder's soft edge and contact shadow go too, but never eats into the visible object
-    by more than one pixel in 128. Returns [1, H, W]; empty where nothing hides the object.
+    by more than one pixel in 128, unless `into_object`, as in the release. Returns [1, H, W]; empty
+    where nothing hides the object.
     """
     side = max(modal.shape[-2:])
     hidden = torch.maximum(occluders, beyond)
     if not hidden.any():
         return torch.zeros_like(modal)
     grown = masks.dilate(hidden, round(grow * side))
+    if into_object:
+        return grown
     kept = masks.erode(modal, max(1, side // 128))
     return grown * (1 - kept)
 

@@ -68,10 +68,11 @@ class Crop:
 
 @dataclass(frozen=True)
 class Features:
-    """AMODAL_FEATURES: decoder level (1 = deepest) -> [B, C, h, w] float32 on the CPU.
+    """AMODAL_FEATURES: level (1 = deepest) -> [B, C, h, w] float32 on the CPU.
 
-    Taken from the conditional branch at noise level `sigma` (a float), step k of N (0 = unknown).
-    `size` is the (height, width) of the picture, which is 8 times the latent's.
+    A level is a UNet decoder's, or a quarter of a transformer's blocks. Taken from the conditional
+    branch at noise level `sigma` (a float), step k of N (0 = unknown). `size` is the
+    (height, width) of the picture, which for most models is 8 times the latent's.
     """
 
     levels: dict[int, torch.Tensor]

@@ -138,7 +138,8 @@ def composite(
     """The composite I_amodal^k (unnumbered, before eq. 6): object inside M^k, plate outside.
 
     obj and background [B, C, h, w] at the same noise level, mask [B, 1, h, w] of 0 and 1; any of
-    them may be a batch of 1. Returns [B, C, h, w]; values are selected, never blended.
+    them may be a batch of 1. Returns [B, C, h, w]; values are selected, never blended. Latents of
+    models that count frames, [B, C, 1, h, w], are taken as well.
     """
     batch = max(obj.shape[0], background.shape[0], mask.shape[0])
     if obj.shape[1:] != background.shape[1:]:
@@ -148,4 +149,6 @@ def composite(
         )
     obj = repeat_to(obj, batch, "object")
     background = repeat_to(background, batch, "background").to(obj)
-    return torch.where(repeat_to(mask, batch, "mask").to(obj.device) > 0.5, obj, background)
+    mask = repeat_to(mask, batch, "mask").to(obj.device)
+    mask = mask.reshape(batch, *[1] * (obj.ndim - 3), *mask.shape[-2:])
+    return torch.where(mask > 0.5, obj, background)

@@ -34,7 +34,8 @@ def completion(graph, source: dict, name: str = "") -> dict:
 
     `source` holds links or values: model, clip, vae, segmenter, order_model, image, mask (modal),
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes; and as a choice
-    sampler, scheduler, context, background, levels and level (of the decoder), inpaint_model.
+    sampler, scheduler, context, background, levels and level (of the decoder), inpaint_model, and
+    what else is in `amodal.release.SETTINGS`.
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], mask=source["mask"])
@@ -68,7 +69,7 @@ def mixed_context(node, source, view, draw) -> dict:
         guider=first["guider"],
         sampler=draw["sampler"],
         sigmas=draw["sigmas"],
-        latent=first["latent"],
+        latent=beginning(node, source, first),
         k=source["k"],
     )
     mask_k = mask_at_k(node, source, view, first, at_k, synthetic)
@@ -82,16 +83,22 @@ def mixed_context(node, source, view, draw) -> dict:
         method="smooth",
         inpaint_model=source.get("inpaint_model"),
     )
+    if source.get("plate") == "with object":
+        plate = node(
+            "ImageCompositeMasked", "PlateWithObject", destination=plate.out(0),
+            source=view["crop"].out(0), x=0, y=0, resize_source=False, mask=view["crop"].out(1),
+        )
     encoded = node("VAEEncode", "PlateEncode", pixels=plate.out(0), vae=source["vae"])
     noised = node(
         "AmodalNoiseToStep",
         model=source["model"],
-        noise=draw["noise"],
+        noise=plate_noise(node, source, draw),
         sigmas=at_k.out(2),
         latent=encoded.out(0),
     )
     mixed = node("AmodalCompositeAtStep", object=at_k.out(0), background=noised.out(0), mask=mask_k)
-    second = conditioned(node, source, draw, view["crop"].out(0), view["inpaint"], "context")
+    context = plate if source.get("condition") == "plate" else view["crop"]
+    second = conditioned(node, source, draw, context.out(0), view["inpaint"], "context")
     resumed = node(
         "AmodalResumeFromStep",
         noise=draw["noise"],
@@ -99,6 +106,7 @@ def mixed_context(node, source, view, draw) -> dict:
         sampler=draw["sampler"],
         sigmas=at_k.out(2),
         latent=mixed.out(0),
+        **({"vae": source["vae"]} if source.get("round_trip") else {}),
     )
     painted = node("VAEDecode", "Painted", samples=resumed.out(0), vae=source["vae"])
     return {
@@ -107,9 +115,26 @@ def mixed_context(node, source, view, draw) -> dict:
     }
 
 
+def beginning(node, source, first):
+    """The latent to begin from: of the grayed picture, or none at all."""
+    if source.get("begin") != "noise":
+        return first["latent"]
+    side = source["size"]
+    return node("EmptyLatentImage", "Nothing", width=side, height=side, batch_size=1).out(0)
+
+
+def plate_noise(node, source, draw):
+    """The noise of the background at step k: the object's own, or another one."""
+    if source.get("plate_noise") != "fresh":
+        return draw["noise"]
+    seed = node("AmodalPassSeed", "PlateSeed", seed=draw["seed"], number=2)
+    return node("RandomNoise", "PlateNoise", noise_seed=seed.out(0)).out(0)
+
+
 def zoomed(node, source, start) -> tuple:
     """Section 3.4: padding on the touched sides, and the crop around the object."""
-    pad = node("AmodalPadIfTouching", mask=start.out(2), canvas=start.out(3), amount=0.5, margin=2)
+    pad = node("AmodalPadIfTouching", mask=start.out(2), canvas=start.out(3), amount=0.5,
+               margin=source.get("margin", 2))
     sides = {side: pad.out(i) for i, side in enumerate(("left", "top", "right", "bottom"))}
     crop = node(
         "AmodalCropToObject",
@@ -117,8 +142,11 @@ def zoomed(node, source, start) -> tuple:
         mask=start.out(2),
         canvas=start.out(3),
         **sides,
-        context=source.get("context", 0.3),
         size=source["size"],
+        **(
+            {"first": source["mask"]} if source.get("window") == "first"
+            else {"context": source.get("context", 0.3)}
+        ),
     )
     return pad, crop
 
@@ -151,7 +179,8 @@ def analysed(node, source, start) -> dict:
         touching=pad.out(4),
         names=occluders.out(1),
         sides=pad.out(5),
-        grow=0.03,
+        grow=source.get("grow", 0.03),
+        **({"into_object": True} if source.get("into_object") else {}),
     )
     return {"crop": crop, "occluders": occluders, "check": check, "inpaint": check.out(0)}
 
@@ -163,6 +192,7 @@ def prepared(node, source, start) -> dict:
         "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
     )
     return {
+        "seed": seed.out(0),
         "noise": node("RandomNoise", noise_seed=seed.out(0)).out(0),
         "sampler": node("KSamplerSelect", sampler_name=source.get("sampler", "ddim")).out(0),
         "sigmas": node(
@@ -266,9 +296,13 @@ def placed(node, source, start, view, painted) -> tuple:
         mask=view["crop"].out(1),
         inpaint=view["inpaint"],
         label=source["label"],
-        floor=0.3,
-        reach=0.1,
+        floor=source.get("floor", 0.3),
+        reach=source.get("reach", 0.1),
     )
+    replaced = view["inpaint"]
+    if source.get("paste") == "all":
+        side = source["size"]
+        replaced = node("SolidMask", "Everything", value=1.0, width=side, height=side).out(0)
     pasted = node(
         "AmodalPasteBack",
         image=start.out(1),
@@ -276,7 +310,7 @@ def placed(node, source, start, view, painted) -> tuple:
         crop=view["crop"].out(3),
         completed=painted.out(0),
         amodal=amodal.out(0),
-        inpaint=view["inpaint"],
+        inpaint=replaced,
         feather=0.01,
     )
     return amodal, pasted

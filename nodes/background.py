@@ -3,12 +3,13 @@
 from comfy_api.latest import io
 
 from ..amodal import background as backgrounds
-from ..amodal import removal, shapes
+from ..amodal import patchmatch, removal, shapes
 from ..amodal.errors import BadInput
 from . import inpaint_models
 from .common import CATEGORY, names_itself
 
 BACKGROUND = f"{CATEGORY}/mixed context"
+METHODS = {"smooth": removal.smooth, "patchmatch": patchmatch.fill}
 
 
 class SwapBackground(io.ComfyNode):
@@ -26,14 +27,14 @@ class SwapBackground(io.ComfyNode):
                 io.Combo.Input(
                     "background", options=backgrounds.CHOICES, default="gray",
                     tooltip="Gray helps most (figure 8). 'original' changes nothing; 'image' takes "
-                    "one of your own.",
+                    "one of your own; 'textured gray' is like that of the authors' release.",
                 ),
                 io.Image.Input(
                     "own", optional=True, tooltip="Your own background, cut to cover the crop."
                 ),
                 io.Int.Input(
                     "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, optional=True,
-                    tooltip="For 'noise'.",
+                    tooltip="For 'noise' and 'textured gray'.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="I_syn.")],
@@ -74,9 +75,10 @@ class RemoveObjects(io.ComfyNode):
                     tooltip="Remove so much around them too, as a fraction of the larger side.",
                 ),
                 io.Combo.Input(
-                    "method", options=["smooth"], default="smooth", optional=True,
-                    tooltip="smooth: continues the surroundings; needs no model. Without effect "
-                    "where an inpaint_model is connected.",
+                    "method", options=list(METHODS), default="smooth", optional=True,
+                    tooltip="smooth: continues the surroundings; needs nothing. patchmatch: "
+                    "continues textures, where the package pypatchmatch is installed. Without "
+                    "effect where an inpaint_model is connected.",
                 ),
                 inpaint_models.InpaintModel.Input(
                     "inpaint_model", optional=True,
@@ -94,8 +96,10 @@ class RemoveObjects(io.ComfyNode):
     @names_itself
     def execute(cls, image, mask, occluders, beyond=None, grow=0.03, method="smooth",
                 inpaint_model=None):
-        if method != "smooth":
-            raise BadInput("method", f"'{method}' is unknown", "choose smooth")
+        if method not in METHODS:
+            raise BadInput(
+                "method", f"'{method}' is unknown", f"choose of {', '.join(METHODS)}"
+            )
         image = shapes.one_image(image)
         size = tuple(image.shape[1:3])
         mask = shapes.as_masks(mask, size, "mask").amax(0, keepdim=True)
@@ -103,7 +107,7 @@ class RemoveObjects(io.ComfyNode):
         beyond = None if beyond is None else shapes.one_mask(beyond, size, "beyond")
         removed = removal.hole(mask, occluders, beyond, grow)
         if inpaint_model is None:
-            return io.NodeOutput(removal.smooth(image, removed), removed)
+            return io.NodeOutput(METHODS[method](image, removed), removed)
         return io.NodeOutput(inpaint_models.remove(inpaint_model, image, removed), removed)
 
 

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..amodal import crop as cropping
-from ..amodal import shapes
+from ..amodal import release, shapes
 from ..amodal.errors import BadInput
 from . import types
 from .common import CATEGORY, names_itself
@@ -43,6 +43,12 @@ class CropToObject(io.ComfyNode):
                     "size", default=512, min=64, max=4096, step=8, optional=True,
                     tooltip="The crop's side in pixels: what the model is made for, 8, 16, ...",
                 ),
+                io.Mask.Input(
+                    "first", optional=True,
+                    tooltip="Only to follow the authors' release: the object's mask on the "
+                    "original picture. Its box and 60 pixels around are shown in every pass, "
+                    "however the object grows; padding and context are passed over.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The crop; gray where unknown."),
@@ -57,7 +63,8 @@ class CropToObject(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, image, mask, canvas=None, left=0, top=0, right=0, bottom=0, context=0.3, size=512
+        cls, image, mask, canvas=None, left=0, top=0, right=0, bottom=0, context=0.3, size=512,
+        first=None,
     ):
         image = shapes.one_image(image)
         canvas = cropping.canvas_of(image, canvas)
@@ -65,7 +72,10 @@ class CropToObject(io.ComfyNode):
         if size < 8 or size % 8:
             near = max(1, size // 8) * 8
             raise BadInput("size", f"{size} is not a multiple of 8", f"take {near}")
-        crop = cropping.plan(mask, canvas, (left, top, right, bottom), context, size)
+        if first is None:
+            crop = cropping.plan(mask, canvas, (left, top, right, bottom), context, size)
+        else:
+            crop = release.window(shapes.object_mask(first, canvas.original[::-1]), canvas, size)
         return io.NodeOutput(*cropping.take(image, mask, crop), crop)
 
 

@@ -1,4 +1,7 @@
-"""Looks into a UNet's decoder during one forward pass; leaves model and guider as they were."""
+"""Looks into a UNet's decoder during one forward pass; leaves model and guider as they were.
+
+Transformers are looked into by `blocks`.
+"""
 
 import copy
 
@@ -9,6 +12,7 @@ import comfy.samplers
 import torch
 
 from ..amodal.errors import BadInput
+from .blocks import STREAMS, BlockProbe, blocks_of
 from .sampling import Segment, schedule_of
 
 
@@ -91,23 +95,27 @@ def one_call(mask_noise):
     return comfy.samplers.KSAMPLER(call)
 
 
-def decoder_of(guider):
-    unet = guider.model_patcher.get_model_object("diffusion_model")
-    if not hasattr(unet, "output_blocks") or not hasattr(unet, "out"):
-        raise BadInput(
-            "guider", f"holds a {type(unet).__name__}, which has no UNet decoder",
-            "use a UNet such as SD 1.5, 2 or XL, or Known Background Mask instead of features",
-        )
-    return unet
+def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
+    """The probe that suits the guider's model. Raises BadInput where none does."""
+    net = guider.model_patcher.get_model_object("diffusion_model")
+    if hasattr(net, "output_blocks") and hasattr(net, "out"):
+        return Probe(net, levels, positive)
+    if blocks_of(net):
+        return BlockProbe(net, levels, positive, size)
+    raise BadInput(
+        "guider", f"holds a {type(net).__name__}, which has no UNet decoder, nor blocks whose "
+        f"order of tokens is known ({', '.join(STREAMS)})",
+        "use a UNet (SD 1.5, 2, XL) or a transformer such as Flux, SD3 or Qwen Image, or Known "
+        "Background Mask instead of features, which takes any model",
+    )
 
 
 def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.Tensor]:
     """Decoder features of one forward pass at (x_k, sigma_k); the guider is left as it was."""
-    unet = decoder_of(guider)
     watched = copy.copy(guider)
-    probe = Probe(unet, levels, lambda: {
+    probe = probe_of(guider, levels, lambda: {
         cond["uuid"] for cond in watched.conds.get("positive", []) if "uuid" in cond
-    })
+    }, tuple(exact.x.shape[-2:]))
     watched.model_options = probe.attach(guider.model_options)
     whole, first = schedule_of(exact, sigmas)
     segment = Segment(one_call(exact.mask_noise), first, len(whole) - 1, exact.x)

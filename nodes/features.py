@@ -22,15 +22,16 @@ class CaptureFeatures(io.ComfyNode):
             node_id="AmodalCaptureFeatures",
             display_name="Capture Features (Amodal)",
             category=FEATURES,
-            description="The UNet decoder's features at step k, from one more call of the model. "
-            "Nothing is sampled again.",
+            description="The model's features at step k, of a UNet's decoder or a transformer's "
+            "blocks, from one more call of the model. Nothing is sampled again.",
             inputs=[
                 io.Guider.Input("guider", tooltip="The guider given to Sample To Step."),
                 io.Sigmas.Input("sigmas", tooltip="The remaining SIGMAS of Sample To Step."),
                 io.Latent.Input("latent", tooltip="The latent at step k, from Sample To Step."),
                 io.String.Input(
                     "levels", default="3",
-                    tooltip="Decoder levels, 1 the deepest. The paper uses 3 (figure 9).",
+                    tooltip="Decoder levels, 1 the deepest; of a transformer, quarters of its "
+                    "blocks. The paper uses 3 (figure 9).",
                 ),
             ],
             outputs=[
@@ -50,7 +51,9 @@ class CaptureFeatures(io.ComfyNode):
         exact = exact or inexact(guider.model_patcher, samples, float(sigmas[0]))
         sampling.check_sigma(exact.sigma, float(sigmas[0]), "sigmas")
         found = capture(guider, sigmas, exact, latent.get("noise_mask"), wanted)
-        size = tuple(side * 8 for side in exact.x.shape[-2:])
+        layout = guider.model_patcher.get_model_object("latent_format")
+        scale = getattr(layout, "spacial_downscale_ratio", 8)  # hosts before 0.4 know but 8
+        size = tuple(side * scale for side in exact.x.shape[-2:])
         return io.NodeOutput(Features(found, exact.sigma, exact.k or 0, size))
 
 

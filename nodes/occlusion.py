@@ -86,6 +86,11 @@ class CheckOcclusion(io.ComfyNode):
                     step=0.005,
                     tooltip="How far to grow the mask, as a fraction of the crop's side.",
                 ),
+                io.Boolean.Input(
+                    "into_object", default=False, optional=True,
+                    tooltip="Grow over what is seen of the object too, as the authors' release "
+                    "does. Off: by no more than a seam.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(
@@ -104,7 +109,8 @@ class CheckOcclusion(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, occluders, beyond, mask, touching, names="", sides="", grow=0.03):
+    def execute(cls, occluders, beyond, mask, touching, names="", sides="", grow=0.03,
+                into_object=False):
         mask = shapes.as_masks(mask, None, "mask")
         size = tuple(mask.shape[-2:])
         occluders = shapes.one_mask(occluders, size, "occluders")
@@ -112,7 +118,7 @@ class CheckOcclusion(io.ComfyNode):
         reason = passes.reason(split_words(names), split_words(sides))
         if not (touching and beyond.any()) and not occluders.any():
             return io.NodeOutput(ExecutionBlocker(None), False, reason)
-        inpaint = passes.inpaint_mask(occluders, beyond, mask, grow)
+        inpaint = passes.inpaint_mask(occluders, beyond, mask, grow, into_object)
         if not inpaint.any():
             return io.NodeOutput(ExecutionBlocker(None), False, reason)
         return io.NodeOutput(inpaint, True, reason)

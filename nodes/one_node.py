@@ -3,10 +3,12 @@
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
-from ..amodal import shapes
+from ..amodal import release, shapes
 from . import types
 from .assembly import RULES, TEMPLATE, completion, pick
 from .common import CATEGORY, names_itself
+
+FOLLOW = ("paper", "release")
 
 
 class Completion(io.ComfyNode):
@@ -96,6 +98,15 @@ class Completion(io.ComfyNode):
                     step=0.05,
                     tooltip="What is shown around the object, as a fraction of its larger side.",
                 ),
+                io.Combo.Input(
+                    "follow",
+                    optional=True,
+                    options=list(FOLLOW),
+                    default=FOLLOW[0],
+                    tooltip="paper: the method as it is written. release: as the authors' code "
+                    "does it where it differs; replaces k, prompt, negative, mask_rule and "
+                    "context. For comparisons; the help page lists the differences.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -157,10 +168,12 @@ class Completion(io.ComfyNode):
         images = shapes.as_images(image, "image")
         masks = None if mask is None else shapes.as_masks(mask, tuple(images.shape[1:3]), "mask")
         links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
+        follow = settings.pop("follow", FOLLOW[0])
         given = {name: links.get(name, value) for name, value in settings.items()}
         graph, gathered = GraphBuilder(), None
         for index, chosen in enumerate(queries(graph, links, images, masks)):
             source = {**given, **chosen}
+            source = release.applied(source) if follow == "release" else source
             picked = pick(graph, source, f"{index}-")
             for number in range(count):
                 made = completion(

@@ -1,8 +1,8 @@
-"""The order model for photographs, from the file that its authors publish (section 3.4)."""
+"""Order models for photographs: from the file that its authors publish, and from no file at all."""
 
 from comfy_api.latest import io
 
-from ..amodal import instaorder
+from ..amodal import borders, instaorder
 from . import model_files, types
 from .common import CATEGORY, names_itself
 
@@ -51,4 +51,27 @@ class LoadOrderModel(io.ComfyNode):
         return io.NodeOutput(ManagedOrder(instaorder.net_of(state, file)))
 
 
-NODES = [LoadOrderModel]
+class BorderOrderModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalBorderOrder",
+            display_name="Border Order Model (Amodal)",
+            category=f"{CATEGORY}/models",
+            description="Tells by the shape of two objects' common border which one hides the "
+            "other. Needs no file and does not look at the picture; the last resort.",
+            inputs=[],
+            outputs=[
+                types.OrderModel.Output(
+                    display_name="order_model", tooltip="To Order Objects or Amodal Completion."
+                )
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls):
+        return io.NodeOutput(borders.BorderOrder())
+
+
+NODES = [LoadOrderModel, BorderOrderModel]

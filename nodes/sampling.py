@@ -247,6 +247,11 @@ class ResumeFromStep(io.ComfyNode):
                     tooltip="Only for a noise mask: the clean latent to keep outside of it. "
                     "Leave open to keep what sampling began with.",
                 ),
+                io.Vae.Input(
+                    "vae", optional=True,
+                    tooltip="Only to follow the authors' release: the noisy latent is decoded, "
+                    "rounded to 8 bits and encoded again before it goes on, which costs detail.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="The finished latent, to decode."),
@@ -258,12 +263,14 @@ class ResumeFromStep(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, noise, guider, sampler, sigmas, latent, image_latent=None):
+    def execute(cls, noise, guider, sampler, sigmas, latent, image_latent=None, vae=None):
         patcher = guider.model_patcher
         sigmas = sampling.check_sigmas(sigmas)
         samples = sampling.check_latent(latent, "latent")
         exact = sampling.exact_x(latent) or inexact(patcher, samples, float(sigmas[0]))
         sampling.check_sigma(exact.sigma, float(sigmas[0]), "sigmas")
+        if vae is not None:
+            exact = exact.but(x=round_trip(patcher, vae, exact))
         image, mask = exact.image, latent.get("noise_mask")
         if image_latent is not None:
             image = sampling.check_latent(image_latent, "image_latent")
@@ -275,6 +282,21 @@ class ResumeFromStep(io.ComfyNode):
         end = to_samples(patcher, x, float(whole[-1]))
         clean = end if x0 is None else patcher.model.process_latent_out(x0)
         return io.NodeOutput(unmarked(latent, end), unmarked(latent, clean))
+
+
+def round_trip(patcher, vae, exact: ExactX) -> torch.Tensor:
+    """The x of a latent that went through the VAE's pictures, at unit variance as in the release.
+
+    What noise and clean latent weigh in x is asked of the model's own parameterisation.
+    """
+    space = patcher.get_model_object("model_sampling")
+    none, one = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
+    sigma = torch.tensor([exact.sigma])
+    weights = [space.noise_scaling(sigma, *pair, False) for pair in ((one, none), (none, one))]
+    scale = float(weights[0] ** 2 + weights[1] ** 2) ** -0.5
+    pixels = vae.decode(patcher.model.process_latent_out(exact.x * scale)).clamp(0, 1)
+    again = vae.encode((pixels * 255).round()[..., :3] / 255)
+    return patcher.model.process_latent_in(again.to(exact.x)) / scale
 
 
 def inexact(patcher, samples, sigma: float) -> ExactX:

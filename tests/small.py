@@ -1,6 +1,7 @@
 """Small models with seeded random weights that the host's own nodes accept. Import after the host.
 
-SD2's topology: four decoder levels, text cross-attention; 9 input channels for inpainting.
+SD2's topology: four decoder levels, text cross-attention; 9 input channels for inpainting. And
+transformers of the host's own kinds, Flux Fill among them, of few and narrow blocks.
 """
 
 import comfy.controlnet
@@ -46,6 +47,48 @@ def fill(module: torch.nn.Module, seed: int) -> torch.nn.Module:
     return module
 
 
+FLUX = {
+    "image_model": "flux", "guidance_embed": True, "in_channels": 16, "out_channels": 16,
+    "vec_in_dim": CONTEXT, "context_in_dim": CONTEXT, "hidden_size": 64, "mlp_ratio": 2.0,
+    "num_heads": 2, "depth": 2, "depth_single_blocks": 6, "axes_dim": [8, 12, 12], "theta": 10000,
+    "patch_size": 2, "qkv_bias": True,
+}
+TRANSFORMERS = {
+    "flux": (comfy.supported_models.Flux, FLUX),
+    "flux fill": (comfy.supported_models.FluxInpaint, {**FLUX, "in_channels": 96}),
+    "sd3": (comfy.supported_models.SD3, {
+        "in_channels": 16, "patch_size": 2, "depth": 2, "num_blocks": 4, "input_size": None,
+        "adm_in_channels": CONTEXT, "pos_embed_max_size": 16, "qk_norm": "rms",
+        "context_embedder_config": {
+            "target": "torch.nn.Linear",
+            "params": {"in_features": CONTEXT, "out_features": 128},
+        },
+    }),
+    "qwen": (comfy.supported_models.QwenImage, {
+        "image_model": "qwen_image", "in_channels": 64, "out_channels": 16, "num_layers": 4,
+        "num_attention_heads": 2, "attention_head_dim": 32, "joint_attention_dim": CONTEXT,
+        "axes_dims_rope": (8, 12, 12),
+    }),
+}
+
+
+def transformer(kind: str, seed: int = 0, **shape):
+    """A MODEL of one of TRANSFORMERS; `shape` changes its configuration."""
+    species, config = TRANSFORMERS[kind]
+    config = species({**config, **shape})
+    config.set_inference_dtype(torch.float32, None)
+    net = config.get_model({}, "", device=torch.device("cpu"))
+    fill(net.diffusion_model, seed)
+    return managed(net)
+
+
+def managed(net) -> comfy.model_patcher.ModelPatcher:
+    return comfy.model_patcher.ModelPatcher(
+        net, load_device=management.get_torch_device(),
+        offload_device=management.unet_offload_device(),
+    )
+
+
 def model(kind: str = "eps", inputs: int = 4, seed: int = 0, **shape):
     """A MODEL; `kind` is eps, v or flow, `inputs` 4 or 9."""
 
@@ -62,10 +105,7 @@ def model(kind: str = "eps", inputs: int = 4, seed: int = 0, **shape):
     config.set_inference_dtype(torch.float32, None)
     net = config.get_model({}, "", device=torch.device("cpu"))
     fill(net.diffusion_model, seed)
-    return comfy.model_patcher.ModelPatcher(
-        net, load_device=management.get_torch_device(),
-        offload_device=management.unet_offload_device(),
-    )
+    return managed(net)
 
 
 def control_net(seed: int = 7):

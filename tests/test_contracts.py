@@ -11,6 +11,7 @@ import stand_ins
 import torch
 from stickers_at_hand import Loaded, image_of, masks_of
 
+from amodal.borders import BorderOrder
 from amodal.grounded import GroundedSegmenter
 from amodal.instaorder import InstaOrder
 from amodal.stickers.scenes import make_scene
@@ -37,6 +38,11 @@ def instaorder() -> Case:
     return Case(InstaOrder(stand_ins.RedHidesGreen()), image, masks, stand_ins.WORDS)
 
 
+def borders() -> Case:
+    image, masks = stand_ins.scene()
+    return Case(BorderOrder(), image, masks, stand_ins.WORDS)
+
+
 def grounded() -> Case:
     image, masks = stand_ins.scene()
     nets = stand_ins.FindsColours(), stand_ins.CutsColours()
@@ -44,7 +50,9 @@ def grounded() -> Case:
 
 
 SEGMENTERS = {"stickers": lambda: stickers("segmenter"), "grounded": grounded}
-ORDER_MODELS = {"stickers": lambda: stickers("order_model"), "instaorder": instaorder}
+ORDER_MODELS = {
+    "stickers": lambda: stickers("order_model"), "instaorder": instaorder, "borders": borders,
+}
 
 
 @pytest.fixture(params=SEGMENTERS)

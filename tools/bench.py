@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))
 
+from tools import bench_stages, memory  # noqa: E402
 from tools.clock import Clock, canvas_sized  # noqa: E402
 
 STEPS, K, CFG = 50, 20.0, 2.5
@@ -214,6 +215,23 @@ def keep_painting(prompt: dict):
     prompt[ids["AmodalLoopEnd"]]["inputs"] |= {"mask": ["worn", 0], "found": True}
 
 
+def single_stages(hosting, host, rounds: int) -> list[tuple[str, str]]:
+    """Segmentation, order, clusters, and what a pass does beside the UNet's calls."""
+    graph = hosting.Graph()
+    graph.keep(model=graph.add("AmodalStickerOrder"))
+    order_model = host.run(graph).values["model"]
+    image, _, word = scene_picture(host, seed=5, query="cat", occluder="companion")
+    prompts = [
+        workflow(host, "bench", image, word, 600 + seed, max_passes=1) for seed in range(rounds)
+    ]
+    return [
+        *bench_stages.segmentation(rounds),
+        *bench_stages.order(rounds, order_model),
+        *bench_stages.kmeans(rounds),
+        *bench_stages.outside_the_model(host.run, prompts),
+    ]
+
+
 def held_tensors(host, clock: Clock) -> list[tuple[str, str]]:
     """Canvas-size tensors that a run at 12 megapixels makes; the executor's cache keeps them."""
     import torch
@@ -282,6 +300,10 @@ def main():
     parts.append(table("The whole workflow", stages(host, clock, few)))
     parts.append(table("The loop", loop_overhead(hosting, host, clock, few)))
     parts.append(table("Memory at 12 megapixels", held_tensors(host, clock)))
+    parts.append(table(
+        "Memory of each stage, computed for Stable Diffusion 2 at 512x512", memory.rows(host)
+    ))
+    parts.append(table("Single stages", single_stages(hosting, host, few)))
     parts.append(table("Start", loading))
     import torch
 
