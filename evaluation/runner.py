@@ -134,6 +134,7 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
         return record | {"rules": rules.of_masks(scene, values)}
     completed, canvas, known = on_sheet(scene, values)
     record |= {"status": values["status"], "passes": int(values.get("passes", 0))}
+    record["report"] = values.get("report", "")
     close = asdict(figures.closeness(scene, completed))
     record |= {name: round(value, 4) for name, value in close.items()}
     record["perceptual"] = round(figures.unlikeness(scene, completed), 4)
@@ -198,6 +199,7 @@ def result_links(task: Task, wiring: methods.Wiring) -> dict:
         "canvas": wiring.link("end", 2),
         "status": wiring.link("end", 3),
         "passes": wiring.link("end", 4),
+        "report": wiring.link("end", 5),
         "object": wiring.link("trim", 0),
     }
     if task.method in ("mixed", "true-mask"):
