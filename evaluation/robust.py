@@ -62,9 +62,13 @@ class Kind:
 
 def placed(rng, word: str, side: float, at: tuple[float, float], size: int) -> Layer:
     """An object of a larger side of `side` pixels, its middle at (x, y) of the picture."""
-    art = scenes.transformed(rng, word, side)
+    return centred(word, scenes.transformed(rng, word, side), at, size)
+
+
+def centred(name: str, art: np.ndarray, at: tuple[float, float], size: int) -> Layer:
+    """`art` [h, w, 4] as a layer, its middle at (x, y) of the picture."""
     x, y = (size / 2 + middle - length / 2 for middle, length in zip(at, art.shape[1::-1]))
-    return Layer(word, scenes.on_sheet(art, 2 * size, x, y))
+    return Layer(name, scenes.on_sheet(art, 2 * size, x, y))
 
 
 def others(rng, count: int, *words: str) -> list[str]:

@@ -69,8 +69,8 @@ class CheckOcclusion(io.ComfyNode):
                     default="",
                     force_input=True,
                     optional=True,
-                    tooltip="Names of the occluders, for the report; in brackets what surrounds the "
-                    "object without hiding it.",
+                    tooltip="Names of the occluders, for the report; in brackets what "
+                    "surrounds the object without hiding it.",
                 ),
                 io.String.Input(
                     "sides",
