@@ -88,7 +88,7 @@ def draw_hundred(records: list[dict], out: Path, count: int = 100) -> None:
             )
             strips.append((words, strip))
     if strips:
-        title = "IoU, status, x: no success"
+        title = "Results in turn (word, whole IoU, status, x: no success)"
         draw_strips(strips, out / "hundred.png", title, columns=4)
 
 
