@@ -14,6 +14,7 @@ GAIN, AT_LEAST = 0.18, 0.05  # of success with mixed context: the gain, and wher
 MEDIAN = 0.9  # whole IoU
 ORDER = {"art-seen": 0.95, "art-noto": 0.85, "art-tuxpaint": 0.85}
 TOLD = 0.9  # of enclosed objects, said to be so by the status
+TWICE = 0.9  # of objects behind two layers, painted in more than one pass
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Aim:
 
 def aims(records: list[dict]) -> list[Aim]:
     """Every aim that there are records for."""
-    parts = (of_oracle, gains, baselines, k_peak, median, no_dose, ordering, enclosed)
+    parts = (of_oracle, gains, baselines, k_peak, median, no_dose, ordering, enclosed, layers)
     return [aim for part in parts for aim in part(records)]
 
 
@@ -134,3 +135,11 @@ def enclosed(records):
         told = float(np.mean(["(enclosed)" in r["status"] for r in rows]))
         yield Aim("status says that the object is enclosed", f"at least {TOLD:.0%}",
                   f"{told:.0%} of {len(rows)}", told >= TOLD)
+
+
+def layers(records):
+    rows = select(records, "two-layers", "mixed")
+    if rows:
+        further = float(np.mean([r["passes"] > 1 for r in rows]))
+        yield Aim("more than one pass behind two layers", f"at least {TWICE:.0%}",
+                  f"{further:.0%} of {len(rows)}", further >= TWICE)

@@ -263,6 +263,11 @@ def test_the_status_of_enclosed_objects_is_counted():
     assert "completed (enclosed): 9, completed: 2" in words and "| 1: 11 |" in words
 
 
+@pytest.mark.parametrize("passes, reached", [(2, True), (1, False)])
+def test_two_layers_are_to_take_more_than_one_pass(passes, reached):
+    assert aim([made_up("two-layers", passes=passes)], "more than one").reached == reached
+
+
 def test_each_kind_of_failure_has_its_story():
     bad = {"success": False, "whole": 0.5}
     rows = [
