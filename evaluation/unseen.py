@@ -90,7 +90,7 @@ class Art:
 
     def missing(self) -> str:
         """What to install, in words; empty where it is there."""
-        if self.where is None or self.where().exists():
+        if self.where is None or (self.where().exists() and self.names()):
             return ""
         return (
             f"{self.title}: no {self.where()}. Install it (apt-get install {self.package}), or "
