@@ -4,6 +4,9 @@ import torch
 
 from .payloads import Box
 
+GAP = 1 / 64  # of the larger side: so narrow a way out of what surrounds an object counts as closed
+OUTSIDE = 0.05  # the part of a surrounded object's mask that may be specks elsewhere
+
 
 def box_of(mask: torch.Tensor) -> Box | None:
     """The bounding box (x0, y0, x1, y1) of a mask [H, W] or [1, H, W], or None when empty."""
@@ -78,6 +81,21 @@ def connected_to(mask: torch.Tensor, seed: torch.Tensor, bridge: int = 0) -> tor
     parts = torch.from_numpy(parts).to(mask.device)
     kept = torch.unique(parts[seed > 0.5])
     return mask * torch.isin(parts, kept[kept > 0]).float()
+
+
+def surrounds(wall: torch.Tensor, mask: torch.Tensor) -> bool:
+    """Does no way lead from mask [H, W] to the picture's border but across wall [H, W]?"""
+    import numpy as np
+    from scipy.ndimage import label
+
+    seen = (mask > 0.5).cpu().numpy()
+    if not seen.any() or not bool((wall > 0.5).any()):
+        return False
+    wide = dilate(wall, max(1, round(GAP * max(mask.shape)))).cpu().numpy() > 0.5
+    parts, _ = label(~wide | seen)
+    border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    outside = np.isin(parts, border[border > 0])
+    return bool((outside & seen).sum() <= OUTSIDE * seen.sum())
 
 
 def fill_holes(mask: torch.Tensor, largest: int) -> torch.Tensor:

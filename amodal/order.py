@@ -107,6 +107,20 @@ def occluders(
     return objects.masks[chosen].amax(0, keepdim=True) * (1 - modal), chosen
 
 
+def surrounding(objects: Objects, modal: torch.Tensor) -> list[int]:
+    """The objects that meet the query modal [1, H, W] where the others together surround it.
+
+    It may lie on them or be seen through a hole: where an order model says the first, the second
+    may still be true. Empty where the background comes up to it.
+    """
+    query, _ = listing.best_overlap(objects, modal)
+    others = [i for i in range(len(objects)) if i != query]
+    if not others or not algebra.surrounds(objects.masks[others].amax(0), modal[0]):
+        return []
+    around = algebra.dilate(modal[0], max(2, max(modal.shape) // 64)) > 0.5
+    return [i for i in others if (around & (objects.masks[i] > 0.5)).any()]
+
+
 def table(objects: Objects, order: torch.Tensor) -> str:
     """One line for each neighbour pair, 'cup hides doughnut 0.97, doughnut hides cup 0.02'."""
     lines = []

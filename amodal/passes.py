@@ -1,12 +1,15 @@
 """Progressive passes: what is still hidden, what to paint next, and when to stop (section 3.4)."""
 
 import hashlib
+import re
 
 import torch
 
 from . import masks
 
 UNCHANGED = 0.005  # a pass that changes the mask by less than this fraction has changed nothing
+ENCLOSED = "enclosed by"  # how the reason begins where the occluders surround the object
+BESIDE = re.compile(r"\((.+)\)")  # a name that surrounds the object and does not hide it
 
 
 def pass_seed(seed: int, number: int) -> int:
@@ -56,14 +59,28 @@ def mask_change(before: torch.Tensor, after: torch.Tensor, offset: tuple[int, in
     return 1 - common / union if union else 0.0
 
 
-def reason(names: list[str], sides: list[str]) -> str:
-    """In words, what hides the object: 'hidden by yarn, key; cut at the left'."""
+def reason(names: list[str], sides: list[str], around: bool = False) -> str:
+    """In words, what hides the object: 'hidden by yarn, key; cut at the left'.
+
+    around: the occluders surround it, 'enclosed by yarn'. A name in brackets is of what surrounds
+    the object but is not taken for an occluder: 'enclosed by cake (taken to be behind it)'.
+    """
+    beside = [name.strip("()") for name in names if BESIDE.fullmatch(name)]
+    names = [name for name in names if not BESIDE.fullmatch(name)]
     parts = []
-    if names:
-        parts.append("hidden by " + ", ".join(names))
+    if names or around:
+        parts.append(f"{ENCLOSED if around else 'hidden by'} {', '.join(names) or 'its occluders'}")
+    if beside:
+        parts.append(f"{ENCLOSED} {', '.join(beside)} (taken to be behind it)")
     if sides:
         parts.append("cut at the " + ", ".join(sides))
     return "; ".join(parts) or "nothing hides the object"
+
+
+def warned(status: str, reasons: list[str]) -> str:
+    """The status of a loop whose passes began with these reasons: it says where the object was
+    enclosed, for nothing shows then how far it reaches (the paper's failure case, Figure 10)."""
+    return f"{status} (enclosed)" if any(ENCLOSED in reason for reason in reasons) else status
 
 
 def outcome(

@@ -18,10 +18,11 @@ import sys
 import time
 from pathlib import Path
 
-from . import runner
+from . import runner, unseen
 from .cells import CELLS, DOSES
 from .methods import METHODS
-from .runner import RULES, Task, state_of_code
+from .robust import ROBUST
+from .runner import ANALYSIS, RULES, Task, state_of_code
 
 ROOT = Path(__file__).resolve().parents[1]
 K_CURVE = (1, 5, 10, 15, 25, 30, 35, 40, 45, 49)  # of 50 steps; 20 is the shipped one
@@ -36,7 +37,8 @@ def tasks(options) -> list[Task]:
             for method in methods:
                 found.append(Task(cell, number, method, options.seed, k, options.steps))
 
-    for number in range(max(options.per_cell, options.doses, options.ks, options.rules)):
+    counts = ("per_cell", "doses", "ks", "rules", "robust", "unseen")
+    for number in range(max(getattr(options, name) for name in counts)):
         if number < options.per_cell:
             add(options.cells, options.methods)
         if number < options.doses:
@@ -46,6 +48,10 @@ def tasks(options) -> list[Task]:
                 add(("companion-hard",), ("mixed",), max(1, round(k * options.steps / 50)))
         if number < options.rules:
             add(("companion-hard", "other-easy"), (RULES,))
+        if number < options.robust:
+            add(ROBUST, ("mixed", "ceiling"))
+        if number < options.unseen:
+            add(unseen.ART, (ANALYSIS,))
     return found
 
 
@@ -130,9 +136,17 @@ def main() -> None:
     parser.add_argument("--doses", type=int, default=0, help="scenes a point of the dose curve")
     parser.add_argument("--ks", type=int, default=0, help="scenes a point of the k curve")
     parser.add_argument("--rules", type=int, default=0, help="scenes for the rules for M^k")
+    parser.add_argument("--robust", type=int, default=0, help="scenes of each kind of hard scene")
+    parser.add_argument("--unseen", type=int, default=0, help="scenes of each kind of art")
+    parser.add_argument("--art", type=Path, help="where the packages with unseen art are unpacked")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=ROOT / "output" / "evaluation")
     options = parser.parse_args()
+    if options.art:
+        os.environ[unseen.FOLDER] = str(options.art.resolve())
+    missing = [art.missing() for art in unseen.ART.values() if options.unseen and art.missing()]
+    if missing:
+        raise SystemExit("\n".join(missing))
     options.out.mkdir(parents=True, exist_ok=True)
     records = evaluate(options)
     from . import report

@@ -12,6 +12,8 @@ import numpy as np
 from amodal.stickers import scenes
 from amodal.stickers.catalog import CATALOG, WORDS
 
+from .robust import ROBUST
+
 FIRST = 50_000_000  # seeds of the evaluation's scenes begin here
 PLACES = 40  # further seeds to try where a scene cannot be drawn as wanted
 EASY, HARD = (0.2, 0.5), (0.5, 0.8)
@@ -73,4 +75,4 @@ DOSES = {
         for p in (0.0, 0.25, 0.5, 0.75, 0.95)
     )
 }
-EVERY = CELLS | DOSES
+EVERY = CELLS | DOSES | ROBUST

@@ -21,21 +21,22 @@ from PIL import Image
 from amodal import workflow
 from amodal.stickers.catalog import CATALOG
 
-from . import figures, judge, methods, rules
+from . import figures, judge, methods, rules, unseen
 from .cells import EVERY
 
 ROOT = Path(__file__).resolve().parents[1]
 SUCCESS = 0.85  # the least IoU of the whole object
 PRESENTATION = (  # what shows figures and does not make them
-    "report.py", "tables.py", "sheets.py", "statistics.py", "__main__.py",
+    "report.py", "tables.py", "sheets.py", "statistics.py", "stories.py", "aims.py", "__main__.py",
     "cli.py", "client.py", "headless.py",
 )
 RULES = "rules"  # a task of this method compares the rules for M^k
+ANALYSIS = "analysis"  # and one of this looks at a scene of ART, seen or unseen
 
 
 @dataclass(frozen=True)
 class Task:
-    """method: one of METHODS, or RULES. k: None for the shipped one. steps: N."""
+    """method: one of METHODS, or RULES, or ANALYSIS. k: None for the shipped one. steps: N."""
 
     cell: str
     number: int
@@ -115,6 +116,8 @@ def count_unet_calls() -> None:
 def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     """The record of a task. What the user would see as an error (nothing detected) is a record
     too, with the message as its status; anything else the host fails at is raised."""
+    if task.method == ANALYSIS:
+        return analysis(task, pictures, state)
     started = host()
     import hosting
 
@@ -134,6 +137,7 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
         return record | {"rules": rules.of_masks(scene, values)}
     completed, canvas, known = on_sheet(scene, values)
     record |= {"status": values["status"], "passes": int(values.get("passes", 0))}
+    record["report"] = values.get("report", "")
     close = asdict(figures.closeness(scene, completed))
     record |= {name: round(value, 4) for name, value in close.items()}
     record["perceptual"] = round(figures.unlikeness(scene, completed), 4)
@@ -144,6 +148,29 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     if pictures is not None:
         keep_pictures(pictures / task.name, scene, completed, canvas)
     return record
+
+
+def analysis(task: Task, pictures: Path | None, state: str) -> dict:
+    """The record of a scene of ART: what the stages that need no words make of it."""
+    scene, began = unseen.ART[task.cell].scene(task.number, task.seed), time.monotonic()
+    found, shown = unseen.analysed(scene, *analysts())
+    record = {"key": task.key(state), **asdict(task), "background": scene.background, **found}
+    if pictures is not None:
+        keep(pictures / task.name, unseen.tiles(shown))
+    return record | {"seconds": round(time.monotonic() - began, 2)}
+
+
+@cache
+def analysts() -> tuple:
+    """(segmenter, order model) as the host's loader nodes give them."""
+    started = host()
+    import hosting
+
+    graph = hosting.Graph()
+    nodes = {"segmenter": "AmodalStickerSegmenter", "order": "AmodalStickerOrder"}
+    graph.keep(**{name: graph.add(node)[0] for name, node in nodes.items()})
+    values = started.run(graph).values
+    return values["segmenter"], values["order"]
 
 
 def work(queue, results, pictures: Path, state: str) -> None:
@@ -198,6 +225,7 @@ def result_links(task: Task, wiring: methods.Wiring) -> dict:
         "canvas": wiring.link("end", 2),
         "status": wiring.link("end", 3),
         "passes": wiring.link("end", 4),
+        "report": wiring.link("end", 5),
         "object": wiring.link("trim", 0),
     }
     if task.method in ("mixed", "true-mask"):
@@ -233,7 +261,12 @@ def keep_pictures(base: Path, scene, completed: np.ndarray, canvas: np.ndarray) 
     tiles = [picture, canvas]
     for rgba in (completed, truth):
         tiles.append(ground + (rgba[..., :3] - ground) * (rgba[..., 3:] > 0.5))
-    strip = np.concatenate([tile[view] for tile in tiles], 1)
+    keep(base, [tile[view] for tile in tiles])
+
+
+def keep(base: Path, tiles: list[np.ndarray]) -> None:
+    """<base>.webp: pictures [S, S, 3] side by side."""
+    strip = np.concatenate(tiles, 1)
     base.parent.mkdir(parents=True, exist_ok=True)
     pixels = Image.fromarray((strip.clip(0, 1) * 255).round().astype(np.uint8))
     pixels.save(base.with_name(base.name + ".webp"), quality=92)

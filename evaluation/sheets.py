@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .cells import CELLS, DOSES, EVERY
-from .judge import FOREIGN
-from .runner import Task
-from .tables import compared, of_rows, select
+from .methods import METHODS
+from .runner import ANALYSIS, Task
+from .stories import failures, line
+from .tables import compared, k_rows, of_rows, select
+from .unseen import ART
 
 STRIP = ("picture", "completed picture", "object", "truth")
 
@@ -35,28 +38,76 @@ def draw_cell(records: list[dict], cell: str, out: Path) -> None:
         draw_strips(strips, out / f"{cell}.png", EVERY[cell].title)
 
 
-FAILURES = {  # kind -> is it this record's?
-    "a foreign object": lambda r: r["foreign"] >= FOREIGN,
-    "nothing was found to complete": lambda r: r["passes"] == 0,
-    "too little was completed": lambda r: r["hidden"] < 0.3,
-    "too much or at the wrong place": lambda r: r["hidden"] < 0.7,
-    "the wrong colours": lambda r: r["colour"] > 0.12,
-}
-
-
 def draw_failures(records: list[dict], out: Path) -> None:
     """failures.png: of mixed context, two failures of each kind, the worst of it first."""
-    rows = [r for cell in CELLS for r in select(records, cell, "mixed") if not r["success"]]
-    strips, used = [], set()
-    for kind, fits in FAILURES.items():
-        found = [r for r in rows if fits(r) and r["key"] not in used]
-        for record in sorted(found, key=lambda r: r["whole"])[:2]:
-            used.add(record["key"])
+    strips = []
+    for kind, rows in failures(records).items():
+        for record in rows:
             path = out / "pictures" / f"{task_of(record).name}.webp"
             if path.exists():
                 strips.append((f"{kind}: {line(record)}", Image.open(path).convert("RGB")))
     if strips:
         draw_strips(strips, out / "failures.png", "What goes wrong")
+
+
+def draw_methods(records: list[dict], out: Path) -> None:
+    """methods.png: two scenes of each cell, completed by every method."""
+    strips, shown = [], list(dict.fromkeys(r["method"] for r in records if r["method"] in METHODS))
+    for cell in CELLS:
+        for record in select(records, cell, "mixed")[:2]:
+            names = [task_of(record | {"method": method}).name for method in shown]
+            paths = [out / "pictures" / f"{name}.webp" for name in names]
+            if all(path.exists() for path in paths):
+                strips.append((line(record), side_by_side(paths)))
+    if len(shown) > 1 and strips:
+        tiles = ("picture", *shown, "truth")
+        draw_strips(strips, out / "methods.png", "Methods", columns=1, tiles=tiles)
+
+
+def side_by_side(paths: list[Path]) -> Image.Image:
+    """The picture, what each method made of it, and the truth, from their strips."""
+    strips = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    side = strips[0].shape[0]
+    tiles = [strips[0][:, :side], *(s[:, side : 2 * side] for s in strips), strips[0][:, -side:]]
+    return Image.fromarray(np.concatenate(tiles, 1))
+
+
+def draw_hundred(records: list[dict], out: Path, count: int = 100) -> None:
+    """hundred.png: results of mixed context as they come, as many of each cell, numbered."""
+    cells = [select(records, cell, "mixed") for cell in CELLS]
+    rows = [r for group in itertools.zip_longest(*cells) for r in group if r is not None]
+    strips = []
+    for record in rows[:count]:
+        path = out / "pictures" / f"{task_of(record).name}.webp"
+        if path.exists():
+            strip = Image.open(path).convert("RGB")
+            strip = strip.resize((strip.width // 2, strip.height // 2), Image.Resampling.LANCZOS)
+            words = (
+                f"{len(strips) + 1}  {record['word']}  {record['whole']:.2f}  "
+                f"{record['status'].split(':')[0]}{'' if record['success'] else '  x'}"
+            )
+            strips.append((words, strip))
+    if strips:
+        title = "Results in turn (word, whole IoU, status, x: no success)"
+        draw_strips(strips, out / "hundred.png", title, columns=4)
+
+
+def draw_unseen(records: list[dict], out: Path, each: int = 8) -> None:
+    """unseen.png: scenes of every kind of art, and what was made of them."""
+    strips = []
+    for art in ART.values():
+        for record in select(records, art.name, ANALYSIS)[:each]:
+            path = out / "pictures" / f"{task_of(record).name}.webp"
+            if path.exists():
+                ious = ", ".join(f"{iou:.2f}" for iou in record["objects"])
+                words = (
+                    f"{art.title}: masks {ious}; order {record['right']} of {record['pairs']}; "
+                    f"removal {record['removal']:.3f}"
+                )
+                strips.append((words, Image.open(path).convert("RGB")))
+    if strips:
+        tiles = ("picture", "true masks", "found", "emptied")
+        draw_strips(strips, out / "unseen.png", "Unseen art", tiles=tiles)
 
 
 def dose_points(records: list[dict]) -> dict[str, list]:
@@ -70,8 +121,7 @@ def dose_points(records: list[dict]) -> dict[str, list]:
 
 def k_points(records: list[dict]) -> dict[str, list]:
     """Success and the share of foreign objects at each k, on scenes with a hard companion."""
-    steps = sorted({r["k"] for r in records if r["k"] is not None})
-    found = [(k, of_rows(select(records, "companion-hard", "mixed", k))) for k in steps]
+    found = [(k, of_rows(rows)) for k, rows in k_rows(records, "companion-hard").items()]
     names = {"success": "success", "foreign": "a foreign object"}
     return {title: [(k, f[name]) for k, f in found] for name, title in names.items()}
 
@@ -104,24 +154,16 @@ def task_of(record: dict) -> Task:
     return Task(**{name: record[name] for name in Task.__dataclass_fields__})
 
 
-def line(record: dict) -> str:
-    """A record in a few words."""
-    return (
-        f"{record['word']} behind {record['occluder'] or 'the border'} "
-        f"({record['hidden_share']:.0%} hidden): whole {record['whole']:.2f}, hidden "
-        f"{record['hidden']:.2f}, colour {record['colour']:.3f}, foreign {record['foreign']:.0%}, "
-        f"{record['passes']} passes, {record['status']}"
-    )
-
-
-def draw_strips(strips: list, path: Path, title: str, columns: int = 2) -> None:
-    """Strips of pictures with a line under each."""
+def draw_strips(
+    strips: list, path: Path, title: str, columns: int = 2, tiles: tuple[str, ...] = STRIP
+) -> None:
+    """Strips of pictures with a line under each; `tiles` says what their pictures are."""
     font, large = ImageFont.load_default(13), ImageFont.load_default(20)
     width, height = max(s.width for _, s in strips) + 16, max(s.height for _, s in strips) + 26
     rows = -(-len(strips) // columns)
     page = Image.new("RGB", (columns * width + 16, rows * height + 60), "white")
     draw = ImageDraw.Draw(page)
-    draw.text((16, 10), f"{title}: {', '.join(STRIP)}", "black", font=large)
+    draw.text((16, 10), f"{title}: {', '.join(tiles)}", "black", font=large)
     for at, (words, strip) in enumerate(strips):
         x, y = 16 + at % columns * width, 50 + at // columns * height
         page.paste(strip, (x, y))

@@ -140,7 +140,7 @@ class LoopEnd(io.ComfyNode):
                     "status",
                     display_name="status",
                     tooltip="completed, nothing to complete, unchanged, not found again, or "
-                    "stopped at cap.",
+                    "stopped at cap; and (enclosed) where something surrounds the object.",
                 ),
                 io.Int.Output(
                     "passes", display_name="passes", tooltip="How many passes painted something."
@@ -158,7 +158,7 @@ class LoopEnd(io.ComfyNode):
         cls, loop, occluded, reason, image=None, mask=None, canvas=None, max_passes=6, so_far="[]",
         found=True,
     ):
-        if ending(loop, occluded, max_passes, so_far):
+        if ending(loop, occluded, reason, max_passes, so_far):
             return []
         given = {"image": image, "mask": mask, "canvas": canvas, "found": found}
         return [name for name, value in given.items() if value is None]
@@ -171,7 +171,7 @@ class LoopEnd(io.ComfyNode):
     ):
         refuse_lists()
         history = json.loads(so_far)
-        status = ending(loop, occluded, max_passes, so_far)
+        status = ending(loop, occluded, reason, max_passes, so_far)
         if status:
             tail = f"{status}: {reason}"
             first = (loop.image, loop.mask) if loop.number == 1 else None
@@ -232,10 +232,13 @@ def seconds_since(loop: LoopHandle) -> float | None:
     return round(time.monotonic() - loop.began, 2) if loop.prompt == prompt_id() else None
 
 
-def ending(loop: LoopHandle, occluded: bool, cap: int, so_far: str) -> str | None:
+def ending(loop: LoopHandle, occluded: bool, reason: str, cap: int, so_far: str) -> str | None:
     """The status with which the loop stops before this pass, or None."""
-    last = (json.loads(so_far) or [{"change": 1.0, "found": True}])[-1]
-    return passes.outcome(loop.number, occluded, last["change"], cap, last["found"])
+    history = json.loads(so_far)
+    last = (history or [{"change": 1.0, "found": True}])[-1]
+    status = passes.outcome(loop.number, occluded, last["change"], cap, last["found"])
+    reasons = [entry["reason"] for entry in history] or [reason]
+    return status and passes.warned(status, reasons)
 
 
 def line_of(entry: dict) -> str:

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..amodal import passes, shapes
+from ..amodal import masks, passes, shapes
 from .common import LOOP_CATEGORY, names_itself
 
 
@@ -69,7 +69,8 @@ class CheckOcclusion(io.ComfyNode):
                     default="",
                     force_input=True,
                     optional=True,
-                    tooltip="Names of the occluders, for the report.",
+                    tooltip="Names of the occluders, for the report; in brackets what "
+                    "surrounds the object without hiding it.",
                 ),
                 io.String.Input(
                     "sides",
@@ -115,7 +116,8 @@ class CheckOcclusion(io.ComfyNode):
         size = tuple(mask.shape[-2:])
         occluders = shapes.one_mask(occluders, size, "occluders")
         beyond = shapes.one_mask(beyond, size, "beyond")
-        reason = passes.reason(split_words(names), split_words(sides))
+        around = masks.surrounds(occluders[0], mask[0])
+        reason = passes.reason(split_words(names), split_words(sides), around)
         if not (touching and beyond.any()) and not occluders.any():
             return io.NodeOutput(ExecutionBlocker(None), False, reason)
         inpaint = passes.inpaint_mask(occluders, beyond, mask, grow, into_object)

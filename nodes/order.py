@@ -125,7 +125,11 @@ class SelectOccluders(io.ComfyNode):
                 io.Mask.Output(
                     display_name="occluders", tooltip="M_occ; all zeros when nothing hides it."
                 ),
-                io.String.Output(display_name="names", tooltip="The occluders' labels."),
+                io.String.Output(
+                    display_name="names",
+                    tooltip="The occluders' labels; where there is none, in brackets what "
+                    "surrounds the query all the same.",
+                ),
                 io.Image.Output(
                     display_name="overlay",
                     tooltip="The query in green, its occluders in red, the others in gray.",
@@ -139,8 +143,10 @@ class SelectOccluders(io.ComfyNode):
         image = fitted(image, objects, "image")
         mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
         occluders, chosen = ordering.occluders(objects, order, mask, threshold)
-        names = ", ".join(objects.labels[i] for i in chosen)
-        return io.NodeOutput(occluders, names, picture(image, objects, mask, chosen))
+        names = [objects.labels[i] for i in chosen] or [
+            f"({objects.labels[i]})" for i in ordering.surrounding(objects, mask)
+        ]
+        return io.NodeOutput(occluders, ", ".join(names), picture(image, objects, mask, chosen))
 
 
 def fitted(image, found, name: str) -> torch.Tensor:

@@ -19,16 +19,20 @@ def square(side: int) -> torch.Tensor:
 
 def growing_loop(
     target: int = 40, step: int = 4, cap: int = 6, begin: int = 16, previews: bool = False,
-    picture=None,
+    picture=None, one_sided: bool = False,
 ) -> Graph:
     """Each pass grows the mask by `step` pixels; what of the target is left counts as occluder.
+    It surrounds the object unless it is one_sided.
 
     A body anyone could have wired: Grow Mask in the place of sampling, hanging on Check Occlusion.
     """
     graph = Graph()
     image = graph.value("image", torch.rand(1, SIZE, SIZE, 3) if picture is None else picture)
     mask = graph.value(f"mask{begin}", square(begin))
-    whole = graph.value(f"target{target}", square(target))
+    shape = square(target)
+    if one_sided:
+        shape[..., : SIZE // 2] = square(begin)[..., : SIZE // 2]
+    whole = graph.value(f"target{target}{one_sided}", shape)
     nothing = graph.add("SolidMask", value=0.0, width=SIZE, height=SIZE)
     start = graph.add("AmodalLoopStart", "start", image=image, mask=mask)
     left = graph.add(
@@ -61,11 +65,11 @@ def growing_loop(
 @pytest.mark.parametrize(
     "settings, status, passes, side",
     [
-        ({}, "completed", 3, 40),
+        ({}, "completed (enclosed)", 3, 40),
         ({"target": 16}, "nothing to complete", 0, 16),
-        ({"cap": 2}, "stopped at cap", 2, 32),
-        ({"cap": 3}, "completed", 3, 40),
-        ({"step": 0}, "unchanged", 1, 16),
+        ({"cap": 2}, "stopped at cap (enclosed)", 2, 32),
+        ({"cap": 3}, "completed (enclosed)", 3, 40),
+        ({"step": 0}, "unchanged (enclosed)", 1, 16),
     ],
 )
 def test_it_stops_and_says_why(host, settings, status, passes, side):
@@ -75,8 +79,23 @@ def test_it_stops_and_says_why(host, settings, status, passes, side):
     assert torch.equal(values["mask"], square(side))
     lines = values["report"].splitlines()
     assert len(lines) == passes + 1
-    assert all("hidden by square" in line for line in lines[:-1])
+    assert all("enclosed by square" in line for line in lines[:-1])
     assert lines[-1].startswith(status)
+
+
+def test_only_what_is_surrounded_is_called_enclosed(host):
+    values = host.run(growing_loop(one_sided=True)).values
+    assert (values["status"], values["passes"]) == ("completed", 3)
+    assert "hidden by square" in values["report"] and "enclosed" not in values["report"]
+
+
+def test_what_surrounds_the_object_is_told_though_it_is_taken_to_be_behind(host):
+    """Select Occluders names it in brackets where nothing hides the object."""
+    graph = growing_loop(target=16)
+    graph.prompt["check"]["inputs"]["names"] = "(plate)"
+    values = host.run(graph).values
+    assert (values["status"], values["passes"]) == ("nothing to complete (enclosed)", 0)
+    assert values["report"].endswith("enclosed by plate (taken to be behind it)")
 
 
 def test_a_rerun_executes_nothing(host):
@@ -198,7 +217,7 @@ def test_it_stops_where_the_object_is_not_found_again(host):
     graph = growing_loop()
     graph.prompt["end"]["inputs"]["found"] = graph.add("PrimitiveBoolean", value=False).first
     run = host.run(graph)
-    assert run.values["status"] == "not found again" and run.values["passes"] == 1
+    assert run.values["status"] == "not found again (enclosed)" and run.values["passes"] == 1
     assert "object not found again" in run.values["report"].splitlines()[0]
 
 
@@ -213,5 +232,5 @@ def test_a_flat_mask_of_another_size_is_brought_to_the_canvas(host):
     graph = growing_loop()
     graph.prompt["end"]["inputs"]["mask"] = graph.value("small", torch.ones(10, 10)).first
     values = host.run(graph).values
-    assert (values["status"], values["passes"]) == ("completed", 1)
+    assert (values["status"], values["passes"]) == ("completed (enclosed)", 1)
     assert torch.equal(values["mask"], torch.ones(1, SIZE, SIZE))

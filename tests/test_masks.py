@@ -91,3 +91,33 @@ def test_small_enclosed_holes_are_filled():
     filled = masks.fill_holes(ring, largest=4)
     assert filled[2, 2] == 1 and filled[6, 6] == 0 and filled[0, 4] == 0
     assert torch.equal(masks.fill_holes(torch.ones(3, 3), 4), torch.ones(3, 3))
+
+
+def ring(outer: int, inner: int, gap: int = 0) -> torch.Tensor:
+    """A square frame on 64x64, open over `gap` pixels at its top."""
+    mask = torch.zeros(64, 64)
+    mask[32 - outer : 32 + outer, 32 - outer : 32 + outer] = 1
+    mask[32 - inner : 32 + inner, 32 - inner : 32 + inner] = 0
+    mask[: 32, 32 : 32 + gap] = 0
+    return mask
+
+
+def test_what_no_way_leads_out_of_is_surrounded():
+    inside = torch.zeros(64, 64)
+    inside[30:34, 30:34] = 1
+    wall = ring(20, 10)
+    assert masks.surrounds(wall, inside)
+    assert masks.surrounds(ring(20, 10, gap=2), inside)  # too narrow to tell from a rough mask
+    assert not masks.surrounds(ring(20, 10, gap=8), inside)
+    assert not masks.surrounds(wall, torch.roll(inside, 28, 1))
+    assert not masks.surrounds(wall * 0, inside) and not masks.surrounds(wall, inside * 0)
+
+
+def test_what_reaches_over_the_wall_is_not_surrounded():
+    across = torch.zeros(64, 64)
+    across[30:34, 30:] = 1
+    assert not masks.surrounds(ring(20, 10) * (1 - across), across)
+    specks = torch.zeros(64, 64)
+    specks[28:36, 28:36] = 1
+    specks[2, 2] = 1
+    assert masks.surrounds(ring(20, 10), specks)

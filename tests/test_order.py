@@ -128,3 +128,13 @@ def test_the_order_in_words():
     assert order.table(found, table) == "no two objects are neighbours"
     table[0, 1], table[1, 0] = 0.02, 0.97
     assert order.table(found, table) == "cat hides yarn 0.02, yarn hides cat 0.97"
+
+
+def test_objects_that_surround_the_query_are_told_whoever_is_in_front():
+    plate, cup = disc(30, 30, 25), disc(30, 30, 8)
+    found = objects.from_masks(torch.stack([cup, plate * (1 - cup), disc(5, 60, 3)]), [])
+    assert order.surrounding(found, cup[None]) == [1]
+    assert order.surrounding(found, found.masks[1:2]) == []
+    half = plate * (1 - cup) * (torch.arange(plate.shape[1]) < 30)
+    beside = objects.from_masks(torch.stack([cup, half]), [])
+    assert order.surrounding(beside, cup[None]) == []

@@ -28,12 +28,12 @@ def test_a_loop_sends_a_frame_after_each_pass_and_says_how_it_ended(host):
     run = host.run(growing_loop(), "run 1")
     frames = told(run, "amodal.pass")
     assert [(one["number"], one["of"], one["status"]) for one in frames] == [
-        (1, 6, None), (2, 6, None), (3, 6, None), (4, 6, "completed"),
+        (1, 6, None), (2, 6, None), (3, 6, None), (4, 6, "completed (enclosed)"),
     ]
     assert {(one["node"], one["loop"], one["prompt_id"]) for one in frames} == {
         ("end", "end", "run 1")
     }
-    assert frames[0]["line"].startswith("pass 1: hidden by square; mask changed")
+    assert frames[0]["line"].startswith("pass 1: enclosed by square; mask changed")
     assert opened(frames[0]["image"]).size == (64, 64)
     assert frames[-1]["image"] is None
 

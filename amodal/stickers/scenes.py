@@ -231,6 +231,13 @@ def transformed(rng, word: str, side: float, turn: float = 6.0) -> np.ndarray:
     image = Image.fromarray(art)
     if CATALOG[word].mirrors and rng.random() < MIRRORED:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return turned(rng, image, side, turn)
+
+
+def turned(rng, image, side: float, turn: float = 6.0) -> np.ndarray:
+    """A PIL picture at a larger side of `side` pixels, turned by at most `turn` degrees."""
+    from PIL import Image
+
     factor = side / max(image.size)
     new = tuple(max(4, round(length * factor)) for length in image.size)
     image = image.convert("RGBa").resize(new, Image.Resampling.LANCZOS)

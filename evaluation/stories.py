@@ -1,0 +1,76 @@
+"""Results in words: a line for each, and how one failure of each kind came about."""
+
+from __future__ import annotations
+
+from .cells import CELLS
+from .judge import FOREIGN
+from .robust import ROBUST
+from .tables import select
+
+FAILURES = {  # kind -> is it this record's?
+    "a foreign object": lambda r: r["foreign"] >= FOREIGN,
+    "nothing was found to complete": lambda r: r["passes"] == 0,
+    "too little was completed": lambda r: r["hidden"] < 0.3,
+    "too much or at the wrong place": lambda r: r["hidden"] < 0.7,
+    "the wrong colours": lambda r: r["colour"] > 0.12,
+}
+
+
+def failures(records: list[dict], each: int = 2) -> dict[str, list[dict]]:
+    """Of mixed context, failures of each kind, the worst of it first; none of two kinds."""
+    rows = [r for cell in CELLS for r in select(records, cell, "mixed") if not r["success"]]
+    found, used = {}, set()
+    for kind, fits in FAILURES.items():
+        own = sorted((r for r in rows if fits(r) and r["key"] not in used), key=worst_first)[:each]
+        used |= {record["key"] for record in own}
+        if own:
+            found[kind] = own
+    return found
+
+
+def worst_first(record: dict) -> float:
+    return record["whole"]
+
+
+def line(record: dict) -> str:
+    """A record in a few words."""
+    return (
+        f"{record['word']} behind {record['occluder'] or 'the border'} "
+        f"({record['hidden_share']:.0%} hidden): whole {record['whole']:.2f}, hidden "
+        f"{record['hidden']:.2f}, colour {record['colour']:.3f}, foreign {record['foreign']:.0%}, "
+        f"{record['passes']} passes, {record['status']}"
+    )
+
+
+def stories(records: list[dict]) -> str:
+    """The worst failure of each kind, with what the loop said of each pass."""
+    lines = []
+    for kind, (record, *_) in failures(records, each=1).items():
+        lines.append(f"- **{kind}**: {line(record)}")
+        lines += [f"  - {told}" for told in record.get("report", "").splitlines()]
+    if not lines:
+        return ""
+    return "\n".join(["## Failures", "", "With mixed context, the worst of each kind:", "", *lines])
+
+
+def statuses(records: list[dict]) -> str:
+    """How the loop ended and after how many passes, cell by cell."""
+    lines = []
+    for cell in (*CELLS.values(), *ROBUST.values()):
+        for method in ("mixed", "ceiling"):
+            rows = select(records, cell.name, method)
+            if rows:
+                ends = counted(r["status"].split(":")[0] for r in rows)
+                passes = counted(r["passes"] for r in rows)
+                lines.append(f"| {cell.title} | {method} | {len(rows)} | {ends} | {passes} |")
+    if not lines:
+        return ""
+    head = ["| scenes | method | n | status: how often | passes: how often |", "|" + " --- |" * 5]
+    return "\n".join(["## How the loop ended", "", *head, *lines])
+
+
+def counted(values) -> str:
+    """'completed: 12, unchanged: 3', the most frequent first."""
+    from collections import Counter
+
+    return ", ".join(f"{value}: {count}" for value, count in Counter(values).most_common())
