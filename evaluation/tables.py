@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import statistics
+from amodal import statistics
+
 from .cells import CELLS, DOSES, EVERY
 from .judge import FOREIGN
 from .methods import METHODS

@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 
+from amodal import statistics
 from amodal.stickers.catalog import CATALOG
-from evaluation import cells, figures, methods, report, runner, statistics, tables
+from evaluation import cells, figures, methods, report, runner, tables
 
 
 @pytest.fixture(scope="module")
