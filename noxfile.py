@@ -84,6 +84,12 @@ def evaluate(session):
 
 
 @nox.session
+def paper(session):
+    """The paper's tables 1 to 3 and figures 8 and 9 beside ours; in output/paper/."""
+    in_host(session, "-m", "evaluation.paper")
+
+
+@nox.session
 def dataset(session):
     """Makes pseudo-occluded objects with ground truth: nox -s dataset -- stickers --easy 20."""
     in_host(session, "-m", "dataset")

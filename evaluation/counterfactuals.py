@@ -24,8 +24,9 @@ WORKFLOW = workflow.FOLDER / "best_of_seeds.json"
 MISSING = 0.2  # an object is incomplete that misses so much of its true area,
 NOTHING = 0.05  # complete that misses less than this and is like the whole (runner.SUCCESS)
 MADE = (  # (method, cell) in turn: what real completions come from
-    ("mixed", "companion-easy"), ("without", "companion-hard"), ("mixed", "other-easy"),
-    ("removal", "other-easy"), ("mixed", "other-hard"), ("naive", "companion-easy"),
+    ("mixed", "companion-easy"), ("mixed", "other-easy"), ("without", "companion-hard"),
+    ("mixed", "companion-easy"), ("without", "other-easy"), ("mixed", "other-easy"),
+    ("mixed", "other-hard"), ("removal", "other-easy"), ("naive", "companion-easy"),
 )
 
 
