@@ -69,24 +69,18 @@ def test_shipped_thresholds_are_read_and_the_papers_extension_is_its_own():
 # --- records -----------------------------------------------------------------------------------
 
 
-def double(number: int) -> dict:
-    if number == 3:
-        raise ValueError("three")
-    return {"twice": 2 * number}
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_stopped_run_goes_on_and_failures_are_tried_again(tmp_path, capsys, workers):
     path = tmp_path / "records.jsonl"
-    todo = {str(n): (n,) for n in range(6)}
-    made = records.complete({k: todo[k] for k in "01"}, double, path, workers, "")
+    todo = {str(n): ([("twice", 2 * n)],) for n in range(6)} | {"3": (["three"],)}
+    made = records.complete({k: todo[k] for k in "01"}, dict, path, workers, "")
     assert made["1"] == {"key": "1", "twice": 2}
     with open(path, "a") as file:
         file.write('{"key": "2", "tw')  # killed while writing
-    made = records.complete(todo, double, path, workers, "")
+    made = records.complete(todo, dict, path, workers, "")
     assert sorted(made) == ["0", "1", "2", "4", "5"]
-    assert "3: ValueError: three" in capsys.readouterr().out
-    assert [r["key"] for r in records.read(path)][:2] == ["0", "1"]
+    assert "3: ValueError" in capsys.readouterr().out
+    assert {r["key"] for r in records.read(path)[:2]} == {"0", "1"}
     assert len(records.read(path)) == 5
 
 

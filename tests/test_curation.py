@@ -115,15 +115,23 @@ def test_each_counterfactual_is_segmented_and_shown(host):
     assert all(torch.equal(one[inside], picture[0][inside]) for one in values["grounds"])
 
 
+@pytest.fixture
+def mine(host):
+    """models/amodal_curation/mine.json in the host, which lets an object grow by twice its area."""
+    import folder_paths
+
+    path = Path(folder_paths.models_dir) / "amodal_curation" / "mine.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    curation.write_thresholds(path, curation.Thresholds(2.0, 0.0))
+    yield path
+    path.unlink()
+    folder_paths.filename_list_cache.clear()
+
+
 @pytest.mark.parametrize("choice, complete", [
     ("as set here", False), ("paper, Stable Diffusion 2", False), ("mine.json", True),
 ])
-def test_thresholds_are_chosen_by_a_file(host, choice, complete):
-    import folder_paths
-
-    folder = Path(folder_paths.models_dir) / "amodal_curation"
-    folder.mkdir(parents=True, exist_ok=True)
-    curation.write_thresholds(folder / "mine.json", curation.Thresholds(2.0, 0.0))
+def test_thresholds_are_chosen_by_a_file(host, mine, choice, complete):
     graph = Graph()
     image = graph.value("image", torch.full((1, 100, 100, 3), 0.5))
     judged = graph.add(

@@ -47,7 +47,7 @@ def test_objects_are_compared_over_black_in_the_box_of_both():
 
 
 def test_st_lpips_is_its_packages_own():
-    stlpips = pytest.importorskip("stlpips_pytorch").stlpips
+    stlpips = pytest.importorskip("stlpips_pytorch.stlpips")
     other = PICTURE.flip(0)
     found = metrics.measure("ST-LPIPS", PICTURE, TRUTH, other, TRUTH, "")
     one, two = metrics.pair_on_black(PICTURE, TRUTH, other, TRUTH)
