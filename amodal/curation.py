@@ -49,7 +49,8 @@ def read_thresholds(path: Path) -> Thresholds:
 
 def write_thresholds(path: Path, thresholds: Thresholds, **about) -> None:
     """`about` says what they were fitted on, for whoever reads the file."""
-    path.write_text(json.dumps({**asdict(thresholds), **about}, indent=1) + "\n", encoding="utf-8")
+    rounded = {name: round(value, 4) for name, value in asdict(thresholds).items()}
+    path.write_text(json.dumps({**rounded, **about}, indent=1) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from amodal import curation, workflow
 
-from . import figures, runner
+from . import figures, judge, runner
 from .cells import EVERY
 
 WORKFLOW = workflow.FOLDER / "best_of_seeds.json"
@@ -66,6 +66,7 @@ def make(origin: dict, folder: str) -> dict:
     fraction of the true area that it lacks, IoU, and complete: True, False, or None for neither."""
     at = Origin(**origin)
     scene, began = at.scene(), time.monotonic()
+    success = None
     if at.kind in ("whole", "cut"):
         completed, calls = exact(scene, at.kind), 0
         on_sheet = completed
@@ -74,7 +75,7 @@ def make(origin: dict, folder: str) -> dict:
         import hosting
 
         try:
-            completed, on_sheet, calls = completed_by(started, at, scene)
+            completed, on_sheet, success, calls = completed_by(started, at, scene)
         except hosting.Failed as error:
             if "BadInput" not in str((error.details or {}).get("exception_type")):
                 raise
@@ -87,8 +88,8 @@ def make(origin: dict, folder: str) -> dict:
     whole = figures.iou(mask, truth)
     return {
         "origin": origin, "word": scene.word, "missing": round(missing, 4),
-        "whole": round(whole, 4), "complete": labelled(missing, whole), "calls": calls,
-        "seconds": round(time.monotonic() - began, 2),
+        "whole": round(whole, 4), "complete": labelled(missing, whole), "success": success,
+        "calls": calls, "seconds": round(time.monotonic() - began, 2),
     }
 
 
@@ -105,8 +106,10 @@ def exact(scene, kind: str) -> np.ndarray:
     return np.dstack([scene.truth_sheet, mask.astype(np.float32)])
 
 
-def completed_by(started, origin: Origin, scene) -> tuple[np.ndarray, np.ndarray, int]:
-    """(object [h, w, 4], the same on the scene's sheet, UNet calls) of a method."""
+def completed_by(
+    started, origin: Origin, scene
+) -> tuple[np.ndarray, np.ndarray, bool, int]:
+    """(object [h, w, 4], the same on the scene's sheet, success, UNet calls) of a method."""
     task = runner.Task(
         origin.cell, origin.number, origin.kind, origin.seed, steps=origin.steps
     )
@@ -115,8 +118,13 @@ def completed_by(started, origin: Origin, scene) -> tuple[np.ndarray, np.ndarray
     prompt[workflow.need(prompt, "Seed")]["inputs"]["value"] = origin.noise
     runner.CALLS[0] = 0
     values = started.run(prompt).values
-    on_sheet = runner.on_sheet(scene, values)[0]
-    return values["object"][0].numpy(), on_sheet, runner.CALLS[0]
+    calls = runner.CALLS[0]
+    on_sheet, canvas, known = runner.on_sheet(scene, values)
+    success = (
+        figures.iou(on_sheet[..., 3] > 0.5, scene.amodal_sheet()) >= runner.SUCCESS
+        and judge.foreign(scene, canvas, known) < judge.FOREIGN
+    )
+    return values["object"][0].numpy(), on_sheet, bool(success), calls
 
 
 def test(name: str, word: str, trial: int, count: int, steps: int, folder: str) -> dict:
