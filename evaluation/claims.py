@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scipy import stats
+
 from amodal import statistics
 
 from .judge import FOREIGN
@@ -150,13 +152,18 @@ def of_curation(table: dict | None) -> list[Claim]:
     where = "Table 3"
     if not table:
         return [Claim(where, "the rule decides 0.70 rightly", "", None, None)]
-    rated = table[max(table, key=int)]["test"]
+    figures = table[max(table, key=int)]
+    rated, count = figures["test"], figures["objects"]
     words = ", ".join(f"{name} {rated[name]:.2f}" for name in ("accuracy", "precision", "recall"))
-    best = rated["accuracy"]
-    return [
-        Claim(where, "the rule decides better than chance: accuracy 0.70", words, best - 0.5, None),
-        Claim(where, "people decide better than the rule: 0.83", words, 0.83 - best, None),
-    ]
+    best, found = rated["accuracy"], []
+    for paper, than, sign in (
+        ("the rule decides better than chance: accuracy 0.70", 0.5, 1),
+        ("people decide better than the rule: 0.83", 0.83, -1),
+    ):
+        p = float(stats.binomtest(round(best * count), count, than).pvalue)
+        ours = f"{words}, p {p:.2g}, {count} objects"
+        found.append(Claim(where, paper, ours, sign * (best - than), p))
+    return found
 
 
 def success(rows: list[dict]):

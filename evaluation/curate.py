@@ -153,6 +153,7 @@ def results(found: dict, trials: int, most: int) -> dict:
                 all_.extend(one)
         table[count] = {name: mean_of(trials) for name, trials in rows.items()}
         table[count]["thresholds"] = asdict(curation.fit(*pooled))
+        table[count]["objects"] = len(found["test"])
     return table
 
 

@@ -72,12 +72,16 @@ def test_only_scenes_that_both_have_are_compared():
 
 
 def test_table_3_is_held_against_chance_and_people():
-    def table(accuracy):
+    def verdicts(accuracy, objects=100):
         rated = {"accuracy": accuracy, "precision": 0.8, "recall": 0.8}
-        return {"1": {"test": rated | {"accuracy": 0.1}}, "10": {"test": rated}}
+        table = {"1": {"test": rated | {"accuracy": 0.1}}, "10": {"test": rated}}
+        for figures in table.values():
+            figures["objects"] = objects
+        return [claim.verdict for claim in claims.of_curation(table)]
 
-    assert [c.verdict for c in claims.of_curation(table(0.7))] == ["agrees", "agrees"]
-    assert [c.verdict for c in claims.of_curation(table(0.9))] == ["agrees", "does not agree"]
+    assert verdicts(0.7) == ["agrees", "agrees"]
+    assert verdicts(0.95) == ["agrees", "does not agree"]
+    assert verdicts(0.75, 4) == ["same direction, may be chance"] * 2
     assert claims.of_curation(None)[0].verdict == "not measured"
 
 
