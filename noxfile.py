@@ -84,6 +84,18 @@ def evaluate(session):
 
 
 @nox.session
+def paper(session):
+    """The paper's tables 1 to 3 and figures 8 and 9 beside ours; in output/paper/."""
+    in_host(session, "-m", "evaluation.paper")
+
+
+@nox.session
+def dataset(session):
+    """Makes pseudo-occluded objects with ground truth: nox -s dataset -- stickers --easy 20."""
+    in_host(session, "-m", "dataset")
+
+
+@nox.session
 def curves(session):
     """Draws the training curves, completes 30 random scenes; pictures in output/training/."""
     in_host(session, "-m", "training.report")

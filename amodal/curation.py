@@ -5,7 +5,9 @@ complete one does not. Two measures decide: how much the mask's area grows, and 
 object comes to the border of the picture.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 
@@ -14,6 +16,41 @@ from .errors import BadInput
 
 EXTENSION = 0.2  # more growth than this means incomplete (section 3.6, figure 5)
 BORDER = 0.02  # nearer to the border than this part of the side: it goes on outside
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """most: the largest extension of a complete object. least: the least distance to the border."""
+
+    extension: float = EXTENSION
+    border: float = BORDER
+
+
+SHIPPED = Path(__file__).with_name("thresholds")  # <model>.json: fitted for that model
+
+
+def read_thresholds(path: Path) -> Thresholds:
+    """From a file that `write_thresholds` wrote. Raises BadInput."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        found = Thresholds(float(data["extension"]), float(data["border"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            "thresholds", f"cannot be read from {path.name} ({type(error).__name__}: {error})",
+            'give a file like {"extension": 0.2, "border": 0.02}',
+        ) from None
+    if not (found.extension >= 0 and 0 <= found.border <= 0.5):
+        raise BadInput(
+            "thresholds", f"are {found} in {path.name}",
+            "an extension is at least 0, a border between 0 and 0.5",
+        )
+    return found
+
+
+def write_thresholds(path: Path, thresholds: Thresholds, **about) -> None:
+    """`about` says what they were fitted on, for whoever reads the file."""
+    rounded = {name: round(value, 4) for name, value in asdict(thresholds).items()}
+    path.write_text(json.dumps({**rounded, **about}, indent=1) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -75,14 +112,68 @@ def judge(
     least: the least distance to the border. The score is 0.5 where a measure is at its threshold,
     and the lower of both measures' scores.
     """
+    gained, distance = measured(before, after)
+    return decided(sum(gained) / len(gained), sum(distance) / len(distance), most, least)
+
+
+def measured(before: torch.Tensor, after: torch.Tensor) -> tuple[list[float], list[float]]:
+    """(extensions, distances to the border), one of each for each counterfactual's mask."""
     grown = torch.maximum(after, before)
-    gained = sum(extension(before[0], one) for one in grown) / len(grown)
-    distance = sum(distance_to_border(one) for one in grown) / len(grown)
+    return [extension(before[0], one) for one in grown], [distance_to_border(one) for one in grown]
+
+
+def decided(gained: float, distance: float, most: float, least: float) -> Verdict:
+    """The verdict on both measures; see `judge`."""
     by_growth = 0.5 ** (gained / most) if most else float(gained == 0)
-    by_border = distance / (distance + least) if distance + least else 0.0
+    by_border = distance / (distance + least) if least else 1.0
     return Verdict(gained, distance, min(by_growth, by_border))
+
+
+def fit(gained: list[float], distance: list[float], complete: list[bool]) -> Thresholds:
+    """The thresholds that decide most of the labelled completions rightly (section 3.6).
+
+    gained, distance: measures of each completion; complete: what it is. Candidates lie midway
+    between neighbouring measures; of equally good ones those in the middle of the largest gap are
+    taken, first of the extension, then of the border. Raises BadInput where a class is missing.
+    """
+    if len(set(complete)) < 2:
+        raise BadInput(
+            "labels", "are all the same", "give complete and incomplete objects to fit thresholds"
+        )
+    best: list[tuple[tuple, Thresholds]] = []
+    for most, gap in midway(gained):
+        for least, room in midway(distance):
+            right = sum(
+                decided(g, d, most, least).complete == is_so
+                for g, d, is_so in zip(gained, distance, complete)
+            )
+            best.append(((right, gap, room), Thresholds(most, least)))
+    return max(best, key=lambda one: one[0])[1]
+
+
+def midway(values: list[float]) -> list[tuple[float, float]]:
+    """(candidate, width of its gap): half way between neighbours, and just at the extremes."""
+    found = sorted({float(value) for value in values})
+    between = [((a + b) / 2, b - a) for a, b in zip(found, found[1:])]
+    return [(found[0], 0.0), *between, (found[-1], 0.0)]
 
 
 def ranked(scores: list[float]) -> list[int]:
     """Numbers of the completions, the best score first, equal ones in their order."""
     return sorted(range(len(scores)), key=lambda i: -scores[i])
+
+
+def plain_colours(count: int, seed: int) -> torch.Tensor:
+    """[count, 3], 0..1: gray (section 3.5), then light colours drawn from the seed."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = 0.55 + 0.4 * torch.rand(count - 1, 3, generator=generator)
+    return torch.cat([torch.full((1, 3), 0.5), drawn])
+
+
+def on_plain(image: torch.Tensor, mask: torch.Tensor, count: int, seed: int) -> torch.Tensor:
+    """The object alone on `count` plain backgrounds, [count, H, W, 3], to be outpainted each.
+
+    image [1, H, W, 3]; mask [1, H, W], 0 or 1.
+    """
+    grounds = plain_colours(count, seed)[:, None, None]
+    return torch.where(mask[..., None] > 0.5, image, grounds.to(image))

@@ -135,6 +135,27 @@ def ceiling(wiring: Wiring) -> None:
     wiring.inputs("painted")["samples"] = latent
 
 
+GROUNDS = ("gray", "white", "black", "blur", "noise", "original")
+
+
+def on_ground(ground: str):
+    """Mixed context with another background swapped in (figure 8); M^k by the paper's clusters, for
+    only a plain background can be told from the object by its colour."""
+
+    def rewire(wiring: Wiring) -> None:
+        from . import rules
+
+        swap = workflow.need(wiring.prompt, "Swap Background (Amodal)", "AmodalSwapBackground")
+        wiring.prompt[swap]["inputs"]["background"] = ground
+        features = wiring.add(
+            "features", "AmodalCaptureFeatures", guider=wiring.inputs("to_k")["guider"],
+            sigmas=wiring.link("to_k", 2), latent=wiring.link("to_k", 0), levels="3",
+        )
+        wiring.inputs("composite")["mask"] = rules.clustered(wiring, features, 3, 4)
+
+    return rewire
+
+
 REWIRE = {
     "removal": removal,
     "naive": naive,
@@ -143,4 +164,5 @@ REWIRE = {
     "true-mask": true_mask,
     "ceiling": ceiling,
     "rules": mixed,
+    **{f"ground-{ground}": on_ground(ground) for ground in GROUNDS},
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from amodal import statistics
 from amodal.stickers.scenes import BACKGROUNDS
 
-from . import statistics
 from .cells import CELLS, DOSES, EVERY
 from .judge import FOREIGN
 from .methods import METHODS

@@ -1,10 +1,13 @@
 """Counterfactual curation (section 3.6): is a completion complete, and which of several is best?"""
 
+from pathlib import Path
+
 import torch
 from comfy_api.latest import io
 
 from ..amodal import curation, drawing, shapes
 from ..amodal.errors import BadInput
+from . import model_files
 from .common import CATEGORY, names_itself
 
 CURATION = f"{CATEGORY}/curation"
@@ -37,6 +40,65 @@ class CounterfactualMask(io.ComfyNode):
         return io.NodeOutput(curation.counterfactual_mask(shapes.object_mask(mask), corner))
 
 
+class CounterfactualBackgrounds(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalCounterfactualBackgrounds",
+            display_name="Counterfactual Backgrounds (Amodal)",
+            category=CURATION,
+            description="The completed object alone on several plain backgrounds, a batch, each to "
+            "be outpainted: several tests of section 3.6 at once.",
+            inputs=[
+                io.Image.Input("image", tooltip="The crop with the completed object."),
+                io.Mask.Input("mask", tooltip="Its amodal mask."),
+                io.Int.Input(
+                    "count", default=2, min=1, max=32,
+                    tooltip="How many counterfactuals: each has noise and a background of its own, "
+                    "and takes the time of a sampling run.",
+                ),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=2**53, optional=True,
+                    tooltip="Of the backgrounds' colours; the first one is gray.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="images", tooltip="A batch, to Inpaint Model Conditioning."
+                )
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, image, mask, count, seed=0):
+        image = shapes.one_image(image)
+        mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
+        return io.NodeOutput(curation.on_plain(image, mask, count, seed))
+
+
+AS_SET_HERE = "as set here"
+THRESHOLDS = {  # the menu's choice -> the file shipped for it
+    "paper, Stable Diffusion 2": "stable_diffusion_2.json", "sticker models": "stickers.json",
+}
+FOLDER = "amodal_curation"  # of models/: people's own files
+
+
+def own_thresholds() -> list[str]:
+    return [name for name in model_files.listed(FOLDER) if name.endswith(".json")]
+
+
+def chosen(choice: str, extension: float, border: float) -> curation.Thresholds:
+    if choice == AS_SET_HERE:
+        return curation.Thresholds(extension, border)
+    if choice in THRESHOLDS:
+        return curation.read_thresholds(curation.SHIPPED / THRESHOLDS[choice])
+    path = model_files.place(FOLDER, choice) if choice in own_thresholds() else None
+    if path is None:
+        raise BadInput("thresholds", f"'{choice}' is not there", f"put it into models/{FOLDER}/")
+    return curation.read_thresholds(Path(path))
+
+
 class JudgeCompletion(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -63,6 +125,12 @@ class JudgeCompletion(io.ComfyNode):
                     "border", default=curation.BORDER, min=0.0, max=0.5, step=0.005, optional=True,
                     tooltip="How near to the border it may then come, over the larger side.",
                 ),
+                io.Combo.Input(
+                    "thresholds", options=[AS_SET_HERE, *THRESHOLDS, *own_thresholds()],
+                    default=AS_SET_HERE, optional=True,
+                    tooltip="Both of the above, or those fitted for a model: shipped ones, or your "
+                    "own .json in models/amodal_curation/.",
+                ),
             ],
             outputs=[
                 io.Boolean.Output(display_name="complete", tooltip="The decision."),
@@ -75,7 +143,9 @@ class JudgeCompletion(io.ComfyNode):
                 ),
                 io.String.Output(display_name="verdict", tooltip="All of it in words."),
                 io.Image.Output(
-                    display_name="picture", tooltip="The object in green, what it grew by in red."
+                    display_name="picture",
+                    tooltip="The object in green, what it grew by in red; counterfactuals side by "
+                    "side.",
                 ),
             ],
         )
@@ -83,20 +153,32 @@ class JudgeCompletion(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, image, mask, outpainted, extension=curation.EXTENSION, border=curation.BORDER
+        cls, image, mask, outpainted, extension=curation.EXTENSION, border=curation.BORDER,
+        thresholds=AS_SET_HERE,
     ):
-        image = shapes.as_images(image, "image")[:1]
+        image = shapes.as_images(image, "image")
         size = tuple(image.shape[1:3])
         before = shapes.object_mask(mask, size)
         after = shapes.as_masks(outpainted, size, "outpainted")
-        verdict = curation.judge(before, after, extension, border)
-        grown = (after[:1] > 0.5).float() * (1 - before)
-        colours = [drawing.QUERY_COLOUR, GREW]
-        picture = drawing.overlay(image, torch.cat([before, grown]), colours=colours)
+        limits = chosen(thresholds, extension, border)
+        verdict = curation.judge(before, after, limits.extension, limits.border)
+        picture = side_by_side(image, before, after)
         return io.NodeOutput(
             verdict.complete, verdict.score, verdict.extension, verdict.border, told(verdict),
             picture,
         )
+
+
+def side_by_side(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """[1, H, n * W, 3]: what was added in each counterfactual that there is a picture of."""
+    colours = [drawing.QUERY_COLOUR, GREW]
+    drawn = []
+    for picture, mask in zip(image, after):
+        grown = (mask > 0.5).float() * (1 - before[0])
+        drawn.append(
+            drawing.overlay(picture[None], torch.stack([before[0], grown]), colours=colours)
+        )
+    return torch.cat(drawn, 2)
 
 
 def told(verdict: curation.Verdict) -> str:
@@ -152,4 +234,4 @@ class PickBest(io.ComfyNode):
         return io.NodeOutput(objects[best], masks[best], best, torch.from_numpy(grid)[None])
 
 
-NODES = [CounterfactualMask, JudgeCompletion, PickBest]
+NODES = [CounterfactualMask, CounterfactualBackgrounds, JudgeCompletion, PickBest]

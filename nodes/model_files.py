@@ -41,14 +41,18 @@ def file_input(folder: str):
     )
 
 
-def present(folder: str) -> list[str]:
+def listed(folder: str) -> list[str]:
+    """All files in a folder of models/, which is registered with the host."""
     register(folder)
     try:
-        names = folder_paths.get_filename_list(folder)
+        return folder_paths.get_filename_list(folder)
     except FileNotFoundError:  # the host remembers a folder that is gone
         folder_paths.filename_list_cache.pop(folder, None)
-        names = folder_paths.get_filename_list(folder)
-    there = [name for name in names if name.lower().endswith(ENDINGS)]
+        return folder_paths.get_filename_list(folder)
+
+
+def present(folder: str) -> list[str]:
+    there = [name for name in listed(folder) if name.lower().endswith(ENDINGS)]
     whole = {os.path.dirname(name) for name in there if is_whole_folder(folder, name)}
     return sorted({*whole, *(name for name in there if os.path.dirname(name) not in whole)} - {""})
 

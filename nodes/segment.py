@@ -1,5 +1,6 @@
 """The amodal mask of the completed object (section 3.4)."""
 
+import torch
 from comfy_api.latest import io
 
 from ..amodal import segmentation, shapes
@@ -17,7 +18,9 @@ class SegmentObject(io.ComfyNode):
             description="Segments the completed object: its visible part, and what was painted of "
             "it; the painted background is left out (section 3.4).",
             inputs=[
-                io.Image.Input("image", tooltip="The completed crop."),
+                io.Image.Input(
+                    "image", tooltip="The completed crop; of a batch, each gets its own mask."
+                ),
                 types.Segmenter.Input("segmenter", tooltip="From a segmenter's loader node."),
                 io.Mask.Input("mask", tooltip="The object before this pass, as a prompt."),
                 io.String.Input(
@@ -50,14 +53,19 @@ class SegmentObject(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, image, segmenter, mask, inpaint, label="", floor=0.3, reach=0.1):
-        image = shapes.one_image(image)
+        image = shapes.as_images(image)
         size = tuple(image.shape[1:3])
-        modal = shapes.object_mask(mask, size)
-        inpaint = shapes.one_mask(inpaint, size, "inpaint")
-        found = segmenter.segment(image[0], prior=modal[0], label=label or None)
-        found = shapes.one_mask(found, size, "segmenter")
-        amodal, status = segmentation.amodal_mask(found[0], modal[0], inpaint[0], floor, reach)
-        return io.NodeOutput(amodal[None], status, not status.startswith(segmentation.KEPT))
+        modal = shapes.object_mask(mask, size)[0]
+        inpaint = shapes.one_mask(inpaint, size, "inpaint")[0]
+        masks, lines = [], []
+        for one in image:
+            found = segmenter.segment(one, prior=modal, label=label or None)
+            found = shapes.one_mask(found, size, "segmenter")[0]
+            amodal, status = segmentation.amodal_mask(found, modal, inpaint, floor, reach)
+            masks.append(amodal)
+            lines.append(status)
+        again = not any(line.startswith(segmentation.KEPT) for line in lines)
+        return io.NodeOutput(torch.stack(masks), "\n".join(lines), again)
 
 
 NODES = [SegmentObject]

@@ -1,5 +1,7 @@
 """The counterfactual test of section 3.6: its mask, its measures, its decision."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hosting import Failed, Graph
@@ -82,6 +84,61 @@ def test_the_nodes_judge_and_pick(host):
     assert values["verdict"].startswith("incomplete") and "100%" in values["verdict"]
     red = values["picture"][0, 70, 50]
     assert red[0] > red[1] and values["index"] == 0 and values["ranking"].shape[0] == 1
+
+
+def test_each_counterfactual_is_segmented_and_shown(host):
+    """Three counterfactuals of one object: green on gray and on light grounds, nothing added."""
+    from analysis import ByColour, scene
+
+    picture, _ = scene(x=60)
+    plate = ByColour().segment(picture[0], label="plate")[None]
+    graph = Graph()
+    image, mask = graph.value("scene", picture), graph.value("plate", plate)
+    grounds = graph.add("AmodalCounterfactualBackgrounds", image=image, mask=mask, count=3, seed=5)
+    around = graph.add("AmodalCounterfactualMask", mask=mask, corner=0.1)
+    grown = graph.add(
+        "AmodalSegmentObject", image=grounds, mask=mask, inpaint=around, label="plate",
+        segmenter=graph.value("by colour", ByColour()),
+    )
+    judged = graph.add("AmodalJudgeCompletion", image=grounds, mask=mask, outpainted=grown)
+    values = host.run(graph.keep(
+        grounds=grounds[0], grown=grown[0], status=grown[1], found=grown[2], picture=judged[5],
+        extension=judged[2],
+    )).values
+    pictures, height, width, _ = values["grounds"].shape
+    assert pictures == 3 and values["grown"].shape == (3, height, width)
+    assert values["found"] is True and len(values["status"].splitlines()) == 3
+    assert values["extension"] == 0 and values["picture"].shape == (1, height, 3 * width, 3)
+    corners = values["grounds"][:, 0, 0]
+    assert corners[0].tolist() == [0.5] * 3 and len({tuple(c.tolist()) for c in corners}) == 3
+    inside = plate[0] > 0.5
+    assert all(torch.equal(one[inside], picture[0][inside]) for one in values["grounds"])
+
+
+@pytest.fixture
+def mine(host):
+    """models/amodal_curation/mine.json in the host, which lets an object grow by twice its area."""
+    import folder_paths
+
+    path = Path(folder_paths.models_dir) / "amodal_curation" / "mine.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    curation.write_thresholds(path, curation.Thresholds(2.0, 0.0))
+    yield path
+    path.unlink()
+    folder_paths.filename_list_cache.clear()
+
+
+@pytest.mark.parametrize("choice, complete", [
+    ("as set here", False), ("paper, Stable Diffusion 2", False), ("mine.json", True),
+])
+def test_thresholds_are_chosen_by_a_file(host, mine, choice, complete):
+    graph = Graph()
+    image = graph.value("image", torch.full((1, 100, 100, 3), 0.5))
+    judged = graph.add(
+        "AmodalJudgeCompletion", image=image, mask=graph.value("object", OBJECT),
+        outpainted=graph.value("grown", square(40, 40, 60, 80)), thresholds=choice,
+    )
+    assert host.run(graph.keep(complete=judged[0])).values["complete"] is complete
 
 
 def test_lists_of_other_lengths_are_refused(host):

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from amodal import statistics
 from amodal.stickers.catalog import CATALOG
 from evaluation import (
     aims,
@@ -16,7 +17,6 @@ from evaluation import (
     report,
     runner,
     sheets,
-    statistics,
     stories,
     tables,
 )

@@ -9,7 +9,7 @@ from .one_node import whole
 
 
 def best_of_seeds(assembly) -> Drawing:
-    """Four seeds; each completion outpainted on gray; the one that grows least is kept."""
+    """Four seeds; each completion outpainted twice; the one that grows least is kept."""
     draw = begun()
     source = picked(draw, assembly, given(draw, assembly, CAT, "cat"))
     made = whole(draw, {**source, "words": source["label"], "point": ""}, count=4)
@@ -24,10 +24,13 @@ def best_of_seeds(assembly) -> Drawing:
     tell(draw, status=made.out(3))
     draw.note("query", "**Several answers, and which to believe.** Four completions of one object, "
               "each tested; nothing pauses.")
-    draw.note("test", "**Section 3.6.** Everything but the object and the corners is painted anew. "
+    draw.note("test", "**Section 3.6.** All but the object and the corners is painted anew, on "
+              "two plain backgrounds (*Counterfactual Backgrounds*' count). "
               "What is incomplete calls for its missing part and grows; what is complete does not. "
-              "**Judge Completion** decides by two thresholds: growth (20 % in the paper) and "
-              "nearness to the border.")
+              "**Judge Completion** decides by two thresholds, growth and nearness to the "
+              "border; its menu holds those fitted for the sticker models and the paper's. The "
+              "crop's *context* leaves the object about as large as the model has seen objects: "
+              "around a smaller one it paints a larger one.")
     return draw
 
 
@@ -35,10 +38,10 @@ def counterfactual(draw: Drawing, assembly, source: dict, made):
     """Outpaints every completion of a list on gray and judges it; the judging node."""
     node = assembly.naming(draw)
     crop = node(
-        "AmodalCropToObject", image=made.out(0), mask=made.out(1), context=1.0, size=source["size"]
+        "AmodalCropToObject", image=made.out(0), mask=made.out(1), context=0.3, size=source["size"]
     )
     plain = node(
-        "AmodalSwapBackground", image=crop.out(0), mask=crop.out(1), background="gray", seed=0
+        "AmodalCounterfactualBackgrounds", image=crop.out(0), mask=crop.out(1), count=2, seed=0
     )
     inpaint = node("AmodalCounterfactualMask", mask=crop.out(1), corner=0.1)
     prompt = node(
@@ -66,10 +69,11 @@ def counterfactual(draw: Drawing, assembly, source: dict, made):
         mask=crop.out(1), inpaint=inpaint.out(0), label=source["label"], floor=0.3, reach=0.1,
     )
     judged = node(
-        "AmodalJudgeCompletion", image=painted.out(0), mask=crop.out(1), outpainted=grown.out(0)
+        "AmodalJudgeCompletion", image=painted.out(0), mask=crop.out(1), outpainted=grown.out(0),
+        extension=0.2, border=0.02, thresholds="sticker models",
     )
     draw.place(
-        "test", "CropToObject", "SwapBackground", "CounterfactualMask", "Prompt",
+        "test", "CropToObject", "CounterfactualBackgrounds", "CounterfactualMask", "Prompt",
         "Positive", "Negative",
         "See-test", "Guide-test", "RandomNoise", "KSamplerSelect", "BasicScheduler",
         "SamplerCustomAdvanced", "Outpainted", "SegmentObject", "JudgeCompletion",

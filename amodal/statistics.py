@@ -54,3 +54,11 @@ def mcnemar(first: list[bool], second: list[bool]) -> float:
     if not only_first + only_second:
         return 1.0
     return float(stats.binomtest(only_first, only_first + only_second).pvalue)
+
+
+def paired(first: list[float], second: list[float]) -> tuple[float, float]:
+    """(mean of second - first, p that it is 0) on the same scenes: Wilcoxon's signed ranks."""
+    difference = np.asarray(second, float) - np.asarray(first, float)
+    if not difference.any():
+        return 0.0, 1.0
+    return float(difference.mean()), float(stats.wilcoxon(difference).pvalue)

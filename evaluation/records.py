@@ -1,0 +1,77 @@
+"""Tasks run in worker processes, each record a line of JSON, so that a stopped run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+
+def read(path: Path) -> list[dict]:
+    """Records of earlier runs; a line that was cut short is left out."""
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            continue
+    return records
+
+
+def complete(todo: dict[str, tuple], work: Callable, path: Path, workers: int, title: str) -> dict:
+    """{key: record} of all of `todo`; runs work(*words) for those that the file lacks.
+
+    todo: key -> words, both of plain values. A task that fails is told and left out; the next run
+    tries it again. workers: 0 runs in this process.
+    """
+    from tqdm import tqdm
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = {record["key"]: record for record in read(path) if record["key"] in todo}
+    left = [key for key in todo if key not in made]
+    if not left:
+        return made
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("\n")  # behind a line that was cut short
+    with open(path, "a", encoding="utf-8") as file, tqdm(total=len(left), desc=title) as bar:
+        for key, record in each(left, todo, work, workers):
+            if record is not None:
+                made[key] = {"key": key, **record}
+                file.write(json.dumps(made[key]) + "\n")
+                file.flush()
+            bar.update()
+    return made
+
+
+def each(keys: list[str], todo: dict[str, tuple], work: Callable, workers: int):
+    """(key, record or None) as they come."""
+    if not workers:
+        for key in keys:
+            yield key, done(key, lambda key=key: work(*todo[key]))
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=one_thread) as pool:
+        futures = {pool.submit(work, *todo[key]): key for key in keys}
+        for future in as_completed(futures):
+            yield futures[future], done(futures[future], future.result)
+
+
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def done(key: str, result: Callable) -> dict | None:
+    try:
+        return result()
+    except BrokenProcessPool:
+        raise SystemExit(
+            "a worker has died (memory?); start again to go on, with fewer --workers"
+        ) from None
+    except Exception as error:  # the evaluation goes on without this one
+        print(f"{key}: {type(error).__name__}: {error}", flush=True)
+        return None
