@@ -96,6 +96,12 @@ class Completion(io.ComfyNode):
                     step=0.05,
                     tooltip="What is shown around the object, as a fraction of its larger side.",
                 ),
+                io.String.Input(
+                    "occluders", default="", optional=True,
+                    tooltip="Points on what hides the object, separated by semicolons, and, with "
+                    "'not' before them, on what does not; as in Pick Object. Empty: the order "
+                    "model decides.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
