@@ -83,13 +83,15 @@ function build(node) {
   }
   const written = (at) =>
     areas.middle(...at).map((one) => (Math.round(one * DIGITS) / DIGITS).toFixed(5)).join();
-  // The marks without those on an object; the rest keeps its words.
-  const others = (number) => texts().filter((text) => under(fractions(text)) !== number);
+  // The marks without those on an object, and with one more.
+  const without = (number, ...more) =>
+    [...texts().filter((text) => under(fractions(text)) !== number), ...more]
+      .map((text) => text.trim()).join("; ");
   // Hides it, does not hide it, as the order says: each click with Shift goes on to the next.
   function mark(at) {
     const number = under(at), was = marked().get(number);
     const next = { undefined: [written(at)], true: [`not ${written(at)}`], false: [] }[was];
-    choose([[occluders, [...others(number), ...next].map((one) => one.trim()).join("; ")]]);
+    choose([[occluders, without(number, ...next)]]);
   }
 
   const place = (event) => areas && areas.place(canvas, event);
@@ -103,7 +105,7 @@ function build(node) {
     event.stopPropagation();
     const at = place(event);
     if (!under(at)) return;
-    if (!event.shiftKey) choose([[point, written(at)], [occluders, others(under(at)).join(";")]]);
+    if (!event.shiftKey) choose([[point, written(at)], [occluders, without(under(at))]]);
     else if (under(at) !== under(fractions(point.value))) mark(at);
   };
   for (const button of [detect, clear]) button.onpointerdown = (event) => event.stopPropagation();

@@ -57,6 +57,7 @@ export function addElement(node, name, content, height, width = 260) {
 // A widget that shows what runs tell under `key`. `build(node)` puts it into a node of one of
 // `types` and returns what shows a list of entries. Entries outlive their nodes, which undo and a
 // switch of tabs build anew. `replaces(entry, old)`: does a new entry make an old one void?
+// Returns what shows everything anew.
 export function showsRuns({ key, types, build, replaces = () => true }) {
   const told = new Map(); // "workflow/node" -> entries
   const views = new WeakMap();
@@ -104,6 +105,7 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
       recall().catch((error) => console.warn("Amodal: no history", error));
     },
   });
+  return show;
 }
 
 document.head.append(make("link", "", {

@@ -231,6 +231,7 @@ def mask_at_k(node, source, view, first, at_k, synthetic):
             mask=view["crop"].out(1),
             inpaint=view["inpaint"],
             overlap=0.2,
+            image=view["crop"].out(0),
         ).out(0)
     estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
     return node(
