@@ -43,11 +43,12 @@ function row(frames, latest) {
 
 // How much of its loop is done, if it takes every pass that it may.
 function share({ done, number, of, step, steps }) {
-  return done ? 1 : (number - 1 + (steps ? step / steps : 0)) / Math.max(of ?? 1, number);
+  return done ? 1 : Math.min(1, (number - 1 + (steps ? step / steps : 0)) / (of ?? number));
 }
 
 function at({ number, of, step, steps, doing }) {
-  const pass = of ? `pass ${number} of at most ${of}` : `pass ${number}`;
+  let pass = of ? `pass ${number} of at most ${of}` : `pass ${number}`;
+  if (number > of) pass = `after ${of} of at most ${of} passes`; // a last look, painting nothing
   return `${pass}${steps ? `, step ${step} of ${steps}` : ""}: ${doing}`;
 }
 

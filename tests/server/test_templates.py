@@ -3,6 +3,7 @@
 import json
 
 from browser import needs_browser, open_editor, plain, wait_until_unblocked
+from PIL import Image
 
 from amodal import workflow
 
@@ -10,6 +11,8 @@ FOLDER = workflow.FOLDER.parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 PACK = "amodal_completion"
 slow, without_browser = needs_browser
+DRAWN = """([card, width, height]) => [...card.querySelectorAll("img")].some(
+  (one) => one.complete && one.naturalWidth === width && one.naturalHeight === height)"""
 LOADED = "(count) => app.graph.nodes.length === count"
 
 
@@ -28,14 +31,9 @@ def test_a_template_shows_its_picture_and_opens(chromium, running):
     page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_role("dialog").get_by_text(PACK, exact=True).first.click()
     card = page.get_by_test_id("template-workflow-sweep_steps")
-    drawn = "(one) => [...one.querySelectorAll('img')].map((img) => img.currentSrc)"
     card.scroll_into_view_if_needed()  # pictures are loaded when they are seen
-    picture = card.locator("img").first
-    picture.wait_for()
-    page.wait_for_function(
-        "(one) => one.complete && one.naturalWidth > 100", arg=picture.element_handle()
-    )
-    assert any(src.endswith("sweep_steps.jpg") for src in card.evaluate(drawn))
+    with Image.open(FOLDER / "sweep_steps.jpg") as picture:
+        page.wait_for_function(DRAWN, arg=[card.element_handle(), *picture.size])
     card.click()
     file = json.loads((FOLDER / "sweep_steps.json").read_text())
     page.wait_for_function(LOADED, arg=len(file["nodes"]))
