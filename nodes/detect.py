@@ -8,7 +8,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..amodal import drawing, marks, objects, shapes
 from . import previews, types
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 DETECT = f"{CATEGORY}/mask analysis"
 SHOWN = 1024  # longer side of the picture in Pick Object
@@ -23,6 +23,7 @@ class DetectObjects(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalDetectObjects",
+            **aliases("segment", "grounding dino", "sam", "find objects"),
             display_name="Detect Objects (Amodal)",
             category=DETECT,
             description="Finds objects with their visible masks, labels and scores (section 3.4).",
@@ -102,6 +103,7 @@ class PickObject(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalPickObject",
+            **aliases("select object", "click", "choose a mask"),
             display_name="Pick Object (Amodal)",
             category=DETECT,
             description="Chooses the object to complete. What is given counts in this order: mask, "

@@ -8,7 +8,7 @@ from ..amodal import drawing, sampling, shapes
 from ..amodal.errors import BadInput
 from ..amodal.payloads import Features
 from . import previews, types
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 from .decoder import capture
 from .sampling import inexact
 
@@ -60,6 +60,7 @@ class ClusterFeatures(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalClusterFeatures",
+            **aliases("k-means", "feature map"),
             display_name="Cluster Features (Amodal)",
             category=FEATURES,
             description="k-means on the features: proposals for where the object is.",

@@ -15,7 +15,7 @@ from ..amodal.errors import BadInput
 from ..amodal.payloads import Crop, LoopHandle
 from . import previews, stages, types
 from .cloning import next_pass
-from .common import LOOP_CATEGORY, names_itself
+from .common import LOOP_CATEGORY, aliases, names_itself
 
 
 class LoopStart(io.ComfyNode):
@@ -23,6 +23,7 @@ class LoopStart(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalLoopStart",
+            **aliases("for loop", "repeat", "iterate"),
             display_name="Loop Start (Amodal)",
             category=LOOP_CATEGORY,
             description="Where each pass of the completion begins (section 3.4).",
@@ -89,6 +90,7 @@ class LoopEnd(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalLoopEnd",
+            **aliases("for loop", "repeat", "iterate"),
             display_name="Loop End (Amodal)",
             category=LOOP_CATEGORY,
             description="Starts the next pass, or stops: when nothing hides the object, when the "

@@ -6,7 +6,7 @@ from comfy_execution.graph_utils import GraphBuilder
 from ..amodal import shapes
 from . import types
 from .assembly import RULES, TEMPLATE, completion, pick
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 
 class Completion(io.ComfyNode):
@@ -14,6 +14,7 @@ class Completion(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalCompletion",
+            **aliases("deocclusion", "uncover", "complete a hidden object", "amodal"),
             display_name="Amodal Completion",
             category=CATEGORY,
             description="Completes the object under the mask, the point or the words: picture in, "

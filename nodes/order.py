@@ -8,7 +8,7 @@ from ..amodal import drawing, marks, objects, shapes
 from ..amodal import order as ordering
 from ..amodal.errors import BadInput
 from . import types
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 ORDER = f"{CATEGORY}/mask analysis"
 OBJECTS = "From Detect Objects or Objects From Masks."
@@ -53,6 +53,7 @@ class OrderObjects(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalOrderObjects",
+            **aliases("occlusion order", "in front of", "instaorder"),
             display_name="Order Objects (Amodal)",
             category=ORDER,
             description="Asks an order network which of two neighbouring objects hides the other, "
@@ -109,6 +110,7 @@ class SelectOccluders(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalSelectOccluders",
+            **aliases("occlusion", "what hides it"),
             display_name="Select Occluders (Amodal)",
             category=ORDER,
             description="M_occ: the union of the neighbours in front of the query, less its "

@@ -18,7 +18,7 @@ from ..amodal import sampling, shapes
 from ..amodal.errors import BadInput
 from ..amodal.sampling import KEY, ExactX
 from . import stages
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 SAMPLING = f"{CATEGORY}/mixed context"
 
@@ -110,6 +110,7 @@ class SampleToStep(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalSampleToStep",
+            **aliases("ksampler advanced", "start and end step", "partial sampling"),
             display_name="Sample To Step (Amodal)",
             category=SAMPLING,
             description="Samples steps 0 to k and stops there (section 3.5, equation 4). Resume "
@@ -237,6 +238,7 @@ class ResumeFromStep(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalResumeFromStep",
+            **aliases("ksampler advanced", "start and end step", "continue sampling"),
             display_name="Resume From Step (Amodal)",
             category=SAMPLING,
             description="Samples from step k to the end (section 3.5, equation 6). Multi-step "
