@@ -34,3 +34,9 @@ def test_no_picture_is_left_over_and_all_together_are_small():
     kept = list(PICTURES.iterdir())
     assert {f"pictures/{file.name}" for file in kept} == files
     assert sum(file.stat().st_size for file in kept) < 1_500_000
+
+
+def test_what_is_published_holds_the_help_pages():
+    """A bare 'docs/' in .comfyignore would leave out js/docs/ as well."""
+    left_out = (PAGES[0].parents[2] / ".comfyignore").read_text(encoding="utf-8").split()
+    assert "/docs/" in left_out and all(line.startswith("/") for line in left_out)

@@ -24,7 +24,7 @@ def stickers(assembly) -> Drawing:
     """The shipped workflow that the demo and the command line run."""
     draw = progressive(assembly, CAT, "cat")
     draw.note("query", "**1. Choose a picture** in Load Image (the example comes with the pack). "
-              "**2. Say which object**: by its name, or empty that, press Detect and click it; "
+              "**2. Say which object**: by its name, or press Detect and click it; "
               "Shift and click marks what hides it. **3. Run.**")
     return draw
 
