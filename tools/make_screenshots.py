@@ -38,6 +38,7 @@ def main(words: list[str]) -> None:
         page = after_a_run(chromium, host.url, SHIPPED)
         below = {"x": 0, "y": 40, "width": 1600, "height": 960}  # the front end's announcement
         graph = shot(page, clip=below)
+        mark_by_hand(page)
         shots = {kind: node_shot(page, kind) for kind in WIDGETS}
         if "help" not in words:
             graph.save(ROOT / "docs" / "graph.jpg", quality=88)
@@ -48,6 +49,17 @@ def main(words: list[str]) -> None:
         for kind, picture in shots.items():
             picture.save(HELP / f"{kind}.webp", quality=85, method=6)
         chromium.close()
+
+
+def mark_by_hand(page) -> None:
+    """Clicks the cat of the example picture, and with Shift the yarn in front of it."""
+    editor.show(page, "AmodalPickObject")
+    picture = page.locator(".amodal-picker canvas:visible")
+    page.mouse.click(*editor.at(picture, 0.5, 0.45))
+    page.keyboard.down("Shift")
+    page.mouse.click(*editor.at(picture, 0.5, 0.7))
+    page.keyboard.up("Shift")
+    page.mouse.move(900, 850)
 
 
 def after_a_run(chromium, url: str, file: Path):
