@@ -136,6 +136,27 @@ def take(
     )
 
 
+def of_original(mask: torch.Tensor, crop: Crop) -> torch.Tensor:
+    """A mask [1, H, W] of the original picture in a crop's pixels: [1, S, S], 0 or 1."""
+    (x, y), (width, height) = crop.offset, crop.canvas
+    around = (x, width - x - mask.shape[2], y, height - y - mask.shape[1])
+    return window_mask(F.pad(mask, around), crop)
+
+
+def painted_in_crop(crop: Crop) -> torch.Tensor:
+    """[1, S, S], 1 in the windows of earlier passes."""
+    done = torch.zeros(1, crop.canvas[1], crop.canvas[0])
+    for x0, y0, x1, y1 in crop.painted:
+        done[:, y0:y1, x0:x1] = 1
+    return window_mask(done, crop)
+
+
+def window_mask(mask: torch.Tensor, crop: Crop) -> torch.Tensor:
+    """What a mask [1, H, W] of the grown canvas shows in the crop: [1, S, S], 0 or 1."""
+    part = window(mask[..., None], crop.but(grown=(0, 0)), repeat=False)
+    return (shapes.resize(part, crop.size[::-1], "bilinear")[..., 0] > 0.5).float()
+
+
 def window(pixels: torch.Tensor, crop: Crop, repeat: bool) -> torch.Tensor:
     """What [1, H, W, C] of the old canvas lies in the crop's box, [1, s, s, C] at the same scale.
 

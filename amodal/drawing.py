@@ -91,9 +91,12 @@ def grid(
         tile = on_chequers(picture, cell)
         page.paste(tile, (left + (cell - tile.width) // 2, top + (cell - tile.height) // 2))
         label = labels[number] if number < len(labels) else str(number + 1)
+        line = label.splitlines()[0] if label else ""
+        wide = draw.textlength(line, font) / (cell + gap // 2)  # lest it run into the next one
+        fitted_font = font if wide <= 1 else ImageFont.load_default(max(6, font.size / wide))
         draw.text(
-            (left + cell // 2, top + cell + under // 2), label.splitlines()[0] if label else "",
-            "black", font=font, anchor="mm",
+            (left + cell // 2, top + cell + under // 2), line, "black", font=fitted_font,
+            anchor="mm",
         )
     return np.asarray(page, np.float32) / 255
 

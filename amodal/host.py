@@ -153,7 +153,7 @@ def lay_out(base: Path) -> None:
         (base / name).mkdir(parents=True, exist_ok=True)
     link(ROOT, base / "custom_nodes" / PACK, SHIPPED)
     link(find_comfyui() / "models", base / "models", ())
-    for picture in (ROOT / "examples").glob("*.png"):
+    for picture in (ROOT / "pictures").glob("*.png"):
         shutil.copy(picture, base / "input")
 
 

@@ -92,17 +92,20 @@ def best_overlap(objects: Objects, mask: torch.Tensor) -> tuple[int, float]:
     return (best, overlaps[best]) if best >= 0 else (-1, 0.0)
 
 
-def at_point(objects: Objects, x: float, y: float) -> int:
-    """The smallest object under a point in pixels; raises BadInput when there is none."""
+def at_point(objects: Objects, x: float, y: float, name: str = "point") -> int:
+    """The smallest object under a point in pixels; raises BadInput when there is none.
+
+    name: the input that the point comes from, for the error.
+    """
     height, width = objects.masks.shape[-2:]
     if not (0 <= x < width and 0 <= y < height):
         raise BadInput(
-            "point", f"({x:g}, {y:g}) lies outside of the {width}x{height} picture",
+            name, f"({x:g}, {y:g}) lies outside of the {width}x{height} picture",
             "give x,y in pixels from the top left corner, or fractions like 0.43,0.61",
         )
     hit = [i for i, mask in enumerate(objects.masks) if mask[int(y), int(x)] > 0.5]
     if not hit:
-        raise BadInput("point", f"({x:g}, {y:g}) hits no detected object", detected(objects))
+        raise BadInput(name, f"({x:g}, {y:g}) hits no detected object", detected(objects))
     return min(hit, key=lambda i: float(objects.masks[i].sum()))
 
 
@@ -170,7 +173,9 @@ def choose(objects: Objects, point, words: str, index: int) -> int:
     return int(objects.masks.sum((1, 2)).argmax())
 
 
-def as_point(text: str, size: shapes.Size = (1, 1)) -> tuple[float, float] | None:
+def as_point(
+    text: str, size: shapes.Size = (1, 1), name: str = "point"
+) -> tuple[float, float] | None:
     """(x, y) in pixels from 'x,y', None from an empty text; raises BadInput for anything else.
 
     Two values from 0 to 1, both with a decimal point, are fractions of a picture of `size`
@@ -181,7 +186,7 @@ def as_point(text: str, size: shapes.Size = (1, 1)) -> tuple[float, float] | Non
     numbers = re.findall(r"-?\d*\.?\d+", text)
     if len(numbers) != 2:
         raise BadInput(
-            "point", f"'{text}' is not a point",
+            name, f"'{text.strip()}' is not a point",
             "write x,y in pixels, like 120,84, or as fractions of the picture, like 0.43,0.61",
         )
     point = float(numbers[0]), float(numbers[1])

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from . import marks
 from . import masks as algebra
 from . import objects as listing
 from .errors import BadInput
@@ -82,12 +83,15 @@ def unknown(count: int) -> torch.Tensor:
 
 
 def occluders(
-    objects: Objects, order: torch.Tensor, modal: torch.Tensor, threshold: float
+    objects: Objects, order: torch.Tensor, modal: torch.Tensor, threshold: float,
+    front: torch.Tensor | None = None, behind: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, list[int]]:
     """M_occ [1, H, W]: the union of what hides the query, less its visible pixels; and who.
 
     modal [1, H, W] must be (nearly) one of the objects. An object hides the query where
     P[i, query] > threshold; mutual occlusion is allowed, so that the two need not add up to 1.
+    What a person marked goes before the order: objects mostly inside `front` [1, H, W] hide the
+    query, and so does all of that area; those mostly inside `behind` [1, H, W] do not.
     """
     if tuple(order.shape) != (len(objects),) * 2:
         raise BadInput(
@@ -100,11 +104,13 @@ def occluders(
             "mask", f"is none of the {len(objects)} objects (best IoU {overlap:.2f})",
             "connect the same mask to the node that orders the objects",
         )
+    front = torch.zeros_like(modal) if front is None else front
+    behind = torch.zeros_like(modal) if behind is None else behind
     hiding = torch.nan_to_num(order[:, query], nan=0.0) > threshold
+    hiding = (hiding & ~marks.covers(behind, objects)) | marks.covers(front, objects)
     chosen = [i for i in hiding.nonzero().flatten().tolist() if i != query]
-    if not chosen:
-        return torch.zeros_like(modal), []
-    return objects.masks[chosen].amax(0, keepdim=True) * (1 - modal), chosen
+    found = torch.cat([front, objects.masks[chosen]]).amax(0, keepdim=True)
+    return found * (1 - modal), chosen
 
 
 def surrounding(objects: Objects, modal: torch.Tensor) -> list[int]:

@@ -82,6 +82,9 @@ def fill(
         put(*pick, "mask", ["given_mask", 0])
     put(*pick, "point", point or "")  # what the file holds is about its own picture
     put(*pick, "words", words or "")
+    picks = prompt[need(prompt, pick[0], *pick[1])]["inputs"]
+    if "occluders" in picks:
+        picks["occluders"] = ""
     if text is not None:
         node = prompt[need(prompt, "Prompt", "StringReplace", "AmodalCompletion")]
         node["inputs"]["prompt" if node["class_type"] == "AmodalCompletion" else "string"] = text

@@ -47,8 +47,9 @@ export class Areas {
   }
 
   // The area of an object, filled and with its rim, as a picture of the map's size.
-  #layer(number) {
-    if (!this.layers.has(number)) {
+  #layer(number, colour, rim) {
+    const key = [number, colour, rim].join();
+    if (!this.layers.has(key)) {
       const layer = new OffscreenCanvas(this.width, this.height);
       const context = layer.getContext("2d");
       const image = context.createImageData(this.width, this.height);
@@ -59,17 +60,18 @@ export class Areas {
       for (let y = 0, i = 0; y < this.height; y++)
         for (let x = 0; x < this.width; x++, i += 4) {
           if (!same(x, y)) continue;
-          const rim = !(same(x - wide, y) && same(x + wide, y) && same(x, y - wide) &&
+          const inner = !rim || (same(x - wide, y) && same(x + wide, y) && same(x, y - wide) &&
             same(x, y + wide));
-          image.data.set([38, 204, 77, rim ? 255 : 90], i);
+          image.data.set(inner ? [...colour, 90] : [...rim, 255], i);
         }
       context.putImageData(image, 0, 0);
-      this.layers.set(number, layer);
+      this.layers.set(key, layer);
     }
-    return this.layers.get(number);
+    return this.layers.get(key);
   }
 
-  draw(canvas, picked, hovered, point) {
+  // The picture, and on it the objects of `marks`: {number, colour, rim, strength}; no rim: none.
+  draw(canvas, marks, point) {
     const scale = Math.max(1, Math.ceil(640 / Math.max(this.width, this.height)));
     if (canvas.width !== this.width * scale || canvas.height !== this.height * scale)
       Object.assign(canvas, { width: this.width * scale, height: this.height * scale });
@@ -77,12 +79,11 @@ export class Areas {
     context.imageSmoothingEnabled = true;
     context.drawImage(this.picture, 0, 0, canvas.width, canvas.height);
     context.imageSmoothingEnabled = false;
-    for (const [number, strength] of [[picked, 1], [hovered, hovered === picked ? 0 : 0.75]]) {
-      if (!number || !strength) continue;
+    for (const { number, colour, rim, strength = 1 } of marks) {
       context.globalAlpha = strength;
-      context.drawImage(this.#layer(number), 0, 0, canvas.width, canvas.height);
-      context.globalAlpha = 1;
+      context.drawImage(this.#layer(number, colour, rim), 0, 0, canvas.width, canvas.height);
     }
+    context.globalAlpha = 1;
     if (point) this.#dot(context, point[0] * canvas.width, point[1] * canvas.height);
   }
 

@@ -1,6 +1,9 @@
 // Filmstrip of the loop, on Loop End and on the one node: each pass as it is finished, with the
-// object's outline, its number, and why the loop went on.
+// object's outline, its number, and why the loop went on. Above it one bar for the whole run.
+import { api } from "../../scripts/api.js";
 import { address, addElement, make, showsRuns } from "./shared.js";
+
+const HOLDERS = ["AmodalLoopEnd", "AmodalCompletion"];
 
 const ROW = 118; // height of one loop's passes, with their words and the scroll bar
 
@@ -38,11 +41,42 @@ function row(frames, latest) {
   return make("section", old ? "old" : "", old ? { title: "from an earlier run" } : {}, line, strip);
 }
 
-function build(node) {
-  const film = make("div", "amodal-film");
-  let rows = 0;
-  const fit = addElement(node, "amodal_film", film, () => (rows ? rows * ROW : 24), 300);
+// How much of its loop is done, if it takes every pass that it may.
+function share({ done, number, of, step, steps }) {
+  return done ? 1 : Math.min(1, (number - 1 + (steps ? step / steps : 0)) / (of ?? number));
+}
 
+function at({ number, of, step, steps, doing }) {
+  let pass = of ? `pass ${number} of at most ${of}` : `pass ${number}`;
+  if (number > of) pass = `after ${of} of at most ${of} passes`; // a last look, painting nothing
+  return `${pass}${steps ? `, step ${step} of ${steps}` : ""}: ${doing}`;
+}
+
+const ends = new Map(); // run -> how it ended
+const bars = new WeakMap(); // node -> what shows its run's stages
+
+function build(node) {
+  const words = make("span", "words"), fill = make("div", "fill");
+  const bar = make("div", "amodal-run", { hidden: true }, fill, words);
+  const strips = make("div", "rows");
+  let rows = 0;
+  const height = () => (bar.hidden ? 0 : 24) + (rows ? rows * ROW : 24);
+  const fit = addElement(node, "amodal_film", make("div", "amodal-film", {}, bar, strips),
+    height, 300);
+
+  bars.set(node, (entries) => {
+    const latest = entries.at(-1), end = ends.get(latest?.prompt_id);
+    const hidden = !latest || end === "done";
+    if (!hidden) {
+      const parts = entries.reduce((sum, entry) => sum + share(entry), 0);
+      fill.style.width = `${(100 * parts) / latest.loops}%`;
+      bar.classList.toggle("broken", Boolean(end));
+      words.textContent = words.title = `${end ? `${end} in ` : ""}${at(latest)}`;
+    }
+    if (bar.hidden === hidden) return;
+    bar.hidden = hidden;
+    fit();
+  });
   return (entries) => {
     const loops = new Map();
     for (const entry of entries) {
@@ -51,16 +85,16 @@ function build(node) {
     }
     rows = loops.size;
     const latest = entries.at(-1)?.prompt_id;
-    film.replaceChildren(...[...loops.values()].map((frames) => row(frames, latest)));
-    if (!rows) film.append(make("p", "amodal-hint", { textContent: "each pass appears here" }));
-    for (const strip of film.querySelectorAll(".frames")) strip.scrollLeft = strip.scrollWidth;
+    strips.replaceChildren(...[...loops.values()].map((frames) => row(frames, latest)));
+    if (!rows) strips.append(make("p", "amodal-hint", { textContent: "each pass appears here" }));
+    for (const strip of strips.querySelectorAll(".frames")) strip.scrollLeft = strip.scrollWidth;
     fit();
   };
 }
 
 showsRuns({
   key: "amodal_pass",
-  types: ["AmodalLoopEnd", "AmodalCompletion"],
+  types: HOLDERS,
   build(node) {
     const show = build(node);
     show([]);
@@ -69,3 +103,16 @@ showsRuns({
   replaces: (entry, old) =>
     old.loop === entry.loop && (old.prompt_id !== entry.prompt_id || old.number === entry.number),
 });
+const showBars = showsRuns({
+  key: "amodal_stage",
+  types: HOLDERS,
+  build: (node) => bars.get(node), // made with the film, by the extension before
+  replaces: (entry, old) => old.loop === entry.loop || old.prompt_id !== entry.prompt_id,
+});
+for (const [event, end] of Object.entries({
+  execution_success: "done", execution_interrupted: "cancelled", execution_error: "failed",
+}))
+  api.addEventListener(event, ({ detail }) => {
+    ends.set(detail?.prompt_id, end);
+    showBars();
+  });

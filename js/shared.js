@@ -9,6 +9,7 @@ export function make(tag, className = "", content = {}, ...children) {
   return element;
 }
 
+const STYLE = new URL("./amodal.css", import.meta.url).href;
 const NO_ID = "00000000-0000-0000-0000-000000000000"; // of every graph that came as a bare prompt
 
 export const address = (image) => api.apiURL("/view?" + new URLSearchParams(image));
@@ -26,7 +27,8 @@ export const graphId = () => (app.rootGraph ?? app.graph)?.id;
 
 // A display-only element at the end of a node. `height()` is the least it needs just now.
 export function addElement(node, name, content, height, width = 260) {
-  const outer = make("div", "amodal-outer", {}, content);
+  const style = make("link", "", { rel: "stylesheet", href: STYLE }); // kept out of the page's head
+  const outer = make("div", "amodal-outer", {}, style, content);
   outer.dataset.amodal = name;
   const widget = node.addDOMWidget(name, name, outer, {
     serialize: false, hideOnZoom: false, getMinHeight: height, getValue: () => "", setValue() {},
@@ -57,6 +59,7 @@ export function addElement(node, name, content, height, width = 260) {
 // A widget that shows what runs tell under `key`. `build(node)` puts it into a node of one of
 // `types` and returns what shows a list of entries. Entries outlive their nodes, which undo and a
 // switch of tabs build anew. `replaces(entry, old)`: does a new entry make an old one void?
+// Returns what shows everything anew.
 export function showsRuns({ key, types, build, replaces = () => true }) {
   const told = new Map(); // "workflow/node" -> entries
   const views = new WeakMap();
@@ -87,7 +90,7 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
   }
 
   app.registerExtension({
-    name: key.replace("_", "."),
+    name: `amodalcompletion.${key}`,
     setup() {
       api.addEventListener(key.replace("_", "."), ({ detail }) => take(detail));
       // What the host has in its cache it shows again, as an output only and as of the first run.
@@ -104,8 +107,5 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
       recall().catch((error) => console.warn("Amodal: no history", error));
     },
   });
+  return show;
 }
-
-document.head.append(make("link", "", {
-  rel: "stylesheet", href: new URL("./amodal.css", import.meta.url).href,
-}));

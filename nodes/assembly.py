@@ -9,7 +9,7 @@ TEMPLATE = "a photo of a {label}"
 
 
 def pick(graph, source: dict, name: str = "") -> dict:
-    """The nodes that find the query object: {"mask": link, "label": link}."""
+    """The nodes that find the query object: links to mask and label, front and behind by name."""
     found = graph.node(
         "AmodalDetectObjects",
         f"{name}DetectAll",
@@ -25,8 +25,10 @@ def pick(graph, source: dict, name: str = "") -> dict:
         point=source["point"],
         words=source["words"],
         index=-1,
+        occluders=source.get("occluders", ""),
     )
-    return {"mask": query.out(0), "label": query.out(1)}
+    names = ("mask", "label", "front", "behind")
+    return {name: query.out(number) for number, name in enumerate(names)}
 
 
 def completion(graph, source: dict, name: str = "") -> dict:
@@ -34,8 +36,9 @@ def completion(graph, source: dict, name: str = "") -> dict:
 
     `source` holds links or values: model, clip, vae, segmenter, order_model, image, mask (modal),
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes; and as a choice
-    sampler, scheduler, context, background, levels and level (of the decoder), inpaint_model, and
-    what else is in `amodal.release.SETTINGS`.
+    sampler, scheduler, context, background, levels and level (of the decoder), inpaint_model,
+    front and behind (masks of what was marked by hand), and what else is in
+    `amodal.release.SETTINGS`.
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], mask=source["mask"])
@@ -170,6 +173,9 @@ def analysed(node, source, start) -> dict:
         order=order.out(0),
         mask=crop.out(1),
         threshold=0.5,
+        front=source.get("front"),
+        behind=source.get("behind"),
+        crop=crop.out(3),
     )
     check = node(
         "AmodalCheckOcclusion",
@@ -255,6 +261,7 @@ def mask_at_k(node, source, view, first, at_k, synthetic):
             mask=view["crop"].out(1),
             inpaint=view["inpaint"],
             overlap=0.2,
+            image=view["crop"].out(0),
         ).out(0)
     estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
     return node(

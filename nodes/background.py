@@ -6,7 +6,7 @@ from ..amodal import background as backgrounds
 from ..amodal import patchmatch, removal, shapes
 from ..amodal.errors import BadInput
 from . import inpaint_models
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 BACKGROUND = f"{CATEGORY}/mixed context"
 METHODS = {"smooth": removal.smooth, "patchmatch": patchmatch.fill}
@@ -17,6 +17,7 @@ class SwapBackground(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalSwapBackground",
+            **aliases("gray background", "replace the background"),
             display_name="Swap Background (Amodal)",
             category=BACKGROUND,
             description="I_syn: the visible object alone on a clean background, so that its "
@@ -55,6 +56,7 @@ class RemoveObjects(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalRemoveObjects",
+            **aliases("erase", "clean plate", "lama"),
             display_name="Remove Objects (Amodal)",
             category=BACKGROUND,
             description="The background without the object and its occluders: both are really "

@@ -1,11 +1,20 @@
 """What every node shares: its category, errors that name it, and progress that cancels."""
 
+import dataclasses
 import functools
+
+from comfy_api.latest import io
 
 from ..amodal.errors import BadInput
 
 CATEGORY = "amodal completion"
 LOOP_CATEGORY = f"{CATEGORY}/loop"
+
+
+def aliases(*words: str) -> dict:
+    """Other words to find a node by, as arguments of io.Schema; none where the host has no such."""
+    known = {field.name for field in dataclasses.fields(io.Schema)}
+    return {"search_aliases": [*words]} if "search_aliases" in known else {}
 
 
 def names_itself(execute):

@@ -6,7 +6,7 @@ from ..amodal import crop as cropping
 from ..amodal import release, shapes
 from ..amodal.errors import BadInput
 from . import types
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 CROP = f"{CATEGORY}/crop"
 
@@ -23,6 +23,7 @@ class CropToObject(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalCropToObject",
+            **aliases("zoom", "crop to mask", "inpaint crop"),
             display_name="Crop To Object (Amodal)",
             category=CROP,
             description="A square window with the object, its context and the padding, at the "
@@ -84,6 +85,7 @@ class PasteBack(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalPasteBack",
+            **aliases("stitch", "uncrop"),
             display_name="Paste Back (Amodal)",
             category=CROP,
             description="Puts what was painted into the (grown) canvas; every other pixel stays "

@@ -6,9 +6,9 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..amodal import drawing, objects, shapes
+from ..amodal import drawing, marks, objects, shapes
 from . import previews, types
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 DETECT = f"{CATEGORY}/mask analysis"
 SHOWN = 1024  # longer side of the picture in Pick Object
@@ -23,6 +23,7 @@ class DetectObjects(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalDetectObjects",
+            **aliases("segment", "grounding dino", "sam", "find objects"),
             display_name="Detect Objects (Amodal)",
             category=DETECT,
             description="Finds objects with their visible masks, labels and scores (section 3.4).",
@@ -102,6 +103,7 @@ class PickObject(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalPickObject",
+            **aliases("select object", "click", "choose a mask"),
             display_name="Pick Object (Amodal)",
             category=DETECT,
             description="Chooses the object to complete. What is given counts in this order: mask, "
@@ -135,23 +137,41 @@ class PickObject(io.ComfyNode):
                     tooltip="The picture, to be shown in the node. Detect Objects sends it along; "
                     "Objects From Masks does not.",
                 ),
+                io.String.Input(
+                    "occluders", default="", optional=True,
+                    tooltip="Objects marked by hand: points like those of point, separated by "
+                    "semicolons, on what hides the object; 'not' before a point on what does not. "
+                    "Shift and click on an object in the picture in the node: hides it, does not, "
+                    "as the order says.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(
                     display_name="mask", tooltip="M_modal: the object's visible pixels."
                 ),
                 io.String.Output(display_name="label", tooltip="Its label, for the prompt."),
+                io.Mask.Output(
+                    display_name="front",
+                    tooltip="What was marked as an occluder, for Select Occluders; may be empty.",
+                ),
+                io.Mask.Output(
+                    display_name="behind",
+                    tooltip="What was marked as no occluder, for Select Occluders; may be empty.",
+                ),
             ],
             is_output_node=True,  # so that it can be run alone, and its list comes with every run
         )
 
     @classmethod
     @names_itself
-    def execute(cls, objects=None, mask=None, point="", words="", index=-1, image=None):
+    def execute(
+        cls, objects=None, mask=None, point="", words="", index=-1, image=None, occluders=""
+    ):
         if is_absent(mask):
             mask = None
         shown = choice(cls.hidden, objects, image)  # before picking, which may find nothing there
-        return io.NodeOutput(*pick(objects, mask, point, words, index), ui=shown)
+        query, label = pick(objects, mask, point, words, index)
+        return io.NodeOutput(query, label, *marks.by_hand(objects, occluders, query), ui=shown)
 
 
 def choice(hidden, found, image) -> dict:

@@ -4,15 +4,16 @@ import torch
 from comfy_api.latest import io
 
 from ..amodal import clusters as method
-from ..amodal import sampling, shapes
+from ..amodal import drawing, sampling, shapes
 from ..amodal.errors import BadInput
 from ..amodal.payloads import Features
-from . import types
-from .common import CATEGORY, names_itself
+from . import previews, types
+from .common import CATEGORY, aliases, names_itself
 from .decoder import capture
 from .sampling import inexact
 
 FEATURES = f"{CATEGORY}/mixed context"
+SHOWN = 512  # longer side of the picture in Select Clusters
 
 
 class CaptureFeatures(io.ComfyNode):
@@ -62,6 +63,7 @@ class ClusterFeatures(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalClusterFeatures",
+            **aliases("k-means", "feature map"),
             display_name="Cluster Features (Amodal)",
             category=FEATURES,
             description="k-means on the features: proposals for where the object is.",
@@ -117,16 +119,21 @@ class SelectClusters(io.ComfyNode):
                     "overlap", default=0.2, min=0.0, max=1.0, step=0.01,
                     tooltip="Keep a cluster that holds more than this part of the object.",
                 ),
+                io.Image.Input(
+                    "image", optional=True,
+                    tooltip="The picture, to be shown in the node under the clusters.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(display_name="mask", tooltip="M^k, the object at step k."),
                 io.String.Output(display_name="kept", tooltip="Which clusters were kept, and why."),
             ],
+            hidden=[io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, clusters, mask, inpaint, overlap):
+    def execute(cls, clusters, mask, inpaint, overlap, image=None):
         clusters = (shapes.as_masks(clusters, None, "clusters") > 0.5).float()
         size = tuple(clusters.shape[-2:])
         modal = hard(mask, size, "mask")
@@ -137,12 +144,15 @@ class SelectClusters(io.ComfyNode):
                 "give one mask for each picture that was sampled",
             )
         groups = clusters.reshape(len(modal), -1, *size)
-        found, told = [], []
+        found, told, chosen = [], [], []
         for group, one, area in zip(groups, modal[:, None], inpaint[:, None]):
-            chosen, kept = method.select(group, one, area, overlap)
-            found.append(chosen)
+            mask_k, kept = method.select(group, one, area, overlap)
+            found.append(mask_k)
             told.append(method.told(group, one, kept))
-        return io.NodeOutput(torch.cat(found), "\n".join(told))
+            chosen.append(kept)
+        ground = torch.full((1, *size, 3), 0.5) if image is None else shapes.as_images(image)[:1]
+        shown = overlay(cls.hidden, ground, groups[0], modal[:1], chosen[0])
+        return io.NodeOutput(torch.cat(found), "\n".join(told), ui=shown)
 
 
 class KnownBackgroundMask(io.ComfyNode):
@@ -184,6 +194,22 @@ class KnownBackgroundMask(io.ComfyNode):
             )
             for i in range(count)
         ]))
+
+
+def overlay(hidden, image, clusters, modal, kept: list[int]) -> dict:
+    """What the node shows of the first picture: clusters in their colours, which were kept, and
+    which part of the visible object each holds."""
+    node = previews.in_graph(hidden, "AmodalSelectClusters")
+    if node is None:
+        return {}
+    colours = [[round(255 * part) for part in drawing.colour(c)] for c in range(len(clusters))]
+    shown = previews.entry(
+        hidden, node=node, kept=kept, colours=colours,
+        overlaps=[round(share, 4) for share in method.overlaps(clusters, modal).tolist()],
+        areas=previews.saved(drawing.index_map(clusters, SHOWN), "clusters"),
+        image=previews.saved(drawing.fitted(image, SHOWN)[0], "picture"),
+    )
+    return {"amodal_clusters": [previews.tell("amodal.clusters", shown)]}
 
 
 def hard(mask, size, name: str) -> torch.Tensor:

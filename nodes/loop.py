@@ -5,7 +5,6 @@ whatever hangs on Check Occlusion's mask is skipped. `cloning` draws the graph o
 """
 
 import json
-import re
 import time
 
 from comfy_api.latest import io
@@ -14,9 +13,9 @@ from comfy_execution.utils import get_executing_context
 from ..amodal import drawing, passes, shapes
 from ..amodal.errors import BadInput
 from ..amodal.payloads import Crop, LoopHandle
-from . import previews, types
+from . import previews, stages, types
 from .cloning import next_pass
-from .common import LOOP_CATEGORY, names_itself
+from .common import LOOP_CATEGORY, aliases, names_itself
 
 
 class LoopStart(io.ComfyNode):
@@ -24,6 +23,7 @@ class LoopStart(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalLoopStart",
+            **aliases("for loop", "repeat", "iterate"),
             display_name="Loop Start (Amodal)",
             category=LOOP_CATEGORY,
             description="Where each pass of the completion begins (section 3.4).",
@@ -62,12 +62,14 @@ class LoopStart(io.ComfyNode):
                 ),
                 io.Int.Output("pass_number", display_name="number", tooltip="1, 2, ..."),
             ],
+            hidden=[io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
     @names_itself
     def execute(cls, image, mask, canvas=None, number=1):
         refuse_lists()
+        stages.teller(cls.hidden, "looking for what hides the object")()
         image = shapes.as_images(image, "image")
         if len(image) > 1:
             raise BadInput(
@@ -88,6 +90,7 @@ class LoopEnd(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalLoopEnd",
+            **aliases("for loop", "repeat", "iterate"),
             display_name="Loop End (Amodal)",
             category=LOOP_CATEGORY,
             description="Starts the next pass, or stops: when nothing hides the object, when the "
@@ -174,6 +177,7 @@ class LoopEnd(io.ComfyNode):
         status = ending(loop, occluded, reason, max_passes, so_far)
         if status:
             tail = f"{status}: {reason}"
+            stages.teller(cls.hidden, tail)(done=True)
             first = (loop.image, loop.mask) if loop.number == 1 else None
             frame = film_frame(cls.hidden, loop.number, max_passes, reason, tail, first, status)
             return io.NodeOutput(
@@ -254,15 +258,10 @@ def film_frame(hidden, number: int, cap: int, reason: str, line: str, after, sta
     """
     picture = previews.saved(drawing.thumbnail(*after), "pass") if after else None
     frame = previews.entry(
-        hidden, loop=loop_of(previews.node_id()), number=number, of=cap, reason=reason, line=line,
-        status=status, image=picture,
+        hidden, loop=stages.loop_of(previews.node_id()), number=number, of=cap, reason=reason,
+        line=line, status=status, image=picture,
     )
     return {"amodal_pass": [previews.tell("amodal.pass", frame)]}
-
-
-def loop_of(node: str) -> str:
-    """The id of the Loop End of pass 1, from that of its clone in a later pass."""
-    return re.sub(r"(\.\d+\.\d+\.Recurse)+$", "", node)
 
 
 NODES = [LoopStart, LoopEnd]

@@ -6,7 +6,7 @@ from comfy_execution.graph_utils import GraphBuilder
 from ..amodal import release, shapes
 from . import types
 from .assembly import RULES, TEMPLATE, completion, pick
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 FOLLOW = ("paper", "release")
 
@@ -16,6 +16,7 @@ class Completion(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalCompletion",
+            **aliases("deocclusion", "uncover", "complete a hidden object", "amodal"),
             display_name="Amodal Completion",
             category=CATEGORY,
             description="Completes the object under the mask, the point or the words: picture in, "
@@ -106,6 +107,12 @@ class Completion(io.ComfyNode):
                     tooltip="paper: the method as it is written. release: as the authors' code "
                     "does it where it differs; replaces k, prompt, negative, mask_rule and "
                     "context. For comparisons; the help page lists the differences.",
+                ),
+                io.String.Input(
+                    "occluders", default="", optional=True,
+                    tooltip="Points on what hides the object, separated by semicolons, and, with "
+                    "'not' before them, on what does not; as in Pick Object. Empty: the order "
+                    "model decides.",
                 ),
             ],
             outputs=[

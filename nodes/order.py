@@ -3,10 +3,12 @@
 import torch
 from comfy_api.latest import io
 
-from ..amodal import drawing, objects, shapes
+from ..amodal import crop as cropping
+from ..amodal import drawing, marks, objects, shapes
 from ..amodal import order as ordering
+from ..amodal.errors import BadInput
 from . import types
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 ORDER = f"{CATEGORY}/mask analysis"
 OBJECTS = "From Detect Objects or Objects From Masks."
@@ -51,6 +53,7 @@ class OrderObjects(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalOrderObjects",
+            **aliases("occlusion order", "in front of", "instaorder"),
             display_name="Order Objects (Amodal)",
             category=ORDER,
             description="Asks an order network which of two neighbouring objects hides the other, "
@@ -107,6 +110,7 @@ class SelectOccluders(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalSelectOccluders",
+            **aliases("occlusion", "what hides it"),
             display_name="Select Occluders (Amodal)",
             category=ORDER,
             description="M_occ: the union of the neighbours in front of the query, less its "
@@ -119,6 +123,20 @@ class SelectOccluders(io.ComfyNode):
                 io.Float.Input(
                     "threshold", default=0.5, min=0.0, max=1.0, step=0.01, optional=True,
                     tooltip="An object with a higher probability of hiding the query occludes it.",
+                ),
+                io.Mask.Input(
+                    "front", optional=True,
+                    tooltip="From Pick Object: what was marked by hand as an occluder. It is one, "
+                    "whatever the order says, until a pass has painted over it.",
+                ),
+                io.Mask.Input(
+                    "behind", optional=True,
+                    tooltip="From Pick Object: what was marked by hand as no occluder.",
+                ),
+                types.Crop.Input(
+                    "crop", optional=True,
+                    tooltip="From Crop To Object, where the image is a crop: it takes the marks "
+                    "there. Open: the marks are of this very image.",
                 ),
             ],
             outputs=[
@@ -139,14 +157,33 @@ class SelectOccluders(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, image, objects, order, mask, threshold=0.5):
+    def execute(
+        cls, image, objects, order, mask, threshold=0.5, front=None, behind=None, crop=None
+    ):
         image = fitted(image, objects, "image")
         mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
-        occluders, chosen = ordering.occluders(objects, order, mask, threshold)
+        front, behind = marked(front, behind, crop, mask)
+        objects, order = marks.with_marked(objects, order, front)
+        occluders, chosen = ordering.occluders(objects, order, mask, threshold, front, behind)
         names = [objects.labels[i] for i in chosen] or [
             f"({objects.labels[i]})" for i in ordering.surrounding(objects, mask)
         ]
         return io.NodeOutput(occluders, ", ".join(names), picture(image, objects, mask, chosen))
+
+
+def marked(front, behind, crop, mask) -> tuple:
+    """The masks of what was marked by hand, on the picture that mask [1, H, W] is of."""
+    size = tuple(mask.shape[-2:])
+    if crop is not None and (crop.box is None or crop.size[::-1] != size):
+        raise BadInput("crop", "is not the one of this image", "take both from Crop To Object")
+    original = size if crop is None else crop.original[::-1]
+    front, behind = (
+        torch.zeros(1, *original) if one is None else shapes.one_mask(one, original, name)
+        for name, one in (("front", front), ("behind", behind))
+    )
+    if crop is None:
+        return front, behind
+    return marks.unpainted(front, crop, mask), cropping.of_original(behind, crop)
 
 
 def fitted(image, found, name: str) -> torch.Tensor:

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..amodal import padding, shapes
 from ..amodal.crop import canvas_of
 from . import types
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 
 class PadIfTouching(io.ComfyNode):
@@ -13,6 +13,7 @@ class PadIfTouching(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalPadIfTouching",
+            **aliases("outpaint", "pad", "beyond the border"),
             display_name="Pad If Touching (Amodal)",
             category=f"{CATEGORY}/mask analysis",
             description="On which sides the border cuts the object off, and how many pixels to "

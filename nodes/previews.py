@@ -39,8 +39,20 @@ def is_in_graph(node: str) -> bool:
     return "." not in node.removesuffix(DETECT)
 
 
+def in_graph(hidden, class_type: str) -> str | None:
+    """The node of this class in the graph itself that the running one is or was cloned from."""
+    prompt = getattr(hidden, "dynprompt", None)
+    if prompt is None:
+        return None
+    shown = prompt.get_display_node_id(node_id())
+    return shown if prompt.get_node(shown)["class_type"] == class_type else None
+
+
 def entry(hidden, **content) -> dict:
-    """`content` with what a widget is found by: node, id (of a clone, too), run and workflow."""
+    """`content` with what a widget is found by: node, id (of a clone, too), run and workflow.
+
+    `node` is the one in the graph that the running node came from, unless `content` has another.
+    """
     context = get_executing_context()
     saved_with = getattr(hidden, "extra_pnginfo", None)
     workflow = saved_with.get("workflow") if isinstance(saved_with, dict) else None

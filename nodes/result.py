@@ -7,7 +7,7 @@ from ..amodal import result as results
 from ..amodal.crop import canvas_of
 from ..amodal.errors import BadInput
 from . import previews, types
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 SHOWN = 1024  # longer side of the pictures in the slider
 
@@ -17,6 +17,7 @@ class TrimAndOverlay(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalTrimAndOverlay",
+            **aliases("cut out", "alpha", "transparent background"),
             display_name="Trim And Overlay (Amodal)",
             category=f"{CATEGORY}/result",
             description="Cuts the completed object out, and shows it in its picture, in front of "

@@ -17,7 +17,8 @@ from comfy_api.latest import io
 from ..amodal import sampling, shapes
 from ..amodal.errors import BadInput
 from ..amodal.sampling import KEY, ExactX
-from .common import CATEGORY, names_itself
+from . import stages
+from .common import CATEGORY, aliases, names_itself
 
 SAMPLING = f"{CATEGORY}/mixed context"
 
@@ -52,8 +53,9 @@ class Segment:
         return self.end
 
 
-def sample(noise, guider, segment: Segment, sigmas, latent, image, mask):
-    """Run a segment; `latent` gives batch indices, `image` what sampling began with.
+def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):
+    """Run a segment; `latent` gives batch indices, `image` what sampling began with; `tell` is
+    called with the number of each finished step of the whole schedule.
 
     Returns (exact x at the end, the last estimate of the clean latent in model space or None).
     """
@@ -64,6 +66,7 @@ def sample(noise, guider, segment: Segment, sigmas, latent, image, mask):
     def callback(step, denoised, x, _total):
         comfy.model_management.throw_exception_if_processing_interrupted()
         shown(step, denoised, x, steps)
+        tell(segment.first + step + 1)
 
     guider.sample(
         noise.generate_noise({**latent, "samples": image}), image, segment.sampler, sigmas.clone(),
@@ -107,6 +110,7 @@ class SampleToStep(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalSampleToStep",
+            **aliases("ksampler advanced", "start and end step", "partial sampling"),
             display_name="Sample To Step (Amodal)",
             category=SAMPLING,
             description="Samples steps 0 to k and stops there (section 3.5, equation 4). Resume "
@@ -139,6 +143,7 @@ class SampleToStep(io.ComfyNode):
                 io.Sigmas.Output(display_name="sigmas", tooltip="The schedule from k on."),
                 io.Int.Output(display_name="k", tooltip="k as a step."),
             ],
+            hidden=[io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -149,7 +154,8 @@ class SampleToStep(io.ComfyNode):
         image = comfy.sample.fix_empty_latent_channels(guider.model_patcher, image)
         step = sampling.resolve_k(k, len(sigmas) - 1)
         mask, segment = latent.get("noise_mask"), Segment(sampler, 0, step)
-        x, x0 = sample(noise, guider, segment, sigmas, latent, image, mask)
+        tell = stages.teller(cls.hidden, "the object on the swapped background", len(sigmas) - 1)
+        x, x0 = sample(noise, guider, segment, sigmas, latent, image, mask, tell)
         sigma = float(sigmas[step])
         samples = to_samples(guider.model_patcher, x, sigma)
         kept_noise = None if mask is None else segment.noise.to(x.device)
@@ -232,6 +238,7 @@ class ResumeFromStep(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalResumeFromStep",
+            **aliases("ksampler advanced", "start and end step", "continue sampling"),
             display_name="Resume From Step (Amodal)",
             category=SAMPLING,
             description="Samples from step k to the end (section 3.5, equation 6). Multi-step "
@@ -259,6 +266,7 @@ class ResumeFromStep(io.ComfyNode):
                     display_name="denoised", tooltip="The last estimate of the clean latent."
                 ),
             ],
+            hidden=[io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -278,7 +286,8 @@ class ResumeFromStep(io.ComfyNode):
             mask = image_latent.get("noise_mask", mask)
         whole, first = schedule_of(exact, sigmas)
         segment = Segment(sampler, first, len(whole) - 1, exact.x)
-        x, x0 = sample(noise, guider, segment, whole, latent, image, mask)
+        tell = stages.teller(cls.hidden, "the object in the picture", len(whole) - 1)
+        x, x0 = sample(noise, guider, segment, whole, latent, image, mask, tell)
         end = to_samples(patcher, x, float(whole[-1]))
         clean = end if x0 is None else patcher.model.process_latent_out(x0)
         return io.NodeOutput(unmarked(latent, end), unmarked(latent, clean))

@@ -6,7 +6,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..amodal import drawing, objects
 from ..amodal.errors import BadInput
-from .common import CATEGORY, names_itself
+from .common import CATEGORY, aliases, names_itself
 
 SWEEPS = f"{CATEGORY}/sweeps"
 CHOICE = io.Custom("COMBO")  # io.Combo's output would ask for its options
@@ -17,6 +17,7 @@ class SweepValues(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalSweepValues",
+            **aliases("xy plot", "for each", "parameter sweep"),
             display_name="Sweep Values (Amodal)",
             category=SWEEPS,
             description="Whatever hangs on these values runs once for each. What hangs on none of "
@@ -68,6 +69,7 @@ class LabelledGrid(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalLabelledGrid",
+            **aliases("contact sheet", "xy plot", "image grid"),
             display_name="Labelled Grid (Amodal)",
             category=SWEEPS,
             description="All pictures of a list or batch side by side, a label under each.",

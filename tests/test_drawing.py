@@ -56,3 +56,10 @@ def test_what_the_index_map_shows_is_what_a_click_there_picks(side):
             at = objects.as_point(f"{x:.5f},{y:.5f}", (90, 130))
             if areas[row, column]:
                 assert objects.at_point(found, *at) == areas[row, column] - 1
+
+
+def test_a_long_label_stays_under_its_picture():
+    pictures = [torch.ones(8, 8, 3)] * 2
+    page = drawing.grid(pictures, ["score 0.05: grew by 17 %, cut off", ""], columns=2, cell=160)
+    right = page[:, 10 + 160 + 10 :]  # what is under the second picture, which has no label
+    assert (right == 1).all() and (page != 1).any()

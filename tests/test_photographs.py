@@ -34,7 +34,7 @@ def prompt(real_host) -> dict:
     picture = prompt[workflow.need(prompt, "Picture")]["inputs"]["image"]
     place = Path(folder_paths.get_input_directory())
     place.mkdir(parents=True, exist_ok=True)
-    shutil.copy(ROOT / "examples" / picture, place)
+    shutil.copy(ROOT / "pictures" / picture, place)
     return prompt
 
 

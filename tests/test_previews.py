@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import analysis
+import numpy as np
 import pytest
+import setting
 import torch
 from hosting import Failed
 from PIL import Image
 from test_loop import growing_loop
 
+from amodal import clusters as method
 from amodal import objects
 
 
@@ -57,6 +60,94 @@ def test_where_nothing_is_to_do_the_film_shows_the_picture_as_it_is(host):
 def test_a_large_canvas_is_shown_small(host):
     run = host.run(growing_loop(picture=torch.rand(1, 64, 64, 3).repeat(1, 10, 20, 1)))
     assert opened(told(run, "amodal.pass")[0]["image"]).size == (256, 128)
+
+
+def test_a_loop_says_its_pass_and_what_it_is_at(host):
+    run = host.run(growing_loop(cap=5), "run 2")
+    stages = told(run, "amodal.stage")
+    assert [(one["number"], one["done"]) for one in stages] == [
+        (1, False), (2, False), (3, False), (4, False), (4, True),
+    ]
+    assert {(one["node"], one["loop"], one["of"], one["loops"]) for one in stages} == {
+        ("end", "end", 5, 1)
+    }
+    assert stages[0]["doing"] == "looking for what hides the object"
+    assert stages[-1]["doing"].startswith("completed: ")
+
+
+def test_sampling_in_a_loop_says_its_step_of_all_steps(host, graph, small):
+    loop, at = growing_loop(target=32, step=8), setting.setting(graph, small)
+    for key, node in graph.prompt.items():
+        loop.prompt[f"s{key}"] = {**node, "inputs": {
+            name: [f"s{value[0]}", value[1]] if isinstance(value, list) else value
+            for name, value in node["inputs"].items()
+        }}
+    given = {name: [f"s{at[name].node_id}", 0]
+             for name in ("noise", "guider", "sampler", "sigmas", "latent")}
+    # the seed hangs on the pass, so that the sampling is of the loop's body
+    loop.prompt[f"s{at['noise'].node_id}"]["inputs"]["noise_seed"] = ["start", 4]
+    half = loop.add("AmodalSampleToStep", "half", k=2, **given)
+    rest = {**given, "sigmas": half[2], "latent": half[0]}
+    end = loop.add("AmodalResumeFromStep", "rest", **rest)
+    loop.add("TestKeep", "kept", name="end", value=end, after=None)
+    steps = [one for one in told(host.run(loop), "amodal.stage") if one["steps"]]
+    first = [(one["step"], one["steps"]) for one in steps if one["number"] == 1]
+    assert first == [(step, setting.STEPS) for step in range(1, setting.STEPS + 1)]
+    assert [one["doing"].split()[-1] for one in steps[:3]] == ["background"] * 2 + ["picture"]
+
+
+def test_sampling_outside_of_a_loop_says_nothing_of_passes(host, graph, small):
+    at = setting.setting(graph, small)
+    graph.keep(half=setting.first_half(graph, at))
+    assert not told(host.run(graph), "amodal.stage")
+
+
+def clusters():
+    """Four stripes, of which the first two hold the object's two halves."""
+    stripes = torch.zeros(4, 64, 64)
+    for number in range(4):
+        stripes[number, :, 16 * number : 16 * number + 16] = 1
+    mask = torch.zeros(1, 64, 64)
+    mask[:, 10:30, 8:24] = 1
+    return stripes, mask
+
+
+def selecting(graph, **inputs):
+    stripes, mask = clusters()
+    return graph.add(
+        "AmodalSelectClusters", "select", clusters=graph.value("stripes", stripes),
+        mask=graph.value("object", mask), inpaint=graph.value("object"), overlap=0.2, **inputs,
+    )
+
+
+def test_clusters_are_shown_over_the_picture_with_what_was_kept(host, graph):
+    picture = torch.rand(1, 64, 64, 3)
+    graph.keep(mask=selecting(graph, image=graph.value("picture", picture)))
+    run = host.run(graph)
+    (shown,) = told(run, "amodal.clusters")
+    assert run.ui["select"] == {"amodal_clusters": [shown]} and shown["node"] == "select"
+    assert shown["kept"] == [0, 1] and shown["overlaps"] == [0.5, 0.5, 0, 0]
+    areas = opened(shown["areas"])
+    assert [areas.getpixel((x, 5)) for x in (2, 20, 40, 60)] == [1, 2, 3, 4]
+    tint = method.coloured(clusters()[0])[0, 0, 40]
+    assert shown["colours"][2] == [round(255 * float(part)) for part in tint]
+    seen = torch.from_numpy(np.asarray(opened(shown["image"])).copy()) / 255
+    assert torch.allclose(seen, picture[0], atol=0.01)
+
+
+def test_without_a_picture_clusters_lie_on_gray(host, graph):
+    graph.keep(mask=selecting(graph))
+    (shown,) = told(host.run(graph), "amodal.clusters")
+    assert opened(shown["image"]).getcolors() == [(64 * 64, (128, 128, 128))]
+
+
+def test_clusters_of_every_pass_are_shown_on_the_node_in_the_graph(host):
+    loop = growing_loop()
+    loop.add("AmodalSelectClusters", "select", clusters=["joined", 0], mask=["start", 2],
+             inpaint=["check", 0], overlap=0.2)
+    loop.add("MaskPreview", "preview", mask=["select", 0])
+    shown = told(host.run(loop), "amodal.clusters")
+    assert [one["node"] for one in shown] == ["select"] * 3
 
 
 def picking(graph, **inputs):

@@ -5,6 +5,7 @@ Widgets are saved by position, so inputs and outputs may only be added at the en
 """
 
 import copy
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -118,6 +119,23 @@ def test_the_host_describes_every_node_to_the_browser(real_host):
         json.dumps(info)
         outputs = node.define_schema().outputs
         assert len(info["output_tooltips"]) == len(outputs)
+
+
+def test_other_words_to_find_a_node_by_are_given_where_the_host_takes_them(
+    real_host, monkeypatch
+):
+    from comfy_api.latest import io
+
+    @dataclasses.dataclass
+    class Newer(io.Schema):
+        search_aliases: list[str] = dataclasses.field(default_factory=list)
+
+    for node in real_host.pack.values():  # this host's own Schema takes what it is given
+        assert node.define_schema().node_id
+    monkeypatch.setattr(io, "Schema", Newer)
+    words = {name: node.define_schema().search_aliases for name, node in real_host.pack.items()}
+    assert "deocclusion" in words["AmodalCompletion"]
+    assert "for loop" in words["AmodalLoopEnd"] and words["AmodalGather"] == []
 
 
 def mutated(now: dict, change) -> dict:

@@ -110,7 +110,7 @@ def test_every_node_says_whose_it_is(saved):
 
 def test_the_picture_it_opens_is_an_example(saved):
     pictures = [n["widgets_values"][0] for n in saved["nodes"] if n["type"] == "LoadImage"]
-    assert pictures and all((FOLDER.parent / "examples" / name).is_file() for name in pictures)
+    assert pictures and all((FOLDER.parent / "pictures" / name).is_file() for name in pictures)
 
 
 def test_a_picture_stands_for_it_among_the_templates(file):

@@ -125,6 +125,8 @@ def test_fill_forgets_which_object_the_file_names():
     template = workflow.load(workflow.DEFAULT, dict)
     pick = workflow.need(template, "Pick the object")
     assert template[pick]["inputs"]["words"] == "cat"
+    template[pick]["inputs"]["occluders"] = "0.5,0.7"
     for told in ({"mask": "m.png"}, {"point": "3,4"}, {}):
-        assert workflow.fill(template, "p.png", **told)[pick]["inputs"]["words"] == ""
+        inputs = workflow.fill(template, "p.png", **told)[pick]["inputs"]
+        assert inputs["words"] == inputs["occluders"] == ""
     assert workflow.fill(template, "p.png", words="dog")[pick]["inputs"]["words"] == "dog"

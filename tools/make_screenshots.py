@@ -1,6 +1,9 @@
-"""Takes the README's pictures of the editor: docs/graph.jpg, docs/widgets.png.
+"""Takes the pictures of the editor: the README's docs/graph.jpg and docs/widgets.png, and those of
+the nodes with widgets of their own for the help pages.
 
-    python tools/make_screenshots.py      # needs Chromium, as the browser tests do
+    python tools/make_screenshots.py [help]      # needs Chromium, as the browser tests do
+
+help: those for the help pages alone.
 """
 
 from __future__ import annotations
@@ -21,25 +24,52 @@ from amodal import workflow  # noqa: E402
 from amodal.host import Host  # noqa: E402
 
 SHIPPED = ROOT / "workflows" / workflow.DEFAULT.name
+HELP = ROOT / "js" / "docs" / "pictures"
+STEPS = ROOT / "workflows" / "mixed_context_step_by_step.json"
 WIDGETS = ("AmodalPickObject", "AmodalLoopEnd", "AmodalTrimAndOverlay")
 GAP = 12
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     with Host(arguments=["--fp32-text-enc"]) as host, sync_playwright() as play:
         chromium = play.chromium.launch(
             executable_path=editor.CHROMIUM, args=list(editor.QUIET)
         )
-        page = editor.open_editor(chromium, host.url)
-        content = SHIPPED.read_bytes()
-        editor.drop(page, SHIPPED.name, "application/json", content, content.count(b'"pos"'))
-        print(editor.press_run(page))
-        page.wait_for_timeout(3000)
+        page = after_a_run(chromium, host.url, SHIPPED)
         below = {"x": 0, "y": 40, "width": 1600, "height": 960}  # the front end's announcement
-        shot(page, clip=below).save(ROOT / "docs" / "graph.jpg", quality=88)
-        widgets = side_by_side([node_shot(page, kind) for kind in WIDGETS])
-        widgets.quantize(256).save(ROOT / "docs" / "widgets.png", optimize=True)
+        graph = shot(page, clip=below)
+        mark_by_hand(page)
+        shots = {kind: node_shot(page, kind) for kind in WIDGETS}
+        if "help" not in words:
+            graph.save(ROOT / "docs" / "graph.jpg", quality=88)
+            widgets = side_by_side(list(shots.values()))
+            widgets.quantize(256).save(ROOT / "docs" / "widgets.png", optimize=True)
+        page = after_a_run(chromium, host.url, STEPS)
+        shots["AmodalSelectClusters"] = node_shot(page, "AmodalSelectClusters")
+        for kind, picture in shots.items():
+            picture.save(HELP / f"{kind}.webp", quality=85, method=6)
         chromium.close()
+
+
+def mark_by_hand(page) -> None:
+    """Clicks the cat of the example picture, and with Shift the yarn in front of it."""
+    editor.show(page, "AmodalPickObject")
+    picture = page.locator(".amodal-picker canvas:visible")
+    page.mouse.click(*editor.at(picture, 0.5, 0.45))
+    page.keyboard.down("Shift")
+    page.mouse.click(*editor.at(picture, 0.5, 0.7))
+    page.keyboard.up("Shift")
+    page.mouse.move(900, 850)
+
+
+def after_a_run(chromium, url: str, file: Path):
+    """A page with a workflow in the editor, run by the Run button."""
+    page = editor.open_editor(chromium, url)
+    content = file.read_bytes()
+    editor.drop(page, file.name, "application/json", content, content.count(b'"pos"'))
+    print(file.stem, editor.press_run(page))
+    page.wait_for_timeout(3000)
+    return page
 
 
 def shot(page, **options) -> Image.Image:
@@ -73,4 +103,4 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -58,7 +58,7 @@ def pictures(client: Client, path: Path) -> list[Image.Image]:
     for title in SHOWN.get(path.stem, OBJECT):
         node = workflow.need(prompt, title)
         if prompt[node]["class_type"] == "LoadImage":
-            found.append(Image.open(ROOT / "examples" / prompt[node]["inputs"]["image"]))
+            found.append(Image.open(ROOT / "pictures" / prompt[node]["inputs"]["image"]))
         else:
             content = client.read(with_query("/view", run.images(node)[-1]))
             found.append(Image.open(io.BytesIO(content)))

@@ -28,7 +28,7 @@ CORE = (
     "InvertMask", "SamplerCustomAdvanced", "ImageBatch", "CheckpointLoaderSimple",
 )
 
-EXAMPLES = {  # in examples/: how each scene is made
+EXAMPLES = {  # in pictures/: how each scene is made
     common.CAT: {"seed": 44, "query": "cat", "occluder": "companion", "hidden": (0.2, 0.4)},
     common.COMPANION: {"seed": 43, "query": "monkey", "occluder": "companion",
                        "hidden": (0.2, 0.4)},
@@ -49,7 +49,7 @@ def draw_examples() -> list[Path]:
     drawn = []
     for name, settings in EXAMPLES.items():
         scene = make_scene(background="gradient", **settings)
-        drawn.append(ROOT / "examples" / name)
+        drawn.append(ROOT / "pictures" / name)
         Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(drawn[-1])
     return drawn
 

@@ -11,7 +11,7 @@ VERSION = "0.1.0"
 GAP, TOP = 40, 70  # pixels between nodes and columns; room for a group's title
 WIDTH = 320  # of a node
 TALL = 1800  # height at which a column of nodes is full
-FILM = 130  # height of a loop's passes in a node
+FILM, RUN = 130, 24  # heights of a loop's passes and of the run's bar in a node
 HEAD = 30  # a node's title bar, which stands above its place
 WINDOW = (1600, 1000)  # the editor's window that a workflow fits at first sight
 BARS = (70, 170)  # what of it the editor's own bars cover at the left and at the top
@@ -186,8 +186,8 @@ def size_of(kind: str, sockets: list, values: list, outputs: list, loops: int) -
              "PreviewAny": 90, "CLIPTextEncode": 40, "StringReplace": 90,
              "AmodalSweepValues": 80, "AmodalSwapBackground": 20, "AmodalClusterFeatures": 20,
              "AmodalLabelledGrid": 40, "AmodalLoadSegmenter": 160, "AmodalPickObject": 280,
-             "AmodalLoopEnd": 180,
-             "AmodalTrimAndOverlay": 240, "AmodalCompletion": FILM * loops}.get(kind, 0)
+             "AmodalLoopEnd": 180, "AmodalTrimAndOverlay": 240,
+             "AmodalCompletion": FILM * loops + RUN, "AmodalSelectClusters": 230}.get(kind, 0)
     plain = [s for s in sockets if "widget" not in s]
     rows = max(len(plain), len(outputs)) * 20 + len(values) * 24
     return [WIDTH, max(60, rows + 20 + shown)]

@@ -60,11 +60,12 @@ needs_newest = pytest.mark.skipif(
 )
 
 
-def open_editor(chromium, url: str, vue: bool = False):
+def open_editor(chromium, url: str, vue: bool = False, language: str = "en"):
     """A page with the editor, in the classic canvas or with Vue nodes, the pack's nodes loaded."""
     page = chromium.new_page(viewport={"width": 1600, "height": 1000})
     page.set_default_timeout(15000)
-    for name, value in {**SETTINGS, "Comfy.VueNodes.Enabled": vue}.items():
+    chosen = {"Comfy.VueNodes.Enabled": vue, "Comfy.Locale": language}
+    for name, value in {**SETTINGS, **chosen}.items():
         page.request.post(f"{url}/settings/{name}", data=json.dumps(value))
     page.goto(url)
     wait_until_ready(page)

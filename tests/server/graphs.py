@@ -54,7 +54,7 @@ def picking(**changes) -> dict:
         ),
         "4": node(
             "AmodalPickObject", "Pick the object", objects=["3", 0],
-            **{"point": "", "words": "", "index": -1, **changes},
+            **{"point": "", "words": "", "index": -1, "occluders": "", **changes},
         ),
         "5": node("MaskPreview", mask=["4", 0]),
     }
@@ -109,6 +109,25 @@ def growing(target: int = 80, step: int = 10) -> dict:
     }
 
 
+def selecting() -> dict:
+    """Two clusters, a square with the object in it and the rest, over the example picture."""
+    return {
+        "1": node("LoadImage", "Picture", image=EXAMPLE),
+        "2": node("SolidMask", value=0.0, width=128, height=128),
+        "3": node("SolidMask", value=1.0, width=64, height=64),
+        "4": node("MaskComposite", destination=["2", 0], source=["3", 0], x=32, y=32,
+                  operation="add"),
+        "5": node("InvertMask", mask=["4", 0]),
+        "6": node("MaskToImage", mask=["4", 0]),
+        "7": node("MaskToImage", mask=["5", 0]),
+        "8": node("ImageBatch", image1=["6", 0], image2=["7", 0]),
+        "9": node("ImageToMask", image=["8", 0], channel="red"),
+        "10": node("AmodalSelectClusters", clusters=["9", 0], mask=["4", 0], inpaint=["4", 0],
+                   overlap=0.2, image=["1", 0]),
+        "11": node("MaskPreview", mask=["10", 0]),
+    }
+
+
 def one_node(**changes) -> dict:
     """Amodal Completion on the example picture, in few steps; `changes` go to that node."""
     return {
@@ -123,6 +142,7 @@ def one_node(**changes) -> dict:
                 "point": "", "words": "cat", "prompt": "a photo of a {label}", "negative": "",
                 "seed": 1, "count": 2, "steps": 4, "k": 2.0, "cfg": 2.5,
                 "mask_rule": "known background", "size": 128, "max_passes": 1, "context": 0.5,
+                "occluders": "",
                 **changes,
             },
         ),

@@ -16,12 +16,13 @@ from browser import (
     show,
     wait_until_ready,
 )
-from graphs import growing, node, one_node, picking
+from graphs import growing, node, one_node, picking, selecting
 
 from amodal.client import Client
 
 pytestmark = needs_browser
-CAT, BACKGROUND = (0.5, 0.5), (0.25, 0.95)  # in the example picture as the picker shows it
+# Places in the example picture as the picker shows it.
+CAT, YARN, BACKGROUND = (0.5, 0.5), (0.5, 0.7), (0.25, 0.95)
 FRAMES = ".amodal-film figure:visible"
 STAGE = ".amodal-slider .stage:visible"
 CANVAS = ".amodal-picker canvas:visible"
@@ -122,6 +123,63 @@ def test_a_click_picks_the_object(page):
     assert point(page) == ""
 
 
+def occluders(page) -> str:
+    return next(n for n in page.evaluate(PROMPT).values() if n["class_type"] == "AmodalPickObject")[
+        "inputs"
+    ]["occluders"]
+
+
+def shift_click_on(page, place) -> None:
+    page.keyboard.down("Shift")
+    click_on(page, place)
+    page.keyboard.up("Shift")
+
+
+def colour_at(page, place) -> list[int]:
+    """How many of 255 the canvas shows in red, green and blue there."""
+    return page.locator(CANVAS).evaluate(
+        """(canvas, [x, y]) => { const box = canvas.getBoundingClientRect();
+          const scale = Math.min(box.width / canvas.width, box.height / canvas.height);
+          const at = (part, side, whole) => (part - 0.5) * side / scale + whole / 2;
+          return [...canvas.getContext("2d").getImageData(at(x, box.width, canvas.width),
+            at(y, box.height, canvas.height), 1, 1).data.slice(0, 3)]; }""",
+        list(place),
+    )
+
+
+def test_shift_and_click_marks_an_occluder_by_hand(page):
+    drop_prompt(page, picking())
+    detect(page)
+    click_on(page, CAT)
+    chosen, plain = point(page), colour_at(page, YARN)
+    shift_click_on(page, YARN)
+    assert words(page).endswith("marked: hides it") and point(page) == chosen
+    x, y = (float(part) for part in occluders(page).split(","))
+    assert abs(x - YARN[0]) < 0.06 and abs(y - YARN[1]) < 0.02
+    red = colour_at(page, YARN)
+    assert red[0] > plain[0] + 30 and red[2] < plain[2] - 20
+    shift_click_on(page, CAT)  # the object itself hides nothing of itself
+    shift_click_on(page, BACKGROUND)
+    assert occluders(page) == f"{x:.5f},{y:.5f}"
+    assert "id" in press_run(page)
+    reload(page)
+    show(page, "AmodalPickObject")
+    page.locator(CANVAS).wait_for()
+    page.wait_for_timeout(500)
+    assert occluders(page) == f"{x:.5f},{y:.5f}" and colour_at(page, YARN) == red
+    shift_click_on(page, YARN)
+    assert occluders(page) == f"not {x:.5f},{y:.5f}"
+    assert words(page).endswith("marked: does not hide it")
+    assert colour_at(page, YARN) not in (red, plain)
+    shift_click_on(page, YARN)
+    assert occluders(page) == "" and colour_at(page, YARN)[0] < red[0] - 20
+    undo(page)
+    assert occluders(page).startswith("not")
+    show(page, "AmodalPickObject")
+    click_on(page, YARN)  # what is completed is no occluder
+    assert occluders(page) == "" and point(page) != chosen
+
+
 def test_what_can_be_picked_is_still_there_later(page):
     drop_prompt(page, picking())
     detect(page)
@@ -187,16 +245,70 @@ def test_the_film_grows_with_every_pass(page):
         assert page.locator(f"{FRAMES} img").evaluate_all(loaded)
 
 
-def test_the_one_node_shows_a_row_for_each_seed(page):
+WATCH_BAR = """() => { window.bars = [];
+  app.api.addEventListener("amodal.stage", () => setTimeout(() => {
+    const bar = document.querySelector(".amodal-run:not([hidden])");
+    if (bar) window.bars.push([bar.innerText, parseFloat(bar.querySelector(".fill").style.width)]);
+  })); }"""
+
+
+def test_the_one_node_shows_a_row_for_each_seed_and_one_bar_for_both(page):
     drop_prompt(page, one_node())
     show(page, "AmodalCompletion")
+    page.evaluate(WATCH_BAR)
     ends = press_run(page)
     assert "id" in ends, ends
+    bars = page.evaluate("() => window.bars")
+    said = " | ".join(text for text, _ in bars)
+    assert "pass 1 of at most 1: looking for what hides the object" in said
+    assert "pass 1 of at most 1, step 1 of 4: the object on the swapped background" in said
+    assert "pass 1 of at most 1, step 4 of 4: the object in the picture" in said
+    parts = [part for _, part in bars]
+    assert min(parts) < 30 and max(parts) > 90 and parts == sorted(parts)
+    assert not page.locator(".amodal-run:visible").count()
     rows = page.locator(".amodal-film section:visible")
     assert rows.count() == 2
     for row in rows.all():
         assert row.locator("figure").first.inner_text().startswith("1\nhidden by yarn")
         assert row.locator(".stage").inner_text()
+
+
+def test_cancel_stops_within_a_step_and_the_bar_says_where(page):
+    drop_prompt(page, one_node(steps=50, k=20.0, count=1, seed=5))
+    show(page, "AmodalCompletion")
+    page.evaluate(WATCH_BAR)
+    page.evaluate(CANCEL_AT, 6)
+    page.get_by_test_id("queue-button").first.click()
+    page.evaluate("() => window.cancelled")
+    page.locator(".amodal-run.broken:visible").wait_for()
+    said = page.locator(".amodal-run:visible").inner_text()
+    assert said.startswith("cancelled in pass 1 of at most 1, step ")
+    assert 6 <= int(said.split("step ")[1].split()[0]) <= 8
+    assert said.endswith("of 50: the object on the swapped background")
+
+
+CANCEL_AT = """(step) => { window.cancelled = new Promise((done) => {
+  app.api.addEventListener("execution_interrupted", () => done(true));
+  app.api.addEventListener("amodal.stage", ({ detail }) => {
+    if (detail.step === step) app.extensionManager.command.execute("Comfy.Interrupt");
+  });
+}); }"""
+
+
+def test_clusters_are_shown_with_their_numbers_and_overlaps(page):
+    drop_prompt(page, selecting())
+    show(page, "AmodalSelectClusters")
+    assert "id" in press_run(page)
+    page.locator(CANVAS).wait_for()
+    assert words(page) == "kept 0 of 2"
+    page.mouse.move(*at(page.locator(CANVAS), 0.5, 0.5))
+    assert words(page) == "cluster 0: 100 % of the visible object, kept"
+    page.mouse.move(*at(page.locator(CANVAS), 0.25, 0.05))
+    assert words(page) == "cluster 1: 0 % of the visible object"
+    reload(page)
+    show(page, "AmodalSelectClusters")
+    page.locator(CANVAS).wait_for()
+    assert words(page) == "kept 0 of 2"
 
 
 def change_and_undo(page) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tools.workflow_formats import Drawing
 
-# Pictures in examples/; whoever opens a workflow chooses one in Load Image.
+# Files in pictures/; whoever opens a workflow chooses one in Load Image. (The host takes a folder
+# "examples" for templates, and then serves none of `workflows/`.)
 CAT = "amodal_example_cat.png"
 COMPANION = "amodal_example_monkey.png"
 BORDER = "amodal_example_border.png"

@@ -23,8 +23,9 @@ NEXT = {"result": ("3.4 Result, next pass", "#aaa")}
 def stickers(assembly) -> Drawing:
     """The shipped workflow that the demo and the command line run."""
     draw = progressive(assembly, CAT, "cat")
-    draw.note("query", "**1. Choose a picture** in Load Image (the example comes with the pack) "
-              "and say which object: by its name, a point on it, or a mask. **2. Run.**")
+    draw.note("query", "**1. Choose a picture** in Load Image (the example comes with the pack). "
+              "**2. Say which object**: by its name, or press Detect and click it; "
+              "Shift and click marks what hides it. **3. Run.**")
     return draw
 
 

@@ -20,8 +20,10 @@ def backgrounds(assembly) -> Drawing:
 def steps(assembly) -> Drawing:
     """Figure 8, right: the step at which contexts mix."""
     draw = swept(assembly, "5\n10\n15\n20\n25\n30\n40\n49", lambda sweep: {"k": sweep.out(2)})
-    draw.note("sweep", "**Figure 8, right.** k of 50, one run each. Early, no shape is there to be "
-              "cut out; late, the object no longer fits its surroundings. The paper: best at 20.")
+    draw.note("sweep", "**Figure 8, right.** k of 50, one run each, for this one picture and seed. "
+              "The paper, over many pictures: best at 20; earlier there is no shape to cut out "
+              "yet, later the object fits its surroundings less. One picture need not show it: "
+              "try other seeds.")
     return draw
 
 
