@@ -21,6 +21,7 @@ from . import pool
 from .run import WEIGHTS, Run, half
 
 BATCH = 48
+ENDS = ("trunk.0.", "head")  # what Muon leaves to AdamW
 
 
 def all_pairs(data: dict, rng) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,12 +73,13 @@ def roughened(rng, mask: np.ndarray) -> np.ndarray:
 def train(minutes: float):
     torch.manual_seed(0)
     net = OrderNet()
-    run, hits = Run("order", net, minutes=minutes, lr=2e-3, decay=0.99), []
+    run, hits = Run("order", net, minutes=minutes, lr=2e-3, decay=0.99, ends=ENDS), []
     for views, labels in batches(pool.load(), run.step):
         if not run.going:
             break
         net.train()
-        logits = net(views)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = net(views).float()
         run.update(F.binary_cross_entropy_with_logits(logits, labels))
         hits.append(float(((logits > 0) == (labels > 0.5)).float().mean()))
         if run.step % 100 == 0:
