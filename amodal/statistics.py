@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 
 def share(hits: list[bool]) -> tuple[float, float, float]:
     """(share, low, high) of successes, with Wilson's 95 % interval."""
+    from scipy import stats
+
     count, total = sum(hits), len(hits)
     interval = stats.binomtest(count, total).proportion_ci(0.95, method="wilson")
     return count / total, float(interval.low), float(interval.high)
@@ -15,6 +16,8 @@ def share(hits: list[bool]) -> tuple[float, float, float]:
 
 def mean(values: list[float]) -> tuple[float, float, float]:
     """(mean, low, high), with a bootstrapped 95 % interval (percentiles, 2,000 draws)."""
+    from scipy import stats
+
     values = np.asarray(values, float)
     if len(values) < 2 or values.std() == 0:
         return float(values.mean()), float(values.min()), float(values.max())
@@ -49,6 +52,8 @@ def correlation(first: list[bool], second: list[bool]) -> float:
 
 def mcnemar(first: list[bool], second: list[bool]) -> float:
     """McNemar's exact test: p that two methods on the same scenes succeed equally often."""
+    from scipy import stats
+
     only_first = sum(a and not b for a, b in zip(first, second))
     only_second = sum(b and not a for a, b in zip(first, second))
     if not only_first + only_second:
@@ -58,6 +63,8 @@ def mcnemar(first: list[bool], second: list[bool]) -> float:
 
 def paired(first: list[float], second: list[float]) -> tuple[float, float]:
     """(mean of second - first, p that it is 0) on the same scenes: Wilcoxon's signed ranks."""
+    from scipy import stats
+
     difference = np.asarray(second, float) - np.asarray(first, float)
     if not difference.any():
         return 0.0, 1.0

@@ -8,9 +8,12 @@ from PIL import Image
 PAGES = sorted((Path(__file__).parents[1] / "js" / "docs").glob("*.md"))
 PICTURES = PAGES[0].parent / "pictures"
 WITHOUT = {  # loaders, numbers, and what people do not place
-    "AmodalGather", "AmodalLoadInpaintModel", "AmodalLoadOrderModel", "AmodalLoadSegmenter",
-    "AmodalMaskFromBatch", "AmodalOrderFromDepth", "AmodalPassSeed", "AmodalStickerCheckpoint",
-    "AmodalStickerOrder", "AmodalStickerSegmenter",
+    "AmodalBorderOrder", "AmodalGather", "AmodalLoadInpaintModel", "AmodalLoadOrderModel",
+    "AmodalLoadSegmenter", "AmodalMaskFromBatch", "AmodalOrderFromDepth", "AmodalPassSeed",
+    "AmodalStickerCheckpoint", "AmodalStickerOrder", "AmodalStickerSegmenter",
+    # settings of a batch; and what no shipped workflow holds, so that no run shows it
+    "AmodalCounterfactualBackgrounds", "AmodalAddToStudy", "AmodalCompletionMetrics",
+    "AmodalResultsTable",
 }
 
 

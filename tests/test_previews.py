@@ -72,7 +72,7 @@ def test_a_loop_says_its_pass_and_what_it_is_at(host):
         ("end", "end", 5, 1)
     }
     assert stages[0]["doing"] == "looking for what hides the object"
-    assert stages[-1]["doing"].startswith("completed: ")
+    assert stages[-1]["doing"].startswith("completed (enclosed): ")
 
 
 def test_sampling_in_a_loop_says_its_step_of_all_steps(host, graph, small):
