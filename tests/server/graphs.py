@@ -84,7 +84,7 @@ def growing(target: int = 80, step: int = 10) -> dict:
         ),
         "4": node(
             "AmodalCheckOcclusion", occluders=["3", 0], beyond=["7", 0], mask=["2", 2],
-            touching=["8", 0], names=["9", 0], grow=0.0,
+            touching=["8", 0], names=["9", 0], grow=0.0, into_object=False,
         ),
         "8": node("PrimitiveBoolean", value=False),
         "9": node("PrimitiveString", value="yarn"),
