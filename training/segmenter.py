@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import save_file
-from scipy import ndimage
 
 from amodal.stickers.catalog import WORDS
 from amodal.stickers.segmenter import SegmenterNet
@@ -26,44 +25,31 @@ from .peers import Peers, start
 from .run import WEIGHTS, Run, half
 
 BATCH = 16
-THIN = 4.0  # weight of the loss in thin parts: threads, needles, handles, and gaps as thin
-AROUND = 9  # pixels: a thin part's class holds under THIN_BELOW of the square around it
-THIN_BELOW = 0.45  # (along a straight edge it holds a little more than half)
 ENDS = ("stem", "head")  # what Muon leaves to AdamW
 
 
 def batches(data: dict, size: int, seed: tuple[int, ...]):
-    """Pictures [B, 3, S, S] float 0..1, the class of each pixel [B, S, S], 0 where background is,
-    and the weight of its loss [B, S, S]."""
+    """Pictures [B, 3, S, S] float 0..1 and the class of each pixel [B, S, S]; 0 is background."""
     rng = np.random.default_rng([*seed, 99])
     while True:
         at = rng.integers(0, len(data["words"]), size)
         soft = rng.random(size) < 0.5
         pictures = np.stack([data["soft" if s else "image"][i] for i, s in zip(at, soft)])
-        classes, weights = (np.stack(maps) for maps in zip(*(class_map(data, i) for i in at)))
+        classes = np.stack([class_map(data, i) for i in at])
         pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
         if rng.random() < 0.5:  # as a crop resized from a smaller picture
             side = int(rng.integers(72, 128))
             small = F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
             pictures = F.interpolate(small, size=pictures.shape[-2:], mode="bilinear")
-        yield pictures, torch.from_numpy(classes), torch.from_numpy(weights)
+        yield pictures, torch.from_numpy(classes)
 
 
-def class_map(data: dict, at: int) -> tuple[np.ndarray, np.ndarray]:
-    """Class and weight of each pixel [S, S] of one picture of the pool."""
+def class_map(data: dict, at: int) -> np.ndarray:
     classes = np.zeros(data["blank"].shape[1:], np.int64)
     modal = pool.visible(data["amodal"][at], data["blank"][at])
-    thin = is_thin(~modal.any(0))
     for mask, word in zip(modal, data["words"][at]):
         classes[mask] = word + 1
-        if word >= 0:
-            thin |= is_thin(mask)
-    return classes, np.where(thin, np.float32(THIN), np.float32(1))
-
-
-def is_thin(mask: np.ndarray) -> np.ndarray:
-    """Pixels of `mask` [S, S] bool in whose surroundings it holds little of the place."""
-    return mask & (ndimage.uniform_filter(mask.astype(np.float32), AROUND) < THIN_BELOW)
+    return classes
 
 
 def fit(name: str, net: SegmenterNet, minutes: float, data: dict, peers=None) -> Run:
@@ -71,18 +57,15 @@ def fit(name: str, net: SegmenterNet, minutes: float, data: dict, peers=None) ->
     rank, size = (peers.rank, peers.shares[peers.rank]) if peers else (0, BATCH)
     run = Run(name, net, minutes=minutes, lr=2e-3, decay=0.99, peers=peers, ends=ENDS)
     hits, rng = [], np.random.default_rng([run.step, rank])
-    for pictures, classes, weights in batches(data, size, (run.step + 1, rank)):
+    for pictures, classes in batches(data, size, (run.step + 1, rank)):
         if not run.going:
             break
         net.train()
         with torch.autocast("cpu", torch.bfloat16):
             logits = net(pictures)
         y, x = rng.integers(0, 2, 2)  # every fourth pixel: the loss costs as much as the net
-        logits, classes, weights = (
-            every[..., y::2, x::2] for every in (logits.float(), classes, weights)
-        )
-        each = F.cross_entropy(logits, classes, reduction="none")
-        run.update((each * weights).sum() / weights.sum())
+        logits, classes = logits[..., y::2, x::2].float(), classes[..., y::2, x::2]
+        run.update(F.cross_entropy(logits, classes))
         best = logits.argmax(1)
         object_pixels = classes > 0
         hits.append(float((best == classes)[object_pixels].float().mean()))
