@@ -21,6 +21,7 @@ from pathlib import Path
 from . import runner, unseen
 from .cells import CELLS, DOSES
 from .methods import METHODS
+from .records import read
 from .robust import ROBUST
 from .runner import ANALYSIS, RULES, Task, state_of_code
 
@@ -53,17 +54,6 @@ def tasks(options) -> list[Task]:
         if number < options.unseen:
             add(unseen.ART, (ANALYSIS,))
     return found
-
-
-def read(path: Path) -> list[dict]:
-    """Records of earlier runs; a last line that was cut short is left out."""
-    records = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    return records
 
 
 def evaluate(options) -> list[dict]:
