@@ -22,6 +22,7 @@ from amodal.stickers.autoencoder import CHANNELS, Autoencoder
 from amodal.stickers.catalog import WORDS
 
 from .peers import Peers, start
+from .precision import autocast
 from .run import WEIGHTS, Run, half
 
 CROP = 64
@@ -88,7 +89,7 @@ def train(peers: Peers | None, minutes: float, rate: float, warm: bool):
     rng, psnr = np.random.default_rng([run.step + 1, rank]), []
     while run.going:
         batch = crops(rng, peers.shares[rank] if peers else BATCH)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             z = net.encoder(batch)
             noisy = z + 0.1 * torch.rand(len(z), 1, 1, 1) * torch.randn_like(z)
             output = net.decoder(noisy)

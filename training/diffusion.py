@@ -23,6 +23,7 @@ from amodal.stickers.catalog import WORDS
 
 from .bank import BANK
 from .peers import Peers, start
+from .precision import autocast
 from .run import ROOT, STATE, WEIGHTS, Run, half
 
 WIDTHS = (128, 128, 128, 128)
@@ -122,7 +123,7 @@ def loss_of(net: Model, batch: dict, sigmas: torch.Tensor) -> tuple[torch.Tensor
     sigma = sigmas[timestep].view(-1, 1, 1, 1)
     x = noised(target, sigma, torch.randn_like(target))
     words = torch.where(torch.rand(len(target)) < DROP, len(WORDS), batch["word"])
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         v = net(x, sigma, timestep, torch.cat([mask, batch["masked"]], 1), words).float()
     estimate = x / (sigma**2 + 1) - v * sigma / (sigma**2 + 1).sqrt()
     wanted = (x / (sigma**2 + 1) - target) * (sigma**2 + 1).sqrt() / sigma

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from .precision import DTYPE
+
 MOMENTUM = 0.95
 ROOT_MEAN_SQUARE = 0.2  # of a step's entries over the rate, as AdamW's are: one rate suits both
 ITERATIONS = 5
@@ -15,10 +17,10 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """About U V^T for a matrix [m, n] = U S V^T, in bfloat16; singular values about 0.7 to 1.2."""
+    """About U V^T for a matrix [m, n] = U S V^T; singular values about 0.7 to 1.2."""
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.bfloat16()
+    x = matrix.to(DTYPE)
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)
     for _ in range(ITERATIONS):

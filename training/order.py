@@ -18,6 +18,7 @@ from scipy import ndimage
 from amodal.stickers.order_model import OrderNet, pair_view
 
 from . import pool
+from .precision import autocast
 from .run import WEIGHTS, Run, half
 
 BATCH = 48
@@ -78,7 +79,7 @@ def train(minutes: float):
         if not run.going:
             break
         net.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits = net(views).float()
         run.update(F.binary_cross_entropy_with_logits(logits, labels))
         hits.append(float(((logits > 0) == (labels > 0.5)).float().mean()))

@@ -20,6 +20,7 @@ from amodal.stickers import scenes
 from amodal.stickers.catalog import WORDS
 
 from .bank import load_autoencoder
+from .precision import autocast
 from .run import STATE
 
 SIZE = 128
@@ -47,8 +48,8 @@ def random_picture(rng) -> dict[str, np.ndarray]:
 
 
 def place(rng, art: np.ndarray, taken: np.ndarray) -> list[float]:
-    """A corner [x, y] for `art` [h, w, 4]: half the time over an object that is there already."""
-    if taken.any() and rng.random() < 0.5:
+    """A corner [x, y] for `art` [h, w, 4]: mostly over an object that is there already."""
+    if taken.any() and rng.random() < 0.65:
         middle = rng.choice(np.argwhere(taken))[::-1]
         return [at - side / 2 for at, side in zip(middle, art.shape[1::-1])]
     return [rng.uniform(-0.3 * side, SIZE - 0.7 * side) for side in art.shape[1::-1]]
@@ -57,7 +58,7 @@ def place(rng, art: np.ndarray, taken: np.ndarray) -> list[float]:
 @torch.inference_mode()
 def softened(net, images: np.ndarray) -> np.ndarray:
     pictures = torch.from_numpy(images).float().permute(0, 3, 1, 2)
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         latent = net.encode(pictures)
         noise = torch.rand(len(latent), 1, 1, 1) * 0.25 * torch.randn_like(latent)
         out = net.decode(latent + noise)

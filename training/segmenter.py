@@ -2,7 +2,8 @@
 
     python -m training.segmenter --minutes 12 --shares 8,8
 
-Half of the pictures go through the autoencoder first: results of diffusion look like that.
+A part of the pictures is of the pool, as the autoencoder gives them back: results of diffusion look
+like that. The others are drawn anew for every step.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from amodal.stickers.segmenter import SegmenterNet
 
 from . import pool
 from .peers import Peers, start
+from .precision import autocast
 from .run import WEIGHTS, Run, half
 
 BATCH = 16
+SOFT = 0.4  # of the pictures are of the pool
 ENDS = ("stem", "head")  # what Muon leaves to AdamW
 
 
@@ -32,22 +35,34 @@ def batches(data: dict, size: int, seed: tuple[int, ...]):
     """Pictures [B, 3, S, S] float 0..1 and the class of each pixel [B, S, S]; 0 is background."""
     rng = np.random.default_rng([*seed, 99])
     while True:
-        at = rng.integers(0, len(data["words"]), size)
-        soft = rng.random(size) < 0.5
-        pictures = np.stack([data["soft" if s else "image"][i] for i, s in zip(at, soft)])
-        classes = np.stack([class_map(data, i) for i in at])
-        pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        items = [softened(data, rng) if rng.random() < SOFT else drawn(rng) for _ in range(size)]
+        pictures = torch.from_numpy(np.stack([picture for picture, _ in items]))
+        pictures = pictures.permute(0, 3, 1, 2).contiguous()
         if rng.random() < 0.5:  # as a crop resized from a smaller picture
             side = int(rng.integers(72, 128))
             small = F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
             pictures = F.interpolate(small, size=pictures.shape[-2:], mode="bilinear")
-        yield pictures, torch.from_numpy(classes)
+        gain = torch.from_numpy(rng.uniform(0.92, 1.06, (size, 3, 1, 1))).float()
+        yield (pictures * gain).clamp(0, 1), torch.from_numpy(np.stack([m for _, m in items]))
 
 
-def class_map(data: dict, at: int) -> np.ndarray:
-    classes = np.zeros(data["blank"].shape[1:], np.int64)
-    modal = pool.visible(data["amodal"][at], data["blank"][at])
-    for mask, word in zip(modal, data["words"][at]):
+def softened(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
+    """A picture of the pool as the autoencoder gives it back, and its class map."""
+    at = rng.integers(0, len(data["words"]))
+    item = {name: data[name][at] for name in ("amodal", "blank", "words")}
+    return data["soft"][at].astype(np.float32) / 255, class_map(item)
+
+
+def drawn(rng) -> tuple[np.ndarray, np.ndarray]:
+    """A new picture, and its class map."""
+    item = pool.random_picture(rng)
+    return item["image"].clip(0, 1), class_map(item)
+
+
+def class_map(item: dict) -> np.ndarray:
+    classes = np.zeros(item["blank"].shape, np.int64)
+    modal = pool.visible(item["amodal"], item["blank"])
+    for mask, word in zip(modal, item["words"]):
         classes[mask] = word + 1
     return classes
 
@@ -61,7 +76,7 @@ def fit(name: str, net: SegmenterNet, minutes: float, data: dict, peers=None) ->
         if not run.going:
             break
         net.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits = net(pictures)
         y, x = rng.integers(0, 2, 2)  # every fourth pixel: the loss costs as much as the net
         logits, classes = logits[..., y::2, x::2].float(), classes[..., y::2, x::2]
@@ -100,7 +115,7 @@ def take_shipped(net: SegmenterNet) -> None:
         for before, now in ((0, 0), *((a + 1, b + 1) for a, b in kept)):  # 0 is the background
             fresh[now] = old[before]
         state[name] = fresh.flatten(0, 1)
-    net.load_state_dict(state, strict=False)  # batch counts are not kept
+    net.load_state_dict(state, strict=False)  # batch counts, and layers it did not have
 
 
 def export(run: Run, path: Path):

@@ -21,18 +21,57 @@ def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
+class Residual(nn.Module):
+    """Two convolutions beside the way past them; nothing at first."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.one, self.two = conv(width, width), nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x):
+        return F.relu(x + self.norm(self.two(self.one(x))))
+
+
+class Attention(nn.Module):
+    """A transformer block over all places [B, C, H, W]; nothing at first."""
+
+    def __init__(self, width: int, heads: int = 4):
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.wide, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        for last in (self.out, self.narrow):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, x):
+        tokens = x.flatten(2).transpose(1, 2)
+        parts = self.qkv(self.norms[0](tokens)).chunk(3, -1)
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
+        seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        tokens = tokens + self.out(seen)
+        tokens = tokens + self.narrow(F.gelu(self.wide(self.norms[1](tokens))))
+        return tokens.transpose(1, 2).unflatten(-1, x.shape[-2:])
+
+
 class SegmenterNet(nn.Module):
-    """A small U-Net: [B, 3, H, W] in 0..1 -> logits [B, words + 1, H, W]; class 0 is background."""
+    """A U-Net: [B, 3, H, W] in 0..1 -> logits [B, words + 1, H, W]; class 0 is background."""
 
     def __init__(self, classes: int = len(WORDS) + 1, widths=(32, 64, 96, 128)):
         super().__init__()
+        last = widths[-1]
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), conv(12, widths[0]))
         self.down = nn.ModuleList(
-            nn.Sequential(conv(a, b, 2), conv(b, b)) for a, b in zip(widths, widths[1:])
+            nn.Sequential(conv(a, b, 2), conv(b, b), Residual(b))
+            for a, b in zip(widths, widths[1:])
         )
-        self.deep = nn.Sequential(conv(widths[-1], widths[-1], 2), conv(widths[-1], widths[-1]))
-        pairs = list(zip((*widths[1:], widths[-1])[::-1], widths[::-1]))
-        self.up = nn.ModuleList(conv(a + b, b) for a, b in pairs)
+        self.down[-1].extend([Attention(last), Attention(last)])
+        self.deep = nn.Sequential(conv(last, last, 2), conv(last, last), Residual(last))
+        pairs = list(zip((*widths[1:], last)[::-1], widths[::-1]))
+        self.up = nn.ModuleList(nn.Sequential(*conv(a + b, b), Residual(b)) for a, b in pairs)
         self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * classes, 1), nn.PixelShuffle(2))
 
     def forward(self, image):
