@@ -13,7 +13,7 @@ import torch
 
 from ..amodal.errors import BadInput
 from .blocks import STREAMS, BlockProbe, blocks_of
-from .sampling import Segment, schedule_of
+from .partial_sampling import Segment, schedule_of
 
 
 def level_ends(unet) -> list[int]:

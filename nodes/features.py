@@ -10,7 +10,7 @@ from ..amodal.payloads import Features
 from . import previews, types
 from .common import CATEGORY, aliases, names_itself
 from .decoder import capture
-from .sampling import inexact
+from .partial_sampling import inexact
 
 FEATURES = f"{CATEGORY}/mixed context"
 SHOWN = 512  # longer side of the picture in Select Clusters
