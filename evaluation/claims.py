@@ -10,7 +10,7 @@ from amodal import statistics
 
 from .judge import FOREIGN
 from .methods import GROUNDS
-from .runner import RULES
+from .runner import RULES, step_of
 
 EASY, HARD = ("companion-easy", "other-easy"), ("companion-hard", "other-hard")  # of Table 1
 OTHER, COMPANION = ("other-easy", "other-hard"), ("companion-easy", "companion-hard")  # of Table 2
@@ -127,7 +127,7 @@ def grounded(records: list[dict], ground: str) -> list[dict]:
 def at_step(records: list[dict], k: float) -> list[dict]:
     """Mixed context with the swap at step k of 50, on scenes with a hard companion."""
     steps = next((r["steps"] for r in records), 50)
-    chosen = None if k == SHIPPED else max(1, round(k * steps / 50))
+    chosen = None if k == SHIPPED else step_of(k, steps)
     return pool(records, ("companion-hard",), "mixed", chosen)
 
 

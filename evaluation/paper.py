@@ -12,21 +12,19 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from amodal import statistics
 
-from . import claims, curate, records, rules, runner
+from . import claims, commands, curate, rules, runner
 from .__main__ import K_CURVE
 from .cells import CELLS
 from .methods import GROUNDS, METHODS
 from .sheets import draw_curve
 from .tables import number, percent, row
 
-ROOT = Path(__file__).resolve().parents[1]
 TABLES = ("removal", "naive", "without", "mixed")  # methods of tables 1 and 2
 SCENES = tuple(cell for cell in CELLS if cell != "border")
 
@@ -34,7 +32,7 @@ SCENES = tuple(cell for cell in CELLS if cell != "border")
 def main(words: list[str] | None = None) -> None:
     options = parser().parse_args(words)
     options.out.mkdir(parents=True, exist_ok=True)
-    found = measure(options)
+    found = runner.run_all(tasks(options), options)
     table = curated(options)
     command = " ".join(["nox -s paper --", *(sys.argv[1:] if words is None else words)])
     write(found, table, options, command, str(datetime.date.today()))
@@ -42,10 +40,7 @@ def main(words: list[str] | None = None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="nox -s paper --", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    top = commands.parser("nox -s paper --", __doc__, "paper")
     top.add_argument("--per-cell", type=int, default=100,
                      help="scenes of each kind for tables 1 and 2")
     top.add_argument("--sweep", type=int, default=None,
@@ -54,9 +49,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--trials", type=int, default=3, help="of Table 3")
     top.add_argument("--counterfactuals", type=int, default=4, help="of Table 3, for each object")
     top.add_argument("--steps", type=int, default=50, help="N; k follows")
-    top.add_argument("--seed", type=int, default=0, help="of the scenes")
-    top.add_argument("--workers", type=int, default=os.cpu_count(), help="0: in this process")
-    top.add_argument("--out", type=Path, default=ROOT / "output" / "paper")
     return top
 
 
@@ -75,23 +67,11 @@ def tasks(options) -> list[runner.Task]:
                     add(cell, n, method)
         if n < sweep:
             for k in K_CURVE:
-                add("companion-hard", n, "mixed", max(1, round(k * options.steps / 50)))
+                add("companion-hard", n, "mixed", runner.step_of(k, options.steps))
             add("companion-hard", n, runner.RULES)
             for ground in GROUNDS:
                 add(SCENES[n % len(SCENES)], n // len(SCENES), f"ground-{ground}")
     return list(dict.fromkeys(found))
-
-
-def run(task: dict, pictures: str, state: str) -> dict:
-    return runner.run(runner.Task(**task), Path(pictures), state)
-
-
-def measure(options) -> list[dict]:
-    """All records of this state of the code; runs what is missing."""
-    state, pictures = runner.state_of_code(), str(options.out / "pictures")
-    todo = {task.key(state): (asdict(task), pictures, state) for task in tasks(options)}
-    made = records.complete(todo, run, options.out / "records.jsonl", options.workers, "scenes")
-    return list(made.values())
 
 
 def curated(options) -> dict:
