@@ -16,7 +16,7 @@ from amodal import curation, statistics
 from . import commands
 from . import counterfactuals as tests
 from .claims import HARD
-from .tables import percent, row
+from .tables import headed, percent, row
 
 SEED = 103  # added to the seed of the scenes: apart from those that thresholds are fitted on
 SHIPPED = curation.SHIPPED / "stickers.json"
@@ -83,7 +83,7 @@ def markdown(scenes: list[list[dict]], seeds: int) -> str:
     found = outcome(scenes)
     shares = {name: statistics.share(hits) for name, hits in found.items()}
     lines = ["# Best of several seeds", "", f"{len(scenes)} scenes with 50-80 % hidden, {seeds} "
-             "seeds each, mixed context.", "", row(["choice", "success"]), row(["---"] * 2)]
+             "seeds each, mixed context.", "", *headed("choice", "success")]
     lines += [row([name, percent(values)]) for name, values in shares.items()]
     gain, room = (shares[name][0] - shares["one seed"][0] for name in ("best by score", "oracle"))
     part = f"{gain / room:.0%} of the oracle's gain" if room else "the oracle gains nothing"

@@ -20,7 +20,7 @@ from amodal import curation
 
 from . import commands
 from . import counterfactuals as tests
-from .tables import row
+from .tables import headed, row
 
 SETS = {"validation": 101, "test": 102}  # added to the seed of the scenes
 PAPER = {"accuracy": 0.70, "precision": 0.68, "recall": 0.68}
@@ -167,7 +167,7 @@ def markdown(found: dict, table: dict, options) -> str:
         "# Table 3: counterfactual curation", "",
         f"{sizes['test']} objects ({real['test']} of them made by the methods), after fitting on "
         f"{sizes['validation']} others ({real['validation']}); mean of {options.trials} trials.",
-        "", row(["", *NAMES]), row(["---"] * 4), told("people (the paper's)", PEOPLE),
+        "", *headed("", *NAMES), told("people (the paper's)", PEOPLE),
         told("the paper's rule, Stable Diffusion 2", PAPER),
     ]
     for count, figures in table.items():
@@ -182,7 +182,7 @@ def markdown(found: dict, table: dict, options) -> str:
     lines.append(
         f"Thresholds fitted: extension {limits.extension:.3f}, border {limits.border:.3f}."
     )
-    lines += ["", row(["test objects", "decided rightly"]), row(["---"] * 2)]
+    lines += ["", *headed("test objects", "decided rightly")]
     for kind, (right, total) in by_source(found, most, limits).items():
         lines.append(row([kind, f"{right} of {total}"]))
     return "\n".join(lines) + "\n"

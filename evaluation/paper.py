@@ -22,8 +22,8 @@ from . import claims, commands, curate, rules, runner
 from .__main__ import K_CURVE
 from .cells import CELLS
 from .methods import GROUNDS, METHODS
-from .sheets import draw_curve
-from .tables import number, percent, row
+from .plots import draw_bars, draw_curve
+from .tables import COMPANION, SHIPPED_K, headed, number, percent, pool, row
 
 TABLES = ("removal", "naive", "without", "mixed")  # methods of tables 1 and 2
 SCENES = tuple(cell for cell in CELLS if cell != "border")
@@ -104,10 +104,6 @@ def write(found: list[dict], table: dict, options, command: str, date: str) -> N
     (out / "paper.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
 
-def headed(*cells: str) -> list[str]:
-    return [row(list(cells)), row(["---"] * len(cells))]
-
-
 def agreement(held: list[claims.Claim]) -> str:
     lines = ["## Where ours agrees", "", *headed("", "the paper", "ours", "")]
     lines += [row([c.where, c.paper, c.ours or "-", f"**{c.verdict}**"]) for c in held]
@@ -124,7 +120,7 @@ def table_1(found: list[dict]) -> str:
                           "colour error", "success")]
     for title, cells in (("20-50 %", claims.EASY), ("50-80 %", claims.HARD)):
         for method in TABLES:
-            rows = claims.pool(found, cells, method)
+            rows = pool(found, cells, method)
             if rows:
                 means = [number(statistics.mean([r[name] for r in rows]))
                          for name in ("perceptual", "whole", "hidden", "colour")]
@@ -140,10 +136,10 @@ def table_2(found: list[dict]) -> str:
     )]
     for method, paper in claims.PAPER_2.items():
         cells = [METHODS[method]]
-        for theirs, names in zip(paper, (claims.OTHER, claims.COMPANION)):
-            rows = claims.pool(found, names, method)
+        for theirs, names in zip(paper, (claims.OTHER, COMPANION)):
+            rows = pool(found, names, method)
             cells += [f"{theirs:.0%}", percent(claims.success(rows)) if rows else "-"]
-        last = claims.pool(found, claims.COMPANION, method)
+        last = pool(found, COMPANION, method)
         lines.append(row([*cells, percent(claims.foreign(last)) if last else "-"]))
     return "\n".join(lines)
 
@@ -167,8 +163,8 @@ def figure_8(found: list[dict]) -> str:
 
 def steps(found: list[dict]) -> list[tuple[int, list[dict]]]:
     """(k of 50, records) of every k there is, on as many scenes as the sweep has."""
-    every = [(k, claims.at_step(found, k)) for k in sorted({*K_CURVE, claims.SHIPPED})]
-    most = max((len(rows) for k, rows in every if k != claims.SHIPPED), default=0)
+    every = [(k, claims.at_step(found, k)) for k in sorted({*K_CURVE, SHIPPED_K})]
+    most = max((len(rows) for k, rows in every if k != SHIPPED_K), default=0)
     return [(k, rows[:most]) for k, rows in every if rows[:most]]
 
 
@@ -197,28 +193,6 @@ def draw(found: list[dict], out: Path) -> None:
     grounds = {name: values for name, values in claims.grounds(found).items() if values}
     draw_bars(out / "figure_8_backgrounds.png", "success", grounds)
     draw_bars(out / "figure_9.png", "IoU of M^k with the whole object", levels(found))
-
-
-def draw_bars(path: Path, axis: str, values: dict[str, tuple]) -> None:
-    """Bars with their 95 % intervals; nothing where there are none."""
-    if not values:
-        return
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, panel = plt.subplots(figsize=(5.6, 0.8 + 0.4 * len(values)))
-    names = list(values)[::-1]
-    middle, low, high = zip(*(values[name] for name in names))
-    errors = [[m - a for m, a in zip(middle, low)], [b - m for m, b in zip(middle, high)]]
-    panel.barh(names, middle, xerr=errors, capsize=3, color="#7a9cc6")
-    panel.set_xlabel(axis)
-    panel.set_xlim(0, 1)
-    panel.grid(axis="x", alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
 
 
 if __name__ == "__main__":
