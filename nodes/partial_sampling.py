@@ -12,6 +12,7 @@ import comfy.utils
 import latent_preview
 import torch
 
+from ..amodal import sampling
 from ..amodal.errors import BadInput
 from ..amodal.sampling import KEY, ExactX
 
@@ -94,11 +95,19 @@ def from_samples(patcher, samples, sigma, noise=None):
     return space.noise_scaling(torch.as_tensor(sigma), noise, samples, False)
 
 
-def inexact(patcher, samples, sigma: float) -> ExactX:
-    """The x of a LATENT that other nodes made or changed; exact to float rounding only."""
-    samples = comfy.sample.fix_empty_latent_channels(patcher, samples)
-    x = from_samples(patcher, samples, sigma)
-    return ExactX(x, samples, sigma, torch.zeros_like(samples))
+def exact_of(patcher, latent: dict, sigmas) -> ExactX:
+    """The x of a LATENT at the first of `sigmas`: bit for bit as a run left it, or to float
+    rounding where other nodes made or changed the LATENT. Raises BadInput for one that is no
+    plain tensor, or at another noise level."""
+    sigma = float(sigmas[0])
+    samples = sampling.check_latent(latent, "latent")
+    exact = sampling.exact_x(latent)
+    if exact is None:
+        samples = comfy.sample.fix_empty_latent_channels(patcher, samples)
+        x = from_samples(patcher, samples, sigma)
+        exact = ExactX(x, samples, sigma, torch.zeros_like(samples))
+    sampling.check_sigma(exact.sigma, sigma, "sigmas")
+    return exact
 
 
 def marked(latent: dict, exact: ExactX) -> dict:

@@ -10,8 +10,8 @@ from . import stages
 from .common import CATEGORY, aliases, names_itself
 from .partial_sampling import (
     Segment,
+    exact_of,
     from_samples,
-    inexact,
     marked,
     sample,
     schedule_of,
@@ -191,9 +191,7 @@ class ResumeFromStep(io.ComfyNode):
     def execute(cls, noise, guider, sampler, sigmas, latent, image_latent=None, vae=None):
         patcher = guider.model_patcher
         sigmas = sampling.check_sigmas(sigmas)
-        samples = sampling.check_latent(latent, "latent")
-        exact = sampling.exact_x(latent) or inexact(patcher, samples, float(sigmas[0]))
-        sampling.check_sigma(exact.sigma, float(sigmas[0]), "sigmas")
+        exact = exact_of(patcher, latent, sigmas)
         if vae is not None:
             exact = exact.but(x=round_trip(patcher, vae, exact))
         image, mask = exact.image, latent.get("noise_mask")
