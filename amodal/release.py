@@ -37,7 +37,7 @@ GRAY = (137 / 255, 133 / 255, 132 / 255)
 
 
 def applied(source: dict) -> dict:
-    """The source of a graph (nodes/assembly.py) with the release's settings in place of its own."""
+    """The source of a graph (nodes/assembly/) with the release's settings in place of its own."""
     return {**source, **SETTINGS}
 
 

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cells import CELLS, DOSES
-from .tables import companion_gain, compared, k_rows, order_share, percent, pooled, row, select
+from .tables import (
+    companion_gain,
+    compared,
+    k_rows,
+    order_share,
+    percent,
+    pool,
+    section,
+    select,
+    shared,
+)
 
 OF_ORACLE = 0.9  # of the oracle's success, in every cell
 GAIN, AT_LEAST = 0.18, 0.05  # of success with mixed context: the gain, and where its interval ends
@@ -32,25 +42,14 @@ def aims(records: list[dict]) -> list[Aim]:
 
 
 def table(records: list[dict]) -> str:
-    found = aims(records)
-    if not found:
-        return ""
-    head = [row(["aim", "wanted", "found", ""]), row(["---"] * 4)]
-    lines = [
-        row([a.what, a.wanted, a.found, "reached" if a.reached else "**not reached**"])
-        for a in found
-    ]
-    return "\n".join(["## Aims", "", *head, *lines])
+    return section("Aims", ["aim", "wanted", "found", ""], [
+        [a.what, a.wanted, a.found, "reached" if a.reached else "**not reached**"]
+        for a in aims(records)
+    ])
 
 
 def success(rows: list[dict]) -> float:
     return float(np.mean([r["success"] for r in rows]))
-
-
-def shared(*groups: list[dict]) -> list[list[dict]]:
-    """The records of the scenes that all have, a list for each method."""
-    common = set.intersection(*({(r["cell"], r["number"]) for r in rows} for rows in groups))
-    return [[r for r in rows if (r["cell"], r["number"]) in common] for rows in groups]
 
 
 def of_oracle(records):
@@ -76,7 +75,7 @@ def gains(records):
 
 
 def baselines(records):
-    rows = {m: pooled(records, m) for m in ("naive", "without", "mixed", "removal")}
+    rows = {m: pool(records, CELLS, m) for m in ("naive", "without", "mixed", "removal")}
     naive, without, mixed = shared(*(rows[m] for m in ("naive", "without", "mixed")))
     if naive:
         own, plain, most = map(success, (naive, without, mixed))
@@ -105,7 +104,7 @@ def k_peak(records):
 
 
 def median(records):
-    rows = pooled(records, "mixed")
+    rows = pool(records, CELLS, "mixed")
     if rows:
         value = float(np.median([r["whole"] for r in rows]))
         yield Aim("median whole IoU, all cells", f"at least {MEDIAN}", f"{value:.3f}",

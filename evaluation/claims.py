@@ -10,13 +10,13 @@ from amodal import statistics
 
 from .judge import FOREIGN
 from .methods import GROUNDS
-from .runner import RULES
+from .runner import RULES, step_of
+from .tables import COMPANION, SHIPPED_K, gained, pool, shared
 
 EASY, HARD = ("companion-easy", "other-easy"), ("companion-hard", "other-hard")  # of Table 1
-OTHER, COMPANION = ("other-easy", "other-hard"), ("companion-easy", "companion-hard")  # of Table 2
+OTHER = ("other-easy", "other-hard")  # of Table 2, beside COMPANION
 SURE = 0.05  # a smaller p is no chance
 NEAR = (15, 20, 25)  # the region of k = 20
-SHIPPED = 20
 
 # Table 1 (COCO): CLIP, DreamSim, LPIPS of easy and of hard cases
 PAPER_1 = {
@@ -50,38 +50,19 @@ class Claim:
         return "agrees" if self.gain > 0 else "does not agree"
 
 
-def pool(records: list[dict], cells, method: str, k: float | None = None) -> list[dict]:
-    """The records of a method on some cells, in an order that all methods share."""
-    rows = [
-        r for r in records if r["cell"] in cells and r["method"] == method and r["k"] == k
-    ]
-    return sorted(rows, key=lambda r: (r["cell"], r["number"]))
-
-
-def both(first: list[dict], second: list[dict]) -> tuple[list[dict], list[dict]]:
-    """The records on the scenes that both have."""
-    ids = [{(r["cell"], r["number"]) for r in rows} for rows in (first, second)]
-    shared = ids[0] & ids[1]
-    return tuple(
-        [r for r in rows if (r["cell"], r["number"]) in shared] for rows in (first, second)
-    )
-
-
 def more_success(where: str, paper: str, first: list[dict], second: list[dict]) -> Claim:
     """That the second succeeds more often than the first, on the same scenes."""
-    first, second = both(first, second)
-    if not first:
+    found = gained(first, second)
+    if not found:
         return Claim(where, paper, "", None, None)
-    hits = [[r["success"] for r in rows] for rows in (first, second)]
-    gain, low, high = statistics.gain(*hits)
-    p = statistics.mcnemar(*hits)
+    (gain, low, high), p = found["gain"], found["p"]
     words = f"{100 * gain:+.0f} points ({100 * low:+.0f} to {100 * high:+.0f}), p {p:.2g}"
-    return Claim(where, paper, f"{words}, {len(first)} scenes", gain, p)
+    return Claim(where, paper, f"{words}, {found['n']} scenes", gain, p)
 
 
 def lower(where: str, paper: str, name: str, first: list[dict], second: list[dict]) -> Claim:
     """That the second has the lower figure of that name, on the same scenes."""
-    first, second = both(first, second)
+    first, second = shared(first, second)
     if not first:
         return Claim(where, paper, "", None, None)
     difference, p = statistics.paired([r[name] for r in first], [r[name] for r in second])
@@ -115,7 +96,7 @@ def of_records(records: list[dict]) -> list[Claim]:
     ))
     for k, words in ((1, "20 beats swapping at once"), (49, "20 beats swapping at the end")):
         found.append(more_success(
-            "Figure 8, step k", words, at_step(records, k), at_step(records, SHIPPED)
+            "Figure 8, step k", words, at_step(records, k), at_step(records, SHIPPED_K)
         ))
     return [*found, *layers(records)]
 
@@ -127,7 +108,7 @@ def grounded(records: list[dict], ground: str) -> list[dict]:
 def at_step(records: list[dict], k: float) -> list[dict]:
     """Mixed context with the swap at step k of 50, on scenes with a hard companion."""
     steps = next((r["steps"] for r in records), 50)
-    chosen = None if k == SHIPPED else max(1, round(k * steps / 50))
+    chosen = None if k == SHIPPED_K else step_of(k, steps)
     return pool(records, ("companion-hard",), "mixed", chosen)
 
 

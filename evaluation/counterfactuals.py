@@ -6,6 +6,7 @@ artificial cut), or what a method of the evaluation made of it, right or wrong.
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -17,7 +18,7 @@ from PIL import Image
 
 from amodal import curation, workflow
 
-from . import figures, judge, runner
+from . import figures, judge, records, runner
 from .cells import EVERY
 
 WORKFLOW = workflow.FOLDER / "best_of_seeds.json"
@@ -61,6 +62,21 @@ def given(kind: str, number: int, seed: int) -> Origin:
     return Origin(kind, cell, 10_000 + number, seed)
 
 
+def make_all(origins: list[Origin], options, title: str) -> dict[str, dict]:
+    """{key: record} of these objects in turn, each made into OUT/objects unless it is there."""
+    state, folder = runner.state_of_code(), str(options.out / "objects")
+    todo = {json.dumps([state, *asdict(at).values()]): (asdict(at), folder) for at in origins}
+    path = options.out / "objects.jsonl"
+    return records.complete(todo, make, path, options.workers, title)
+
+
+def test_all(todo: dict[str, tuple], options) -> dict[str, dict]:
+    """{key: measures} of objects in OUT/objects; todo: {key: (name, word, trial, count, steps)}."""
+    todo = {key: (*words, str(options.out / "objects")) for key, words in todo.items()}
+    path = options.out / "counterfactuals.jsonl"
+    return records.complete(todo, test, path, options.workers, "counterfactuals")
+
+
 def make(origin: dict, folder: str) -> dict:
     """Makes the object's file <folder>/<name>.png (RGBA) and tells what it is: `missing`, the
     fraction of the true area that it lacks, IoU, and complete: True, False, or None for neither."""
@@ -77,7 +93,7 @@ def make(origin: dict, folder: str) -> dict:
         try:
             completed, on_sheet, success, calls = completed_by(started, at, scene)
         except hosting.Failed as error:
-            if "BadInput" not in str((error.details or {}).get("exception_type")):
+            if not runner.is_outcome(error):
                 raise
             return {"origin": origin, "word": scene.word, "complete": None, "failed": str(error)}
     rgba = (completed.clip(0, 1) * 255).round().astype(np.uint8)
@@ -146,6 +162,11 @@ def test(name: str, word: str, trial: int, count: int, steps: int, folder: str) 
         "distances": [round(one, 5) for one in distances],
         "calls": runner.CALLS[0], "seconds": round(time.monotonic() - began, 2),
     }
+
+
+def averages(measures: dict, count: int | None = None) -> tuple[float, float]:
+    """(extension, distance): the means of the first `count` counterfactuals, or of all."""
+    return tuple(float(np.mean(measures[name][:count])) for name in ("extensions", "distances"))
 
 
 @cache

@@ -12,20 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import asdict
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from amodal import curation
 
+from . import commands
 from . import counterfactuals as tests
-from . import records
-from .tables import row
+from .tables import headed, row
 
-ROOT = Path(__file__).resolve().parents[1]
 SETS = {"validation": 101, "test": 102}  # added to the seed of the scenes
 PAPER = {"accuracy": 0.70, "precision": 0.68, "recall": 0.68}
 PEOPLE = {"accuracy": 0.83, "precision": 0.75, "recall": 0.99}
@@ -40,68 +36,54 @@ def main(words: list[str] | None = None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="python -m evaluation.curate", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    top = commands.parser("python -m evaluation.curate", __doc__, "curation")
     top.add_argument("--objects", type=int, default=100, help="of each set; a multiple of 4")
     top.add_argument("--trials", type=int, default=3, help="of the counterfactuals' noise")
     top.add_argument("--counterfactuals", type=int, default=4, help="for each object and trial")
     top.add_argument("--steps", type=int, default=25, help="of a counterfactual's sampling")
     top.add_argument("--made-steps", type=int, default=50, help="of a completion's sampling")
-    top.add_argument("--seed", type=int, default=0)
-    top.add_argument("--workers", type=int, default=os.cpu_count(), help="0: in this process")
-    top.add_argument("--out", type=Path, default=ROOT / "output" / "curation")
     return top
 
 
 def measure(options) -> dict[str, list[dict]]:
     """{set: objects}; an object is its record with `trials`, a list of measures."""
-    state = tests.runner.state_of_code()
-    chosen = {name: objects(name, options, state) for name in SETS}
-    folder = str(options.out / "objects")
+    chosen = {name: objects(name, options) for name in SETS}
     todo = {}
     for name, group in chosen.items():
         for one in group:
-            at = tests.Origin(**one["origin"])
-            for trial in range(options.trials):
-                words = (at.name, one["word"], 1 + trial, options.counterfactuals, options.steps)
-                todo[json.dumps([state, name, *words])] = (*words, folder)
-    made = records.complete(
-        todo, tests.test, options.out / "counterfactuals.jsonl", options.workers, "counterfactuals"
-    )
+            todo |= trials(name, one, options)
+    made = tests.test_all(todo, options)
     for name, group in chosen.items():
         for one in group:
-            at = tests.Origin(**one["origin"]).name
-            of_it = [made[key] for key, words in todo.items() if words[0] == at and key in made
-                     and json.loads(key)[1] == name]
-            one["trials"] = of_it
+            one["trials"] = [made[key] for key in trials(name, one, options) if key in made]
         chosen[name] = [one for one in group if len(one["trials"]) == options.trials]
     return chosen
 
 
-def objects(name: str, options, state: str) -> list[dict]:
+def trials(name: str, one: dict, options) -> dict[str, tuple]:
+    """{key: words} of each trial of an object of the set, for `counterfactuals.test_all`."""
+    state, at, found = tests.runner.state_of_code(), tests.Origin(**one["origin"]), {}
+    for trial in range(options.trials):
+        words = (at.name, one["word"], 1 + trial, options.counterfactuals, options.steps)
+        found[json.dumps([state, name, *words])] = words
+    return found
+
+
+def objects(name: str, options) -> list[dict]:
     """The set's objects: a quarter each of true wholes, completions that are whole, cuts, and
     completions that are not. Of what was made the first that fit are taken."""
     seed, quarter = options.seed + SETS[name], max(1, options.objects // 4)
-    run = partial(
-        records.complete, work=tests.make, path=options.out / "objects.jsonl",
-        workers=options.workers, title=f"{name}: objects",
-    )
 
-    def record_all(origins: list) -> list[dict]:
-        folder = str(options.out / "objects")
-        todo = {json.dumps([state, *asdict(o).values()]): (asdict(o), folder) for o in origins}
-        made = run(todo)
-        return [made[key] for key in todo if key in made]
+    def recorded(origins: list) -> list[dict]:
+        return list(tests.make_all(origins, options, f"{name}: objects").values())
 
-    found = record_all([
+    found = recorded([
         tests.given(kind, n, seed) for kind in ("whole", "cut") for n in range(quarter)
     ])
     made, tried, block = {True: [], False: []}, 0, max(6, 2 * (options.workers or 1))
     while min(map(len, made.values())) < quarter and tried < MOST_TRIES * quarter:
-        for one in record_all([tests.made(tried + i, seed, options.made_steps)
-                               for i in range(block)]):
+        for one in recorded([tests.made(tried + i, seed, options.made_steps)
+                             for i in range(block)]):
             if one["complete"] is not None:
                 made[one["complete"]].append(one)
         tried += block
@@ -110,9 +92,8 @@ def objects(name: str, options, state: str) -> list[dict]:
 
 def scores(group: list[dict], trial: int, count: int) -> tuple[list, list, list]:
     """(extensions, distances, labels) of a set, from the first `count` counterfactuals."""
-    gained = [float(np.mean(one["trials"][trial]["extensions"][:count])) for one in group]
-    distance = [float(np.mean(one["trials"][trial]["distances"][:count])) for one in group]
-    return gained, distance, [one["complete"] for one in group]
+    means = [tests.averages(one["trials"][trial], count) for one in group]
+    return [g for g, _ in means], [d for _, d in means], [one["complete"] for one in group]
 
 
 def rated(gained, distance, complete, limits: curation.Thresholds) -> dict[str, float]:
@@ -167,9 +148,8 @@ def by_source(found: dict, count: int, limits: curation.Thresholds) -> dict[str,
         )
         right, total = table.get(title, (0, 0))
         for trial in one["trials"]:
-            gained = float(np.mean(trial["extensions"][:count]))
-            distance = float(np.mean(trial["distances"][:count]))
-            said = curation.decided(gained, distance, limits.extension, limits.border).complete
+            means = tests.averages(trial, count)
+            said = curation.decided(*means, limits.extension, limits.border).complete
             right, total = right + (said == one["complete"]), total + 1
         table[title] = right, total
     return dict(sorted(table.items()))
@@ -187,7 +167,7 @@ def markdown(found: dict, table: dict, options) -> str:
         "# Table 3: counterfactual curation", "",
         f"{sizes['test']} objects ({real['test']} of them made by the methods), after fitting on "
         f"{sizes['validation']} others ({real['validation']}); mean of {options.trials} trials.",
-        "", row(["", *NAMES]), row(["---"] * 4), told("people (the paper's)", PEOPLE),
+        "", *headed("", *NAMES), told("people (the paper's)", PEOPLE),
         told("the paper's rule, Stable Diffusion 2", PAPER),
     ]
     for count, figures in table.items():
@@ -202,7 +182,7 @@ def markdown(found: dict, table: dict, options) -> str:
     lines.append(
         f"Thresholds fitted: extension {limits.extension:.3f}, border {limits.border:.3f}."
     )
-    lines += ["", row(["test objects", "decided rightly"]), row(["---"] * 2)]
+    lines += ["", *headed("test objects", "decided rightly")]
     for kind, (right, total) in by_source(found, most, limits).items():
         lines.append(row([kind, f"{right} of {total}"]))
     return "\n".join(lines) + "\n"

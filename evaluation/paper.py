@@ -12,21 +12,19 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from amodal import statistics
 
-from . import claims, curate, records, rules, runner
+from . import claims, commands, curate, rules, runner
 from .__main__ import K_CURVE
 from .cells import CELLS
 from .methods import GROUNDS, METHODS
-from .sheets import draw_curve
-from .tables import number, percent, row
+from .plots import draw_bars, draw_curve
+from .tables import COMPANION, SHIPPED_K, headed, number, percent, pool, row
 
-ROOT = Path(__file__).resolve().parents[1]
 TABLES = ("removal", "naive", "without", "mixed")  # methods of tables 1 and 2
 SCENES = tuple(cell for cell in CELLS if cell != "border")
 
@@ -34,7 +32,7 @@ SCENES = tuple(cell for cell in CELLS if cell != "border")
 def main(words: list[str] | None = None) -> None:
     options = parser().parse_args(words)
     options.out.mkdir(parents=True, exist_ok=True)
-    found = measure(options)
+    found = runner.run_all(tasks(options), options)
     table = curated(options)
     command = " ".join(["nox -s paper --", *(sys.argv[1:] if words is None else words)])
     write(found, table, options, command, str(datetime.date.today()))
@@ -42,10 +40,7 @@ def main(words: list[str] | None = None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="nox -s paper --", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    top = commands.parser("nox -s paper --", __doc__, "paper")
     top.add_argument("--per-cell", type=int, default=100,
                      help="scenes of each kind for tables 1 and 2")
     top.add_argument("--sweep", type=int, default=None,
@@ -54,9 +49,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--trials", type=int, default=3, help="of Table 3")
     top.add_argument("--counterfactuals", type=int, default=4, help="of Table 3, for each object")
     top.add_argument("--steps", type=int, default=50, help="N; k follows")
-    top.add_argument("--seed", type=int, default=0, help="of the scenes")
-    top.add_argument("--workers", type=int, default=os.cpu_count(), help="0: in this process")
-    top.add_argument("--out", type=Path, default=ROOT / "output" / "paper")
     return top
 
 
@@ -75,23 +67,11 @@ def tasks(options) -> list[runner.Task]:
                     add(cell, n, method)
         if n < sweep:
             for k in K_CURVE:
-                add("companion-hard", n, "mixed", max(1, round(k * options.steps / 50)))
+                add("companion-hard", n, "mixed", runner.step_of(k, options.steps))
             add("companion-hard", n, runner.RULES)
             for ground in GROUNDS:
                 add(SCENES[n % len(SCENES)], n // len(SCENES), f"ground-{ground}")
     return list(dict.fromkeys(found))
-
-
-def run(task: dict, pictures: str, state: str) -> dict:
-    return runner.run(runner.Task(**task), Path(pictures), state)
-
-
-def measure(options) -> list[dict]:
-    """All records of this state of the code; runs what is missing."""
-    state, pictures = runner.state_of_code(), str(options.out / "pictures")
-    todo = {task.key(state): (asdict(task), pictures, state) for task in tasks(options)}
-    made = records.complete(todo, run, options.out / "records.jsonl", options.workers, "scenes")
-    return list(made.values())
 
 
 def curated(options) -> dict:
@@ -124,10 +104,6 @@ def write(found: list[dict], table: dict, options, command: str, date: str) -> N
     (out / "paper.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
 
-def headed(*cells: str) -> list[str]:
-    return [row(list(cells)), row(["---"] * len(cells))]
-
-
 def agreement(held: list[claims.Claim]) -> str:
     lines = ["## Where ours agrees", "", *headed("", "the paper", "ours", "")]
     lines += [row([c.where, c.paper, c.ours or "-", f"**{c.verdict}**"]) for c in held]
@@ -144,7 +120,7 @@ def table_1(found: list[dict]) -> str:
                           "colour error", "success")]
     for title, cells in (("20-50 %", claims.EASY), ("50-80 %", claims.HARD)):
         for method in TABLES:
-            rows = claims.pool(found, cells, method)
+            rows = pool(found, cells, method)
             if rows:
                 means = [number(statistics.mean([r[name] for r in rows]))
                          for name in ("perceptual", "whole", "hidden", "colour")]
@@ -160,10 +136,10 @@ def table_2(found: list[dict]) -> str:
     )]
     for method, paper in claims.PAPER_2.items():
         cells = [METHODS[method]]
-        for theirs, names in zip(paper, (claims.OTHER, claims.COMPANION)):
-            rows = claims.pool(found, names, method)
+        for theirs, names in zip(paper, (claims.OTHER, COMPANION)):
+            rows = pool(found, names, method)
             cells += [f"{theirs:.0%}", percent(claims.success(rows)) if rows else "-"]
-        last = claims.pool(found, claims.COMPANION, method)
+        last = pool(found, COMPANION, method)
         lines.append(row([*cells, percent(claims.foreign(last)) if last else "-"]))
     return "\n".join(lines)
 
@@ -187,8 +163,8 @@ def figure_8(found: list[dict]) -> str:
 
 def steps(found: list[dict]) -> list[tuple[int, list[dict]]]:
     """(k of 50, records) of every k there is, on as many scenes as the sweep has."""
-    every = [(k, claims.at_step(found, k)) for k in sorted({*K_CURVE, claims.SHIPPED})]
-    most = max((len(rows) for k, rows in every if k != claims.SHIPPED), default=0)
+    every = [(k, claims.at_step(found, k)) for k in sorted({*K_CURVE, SHIPPED_K})]
+    most = max((len(rows) for k, rows in every if k != SHIPPED_K), default=0)
     return [(k, rows[:most]) for k, rows in every if rows[:most]]
 
 
@@ -217,28 +193,6 @@ def draw(found: list[dict], out: Path) -> None:
     grounds = {name: values for name, values in claims.grounds(found).items() if values}
     draw_bars(out / "figure_8_backgrounds.png", "success", grounds)
     draw_bars(out / "figure_9.png", "IoU of M^k with the whole object", levels(found))
-
-
-def draw_bars(path: Path, axis: str, values: dict[str, tuple]) -> None:
-    """Bars with their 95 % intervals; nothing where there are none."""
-    if not values:
-        return
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, panel = plt.subplots(figsize=(5.6, 0.8 + 0.4 * len(values)))
-    names = list(values)[::-1]
-    middle, low, high = zip(*(values[name] for name in names))
-    errors = [[m - a for m, a in zip(middle, low)], [b - m for m, b in zip(middle, high)]]
-    panel.barh(names, middle, xerr=errors, capsize=3, color="#7a9cc6")
-    panel.set_xlabel(axis)
-    panel.set_xlim(0, 1)
-    panel.grid(axis="x", alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

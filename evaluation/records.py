@@ -22,7 +22,7 @@ def read(path: Path) -> list[dict]:
 
 
 def complete(todo: dict[str, tuple], work: Callable, path: Path, workers: int, title: str) -> dict:
-    """{key: record} of all of `todo`; runs work(*words) for those that the file lacks.
+    """{key: record} of all of `todo`, in its order; runs work(*words) for those not in the file.
 
     todo: key -> words, both of plain values. A task that fails is told and left out; the next run
     tries it again. workers: 0 runs in this process.
@@ -33,7 +33,7 @@ def complete(todo: dict[str, tuple], work: Callable, path: Path, workers: int, t
     made = {record["key"]: record for record in read(path) if record["key"] in todo}
     left = [key for key in todo if key not in made]
     if not left:
-        return made
+        return in_order(todo, made)
     if path.exists() and not path.read_bytes().endswith(b"\n"):
         with open(path, "a", encoding="utf-8") as file:
             file.write("\n")  # behind a line that was cut short
@@ -44,7 +44,11 @@ def complete(todo: dict[str, tuple], work: Callable, path: Path, workers: int, t
                 file.write(json.dumps(made[key]) + "\n")
                 file.flush()
             bar.update()
-    return made
+    return in_order(todo, made)
+
+
+def in_order(todo: dict, made: dict) -> dict:
+    return {key: made[key] for key in todo if key in made}
 
 
 def each(keys: list[str], todo: dict[str, tuple], work: Callable, workers: int):
@@ -55,8 +59,11 @@ def each(keys: list[str], todo: dict[str, tuple], work: Callable, workers: int):
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=one_thread) as pool:
         futures = {pool.submit(work, *todo[key]): key for key in keys}
-        for future in as_completed(futures):
-            yield futures[future], done(futures[future], future.result)
+        try:
+            for future in as_completed(futures):
+                yield futures[future], done(futures[future], future.result)
+        finally:
+            pool.shutdown(cancel_futures=True)  # a stopped run does not wait for all the rest
 
 
 def one_thread() -> None:

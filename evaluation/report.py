@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from . import aims, sheets, stories, tables
+from . import aims, plots, sheets, stories, tables
 from .cells import CELLS
 from .judge import FOREIGN
 from .robust import ROBUST
@@ -33,8 +33,8 @@ def write(records: list[dict], out: Path, command: str, date: str) -> None:
     sheets.draw_hundred(records, out)
     sheets.draw_unseen(records, out)
     doses, steps = sheets.dose_points(records), sheets.k_points(records)
-    sheets.draw_curve(out / "dose.png", "probability p of the companion", doses)
-    sheets.draw_curve(out / "k.png", "step k of 50 at which the contexts are swapped", steps)
+    plots.draw_curve(out / "dose.png", "probability p of the companion", doses)
+    plots.draw_curve(out / "k.png", "step k of 50 at which the contexts are swapped", steps)
 
 
 def figures(records: list[dict]) -> dict:

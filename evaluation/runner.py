@@ -15,13 +15,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from amodal import workflow
 from amodal.stickers.catalog import CATALOG
 
-from . import figures, judge, methods, rules, unseen
+from . import figures, judge, methods, records, rules, unseen
 from .cells import EVERY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +28,7 @@ SUCCESS = 0.85  # the least IoU of the whole object
 PRESENTATION = (  # what shows figures and does not make them
     "report.py", "tables.py", "sheets.py", "statistics.py", "stories.py", "aims.py", "__main__.py",
     "cli.py", "client.py", "headless.py", "curate.py", "records.py", "paper.py", "claims.py",
-    "best.py", "results.py", "stickers.json", "stable_diffusion_2.json",
+    "best.py", "commands.py", "plots.py", "results.py", "stickers.json", "stable_diffusion_2.json",
 )
 RULES = "rules"  # a task of this method compares the rules for M^k
 ANALYSIS = "analysis"  # and one of this looks at a scene of ART, seen or unseen
@@ -56,6 +55,12 @@ class Task:
         return f"{self.cell}-{self.number:03d}-{self.method}{extra}-s{self.seed}-n{self.steps}"
 
 
+def step_of(k: int, steps: int) -> int:
+    """Step k of 50 as a step of that many."""
+    return max(1, round(k * steps / 50))
+
+
+@cache
 def state_of_code() -> str:
     """A digest of everything the figures depend on: weights, method, nodes, workflow, judge."""
     digest = hashlib.sha256()
@@ -114,6 +119,14 @@ def count_unet_calls() -> None:
     BaseModel.apply_model = counted
 
 
+def run_all(tasks: list[Task], options) -> list[dict]:
+    """The tasks' records, each run unless OUT/records.jsonl has it, and its picture made."""
+    state, pictures = state_of_code(), options.out / "pictures"
+    todo = {task.key(state): (task, pictures, state) for task in tasks}
+    path = options.out / "records.jsonl"
+    return list(records.complete(todo, run, path, options.workers, "scenes").values())
+
+
 def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     """The record of a task. What the user would see as an error (nothing detected) is a record
     too, with the message as its status; anything else the host fails at is raised."""
@@ -130,7 +143,7 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     try:
         values = started.run(prompt).values
     except hosting.Failed as error:
-        if "BadInput" not in str((error.details or {}).get("exception_type")):
+        if not is_outcome(error):
             raise
         values = {"status": f"failed: {' '.join(str(error).split())[:200]}"}
     record |= {"seconds": round(time.monotonic() - began, 2), "calls": CALLS[0]}
@@ -149,6 +162,11 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     if pictures is not None:
         keep_pictures(pictures / task.name, scene, completed, canvas)
     return record
+
+
+def is_outcome(error) -> bool:
+    """Did the host fail at a BadInput (nothing detected, say), as a user would see it?"""
+    return "BadInput" in str((error.details or {}).get("exception_type"))
 
 
 def analysis(task: Task, pictures: Path | None, state: str) -> dict:
@@ -172,18 +190,6 @@ def analysts() -> tuple:
     graph.keep(**{name: graph.add(node)[0] for name, node in nodes.items()})
     values = started.run(graph).values
     return values["segmenter"], values["order"]
-
-
-def work(queue, results, pictures: Path, state: str) -> None:
-    """A worker process: takes tasks from the queue until it is told None."""
-    torch.set_num_threads(1)
-    host()
-    judge.net()
-    for task in iter(queue.get, None):
-        try:
-            results.put(run(task, pictures, state))
-        except Exception as error:  # the evaluation goes on without this scene
-            results.put({"failed": f"{task.name}: {type(error).__name__}: {error}"})
 
 
 def about(scene) -> dict:

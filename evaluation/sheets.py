@@ -28,26 +28,20 @@ def draw_cell(records: list[dict], cell: str, out: Path) -> None:
     chosen = {
         "best": rows[-few:][::-1], "median": rows[middle : middle + few], "worst": rows[:few]
     }
-    strips = []
-    for name, group in chosen.items():
-        for record in group:
-            path = out / "pictures" / f"{task_of(record).name}.webp"
-            if path.exists():
-                strips.append((f"{name}: {line(record)}", Image.open(path).convert("RGB")))
-    if strips:
-        draw_strips(strips, out / f"{cell}.png", EVERY[cell].title)
+    strips = [
+        (f"{name}: {line(record)}", strip)
+        for name, group in chosen.items() for record, strip in kept(group, out)
+    ]
+    draw_strips(strips, out / f"{cell}.png", EVERY[cell].title)
 
 
 def draw_failures(records: list[dict], out: Path) -> None:
     """failures.png: of mixed context, two failures of each kind, the worst of it first."""
-    strips = []
-    for kind, rows in failures(records).items():
-        for record in rows:
-            path = out / "pictures" / f"{task_of(record).name}.webp"
-            if path.exists():
-                strips.append((f"{kind}: {line(record)}", Image.open(path).convert("RGB")))
-    if strips:
-        draw_strips(strips, out / "failures.png", "What goes wrong")
+    strips = [
+        (f"{kind}: {line(record)}", strip)
+        for kind, rows in failures(records).items() for record, strip in kept(rows, out)
+    ]
+    draw_strips(strips, out / "failures.png", "What goes wrong")
 
 
 def draw_methods(records: list[dict], out: Path) -> None:
@@ -55,18 +49,17 @@ def draw_methods(records: list[dict], out: Path) -> None:
     strips, shown = [], list(dict.fromkeys(r["method"] for r in records if r["method"] in METHODS))
     for cell in CELLS:
         for record in select(records, cell, "mixed")[:2]:
-            names = [task_of(record | {"method": method}).name for method in shown]
-            paths = [out / "pictures" / f"{name}.webp" for name in names]
-            if all(path.exists() for path in paths):
-                strips.append((line(record), side_by_side(paths)))
-    if len(shown) > 1 and strips:
+            made = [strip for _, strip in kept([record | {"method": m} for m in shown], out)]
+            if len(made) == len(shown):
+                strips.append((line(record), side_by_side(made)))
+    if len(shown) > 1:
         tiles = ("picture", *shown, "truth")
         draw_strips(strips, out / "methods.png", "Methods", columns=1, tiles=tiles)
 
 
-def side_by_side(paths: list[Path]) -> Image.Image:
+def side_by_side(pictures: list[Image.Image]) -> Image.Image:
     """The picture, what each method made of it, and the truth, from their strips."""
-    strips = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    strips = [np.asarray(picture) for picture in pictures]
     side = strips[0].shape[0]
     tiles = [strips[0][:, :side], *(s[:, side : 2 * side] for s in strips), strips[0][:, -side:]]
     return Image.fromarray(np.concatenate(tiles, 1))
@@ -77,37 +70,30 @@ def draw_hundred(records: list[dict], out: Path, count: int = 100) -> None:
     cells = [select(records, cell, "mixed") for cell in CELLS]
     rows = [r for group in itertools.zip_longest(*cells) for r in group if r is not None]
     strips = []
-    for record in rows[:count]:
-        path = out / "pictures" / f"{task_of(record).name}.webp"
-        if path.exists():
-            strip = Image.open(path).convert("RGB")
-            strip = strip.resize((strip.width // 2, strip.height // 2), Image.Resampling.LANCZOS)
-            words = (
-                f"{len(strips) + 1}  {record['word']}  {record['whole']:.2f}  "
-                f"{record['status'].split(':')[0]}{'' if record['success'] else '  x'}"
-            )
-            strips.append((words, strip))
-    if strips:
-        title = "Results in turn (word, whole IoU, status, x: no success)"
-        draw_strips(strips, out / "hundred.png", title, columns=4)
+    for number, (record, strip) in enumerate(kept(rows[:count], out), 1):
+        words = (
+            f"{number}  {record['word']}  {record['whole']:.2f}  "
+            f"{record['status'].split(':')[0]}{'' if record['success'] else '  x'}"
+        )
+        half = (strip.width // 2, strip.height // 2)
+        strips.append((words, strip.resize(half, Image.Resampling.LANCZOS)))
+    title = "Results in turn (word, whole IoU, status, x: no success)"
+    draw_strips(strips, out / "hundred.png", title, columns=4)
 
 
 def draw_unseen(records: list[dict], out: Path, each: int = 8) -> None:
     """unseen.png: scenes of every kind of art, and what was made of them."""
     strips = []
     for art in ART.values():
-        for record in select(records, art.name, ANALYSIS)[:each]:
-            path = out / "pictures" / f"{task_of(record).name}.webp"
-            if path.exists():
-                ious = ", ".join(f"{iou:.2f}" for iou in record["objects"])
-                words = (
-                    f"{art.title}: masks {ious}; order {record['right']} of {record['pairs']}; "
-                    f"removal {record['removal']:.3f}"
-                )
-                strips.append((words, Image.open(path).convert("RGB")))
-    if strips:
-        tiles = ("picture", "true masks", "found", "emptied")
-        draw_strips(strips, out / "unseen.png", "Unseen art", tiles=tiles)
+        for record, strip in kept(select(records, art.name, ANALYSIS)[:each], out):
+            ious = ", ".join(f"{iou:.2f}" for iou in record["objects"])
+            words = (
+                f"{art.title}: masks {ious}; order {record['right']} of {record['pairs']}; "
+                f"removal {record['removal']:.3f}"
+            )
+            strips.append((words, strip))
+    tiles = ("picture", "true masks", "found", "emptied")
+    draw_strips(strips, out / "unseen.png", "Unseen art", tiles=tiles)
 
 
 def dose_points(records: list[dict]) -> dict[str, list]:
@@ -126,28 +112,14 @@ def k_points(records: list[dict]) -> dict[str, list]:
     return {title: [(k, f[name]) for k, f in found] for name, title in names.items()}
 
 
-def draw_curve(path: Path, axis: str, curves: dict[str, list]) -> None:
-    """Curves with their 95 % intervals; nothing where there are no points."""
-    if not any(curves.values()):
-        return
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, panel = plt.subplots(figsize=(5.2, 3.6))
-    for title, points in curves.items():
-        x = [at for at, _ in points]
-        value, low, high = np.array([values for _, values in points]).T
-        panel.errorbar(x, value, [value - low, high - value], label=title, capsize=3, marker="o")
-    panel.axhline(0, color="gray", linewidth=0.8)
-    panel.set_xlabel(axis)
-    panel.yaxis.set_major_formatter("{x:.0%}")
-    panel.legend()
-    panel.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+def kept(records: list[dict], out: Path) -> list[tuple[dict, Image.Image]]:
+    """(record, its strip of pictures) where the strip was kept."""
+    found = []
+    for record in records:
+        path = out / "pictures" / f"{task_of(record).name}.webp"
+        if path.exists():
+            found.append((record, Image.open(path).convert("RGB")))
+    return found
 
 
 def task_of(record: dict) -> Task:
@@ -157,7 +129,10 @@ def task_of(record: dict) -> Task:
 def draw_strips(
     strips: list, path: Path, title: str, columns: int = 2, tiles: tuple[str, ...] = STRIP
 ) -> None:
-    """Strips of pictures with a line under each; `tiles` says what their pictures are."""
+    """Strips of pictures with a line under each; `tiles` says what their pictures are. Writes
+    nothing where there are none."""
+    if not strips:
+        return
     font, large = ImageFont.load_default(13), ImageFont.load_default(20)
     width, height = max(s.width for _, s in strips) + 16, max(s.height for _, s in strips) + 26
     rows = -(-len(strips) // columns)

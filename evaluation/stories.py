@@ -5,7 +5,7 @@ from __future__ import annotations
 from .cells import CELLS
 from .judge import FOREIGN
 from .robust import ROBUST
-from .tables import select
+from .tables import section, select
 
 FAILURES = {  # kind -> is it this record's?
     "a foreign object": lambda r: r["foreign"] >= FOREIGN,
@@ -62,11 +62,9 @@ def statuses(records: list[dict]) -> str:
             if rows:
                 ends = counted(r["status"].split(":")[0] for r in rows)
                 passes = counted(r["passes"] for r in rows)
-                lines.append(f"| {cell.title} | {method} | {len(rows)} | {ends} | {passes} |")
-    if not lines:
-        return ""
-    head = ["| scenes | method | n | status: how often | passes: how often |", "|" + " --- |" * 5]
-    return "\n".join(["## How the loop ended", "", *head, *lines])
+                lines.append([cell.title, method, str(len(rows)), ends, passes])
+    head = ["scenes", "method", "n", "status: how often", "passes: how often"]
+    return section("How the loop ended", head, lines)
 
 
 def counted(values) -> str:

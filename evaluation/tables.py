@@ -15,6 +15,7 @@ from .runner import ANALYSIS, RULES
 from .unseen import ART
 
 SHIPPED_K = 20  # of 50 steps, in the shipped workflow
+COMPANION = ("companion-easy", "companion-hard")
 
 FIGURES = {  # name -> (heading, how it is averaged)
     "success": ("success", "share"),
@@ -41,12 +42,23 @@ def table(records: list[dict]) -> dict:
     return found
 
 
-def select(records: list[dict], cell: str, method: str, k: float | None = None) -> list[dict]:
-    """Records of a cell and a method in the order of the scenes."""
+def pool(records: list[dict], cells, method: str, k: float | None = None) -> list[dict]:
+    """Records of a method on some cells, in an order of scenes that all methods share."""
     rows = [
-        r for r in records if r["cell"] == cell and r["method"] == method and r["k"] == k
+        r for r in records if r["cell"] in cells and r["method"] == method and r["k"] == k
     ]
-    return sorted(rows, key=lambda r: r["number"])
+    return sorted(rows, key=lambda r: (r["cell"], r["number"]))
+
+
+def select(records: list[dict], cell: str, method: str, k: float | None = None) -> list[dict]:
+    """Records of a method on one cell, in the order of the scenes."""
+    return pool(records, (cell,), method, k)
+
+
+def shared(*groups: list[dict]) -> list[list[dict]]:
+    """The records of the scenes that all have, a list for each group."""
+    common = set.intersection(*({(r["cell"], r["number"]) for r in rows} for rows in groups))
+    return [[r for r in rows if (r["cell"], r["number"]) in common] for rows in groups]
 
 
 def of_rows(rows: list[dict]) -> dict:
@@ -65,20 +77,18 @@ def of_rows(rows: list[dict]) -> dict:
     return figures
 
 
-def pooled(records: list[dict], method: str) -> list[dict]:
-    """Records of a method from all cells."""
-    return [r for cell in CELLS for r in select(records, cell, method)]
+def gained(first: list[dict], second: list[dict]) -> dict | None:
+    """The second's gain in success over the first, on the scenes that both have been run on."""
+    hits = [[r["success"] for r in rows] for rows in shared(first, second)]
+    if not hits[0]:
+        return None
+    gain = list(statistics.gain(*hits))
+    return {"n": len(hits[0]), "gain": gain, "p": statistics.mcnemar(*hits)}
 
 
 def compared(records: list[dict], cell: str, first: str, second: str) -> dict | None:
-    """Paired comparison of two methods on the scenes that both have been run on."""
-    a, b = select(records, cell, first), select(records, cell, second)
-    both = {r["number"] for r in a} & {r["number"] for r in b}
-    if not both:
-        return None
-    hits = [[r["success"] for r in rows if r["number"] in both] for rows in (a, b)]
-    value, low, high = statistics.gain(*hits)
-    return {"n": len(both), "gain": [value, low, high], "p": statistics.mcnemar(*hits)}
+    """The second method's gain over the first on a cell."""
+    return gained(select(records, cell, first), select(records, cell, second))
 
 
 def percent(values) -> str:
@@ -92,22 +102,35 @@ def number(values) -> str:
     return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
 
 
+def row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def headed(*cells: str) -> list[str]:
+    """The head of a table."""
+    return [row(list(cells)), row(["---"] * len(cells))]
+
+
+def section(title: str, head: list[str], rows: list[list[str]], about: str = "") -> str:
+    """A table under its title; empty where it has no rows."""
+    if not rows:
+        return ""
+    lines = [f"## {title}", "", *([about, ""] if about else []), *headed(*head), *map(row, rows)]
+    return "\n".join(lines)
+
+
 def cell_table(cell: str, methods: dict) -> str:
     names = [n for n in FIGURES if any(n in figures for figures in methods.values())]
     count = next(iter(methods.values()))["n"]
-    head = ["method", *(FIGURES[n][0] for n in names), "median whole"]
-    lines = [f"## {EVERY[cell].title} ({count} scenes)", "", row(head), row(["---"] * len(head))]
+    rows = []
     for method, figures in methods.items():
         cells = []
         for name in names:
             form = number if FIGURES[name][1] == "mean" else percent
             cells.append(form(figures[name]) if name in figures else "")
-        lines.append(row([METHODS[method], *cells, f"{figures['median whole']:.3f}"]))
-    return "\n".join(lines)
-
-
-def row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+        rows.append([METHODS[method], *cells, f"{figures['median whole']:.3f}"])
+    head = ["method", *(FIGURES[n][0] for n in names), "median whole"]
+    return section(f"{EVERY[cell].title} ({count} scenes)", head, rows)
 
 
 PAIRS = (("without", "mixed"), ("naive", "mixed"), ("removal", "mixed"), ("mixed", "true-mask"))
@@ -115,36 +138,26 @@ PAIRS = (("without", "mixed"), ("naive", "mixed"), ("removal", "mixed"), ("mixed
 
 def companion_gain(records: list[dict]) -> dict | None:
     """Mixed context over without it on all companion scenes, easy and hard."""
-    pooled = [
-        {**r, "cell": "companion", "number": (r["cell"], r["number"])}
-        for r in records
-        if r["cell"].startswith("companion")
-    ]
-    return compared(pooled, "companion", "without", "mixed")
+    return gained(*(pool(records, COMPANION, method) for method in ("without", "mixed")))
 
 
 def comparisons(records: list[dict]) -> str:
-    lines, found = [], companion_gain(records)
-    if found:
-        names = f"{METHODS['mixed']} over {METHODS['without']}"
-        gain = percent(found["gain"])
-        lines.append(row(["**its companion, both**", names, gain, f"{found['p']:.2g}"]))
+    found = [("**its companion, both**", "without", "mixed", companion_gain(records))]
     for cell in CELLS:
-        for first, second in PAIRS:
-            found = compared(records, cell, first, second)
-            if found:
-                names = f"{METHODS[second]} over {METHODS[first]}"
-                gain = percent(found["gain"])
-                lines.append(row([CELLS[cell].title, names, gain, f"{found['p']:.2g}"]))
-    if not lines:
-        return ""
-    head = [row(["scenes", "compared", "gain in success", "McNemar p"]), row(["---"] * 4)]
-    return "\n".join(["## Paired comparisons", "", *head, *lines])
+        for pair in PAIRS:
+            found.append((CELLS[cell].title, *pair, compared(records, cell, *pair)))
+    rows = [
+        [title, f"{METHODS[second]} over {METHODS[first]}", percent(gain["gain"]),
+         f"{gain['p']:.2g}"]
+        for title, first, second, gain in found if gain
+    ]
+    head = ["scenes", "compared", "gain in success", "McNemar p"]
+    return section("Paired comparisons", head, rows)
 
 
 def dose_table(records: list[dict]) -> str:
     """Gain of mixed context against the companion's probability."""
-    lines = []
+    rows = []
     for name, cell in DOSES.items():
         found = compared(records, name, "without", "mixed")
         if found:
@@ -153,12 +166,11 @@ def dose_table(records: list[dict]) -> str:
                 for method in ("without", "mixed")
             ]
             gain = percent(found["gain"])
-            lines.append(row([cell.title, str(found["n"]), gain, f"{found['p']:.2g}", *foreign]))
-    if not lines:
-        return ""
-    head = ["companion", "scenes", "gain of mixed context", "McNemar p", "foreign without"]
-    head = [row([*head, "foreign with"]), row(["---"] * 6)]
-    return "\n".join(["## Dose and response", "", *head, *lines])
+            rows.append([cell.title, str(found["n"]), gain, f"{found['p']:.2g}", *foreign])
+    return section("Dose and response", [
+        "companion", "scenes", "gain of mixed context", "McNemar p", "foreign without",
+        "foreign with",
+    ], rows)
 
 
 def k_rows(records: list[dict], cell: str) -> dict[float, list[dict]]:
@@ -174,33 +186,31 @@ def k_rows(records: list[dict], cell: str) -> dict[float, list[dict]]:
 
 def k_table(records: list[dict]) -> str:
     """Success against the step at which the contexts are swapped."""
-    lines = []
+    rows = []
     for cell in CELLS:
-        for k, rows in k_rows(records, cell).items():
-            figures = of_rows(rows)
-            cells = [f"{k:g}", CELLS[cell].title, str(figures["n"]), percent(figures["success"])]
-            cells += [number(figures["whole"]), percent(figures["foreign"])]
-            lines.append(row([*cells, number(figures["mask_k"]) if "mask_k" in figures else ""]))
-    if not lines:
-        return ""
+        for k, found in k_rows(records, cell).items():
+            figures = of_rows(found)
+            rows.append([
+                f"{k:g}", CELLS[cell].title, str(figures["n"]), percent(figures["success"]),
+                number(figures["whole"]), percent(figures["foreign"]),
+                number(figures["mask_k"]) if "mask_k" in figures else "",
+            ])
     head = ["k", "scenes", "n", "success", "whole IoU", "foreign object", "M^k IoU"]
-    return "\n".join(["## The step k of the swap", "", row(head), row(["---"] * 7), *lines])
+    return section("The step k of the swap", head, rows)
 
 
 def rules_table(records: list[dict]) -> str:
     """IoU of M^k with the whole object, rule by rule and level by level, at the shipped k."""
-    lines = []
+    rows = []
     for cell in CELLS:
-        rows = [r for r in select(records, cell, RULES) if set(r["rules"]) == set(RULES_FOR_MASK)]
+        found = [r for r in select(records, cell, RULES) if set(r["rules"]) == set(RULES_FOR_MASK)]
         for rule, title in RULES_FOR_MASK.items():
-            values = [r["rules"][rule] for r in rows]
+            values = [r["rules"][rule] for r in found]
             if values:
                 mean = number(statistics.mean(values))
-                lines.append(row([CELLS[cell].title, title, str(len(values)), mean]))
-    if not lines:
-        return ""
-    head = [row(["scenes", "rule for M^k", "n", "IoU with the whole object"]), row(["---"] * 4)]
-    return "\n".join(["## The mask at step k", "", *head, *lines])
+                rows.append([CELLS[cell].title, title, str(len(values)), mean])
+    head = ["scenes", "rule for M^k", "n", "IoU with the whole object"]
+    return section("The mask at step k", head, rows)
 
 
 def order_share(records: list[dict], art: str) -> dict | None:
@@ -219,30 +229,26 @@ def order_share(records: list[dict], art: str) -> dict | None:
 
 def unseen_table(records: list[dict]) -> str:
     """The stages that need no words, on art that was trained on and art that was not."""
-    lines = []
+    rows = []
     for name, art in ART.items():
-        rows, order = select(records, name, ANALYSIS), order_share(records, name)
-        if not rows or order is None:
+        found, order = select(records, name, ANALYSIS), order_share(records, name)
+        if order is None:
             continue
-        ious = [iou for r in rows for iou in r["objects"]]
+        ious = [iou for r in found for iou in r["objects"]]
         emptied = [
-            f"{np.mean([r['removal'] for r in rows if r['background'] == kind] or [np.nan]):.4f}"
+            f"{np.mean([r['removal'] for r in found if r['background'] == kind] or [np.nan]):.4f}"
             for kind in BACKGROUNDS[1:]
         ]
-        lines.append(row([
-            art.title, str(len(rows)), number(statistics.mean(ious)),
+        rows.append([
+            art.title, str(len(found)), number(statistics.mean(ious)),
             percent(statistics.share([iou >= 0.5 for iou in ious])), percent(order["right"]),
             percent(order["front"]) if order["front"] else "", " / ".join(emptied),
-        ]))
-    if not lines:
-        return ""
+        ])
     head = ["art", "scenes", "mask IoU of objects", "found (IoU 0.5)", "order right",
             "nearer one told", f"removal's error: {' / '.join(BACKGROUNDS[1:])}"]
-    about = (
+    return section(
+        "Art that was not trained on", head, rows,
         "Three objects over each other. Masks: the best detection, whatever it is called. Order: "
         "of neighbours, both answers right (who hides whom, or neither), given the true masks. "
-        "Removal: mean difference (0..1) from the truth where the object and its occluders were."
-    )
-    return "\n".join(
-        ["## Art that was not trained on", "", about, "", row(head), row(["---"] * 7), *lines]
+        "Removal: mean difference (0..1) from the truth where the object and its occluders were.",
     )

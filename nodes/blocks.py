@@ -31,6 +31,20 @@ def blocks_of(net) -> list[tuple[torch.nn.Module, int | None]]:
     return []
 
 
+def positive_rows(batch: torch.Tensor, options: dict, positive: set) -> torch.Tensor | None:
+    """A copy of the rows that the first positive conditioning has in a batch of several, if any.
+
+    positive: the ids of the positive prompt's conditionings.
+    """
+    names = options.get("uuids", [])
+    part = next((i for i, name in enumerate(names) if name in positive), None)
+    if part is None:
+        return None
+    rows = len(batch) // len(names)
+    device = comfy.model_management.intermediate_device()
+    return batch[part * rows : (part + 1) * rows].to(device, torch.float32, copy=True)
+
+
 class BlockProbe:
     """Keeps what leaves the wanted levels' blocks in the positive prompt's branch of one pass.
 
@@ -56,17 +70,13 @@ class BlockProbe:
 
     def keeper(self, level: int, stream: int | None, options: dict):
         def keep(_block, _inputs, output):
-            names = options.get("uuids", [])
-            part = next((i for i, name in enumerate(names) if name in self.positive()), None)
-            if part is None or level in self.found:
+            if level in self.found:
                 return
             sequence = output[:, self.words :] if stream is None else output[stream]
-            rows = len(sequence) // len(names)
-            sequence = sequence[part * rows : (part + 1) * rows]
-            device = comfy.model_management.intermediate_device()
-            self.found[level] = tokens.as_picture(
-                sequence.to(device, torch.float32, copy=True), self.size, self.patch
-            )
+            rows = positive_rows(sequence, options, self.positive())
+            if rows is not None:
+                self.found[level] = tokens.as_picture(rows, self.size, self.patch)
+
         return keep
 
     def wrap(self, executor, *args, **kwargs):

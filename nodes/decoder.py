@@ -5,15 +5,14 @@ Transformers are looked into by `blocks`.
 
 import copy
 
-import comfy.model_management
 import comfy.model_patcher
 import comfy.patcher_extension
 import comfy.samplers
 import torch
 
 from ..amodal.errors import BadInput
-from .blocks import STREAMS, BlockProbe, blocks_of
-from .sampling import Segment, schedule_of
+from .blocks import STREAMS, BlockProbe, blocks_of, positive_rows
+from .partial_sampling import Segment, schedule_of
 
 
 def level_ends(unet) -> list[int]:
@@ -45,15 +44,10 @@ class Probe:
         self.last = self.at_block.pop(len(unet.output_blocks), None)
 
     def keep(self, level: int, h, options: dict):
-        """Store the rows of the first positive conditioning in a batch of several."""
-        names = options.get("uuids", [])
-        wanted = self.positive() & set(names)
-        part = next((i for i, name in enumerate(names) if name in wanted), None)
-        if part is None or level in self.found:
-            return
-        rows = h.shape[0] // len(names)
-        device = comfy.model_management.intermediate_device()
-        self.found[level] = h[part * rows : (part + 1) * rows].to(device, torch.float32, copy=True)
+        if level not in self.found:
+            rows = positive_rows(h, options, self.positive())
+            if rows is not None:
+                self.found[level] = rows
 
     def patch(self, h, skip, options):
         kind, index = options["block"]

@@ -10,7 +10,7 @@ from ..amodal.payloads import Features
 from . import previews, types
 from .common import CATEGORY, aliases, names_itself
 from .decoder import capture
-from .sampling import inexact
+from .partial_sampling import exact_of
 
 FEATURES = f"{CATEGORY}/mixed context"
 SHOWN = 512  # longer side of the picture in Select Clusters
@@ -47,10 +47,7 @@ class CaptureFeatures(io.ComfyNode):
     def execute(cls, guider, sigmas, latent, levels):
         wanted = method.levels_of(levels)
         sigmas = sampling.check_sigmas(sigmas)
-        samples = sampling.check_latent(latent, "latent")
-        exact = sampling.exact_x(latent)
-        exact = exact or inexact(guider.model_patcher, samples, float(sigmas[0]))
-        sampling.check_sigma(exact.sigma, float(sigmas[0]), "sigmas")
+        exact = exact_of(guider.model_patcher, latent, sigmas)
         found = capture(guider, sigmas, exact, latent.get("noise_mask"), wanted)
         layout = guider.model_patcher.get_model_object("latent_format")
         scale = getattr(layout, "spacial_downscale_ratio", 8)  # hosts before 0.4 know but 8

@@ -1,108 +1,25 @@
-"""Sampling in two halves with a composite between them (section 3.5, equations 4 to 6).
+"""Sampling in two halves with a composite between them (section 3.5, equations 4 to 6)."""
 
-Any core sampler, scheduler, guider and noise: the sampler's own function runs on a part of the
-schedule, between the host's usual preparation and clean-up.
-"""
-
-import copy
-
-import comfy.model_management
 import comfy.sample
-import comfy.samplers
-import comfy.utils
-import latent_preview
 import torch
 from comfy_api.latest import io
 
 from ..amodal import sampling, shapes
-from ..amodal.errors import BadInput
-from ..amodal.sampling import KEY, ExactX
+from ..amodal.sampling import ExactX
 from . import stages
 from .common import CATEGORY, aliases, names_itself
+from .partial_sampling import (
+    Segment,
+    exact_of,
+    from_samples,
+    marked,
+    sample,
+    schedule_of,
+    to_samples,
+    unmarked,
+)
 
 SAMPLING = f"{CATEGORY}/mixed context"
-
-
-class Segment:
-    """One sampler's run over steps first..last of a schedule, from an exact x or from noise.
-
-    The host is given the whole schedule, so that everything that looks at it (patches through
-    `sample_sigmas`, Differential Diffusion) sees what it would see in an uninterrupted run.
-    """
-
-    def __init__(self, sampler, first: int, last: int, x=None):
-        if not callable(getattr(sampler, "sampler_function", None)):
-            raise BadInput(
-                "sampler", f"is a {type(sampler).__name__}, which cannot be stopped at a step",
-                "use a sampler of KSamplerSelect, or one made with the host's KSAMPLER",
-            )
-        self.inner, self.first, self.last, self.x = sampler.sampler_function, first, last, x
-        self.end = self.noise = None
-        self.sampler = copy.copy(sampler)
-        self.sampler.sampler_function = self.run
-
-    def run(self, model, x, sigmas, extra_args=None, **options):
-        extra_args = dict(extra_args or {})
-        if self.x is not None:
-            x = self.x.to(x)
-            if extra_args.get("seed") is not None:  # ancestral samplers must not draw step 0's
-                extra_args["seed"] += self.first or 1  # noise a second time
-        self.noise = getattr(model, "noise", None)
-        part = sigmas[self.first : self.last + 1].clone()  # cloned: uni_pc writes into it
-        self.end = self.inner(model, x, part, extra_args=extra_args, **options)
-        return self.end
-
-
-def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):
-    """Run a segment; `latent` gives batch indices, `image` what sampling began with; `tell` is
-    called with the number of each finished step of the whole schedule.
-
-    Returns (exact x at the end, the last estimate of the clean latent in model space or None).
-    """
-    steps = segment.last - segment.first
-    estimate = {}
-    shown = latent_preview.prepare_callback(guider.model_patcher, steps, estimate)
-
-    def callback(step, denoised, x, _total):
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        shown(step, denoised, x, steps)
-        tell(segment.first + step + 1)
-
-    guider.sample(
-        noise.generate_noise({**latent, "samples": image}), image, segment.sampler, sigmas.clone(),
-        denoise_mask=mask, callback=callback, seed=noise.seed,
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-    )
-    device = comfy.model_management.intermediate_device()
-    x0 = estimate.get("x0")
-    return segment.end.to(device), None if x0 is None else x0.to(device)
-
-
-def to_samples(patcher, x, sigma):
-    """A raw x at sigma as a LATENT's `samples`, as the host's own sampler nodes hand it on."""
-    space = patcher.get_model_object("model_sampling")
-    scaled = space.inverse_noise_scaling(torch.as_tensor(sigma), x)
-    return patcher.model.process_latent_out(scaled.to(torch.float32))
-
-
-def from_samples(patcher, samples, sigma, noise=None):
-    """The raw x at sigma of a clean latent and noise; without noise, of an already noisy one."""
-    space = patcher.get_model_object("model_sampling")
-    if torch.count_nonzero(samples) > 0:  # as the host: an empty latent is not shifted
-        samples = patcher.model.process_latent_in(samples)
-    noise = torch.zeros_like(samples) if noise is None else noise.to(samples)
-    return space.noise_scaling(torch.as_tensor(sigma), noise, samples, False)
-
-
-def marked(latent: dict, exact: ExactX) -> dict:
-    """A LATENT like `latent` with the samples that `exact` belongs to."""
-    return {**latent, "samples": exact.belongs_to, KEY: exact}
-
-
-def unmarked(latent: dict, samples) -> dict:
-    """A LATENT like `latent`, finished: new samples and no exact x."""
-    out = {key: value for key, value in latent.items() if key != KEY}
-    return {**out, "samples": samples}
 
 
 class SampleToStep(io.ComfyNode):
@@ -274,9 +191,7 @@ class ResumeFromStep(io.ComfyNode):
     def execute(cls, noise, guider, sampler, sigmas, latent, image_latent=None, vae=None):
         patcher = guider.model_patcher
         sigmas = sampling.check_sigmas(sigmas)
-        samples = sampling.check_latent(latent, "latent")
-        exact = sampling.exact_x(latent) or inexact(patcher, samples, float(sigmas[0]))
-        sampling.check_sigma(exact.sigma, float(sigmas[0]), "sigmas")
+        exact = exact_of(patcher, latent, sigmas)
         if vae is not None:
             exact = exact.but(x=round_trip(patcher, vae, exact))
         image, mask = exact.image, latent.get("noise_mask")
@@ -306,20 +221,6 @@ def round_trip(patcher, vae, exact: ExactX) -> torch.Tensor:
     pixels = vae.decode(patcher.model.process_latent_out(exact.x * scale)).clamp(0, 1)
     again = vae.encode((pixels * 255).round()[..., :3] / 255)
     return patcher.model.process_latent_in(again.to(exact.x)) / scale
-
-
-def inexact(patcher, samples, sigma: float) -> ExactX:
-    """The x of a LATENT that other nodes made or changed; exact to float rounding only."""
-    samples = comfy.sample.fix_empty_latent_channels(patcher, samples)
-    x = from_samples(patcher, samples, sigma)
-    return ExactX(x, samples, sigma, torch.zeros_like(samples))
-
-
-def schedule_of(exact: ExactX, sigmas):
-    """The whole schedule and the step to go on from: the run's own where `sigmas` is its rest."""
-    if exact.sigmas is not None and torch.equal(exact.sigmas[exact.k :], sigmas.cpu()):
-        return exact.sigmas, exact.k
-    return sigmas, 0
 
 
 NODES = [SampleToStep, NoiseToStep, CompositeAtStep, ResumeFromStep]

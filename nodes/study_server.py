@@ -1,43 +1,28 @@
 """The user study's page, in the host's own server under /amodal/study/.
 
 Nothing a browser sends ever becomes a path: a study is looked up among those there are, a picture
-by an identifier that only this server can make, and which does not tell the method.
-
-Only the page itself may use what lies under it. Another origin is told by Sec-Fetch-Site or Origin,
-whatever --enable-cors-header says; each page carries a token, and every request but that for a
-picture sends it back in a header, which no other origin can add (nor read from the page). The page
-cannot be framed, so that no click on it can be stolen.
+by an identifier that only this server can make, and which does not tell the method. `study_guard`
+says who may ask, `study_answers` what is answered.
 """
 
 import asyncio
 import contextlib
 import functools
-import hashlib
-import hmac
 import html
 import json
-import secrets
 import sqlite3
 from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
+from ..amodal.study import folder
+from ..amodal.study.votes import Votes
+from . import study_answers
 from .study import studies_folder, votes_file
+from .study_guard import GUARDS, TOKEN, identifier, is_own, is_token, is_visit, new_token
 
 PATH = "/amodal/study"
 PAGES = Path(__file__).resolve().parents[1] / "js" / "study"
-TOKEN = "X-Study-Token"
-GUARDS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'none'",
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 ASSETS = {  # .mjs: the editor would load every .js as an extension
     "page.css": "text/css", "page.mjs": "text/javascript",
     "results.mjs": "text/javascript", "server.mjs": "text/javascript",
@@ -61,51 +46,12 @@ def register() -> None:
     routes.get(one)(to_folder)
     routes.get(f"{one}/")(page)
     routes.get(one + "/picture/{picture}")(picture)
-    routes.get(f"{one}/state")(answers(state))
-    routes.post(f"{one}/vote")(answers(vote))
-    routes.post(f"{one}/undo")(answers(undo))
-    routes.get(f"{one}/results")(answers(results))
-    routes.get(f"{one}/preference.csv")(answers(preference_csv))
-    routes.get(f"{one}/votes.csv")(answers(votes_csv))
-
-
-# -- who asks --------------------------------------------------------------------------------------
-
-
-def is_own(request) -> bool:
-    """Does the request come from a page of this server, or from no page at all?
-
-    Browsers send Sec-Fetch-Site to https and loopback, and Origin with whatever a page could read
-    or change; no page can set either.
-    """
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site in ("same-origin", "none")
-    origin = request.headers.get("Origin")
-    return origin is None or origin.lower().partition("://")[2] == request.host.lower()
-
-
-def is_visit(request) -> bool:
-    """Is it a browser's window that follows a link? What it gets, the link's page cannot read."""
-    asked = request.headers
-    return asked.get("Sec-Fetch-Dest") == "document" and "Origin" not in asked
-
-
-def signature(secret: str, *words: str) -> str:
-    return hmac.new(secret.encode(), "\0".join(words).encode(), hashlib.sha256).hexdigest()
-
-
-def new_token(secret: str) -> str:
-    nonce = secrets.token_hex(8)
-    return f"{nonce}.{signature(secret, 'page', nonce)}"
-
-
-def is_token(secret: str, token: str) -> bool:
-    nonce, _, signed = token.partition(".")
-    return hmac.compare_digest(signed.encode(), signature(secret, "page", nonce).encode())
-
-
-# -- pages -----------------------------------------------------------------------------------------
+    routes.get(f"{one}/state")(answers(study_answers.state))
+    routes.post(f"{one}/vote")(answers(study_answers.vote))
+    routes.post(f"{one}/undo")(answers(study_answers.undo))
+    routes.get(f"{one}/results")(answers(study_answers.results))
+    routes.get(f"{one}/preference.csv")(answers(study_answers.preference_csv))
+    routes.get(f"{one}/votes.csv")(answers(study_answers.votes_csv))
 
 
 async def to_folder(request):
@@ -125,8 +71,6 @@ async def asset(request):
 
 
 async def index(request):
-    from ..amodal.study import folder
-
     if not (is_own(request) or is_visit(request)):
         return refused()
     names = await asyncio.to_thread(folder.studies, studies_folder())
@@ -164,9 +108,6 @@ def refused(status: int = 403, why: str = "This is for the study's own page alon
 
 def opened(name: str):
     """(study, votes) of that name; LookupError, StudyError."""
-    from ..amodal.study import folder
-    from ..amodal.study.votes import Votes
-
     study = folder.open_study(studies_folder(), name)
     return study, Votes(votes_file(study.name))
 
@@ -193,16 +134,9 @@ def files(study, secret: str) -> dict[str, Path]:
     }
 
 
-def identifier(secret: str, method: str, item: str) -> str:
-    return signature(secret, "picture", method, item)[:32]
-
-
-# -- answers ---------------------------------------------------------------------------------------
-
-
 def answers(work):
     """A handler of `work(study, votes, asked) -> dict or CSV text`, which runs in a thread: the
-    host's loop never waits for the disk. `asked` is the body of a POST, the query of a GET."""
+    host's loop never waits for the disk."""
 
     @functools.wraps(work)
     async def handler(request):
@@ -240,83 +174,3 @@ def replied(answer: dict | str):
     if isinstance(answer, str):
         return web.Response(text=answer, content_type="text/csv", headers=GUARDS)
     return web.json_response(answer, headers=GUARDS)
-
-
-def state(study, votes, asked: dict) -> dict:
-    """Where the rater stands: the trial to judge now and the pictures of the one after it."""
-    from ..amodal.study.votes import rater_name
-
-    rater = rater_name(asked.get("rater"))
-    trials = study.trials_for(rater)
-    voted = votes.of(rater)
-    left = [trial for trial in trials if trial.key not in voted]
-    ahead = [shown(study, votes.secret, rater, trial) for trial in left[:2]]
-    return {
-        "done": len(trials) - len(left), "total": len(trials), "last": votes.last(rater),
-        "trial": ahead[0] if left else None, "next": ahead[1] if len(left) > 1 else None,
-    }
-
-
-def shown(study, secret: str, rater: str, trial) -> dict:
-    """A trial as the page gets it: identifiers alone, in the rater's order."""
-    from ..amodal.study.folder import ORIGINAL
-
-    def known(method):
-        return identifier(secret, method, trial.item)
-
-    return {
-        "trial": trial.key,
-        "original": known(ORIGINAL) if ORIGINAL in study.files else None,
-        "choices": [known(method) for method in study.methods_for(rater, trial)],
-    }
-
-
-def vote(study, votes, asked: dict) -> dict:
-    """Keeps a vote {rater, trial, choice}; the state after it."""
-    from ..amodal.study.votes import rater_name
-
-    rater = rater_name(asked.get("rater"))
-    trial = next((one for one in study.trials() if one.key == asked.get("trial")), None)
-    if trial is None:
-        raise ValueError("The study has changed: these pictures are no longer in it.")
-    methods = study.methods_for(rater, trial)
-    known = {identifier(votes.secret, method, trial.item): method for method in methods}
-    chosen = known.get(str(asked.get("choice")))
-    if chosen is None:
-        raise ValueError("That is none of the pictures that were shown.")
-    votes.cast(rater, trial, methods, chosen)
-    return state(study, votes, asked)
-
-
-def undo(study, votes, asked: dict) -> dict:
-    """Takes back the rater's last vote {rater, vote}; the state after it."""
-    from ..amodal.study.votes import rater_name
-
-    votes.undo(rater_name(asked.get("rater")), asked.get("vote"))
-    return state(study, votes, asked)
-
-
-def results(study, votes, asked: dict) -> dict:
-    from dataclasses import asdict
-
-    from ..amodal.study import statistics
-
-    cast = votes.all()
-    return {
-        "preferences": [asdict(row) for row in statistics.preferences(cast)],
-        "agreement": asdict(statistics.agreement(cast)),
-        "votes": len(cast), "pictures": len({one.item for one in cast}),
-        "total": len(study.items), "left_out": study.left_out, "show": study.show,
-    }
-
-
-def preference_csv(study, votes, asked: dict) -> str:
-    from ..amodal.study import statistics
-
-    return statistics.table_csv(votes.all())
-
-
-def votes_csv(study, votes, asked: dict) -> str:
-    from ..amodal.study import statistics
-
-    return statistics.votes_csv(votes.all())

@@ -114,6 +114,6 @@ def test_a_small_run_writes_everything_and_goes_on(tmp_path, real_host):
     }
     before = (tmp_path / "records.jsonl").read_bytes()
     options = paper.parser().parse_args(words)
-    assert len(paper.measure(options)) == len(rows)
+    assert len(runner.run_all(paper.tasks(options), options)) == len(rows)
     assert (tmp_path / "records.jsonl").read_bytes() == before
     assert (tmp_path / "curation" / "thresholds.json").exists()

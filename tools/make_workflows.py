@@ -2,7 +2,7 @@
 
     python tools/make_workflows.py
 
-The drawings are in `tools/drawings/`, on the graphs of `nodes/assembly.py`, which the one-node
+The drawings are in `tools/drawings/`, on the graphs of `nodes/assembly/`, which the one-node
 version uses too. Nodes are laid out in columns, links from left to right, one coloured group for
 each section of the paper.
 """

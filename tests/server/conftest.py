@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, NEWEST, QUIET
+from browser import CHROMIUM, NEWEST, QUIET, needs_newest, open_editor
 from PIL import Image
 from studies import StudyHost
 
@@ -43,6 +43,27 @@ def chromium():
         browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield browser
         browser.close()
+
+
+@pytest.fixture(
+    params=[
+        "classic", "vue", pytest.param("newest classic", marks=needs_newest),
+        pytest.param("newest vue", marks=needs_newest),
+    ]
+)
+def page(request, chromium):
+    """The editor in the classic canvas and with Vue nodes, in the host's own front end and in the
+    newest; nothing of the pack's has broken when it is closed."""
+    host = request.getfixturevalue("running_newest" if "newest" in request.param else "running")
+    # or nodes that the test before this one ran are cached, and tell the widgets nothing
+    Client(host.url).post("/free", {"free_memory": True})
+    page = open_editor(chromium, host.url, vue="vue" in request.param)
+    page.broken = []
+    page.on("pageerror", lambda error: page.broken.append(str(error)))
+    yield page
+    ours = [error for error in page.broken if "amodal" in error.lower()]
+    page.close()
+    assert not ours
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 import pytest
 from browser import drop_prompt, needs_browser, needs_newest, open_editor
 from graphs import picking
-from test_widgets import CAT, click_on, detect, point
+from widgets import CAT, click_on, detect, point
 
 from amodal.host import ROOT
 

@@ -1,4 +1,4 @@
-"""The shipped workflows, by their files' names: drawings of the graphs in `nodes/assembly.py`."""
+"""The shipped workflows, by their files' names: drawings of the graphs in `nodes/assembly/`."""
 
 from . import comparisons, curation, one_node, one_pass, progressive, sweeps
 

@@ -1,0 +1,20 @@
+"""What the commands of the evaluation share of their options."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def parser(command: str, about: str, folder: str) -> argparse.ArgumentParser:
+    """Of a command that says `about` of itself and writes into output/`folder`."""
+    top = argparse.ArgumentParser(
+        prog=command, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("--seed", type=int, default=0, help="of the scenes")
+    top.add_argument("--workers", type=int, default=os.cpu_count(), help="0: in this process")
+    top.add_argument("--out", type=Path, default=ROOT / "output" / folder)
+    return top

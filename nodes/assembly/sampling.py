@@ -1,0 +1,188 @@
+"""Section 3.5: mixed context diffusion sampling, stage by stage."""
+
+
+def prepared(node, source, start) -> dict:
+    """Noise, sampler, noise levels and text of a pass."""
+    seed = node("AmodalPassSeed", seed=source["seed"], number=start.out(4))
+    prompt = node(
+        "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
+    )
+    return {
+        "seed": seed.out(0),
+        "noise": node("RandomNoise", noise_seed=seed.out(0)).out(0),
+        "sampler": node("KSamplerSelect", sampler_name=source.get("sampler", "ddim")).out(0),
+        "sigmas": node(
+            "BasicScheduler",
+            model=source["model"],
+            scheduler=source.get("scheduler", "ddim_uniform"),
+            steps=source["steps"],
+            denoise=1.0,
+        ).out(0),
+        "positive": node("CLIPTextEncode", "Positive", clip=source["clip"], text=prompt.out(0)),
+        "negative": node(
+            "CLIPTextEncode", "Negative", clip=source["clip"], text=source["negative"]
+        ),
+    }
+
+
+def mixed_context(node, source, view, draw) -> dict:
+    """Mixed context diffusion sampling, its stages by name (figure 4)."""
+    synthetic = swapped_background(node, source, view)
+    first = conditioned(node, source, draw, synthetic.out(0), view["inpaint"], "object")
+    at_k = to_step_k(node, source, draw, first)
+    mask_k = mask_at_k(node, source, view, first, at_k, synthetic)
+    plate = removed_background(node, source, view)
+    noised = plate_at_k(node, source, draw, plate, at_k)
+    mixed = node("AmodalCompositeAtStep", object=at_k.out(0), background=noised.out(0), mask=mask_k)
+    context = plate if source.get("condition") == "plate" else view["crop"]
+    second = conditioned(node, source, draw, context.out(0), view["inpaint"], "context")
+    painted = from_step_k(node, source, draw, second, at_k, mixed)
+    return {
+        "synthetic": synthetic, "at_k": at_k, "mask_k": mask_k, "plate": plate, "noised": noised,
+        "mixed": mixed, "painted": painted,
+    }
+
+
+def conditioned(node, source, draw, pixels, inpaint, name: str) -> dict:
+    """A guider that sees `pixels` outside the mask, and the latent to begin from."""
+    see = node(
+        "InpaintModelConditioning",
+        f"See-{name}",
+        positive=draw["positive"].out(0),
+        negative=draw["negative"].out(0),
+        vae=source["vae"],
+        pixels=pixels,
+        mask=inpaint,
+        noise_mask=False,
+    )
+    guider = node(
+        "CFGGuider",
+        f"Guide-{name}",
+        model=source["model"],
+        positive=see.out(0),
+        negative=see.out(1),
+        cfg=source["cfg"],
+    )
+    return {"guider": guider.out(0), "latent": see.out(2)}
+
+
+def swapped_background(node, source, view):
+    """I_syn: the visible object on plain gray, or another background."""
+    return node(
+        "AmodalSwapBackground",
+        image=view["crop"].out(0),
+        mask=view["crop"].out(1),
+        background=source.get("background", "gray"),
+        seed=0,
+    )
+
+
+def to_step_k(node, source, draw, first):
+    """Equation 4: the object, sampled to step k on the swapped background."""
+    return node(
+        "AmodalSampleToStep",
+        noise=draw["noise"],
+        guider=first["guider"],
+        sampler=draw["sampler"],
+        sigmas=draw["sigmas"],
+        latent=beginning(node, source, first),
+        k=source["k"],
+    )
+
+
+def beginning(node, source, first):
+    """The latent to begin from: of the grayed picture, or none at all."""
+    if source.get("begin") != "noise":
+        return first["latent"]
+    side = source["size"]
+    return node("EmptyLatentImage", "Nothing", width=side, height=side, batch_size=1).out(0)
+
+
+def mask_at_k(node, source, view, first, at_k, synthetic):
+    """M^k, the object's mask in the noisy picture, by the chosen rule."""
+    if source["mask_rule"] == "clusters":
+        features = node(
+            "AmodalCaptureFeatures",
+            guider=first["guider"],
+            sigmas=at_k.out(2),
+            latent=at_k.out(0),
+            levels=source.get("levels", "3"),
+        )
+        clusters = node(
+            "AmodalClusterFeatures",
+            features=features.out(0),
+            level=source.get("level", 3),
+            clusters=4,
+            seed=0,
+        )
+        return node(
+            "AmodalSelectClusters",
+            clusters=clusters.out(0),
+            mask=view["crop"].out(1),
+            inpaint=view["inpaint"],
+            overlap=0.2,
+            image=view["crop"].out(0),
+        ).out(0)
+    estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
+    return node(
+        "AmodalKnownBackgroundMask",
+        estimate=estimate.out(0),
+        background=synthetic.out(0),
+        mask=view["crop"].out(1),
+        inpaint=view["inpaint"],
+        threshold=0.08,
+    ).out(0)
+
+
+def removed_background(node, source, view):
+    """I_bg: the picture without object and occluders, or without the occluders alone."""
+    plate = node(
+        "AmodalRemoveObjects",
+        image=view["crop"].out(0),
+        mask=view["crop"].out(1),
+        occluders=view["occluders"].out(0),
+        beyond=view["crop"].out(2),
+        grow=0.03,
+        method="smooth",
+        inpaint_model=source.get("inpaint_model"),
+    )
+    if source.get("plate") != "with object":
+        return plate
+    return node(
+        "ImageCompositeMasked", "PlateWithObject", destination=plate.out(0),
+        source=view["crop"].out(0), x=0, y=0, resize_source=False, mask=view["crop"].out(1),
+    )
+
+
+def plate_at_k(node, source, draw, plate, at_k):
+    """Equation 5: the removed background, noised to step k."""
+    encoded = node("VAEEncode", "PlateEncode", pixels=plate.out(0), vae=source["vae"])
+    return node(
+        "AmodalNoiseToStep",
+        model=source["model"],
+        noise=plate_noise(node, source, draw),
+        sigmas=at_k.out(2),
+        latent=encoded.out(0),
+    )
+
+
+def plate_noise(node, source, draw):
+    """The noise of the background at step k: the object's own, or another one."""
+    if source.get("plate_noise") != "fresh":
+        return draw["noise"]
+    seed = node("AmodalPassSeed", "PlateSeed", seed=draw["seed"], number=2)
+    return node("RandomNoise", "PlateNoise", noise_seed=seed.out(0)).out(0)
+
+
+def from_step_k(node, source, draw, second, at_k, mixed):
+    """Equation 6: the composite, sampled to the end in the original context, and decoded."""
+    resumed = node(
+        "AmodalResumeFromStep",
+        noise=draw["noise"],
+        guider=second["guider"],
+        sampler=draw["sampler"],
+        sigmas=at_k.out(2),
+        latent=mixed.out(0),
+        **({"vae": source["vae"]} if source.get("round_trip") else {}),
+    )
+    return node("VAEDecode", "Painted", samples=resumed.out(0), vae=source["vae"])
