@@ -192,6 +192,12 @@ class TestList:
         return ([value, value],)
 
 
+class TestEach(TestValue):
+    """A list of the test, item by item."""
+
+    OUTPUT_IS_LIST = (True,)
+
+
 class TestKeep:
     """Keeps a value under a name. Linked to a Loop End's output by `after`, it is no part of the
     loop's body, which would clone it into every pass."""
@@ -216,7 +222,7 @@ class TestKeep:
 
 
 def add_test_nodes(classes: dict) -> None:
-    classes |= {"TestValue": TestValue, "TestList": TestList, "TestKeep": TestKeep}
+    classes |= {one.__name__: one for one in (TestValue, TestList, TestEach, TestKeep)}
 
 
 def start(comfy: Path) -> None:
