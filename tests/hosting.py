@@ -8,6 +8,7 @@ import asyncio
 import atexit
 import functools
 import importlib
+import os
 import shutil
 import sys
 import tempfile
@@ -226,14 +227,15 @@ def add_test_nodes(classes: dict) -> None:
 
 
 def start(comfy: Path) -> None:
-    """Import the host in the order it needs, on the CPU, with an empty base directory."""
+    """Import the host in the order it needs, with an empty base directory; on the CPU, but where
+    AMODAL_TEST_DEVICE says otherwise."""
     base = tempfile.mkdtemp(prefix="comfy-base-")
     atexit.register(shutil.rmtree, base, ignore_errors=True)
     sys.path.insert(0, str(comfy))
     import comfy.options  # noqa: F401  keeps the host from parsing pytest's arguments
     from comfy import cli_args
 
-    cli_args.args.cpu = True
+    cli_args.args.cpu = os.environ.get("AMODAL_TEST_DEVICE", "cpu") == "cpu"
     cli_args.args.base_directory = base
     cli_args.args.use_pytorch_cross_attention = True
     cli_args.args.fp32_text_enc = True
