@@ -191,5 +191,8 @@ def opened(path: Path, name: str) -> Image.Image:
 
 
 def digest(path) -> str:
+    found = hashlib.sha256()
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        for block in iter(lambda: file.read(1 << 20), b""):
+            found.update(block)
+    return found.hexdigest()
