@@ -16,6 +16,8 @@ from .errors import BadInput
 
 EXTENSION = 0.2  # more growth than this means incomplete (section 3.6, figure 5)
 BORDER = 0.02  # nearer to the border than this part of the side: it goes on outside
+TIE = 2  # scores that are the same to so many digits are decided by the fit to the visible part
+SEAM = 3  # pixels beyond the visible part that are compared with it
 
 
 @dataclass(frozen=True)
@@ -158,9 +160,54 @@ def midway(values: list[float]) -> list[tuple[float, float]]:
     return [(found[0], 0.0), *between, (found[-1], 0.0)]
 
 
-def ranked(scores: list[float]) -> list[int]:
-    """Numbers of the completions, the best score first, equal ones in their order."""
-    return sorted(range(len(scores)), key=lambda i: -scores[i])
+def ranked(scores: list[float], fits: list[float] | None = None) -> list[int]:
+    """Numbers of the completions, the best score first, equal ones in their order.
+
+    fits (see `fit_to_visible`) decide between scores that are the same to TIE digits.
+    """
+    if fits is None:
+        return sorted(range(len(scores)), key=lambda i: -scores[i])
+    return sorted(range(len(scores)), key=lambda i: (-round(scores[i], TIE), -fits[i], -scores[i]))
+
+
+def fit_to_visible(image: torch.Tensor, amodal: torch.Tensor, visible: torch.Tensor) -> float:
+    """How well a completion goes with what is seen of its object, 0..1.
+
+    The part of the visible object that the amodal mask keeps, times 1 - the colour's step at the
+    seam. image [1, H, W, 3]; amodal, visible [1, H, W], 0 or 1.
+    """
+    kept = algebra.share_inside(visible[0], amodal[0])
+    return kept * (1 - seam_step(image[0], amodal[0], visible[0]))
+
+
+def seam_step(image: torch.Tensor, amodal: torch.Tensor, visible: torch.Tensor) -> float:
+    """Mean difference in colour, 0..1, of the completed pixels within SEAM of the visible part from
+    the visible pixel nearest to each; 0 where nothing was completed there. Shapes without batch."""
+    from scipy.ndimage import distance_transform_edt
+
+    seen = (visible > 0.5).cpu().numpy()
+    if not seen.any():
+        return 0.0
+    far, (rows, columns) = distance_transform_edt(~seen, return_indices=True)
+    beside = torch.from_numpy(far <= SEAM) & ((amodal > 0.5) & (visible <= 0.5)).cpu()
+    if not beside.any():
+        return 0.0
+    nearest = image.cpu()[torch.from_numpy(rows), torch.from_numpy(columns)]
+    return float((image.cpu() - nearest)[beside].abs().mean())
+
+
+def on_canvas(mask: torch.Tensor, size: tuple[int, int], x: int, y: int) -> torch.Tensor:
+    """A mask [1, h, w] of the picture on a canvas of `size` (height, width) whose corner lies at
+    (x, y) of the picture, both at most 0."""
+    placed = mask.new_zeros(1, *size)
+    inside = placed[:, -y : mask.shape[1] - y, -x : mask.shape[2] - x]
+    if x > 0 or y > 0 or inside.shape != mask.shape:
+        raise BadInput(
+            "visible", f"of {tuple(mask.shape[1:])} does not lie on a canvas of {size} at {x}, {y}",
+            "give the mask on the original picture, and x and y of the same node as the objects",
+        )
+    inside.copy_(mask)
+    return placed
 
 
 def plain_colours(count: int, seed: int) -> torch.Tensor:

@@ -153,8 +153,7 @@ def lay_out(base: Path) -> None:
         (base / name).mkdir(parents=True, exist_ok=True)
     link(ROOT, base / "custom_nodes" / PACK, SHIPPED)
     link(find_comfyui() / "models", base / "models", ())
-    for picture in (ROOT / "pictures").glob("*.png"):
-        shutil.copy(picture, base / "input")
+    shutil.copytree(ROOT / "pictures", base / "input", dirs_exist_ok=True)
 
 
 def link(source: Path, place: Path, parts: tuple[str, ...]) -> None:

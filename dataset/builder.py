@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from amodal import items
 from amodal.errors import BadInput
 
 from .occlusion import LEVELS, occlude
 
 PAIRS = ("random", "companion")
 TRIES = 60  # pairs for one item; every fifth try takes another query
-FOLDERS = ("picture", "truth", "modal", "amodal", "occluder")
+FOLDERS = items.PICTURES + items.MASKS
 
 
 @dataclass(frozen=True)
@@ -184,11 +185,7 @@ def kept(path: Path, plan: Plan) -> list[dict]:
 
 def read(out: Path) -> list[dict]:
     """The manifest's lines of a finished set, with `files`: the paths of its pictures."""
-    path = out / "manifest.jsonl"
-    if not path.exists():
-        raise BadInput("dataset", f"{out} holds no manifest.jsonl", "make it: python -m dataset")
-    lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
     return [
         line | {"files": {name: out / name / f"{line['item']}.png" for name in FOLDERS}}
-        for line in lines
+        for line in items.manifest(out)
     ]

@@ -160,6 +160,11 @@ def most_seen_with(pictures: list[list[str]]) -> dict[str, str]:
     for categories in pictures:
         for one, other in permutations(sorted(set(categories)), 2):
             together[one][other] += 1
+    return commonest(together)
+
+
+def commonest(together: dict[str, Counter]) -> dict[str, str]:
+    """Category -> its commonest other one, of how often each was seen with it; ties by name."""
     return {
         one: min(found, key=lambda other: (-found[other], other))
         for one, found in sorted(together.items())

@@ -2,6 +2,7 @@
 
     nox -s paper -- --per-cell 100                   # all of it: hours on a CPU
     nox -s paper -- --per-cell 2 --objects 4 --steps 10 --trials 1 --counterfactuals 1   # minutes
+    nox -s paper -- --coco instances_val2017.json --pictures val2017   # photographs: `photographs`
 
 Every finished scene is a line of OUT/records.jsonl, as in `nox -s evaluate`, whose records in the
 same folder are taken; a stopped run goes on where it was.
@@ -30,6 +31,11 @@ SCENES = tuple(cell for cell in CELLS if cell != "border")
 
 
 def main(words: list[str] | None = None) -> None:
+    if any(word.startswith("--coco") for word in (sys.argv[1:] if words is None else words)):
+        from . import photographs
+
+        photographs.main(words)
+        return
     options = parser().parse_args(words)
     options.out.mkdir(parents=True, exist_ok=True)
     found = runner.run_all(tasks(options), options)

@@ -28,7 +28,8 @@ SUCCESS = 0.85  # the least IoU of the whole object
 PRESENTATION = (  # what shows figures and does not make them
     "report.py", "tables.py", "sheets.py", "statistics.py", "stories.py", "aims.py", "__main__.py",
     "cli.py", "client.py", "headless.py", "curate.py", "records.py", "paper.py", "claims.py",
-    "best.py", "commands.py", "plots.py", "results.py", "stickers.json", "stable_diffusion_2.json",
+    "best.py", "commands.py", "plots.py", "results.py", "photographs.py", "photograph_tables.py",
+    "pasted.py", "stickers.json", "stable_diffusion_2.json",
 )
 RULES = "rules"  # a task of this method compares the rules for M^k
 ANALYSIS = "analysis"  # and one of this looks at a scene of ART, seen or unseen

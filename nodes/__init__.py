@@ -6,6 +6,7 @@ STAGES = (
     "detect", "order", "padding", "crop", "background", "sampling", "features",
     "segment", "occlusion", "loop", "result", "one_node", "curation", "metrics", "sweeps",
     "stickers", "order_models", "segmenter_models", "inpaint_models", "study",
+    "items",
 )
 
 

@@ -196,8 +196,8 @@ class PickBest(io.ComfyNode):
             node_id="AmodalPickBest",
             display_name="Pick Best (Amodal)",
             category=CURATION,
-            description="Of several completions the one with the best score; and all of them as a "
-            "grid, best first.",
+            description="Of several completions the one with the best score, ties broken by the "
+            "fit to the visible part; and all of them as a grid, best first.",
             is_input_list=True,
             inputs=[
                 io.Image.Input("objects", tooltip="The completions, a list."),
@@ -209,29 +209,72 @@ class PickBest(io.ComfyNode):
                     "cell", default=256, min=32, max=2048, step=8, optional=True,
                     tooltip="The larger side of each picture in the grid, in pixels.",
                 ),
+                io.Mask.Input(
+                    "visible", optional=True,
+                    tooltip="What is seen of the object in the original picture, from Pick Object. "
+                    "Scores that look the same (two digits) are then decided by the fit: the part "
+                    "of it that is kept, less the step in colour at its seam.",
+                ),
+                io.Int.Input(
+                    "x", default=0, min=-65536, max=0, optional=True, force_input=True,
+                    tooltip="Left edge of each completion's canvas, from Amodal Completion.",
+                ),
+                io.Int.Input(
+                    "y", default=0, min=-65536, max=0, optional=True, force_input=True,
+                    tooltip="Top edge of each completion's canvas, from Amodal Completion.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="object", tooltip="The best completion."),
                 io.Mask.Output(display_name="mask", tooltip="Its amodal mask."),
                 io.Int.Output(display_name="index", tooltip="Its number in the list, from 0."),
                 io.Image.Output(display_name="ranking", tooltip="All of them, best first."),
+                io.String.Output(
+                    display_name="order", tooltip="The same in words: number, score and fit."
+                ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, objects, masks, scores, cell=None):
+    def execute(cls, objects, masks, scores, cell=None, visible=None, x=None, y=None):
         if not len(objects) == len(masks) == len(scores):
             raise BadInput(
                 "scores", f"are {len(scores)} for {len(objects)} objects, {len(masks)} masks",
                 "judge every completion of the list, and connect that list",
             )
-        order = curation.ranked(scores)
+        fits = fits_of(objects, masks, visible, x or [0], y or [0]) if visible else None
+        order = curation.ranked(scores, fits)
         best = order[0]
-        labels = [f"{i + 1}: {scores[i]:.2f}" for i in order]
+        fit = {i: f", fit {fits[i]:.3f}" if fits else "" for i in order}
+        labels = [f"{i + 1}: {scores[i]:.2f}{fit[i]}" for i in order]
         side = cell[0] if cell else 256
         grid = drawing.grid([objects[i][0] for i in order], labels, "Best first", 0, side)
-        return io.NodeOutput(objects[best], masks[best], best, torch.from_numpy(grid)[None])
+        told = "\n".join(f"{i + 1}: score {scores[i]:.2f}{fit[i]}" for i in order)
+        return io.NodeOutput(objects[best], masks[best], best, torch.from_numpy(grid)[None], told)
+
+
+def fits_of(objects: list, masks: list, visible: list, x: list, y: list) -> list[float]:
+    """The fit of each completion to the visible part; one mask, x and y for all, or one each."""
+    found = []
+    for number, (image, mask) in enumerate(zip(objects, masks)):
+        image = shapes.one_image(image, "objects")
+        size = tuple(image.shape[1:3])
+        seen, left, top = (each(given, number, len(objects), name) for given, name in (
+            (visible, "visible"), (x, "x"), (y, "y")
+        ))
+        seen = curation.on_canvas(shapes.object_mask(seen, name="visible"), size, left, top)
+        found.append(curation.fit_to_visible(image, shapes.one_mask(mask, size, "masks"), seen))
+    return found
+
+
+def each(given: list, number: int, count: int, name: str):
+    """The number-th of a list of `count`, or the only one."""
+    if len(given) not in (1, count):
+        raise BadInput(
+            name, f"has {len(given)} items for {count} objects", "give one, or one for each"
+        )
+    return given[number if len(given) > 1 else 0]
 
 
 NODES = [CounterfactualMask, CounterfactualBackgrounds, JudgeCompletion, PickBest]

@@ -8,6 +8,7 @@ import asyncio
 import atexit
 import functools
 import importlib
+import os
 import shutil
 import sys
 import tempfile
@@ -192,6 +193,12 @@ class TestList:
         return ([value, value],)
 
 
+class TestEach(TestValue):
+    """A list of the test, item by item."""
+
+    OUTPUT_IS_LIST = (True,)
+
+
 class TestKeep:
     """Keeps a value under a name. Linked to a Loop End's output by `after`, it is no part of the
     loop's body, which would clone it into every pass."""
@@ -216,18 +223,19 @@ class TestKeep:
 
 
 def add_test_nodes(classes: dict) -> None:
-    classes |= {"TestValue": TestValue, "TestList": TestList, "TestKeep": TestKeep}
+    classes |= {one.__name__: one for one in (TestValue, TestList, TestEach, TestKeep)}
 
 
 def start(comfy: Path) -> None:
-    """Import the host in the order it needs, on the CPU, with an empty base directory."""
+    """Import the host in the order it needs, with an empty base directory; on the CPU, but where
+    AMODAL_TEST_DEVICE says otherwise."""
     base = tempfile.mkdtemp(prefix="comfy-base-")
     atexit.register(shutil.rmtree, base, ignore_errors=True)
     sys.path.insert(0, str(comfy))
     import comfy.options  # noqa: F401  keeps the host from parsing pytest's arguments
     from comfy import cli_args
 
-    cli_args.args.cpu = True
+    cli_args.args.cpu = os.environ.get("AMODAL_TEST_DEVICE", "cpu") == "cpu"
     cli_args.args.base_directory = base
     cli_args.args.use_pytorch_cross_attention = True
     cli_args.args.fp32_text_enc = True

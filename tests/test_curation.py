@@ -7,6 +7,7 @@ import torch
 from hosting import Failed, Graph
 
 from amodal import curation
+from amodal.errors import BadInput
 
 
 def square(left, top, right, bottom, side=100) -> torch.Tensor:
@@ -58,6 +59,46 @@ def test_several_counterfactuals_are_averaged():
 
 def test_the_best_is_first_and_equals_keep_their_order():
     assert curation.ranked([0.2, 0.9, 0.2, 0.5]) == [1, 3, 0, 2]
+
+
+def test_ties_are_broken_by_the_fit_and_by_nothing_else():
+    assert curation.ranked([0.801, 0.9, 0.799, 0.5], [0.2, 0.1, 0.6, 1.0]) == [1, 2, 0, 3]
+    assert curation.ranked([0.801, 0.799], [0.5, 0.5]) == [0, 1]
+
+
+SEEN = square(40, 40, 60, 50)  # the upper half of OBJECT
+
+
+def painted(lower, upper=0.5) -> torch.Tensor:
+    image = torch.full((1, 100, 100, 3), upper)
+    image[:, 50:] = lower
+    return image
+
+
+@pytest.mark.parametrize("amodal, lower, fit", [
+    (OBJECT, 0.5, 1),  # keeps all of it, and goes on in its colour
+    (OBJECT, 0.9, 0.6),  # a step of 0.4
+    (SEEN, 0.9, 1),  # nothing completed: no seam
+    (square(40, 45, 60, 60), 0.5, 0.5),  # half of the visible part is lost
+    (square(40, 45, 60, 60), 0.9, 0.3),
+    (square(0, 60, 20, 80), 0.5, 0),
+])
+def test_the_fit_is_what_is_kept_less_the_step_at_the_seam(amodal, lower, fit):
+    assert curation.fit_to_visible(painted(lower), amodal, SEEN) == pytest.approx(fit)
+
+
+def test_only_the_nearest_pixels_of_the_completed_part_are_compared():
+    far = painted(0.5)
+    far[:, 50 + curation.SEAM :] = 1
+    assert curation.fit_to_visible(far, OBJECT, SEEN) == pytest.approx(1)
+
+
+def test_the_visible_part_is_found_again_on_a_grown_canvas():
+    placed = curation.on_canvas(SEEN, (110, 130), -20, -10)
+    assert torch.equal(placed[:, 10:, 20:120], SEEN) and placed.sum() == SEEN.sum()
+    for size, x, y in (((100, 100), -1, 0), ((90, 100), 0, 0), ((200, 200), 5, 0)):
+        with pytest.raises(BadInput, match="does not lie on a canvas"):
+            curation.on_canvas(SEEN, size, x, y)
 
 
 @pytest.fixture
@@ -139,6 +180,35 @@ def test_thresholds_are_chosen_by_a_file(host, mine, choice, complete):
         outpainted=graph.value("grown", square(40, 40, 60, 80)), thresholds=choice,
     )
     assert host.run(graph.keep(complete=judged[0])).values["complete"] is complete
+
+
+@pytest.mark.parametrize("scores, first, said", [
+    ((0.801, 0.799), 1, "2: score 0.80, fit 1.000\n1: score 0.80, fit 0.600"),
+    ((0.9, 0.7), 0, "1: score 0.90, fit 0.600\n2: score 0.70, fit 1.000"),
+])
+def test_the_node_breaks_ties_by_the_fit_and_says_so(host, scores, first, said):
+    """Two completions on a canvas that grew to the left and upwards; the second fits better."""
+    from hosting import VALUES
+
+    def grown(tensor):
+        wide = tensor.new_zeros(1, 110, 120, *tensor.shape[3:])
+        wide[:, 10:, 20:] = tensor
+        return wide
+
+    graph = Graph()
+    names = {"objects": [grown(painted(0.9)), grown(painted(0.5))], "masks": [grown(OBJECT)] * 2,
+             "scores": list(scores), "x": [-20, -20], "y": [-10, -10]}
+    VALUES.update(names)
+    links = {name: graph.add("TestEach", name=name) for name in names}
+    best = graph.add("AmodalPickBest", **links, visible=graph.value("seen half", SEEN))
+    values = host.run(graph.keep(index=best[2], ranking=best[3], order=best[4])).values
+    assert values["index"] == first and values["order"] == said
+    ranking = values["ranking"]
+    alone = graph.add("AmodalPickBest", **{n: links[n] for n in ("objects", "masks", "scores")})
+    values = host.run(graph.keep(index=alone[2], plain=alone[3], order=alone[4])).values
+    assert values["index"] == 0 and "fit" not in values["order"]
+    if first == 0:
+        assert not torch.equal(values["plain"], ranking)  # the fit is in the labels
 
 
 def test_lists_of_other_lengths_are_refused(host):

@@ -109,8 +109,9 @@ def test_every_node_says_whose_it_is(saved):
 
 
 def test_the_picture_it_opens_is_an_example(saved):
-    pictures = [n["widgets_values"][0] for n in saved["nodes"] if n["type"] == "LoadImage"]
-    assert pictures and all((FOLDER.parent / "pictures" / name).is_file() for name in pictures)
+    opens = ("LoadImage", "AmodalLoadItem")  # a picture, or a set of them in a folder
+    names = [n["widgets_values"][0] for n in saved["nodes"] if n["type"] in opens]
+    assert names and all((FOLDER.parent / "pictures" / name).exists() for name in names)
 
 
 def test_a_picture_stands_for_it_among_the_templates(file):

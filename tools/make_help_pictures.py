@@ -26,9 +26,9 @@ from amodal.host import Host  # noqa: E402
 
 PICTURES = ROOT / "js" / "docs" / "pictures"
 CELL = 160  # pixels of a tile's larger side
-STEPS, LAYERS, BORDER, SEEDS, ONE = (
+STEPS, LAYERS, BORDER, SEEDS, ONE, VIEWER = (
     "mixed_context_step_by_step", "sweep_layers", "beyond_the_boundary", "best_of_seeds",
-    "amodal_one_node",
+    "amodal_one_node", "dataset_viewer",
 )
 SCENE = "a prompt of the node alone"
 MASK, LATENT, IMAGE = "mask", "latent", "image"
@@ -101,6 +101,9 @@ SHOWN = {  # NodeId -> (workflow, what of it)
     "AmodalJudgeCompletion": (SEEDS, Tile("what was added, in red",
                                           "Outpainted: what was added, in red")),
     "AmodalPickBest": (SEEDS, Tile("answer", "AmodalCompletion"), Tile("best", "AmodalPickBest")),
+    "AmodalLoadItem": (VIEWER, Tile("picture", "AmodalLoadItem"),
+                       mask("modal", "AmodalLoadItem", 1), mask("amodal", "AmodalLoadItem", 2),
+                       Tile("truth", "AmodalLoadItem", 4)),
     "AmodalCompletion": (ONE, WHOLE, Tile("object", "AmodalCompletion"),
                          Tile("overlay", "AmodalCompletion", 2)),
 }

@@ -33,6 +33,7 @@ SHOWN = {  # titles of the nodes whose last pictures are shown, from left to rig
     "sweep_layers": ("Clusters, by level: picture", "M^k: picture"),
     "several_seeds": ("Six seeds: picture",),
     "amodal_completion": ("Picture", "Overlay", "Completed object"),
+    "dataset_viewer": ("Picture", "Visible and hidden part", "Amodal mask", "Truth"),
     "all_objects": ("Picture", "Background plate", "Layers: picture"),
 }
 # Drawn from the run of the same graph on the embedded models, where its own cannot be had.

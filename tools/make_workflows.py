@@ -51,7 +51,17 @@ def draw_examples() -> list[Path]:
         scene = make_scene(background="gradient", **settings)
         drawn.append(ROOT / "pictures" / name)
         Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(drawn[-1])
-    return drawn
+    return [*drawn, draw_items()]
+
+
+def draw_items() -> Path:
+    """The set that the data set's viewer opens with: two easy items and two hard ones."""
+    from dataset import builder, wholes
+
+    folder = ROOT / "pictures" / common.ITEMS
+    plan = builder.Plan(2, 2, seed=3, pairs="companion", least_categories=2)
+    builder.build(wholes.Stickers(), plan, folder, quiet=True)
+    return folder
 
 
 def write(assembly, schemas: dict) -> list[Path]:

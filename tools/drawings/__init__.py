@@ -1,6 +1,6 @@
 """The shipped workflows, by their files' names: drawings of the graphs in `nodes/assembly/`."""
 
-from . import comparisons, curation, one_node, one_pass, progressive, sweeps
+from . import comparisons, curation, items, one_node, one_pass, progressive, sweeps
 
 DRAWINGS = {
     "amodal_completion_stickers": progressive.stickers,
@@ -16,4 +16,5 @@ DRAWINGS = {
     "sweep_backgrounds": sweeps.backgrounds,
     "sweep_steps": sweeps.steps,
     "sweep_layers": sweeps.layers,
+    "dataset_viewer": items.dataset_viewer,
 }

@@ -10,6 +10,7 @@ CAT = "amodal_example_cat.png"
 COMPANION = "amodal_example_monkey.png"
 BORDER = "amodal_example_border.png"
 SEVERAL = "amodal_example_several.png"
+ITEMS = "amodal_example_items"  # a folder: a set of pseudo-occluded objects
 
 GROUPS = {
     "models": ("Models", "#88A"),

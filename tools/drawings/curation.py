@@ -15,13 +15,14 @@ def best_of_seeds(assembly) -> Drawing:
     made = whole(draw, {**source, "words": source["label"], "point": ""}, count=4)
     judged = counterfactual(draw, assembly, source, made)
     best = draw.node(
-        "AmodalPickBest", "Best", objects=made.out(0), masks=made.out(1), scores=judged.out(1)
+        "AmodalPickBest", "Best", objects=made.out(0), masks=made.out(1), scores=judged.out(1),
+        visible=source["mask"], x=made.out(6), y=made.out(7),
     )
     draw.place("result", "Best")
     save(draw, {"object": best.out(0), "amodal": best.out(1), "overlay": best.out(3)})
     draw.title(Overlay="Ranking")
     grid(draw, "Tests", "Outpainted: what was added, in red", judged.out(5), judged.out(4))
-    tell(draw, status=made.out(3))
+    tell(draw, status=made.out(3), order=best.out(4))
     draw.note("query", "**Several answers, and which to believe.** Four completions of one object, "
               "each tested; nothing pauses.")
     draw.note("test", "**Section 3.6.** All but the object and the corners is painted anew, on "
@@ -31,6 +32,8 @@ def best_of_seeds(assembly) -> Drawing:
               "border; its menu holds those fitted for the sticker models and the paper's. The "
               "crop's *context* leaves the object about as large as the model has seen objects: "
               "around a smaller one it paints a larger one.")
+    draw.note("result", "**Best first.** Equal scores (two digits) are decided by the fit to what "
+              "is seen: how much of it the mask keeps, less the step in colour at the seam.")
     return draw
 
 
