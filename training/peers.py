@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 import torch.multiprocessing as multiprocessing
 
+from .precision import DTYPE
+
 PATIENCE = 300  # seconds; where a process has died, the others end with BrokenBarrierError
 
 
@@ -20,7 +22,7 @@ class Peers:
         self.shares, self.count, self.rank = shares, len(shares), 0
         count = len(shares)
         self.gradients = torch.zeros(count, size).share_memory_()
-        self.board = torch.zeros(size, dtype=torch.bfloat16).share_memory_()  # for Muon's updates
+        self.board = torch.zeros(size, dtype=DTYPE).share_memory_()  # for Muon's updates
         self.flat = None  # made by each process for itself: what is pickled would be shared
         self.control = torch.zeros(2, dtype=torch.float64).share_memory_()
         self.barrier = multiprocessing.get_context("spawn").Barrier(count, timeout=PATIENCE)
