@@ -179,9 +179,28 @@ def _grown(mask: torch.Tensor, radius: int = 2) -> torch.Tensor:
     return F.max_pool2d(mask[None, None].float(), size, 1, radius)[0, 0] > 0
 
 
+def _joined(parts: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Parts [H, W] of one class; those less than 4 % of the picture apart are one object."""
+    if len(parts) < 2:
+        return parts
+    from scipy import ndimage
+
+    whole = torch.stack(parts).any(0)
+    factor = min(1, SIDE / max(whole.shape))
+    size = [max(1, round(length * factor)) for length in whole.shape]
+    small = F.adaptive_max_pool2d(whole[None].float(), size)[0] > 0
+    numbers, _ = ndimage.label(_grown(small).cpu().numpy())
+    numbers = torch.from_numpy(numbers).to(whole.device, torch.float32)
+    numbers = F.interpolate(numbers[None, None], size=whole.shape)[0, 0]
+    groups: dict[float, list] = {}
+    for part in parts:
+        groups.setdefault(float(numbers[part].max()), []).append(part)
+    return [torch.stack(group).any(0) for group in groups.values()]
+
+
 def _instances(best: torch.Tensor, index: int) -> list[torch.Tensor]:
-    """Parts of one class; parts that border on one and the same other object are one object."""
-    parts = _parts(best == index)
+    """The objects of one class: parts close together, or beside one and the same other object."""
+    parts = _joined(_parts(best == index))
     others = [
         part
         for other in best.unique().tolist()
@@ -189,7 +208,7 @@ def _instances(best: torch.Tensor, index: int) -> list[torch.Tensor]:
         for part in _parts(best == other)
     ]
     for other in others:
-        near = _grown(other)
+        near = _grown(other, 4)
         touched = [part for part in parts if (part & near).any()]
         if len(touched) > 1:
             parts = [part for part in parts if not any(part is t for t in touched)]
