@@ -66,7 +66,7 @@ class Pass:
         return (self.vae.decode(latent / SCALE).sample / 2 + 0.5).clamp(0, 1).movedim(1, -1)
 
     def condition(self, picture, inpaint):
-        """What an inpainting UNet sees beside x: the mask, and the picture without what it hides."""
+        """What an inpainting UNet sees beside x: the mask, and the picture grayed under it."""
         gray = torch.where(inpaint[..., None] > 0.5, 0.5, picture)
         latent = self.encode(gray)
         mask = F.interpolate(inpaint[:, None], latent.shape[-2:], mode="bilinear").round()
