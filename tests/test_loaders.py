@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,46 @@ def test_a_folder_of_another_kind_is_refused_by_name(host, graph, folders, kinds
         assert "folder, which is not in models/grounding-dino" in refused(
             host, graph, "detector", "folder"
         )
+
+
+def test_every_net_is_in_the_hosts_care_and_leaves_when_it_asks(
+    host, graph, folders, kinds, monkeypatch
+):
+    """What was unloaded comes back, and says the same."""
+    import comfy.model_management as management
+
+    for kind in ("order", "inpaint"):
+        (folders / LOADERS[kind][2] / "good.pth").symlink_to(kinds[kind])
+    values = host.run(graph.keep(
+        segmenter=graph.add("AmodalLoadSegmenter", **LOADER, **GROUNDED),
+        order=graph.add("AmodalLoadOrderModel", file="good.pth"),
+        inpaint=graph.add("AmodalLoadInpaintModel", file="good.pth"),
+    )).values
+    segmenter, order, inpaint = (values[name] for name in ("segmenter", "order", "inpaint"))
+    monkeypatch.setattr(sys.modules[type(segmenter.detector).__module__], "SHORT", 64)
+    remove = sys.modules[host.pack["AmodalLoadInpaintModel"].__module__].remove
+    image = torch.rand(40, 50, 3)
+    masks = torch.zeros(2, 40, 50)
+    masks[0, :20], masks[1, 20:] = 1, 1
+
+    def asked() -> list[torch.Tensor]:
+        return [
+            segmenter.detector.find(image, ["cat"]).scores,
+            segmenter.masker.masks(image, boxes=torch.tensor([[5.0, 5, 30, 30]]))[1],
+            order.order(image, masks, [(0, 1)]).nan_to_num(),
+            remove(inpaint, image[None], masks[:1]),
+        ]
+
+    def held() -> set[int]:
+        models = [one.model.model for one in management.current_loaded_models]
+        return {id(getattr(model, "net", None)) for model in models}
+
+    first = asked()
+    nets = {id(net) for net in (segmenter.detector.net, segmenter.masker.net, order.net,
+                                inpaint.model)}
+    assert nets <= held()
+    management.unload_all_models()
+    assert not nets & held()
+    again = asked()
+    assert all(torch.allclose(one, two, atol=1e-5) for one, two in zip(first, again))
+    assert nets <= held()
