@@ -14,6 +14,7 @@ import comfy.text_encoders.sd2_clip
 import torch
 
 META = torch.device("meta")
+NUMBERS = 2**22 - 3  # a prime, so that no two rows of a matrix are alike
 UNET = {
     "use_checkpoint": False, "image_size": 32, "use_spatial_transformer": True, "legacy": False,
     "adm_in_channels": None, "out_channels": 4, "model_channels": 320,
@@ -79,23 +80,43 @@ def prefixed(state: dict, prefix: str) -> dict:
     return {prefix + key: value for key, value in state.items()}
 
 
-def random(key: str, like: torch.Tensor, generator, dtype) -> torch.Tensor:
-    """A weight that keeps activations of order 1; norms are the identity, biases nothing."""
+def random(key: str, like: torch.Tensor, noise: torch.Tensor, dtype) -> torch.Tensor:
+    """A weight that keeps activations of order 1; norms are the identity, biases nothing.
+
+    The noise comes again and again: drawing thousands of millions of numbers would take minutes.
+    """
     if like.ndim > 1:
-        noise = torch.randn(like.shape, generator=generator)
-        return noise.mul_(like[0].numel() ** -0.5).to(dtype)
+        some = (noise * like[0].numel() ** -0.5).to(dtype)
+        return some.repeat(-(-like.numel() // len(some)))[: like.numel()].reshape(like.shape)
     return torch.full(like.shape, 1.0 if key.endswith("weight") else 0.0, dtype=dtype)
 
 
 def write(path: Path, family: str, inputs: int = 9, seed: int = 0, **changes) -> int:
     """Writes a checkpoint in half precision, as they are published; returns its parameters."""
+    return save(path, layout(family, inputs, **changes), torch.float16, seed)
+
+
+def save(path: Path, shapes: dict, dtype, seed: int = 0) -> int:
+    """Writes random weights of {key: meta tensor}; returns how many numbers they are."""
     from safetensors.torch import save_file
 
-    generator = torch.Generator().manual_seed(seed)
-    state = {
-        key: random(key, like, generator, torch.float16)
-        for key, like in layout(family, inputs, **changes).items()
-    }
+    noise = torch.randn(NUMBERS, generator=torch.Generator().manual_seed(seed))
+    state = {key: random(key, like, noise, dtype) for key, like in shapes.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, path)
     return sum(value.numel() for value in state.values())
+
+
+def flux_fill_layout(depth: int = 1, single: int = 3) -> dict:
+    """{key: meta tensor} of flux1-fill-dev.safetensors, which has 19 double and 38 single blocks.
+
+    The host counts the blocks; every other size is what it takes for granted.
+    """
+    config = comfy.supported_models.FluxInpaint({
+        "image_model": "flux", "guidance_embed": True, "in_channels": 96, "out_channels": 16,
+        "vec_in_dim": 768, "context_in_dim": 4096, "hidden_size": 3072, "mlp_ratio": 4.0,
+        "num_heads": 24, "depth": depth, "depth_single_blocks": single,
+        "axes_dim": [16, 56, 56], "theta": 10000, "patch_size": 2, "qkv_bias": True,
+    })
+    config.set_inference_dtype(torch.bfloat16, None)
+    return config.get_model({}, "", device=META).diffusion_model.state_dict()

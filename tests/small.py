@@ -108,6 +108,18 @@ def model(kind: str = "eps", inputs: int = 4, seed: int = 0, **shape):
     return managed(net)
 
 
+def sdxl(inputs: int = 4, seed: int = 0):
+    """A MODEL of Stable Diffusion XL's kind: three decoder levels, a prompt's pooled output."""
+    config = comfy.supported_models.SDXL({
+        **unet_config(inputs, (1, 2, 4), (0, 1, 2), 2), "num_classes": "sequential",
+        "adm_in_channels": 6 * 256 + CONTEXT,  # six sizes beside it
+    })
+    config.set_inference_dtype(torch.float32, None)
+    net = config.get_model({}, "", device=torch.device("cpu"))
+    fill(net.diffusion_model, seed)
+    return managed(net)
+
+
 def control_net(seed: int = 7):
     """A CONTROL_NET for `model`, with random instead of zero convolutions, so that it acts."""
     import comfy.cldm.cldm

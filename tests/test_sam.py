@@ -104,6 +104,21 @@ def test_a_picture_is_encoded_once_however_much_is_asked_of_it(ours):
     hook.remove()
 
 
+def test_half_precision_of_the_encoder_gives_the_same_masks(theirs):
+    """As on a GPU; what leaves the encoder is in single precision again."""
+    image = torch.rand(96, 128, 3, generator=torch.Generator().manual_seed(1))
+    boxes = torch.tensor([[5.0, 8, 40, 50], [20, 30, 55, 90]])
+    whole, half = (
+        sam.Masker(sam.net_of(theirs.state_dict(), "small.pth"), half=half)
+        for half in (False, True)
+    )
+    (want, likely), (masks, quality) = (one.masks(image, boxes=boxes) for one in (whole, half))
+    assert next(half.net.image_encoder.parameters()).dtype == torch.float16
+    assert half.code.dtype == torch.float32 and not torch.equal(half.code, whole.code)
+    assert (masks != want).float().mean() < 0.02
+    assert torch.allclose(quality, likely, atol=0.02) and quality.dtype == torch.float32
+
+
 @pytest.mark.parametrize("change", ["nothing of it", "another decoder"])
 def test_a_file_of_another_kind_is_refused_by_name(theirs, change):
     state = {"a.weight": torch.zeros(1)}
