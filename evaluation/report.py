@@ -28,6 +28,7 @@ def write(records: list[dict], out: Path, command: str, date: str) -> None:
         writer.writerows(records)
     for cell in (*CELLS, *ROBUST):
         sheets.draw_cell(records, cell, out)
+    sheets.draw_cells(records, out)
     sheets.draw_failures(records, out)
     sheets.draw_methods(records, out)
     sheets.draw_hundred(records, out)

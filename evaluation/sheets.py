@@ -20,7 +20,7 @@ STRIP = ("picture", "completed picture", "object", "truth")
 
 def draw_cell(records: list[dict], cell: str, out: Path) -> None:
     """<cell>.png: best, median and worst scenes of mixed context, three of each."""
-    rows = sorted(select(records, cell, "mixed"), key=lambda r: (r["success"], r["whole"]))
+    rows = ranked(records, cell)
     if len(rows) < 3:
         return
     few = min(3, len(rows) // 3)
@@ -33,6 +33,23 @@ def draw_cell(records: list[dict], cell: str, out: Path) -> None:
         for name, group in chosen.items() for record, strip in kept(group, out)
     ]
     draw_strips(strips, out / f"{cell}.png", EVERY[cell].title)
+
+
+def ranked(records: list[dict], cell: str) -> list[dict]:
+    """Records of mixed context, the worst first."""
+    return sorted(select(records, cell, "mixed"), key=lambda r: (r["success"], r["whole"]))
+
+
+def draw_cells(records: list[dict], out: Path) -> None:
+    """cells.png: the best, the median and the worst scene of each cell, side by side."""
+    strips = []
+    for cell in CELLS:
+        rows = ranked(records, cell)
+        if len(rows) >= 3:
+            chosen = {"best": rows[-1], "median": rows[len(rows) // 2], "worst": rows[0]}
+            found = kept(list(chosen.values()), out)
+            strips += [(f"{n}: {line(r)}", strip) for n, (r, strip) in zip(chosen, found)]
+    draw_strips(strips, out / "cells.png", "Best, median and worst", columns=3)
 
 
 def draw_failures(records: list[dict], out: Path) -> None:
