@@ -6,7 +6,8 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..amodal import drawing, marks, objects, shapes
+from ..amodal import drawing, marks, objects, segs, shapes
+from ..amodal.errors import BadInput
 from . import previews, types
 from .common import CATEGORY, aliases, names_itself
 
@@ -76,26 +77,35 @@ class ObjectsFromMasks(io.ComfyNode):
             node_id="AmodalObjectsFromMasks",
             display_name="Objects From Masks (Amodal)",
             category=DETECT,
-            description="Makes objects of any masks: drawn by hand, or from another pack's node.",
+            description="Makes objects of any masks, drawn by hand or from another pack's node, or "
+            "of the Impact Pack's SEGS.",
             inputs=[
                 io.Mask.Input(
-                    "masks", tooltip="A batch with one visible mask for each object; empty ones "
-                    "are dropped."
+                    "masks", optional=True,
+                    tooltip="A batch with one visible mask for each object; empty ones are "
+                    "dropped.",
                 ),
                 io.String.Input(
                     "labels", default="", multiline=True, optional=True,
                     tooltip="Their names, in lines or comma separated. May be fewer.",
                 ),
+                io.Custom("SEGS").Input(
+                    "segs", optional=True,
+                    tooltip="In place of masks: what a detector of the Impact Pack found. Labels "
+                    "and confidences are kept; names given here count before its labels.",
+                ),
             ],
             outputs=[
-                types.Objects.Output(display_name="objects", tooltip="The objects, all of score 1.")
+                types.Objects.Output(
+                    display_name="objects", tooltip="The objects; those of masks with a score of 1."
+                )
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, masks, labels=""):
-        return io.NodeOutput(objects.from_masks(masks, objects.as_words(labels)))
+    def execute(cls, masks=None, labels="", segs=None):
+        return io.NodeOutput(from_either(masks, segs, objects.as_words(labels)))
 
 
 class PickObject(io.ComfyNode):
@@ -172,6 +182,15 @@ class PickObject(io.ComfyNode):
         shown = choice(cls.hidden, objects, image)  # before picking, which may find nothing there
         query, label = pick(objects, mask, point, words, index)
         return io.NodeOutput(query, label, *marks.by_hand(objects, occluders, query), ui=shown)
+
+
+def from_either(masks, found, words: list[str]):
+    if (masks is None) == (found is None):
+        raise BadInput(
+            "masks", "is not connected, nor is 'segs'" if masks is None else "is connected, and so "
+            "is 'segs'", "connect one of the two",
+        )
+    return objects.from_masks(masks, words) if found is None else segs.as_objects(found, words)
 
 
 def choice(hidden, found, image) -> dict:

@@ -9,11 +9,13 @@ import comfy.utils
 import folder_paths
 import torch
 from comfy_api.latest import io
+from safetensors import SafetensorError
 
 from ..amodal import pretrained
 from ..amodal.errors import BadInput
 
 WHOLE = "model.safetensors"  # the weights in a folder of Hugging Face's layout
+BROKEN = (ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, SafetensorError)
 ENDINGS = (".pth", ".pt", ".safetensors", ".sft", ".ckpt", ".bin", ".tar")
 
 
@@ -111,9 +113,10 @@ def read(folder: str, name: str, input: str = "file") -> dict:
         state = scripted(path)
         if state is None:
             raise unreadable(name, input, error) from error
-    except (ValueError, OSError, EOFError, KeyError, AttributeError) as error:
+    except BROKEN as error:
         raise unreadable(name, input, error) from error
-    tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
+    named = state.items() if isinstance(state, dict) else ()
+    tensors = {k: v for k, v in named if isinstance(v, torch.Tensor)}
     if not tensors:
         raise unreadable(name, input, "it holds no tensors")
     return tensors

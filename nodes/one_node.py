@@ -5,7 +5,7 @@ from comfy_execution.graph_utils import GraphBuilder
 
 from ..amodal import release, shapes
 from . import types
-from .assembly import RULES, TEMPLATE, completion, pick
+from .assembly import RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
 
 FOLLOW = ("paper", "release")
@@ -23,7 +23,10 @@ class Completion(io.ComfyNode):
             "whole object out. Several pictures, masks of one picture, or seeds become one loop "
             "each; every output is a list with one item for each.",
             inputs=[
-                io.Model.Input("model", tooltip="Inpainting diffusion model."),
+                io.Model.Input(
+                    "model", tooltip="Diffusion model, best one for inpainting; an ordinary one "
+                    "paints through a noise mask.",
+                ),
                 io.Clip.Input("clip", tooltip="Its text encoder."),
                 io.Vae.Input("vae", tooltip="Its autoencoder."),
                 types.Segmenter.Input("segmenter", tooltip="Finds the objects."),
@@ -177,6 +180,7 @@ class Completion(io.ComfyNode):
         links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
         follow = settings.pop("follow", FOLLOW[0])
         given = {name: links.get(name, value) for name, value in settings.items()}
+        given["noise_mask"] = not sees_around_hole(settings["model"])
         graph, gathered = GraphBuilder(), None
         for index, chosen in enumerate(queries(graph, links, images, masks)):
             source = {**given, **chosen}

@@ -6,6 +6,7 @@ import os
 import comfy.model_management
 import folder_paths
 from comfy_api.latest import io
+from safetensors import SafetensorError
 
 from ..amodal import grounded, grounding_dino, grounding_dino_weights, objects, pretrained, sam
 from ..amodal.errors import BadInput
@@ -125,7 +126,7 @@ def from_folder(path: str, name: str):
         net = GroundingDinoForObjectDetection.from_pretrained(
             path, local_files_only=True, use_safetensors=True, disable_custom_kernels=True
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise model_files.unreadable(name, "detector", error) from error
     return net.eval().requires_grad_(False)
 

@@ -1,6 +1,7 @@
 """Fixtures: the real host in this process, once for all tests."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -29,6 +30,22 @@ def host(real_host):
 @pytest.fixture
 def graph():
     return hosting.Graph()
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Python's sockets open no connection and look up no name; the test fails where one tried."""
+    tried = []
+
+    def refuse(*where, **options):
+        tried.append(where)
+        raise OSError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    yield tried
+    assert tried == []
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,12 @@ transformers of the host's own kinds, Flux Fill among them, of few and narrow bl
 
 import comfy.controlnet
 import comfy.latent_formats
+import comfy.ldm.models.autoencoder
 import comfy.model_base
 import comfy.model_management as management
 import comfy.model_patcher
 import comfy.ops
+import comfy.sd
 import comfy.supported_models
 import torch
 
@@ -22,14 +24,16 @@ KINDS = {
 }
 
 
-def unet_config(inputs: int = 4, mult=MULT, depth=DEPTH, blocks: int = 1) -> dict:
+def unet_config(
+    inputs: int = 4, mult=MULT, depth=DEPTH, blocks: int = 1, context: int = CONTEXT
+) -> dict:
     return {
         "use_checkpoint": False, "image_size": 32, "use_spatial_transformer": True, "legacy": False,
         "adm_in_channels": None, "in_channels": inputs, "out_channels": 4, "model_channels": 32,
         "num_res_blocks": [blocks] * len(mult), "channel_mult": list(mult),
         "transformer_depth": [d for d in depth for _ in range(blocks)],
         "transformer_depth_output": [d for d in depth for _ in range(blocks + 1)],
-        "transformer_depth_middle": 1, "use_linear_in_transformer": True, "context_dim": CONTEXT,
+        "transformer_depth_middle": 1, "use_linear_in_transformer": True, "context_dim": context,
         "use_temporal_resblock": False, "use_temporal_attention": False,
     }
 
@@ -118,6 +122,17 @@ def sdxl(inputs: int = 4, seed: int = 0):
     net = config.get_model({}, "", device=torch.device("cpu"))
     fill(net.diffusion_model, seed)
     return managed(net)
+
+
+def vae(seed: int = 0) -> comfy.sd.VAE:
+    """A VAE of Stable Diffusion's kind: four channels, eight times smaller."""
+    config = {"embed_dim": 4, "ddconfig": {
+        "double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3,
+        "ch": 32, "ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [],
+        "dropout": 0.0,
+    }}
+    net = fill(comfy.ldm.models.autoencoder.AutoencoderKL(**config), seed)
+    return comfy.sd.VAE(sd=net.state_dict(), config={"params": config})
 
 
 def control_net(seed: int = 7):

@@ -4,8 +4,11 @@ import functools
 
 import pytest
 import torch
-from setting import SIZE, conditions, first_half, second_half, setting, whole, with_model
+from setting import SIZE, STEPS, conditions, first_half, second_half, setting, whole, with_model
+from stickers_at_hand import Loaded, image_of, masks_of, module_of
 from test_features_host import Recorder
+
+from amodal.stickers.scenes import make_scene
 
 K = 2
 ENDS = {1: 3, 2: 6}  # XL's first two levels end before these output blocks; the third is the last
@@ -98,3 +101,49 @@ def test_an_ordinary_model_keeps_what_is_outside_of_the_noise_mask(host, graph, 
         off = (values[name]["samples"] - latents[wanted])[0].abs().amax(0)
         assert off[~inside].max() < 1e-4 and off[inside].mean() > 0.1, name
     assert values["features"].levels[3].isfinite().all()
+
+
+@pytest.mark.parametrize(("inputs", "follow"), [
+    (4, "paper"), (9, "paper"), pytest.param(4, "release", marks=pytest.mark.slow),
+])
+def test_the_one_node_shows_an_ordinary_model_the_surroundings(host, graph, small, inputs, follow):
+    """By a noise mask, which keeps what is outside of it; an inpainting model is shown them."""
+    scene = make_scene(4, query="rabbit", occluder="companion", hidden=(0.2, 0.4))
+    others = Loaded()  # the sticker text encoder's words are 128 numbers wide
+    made = graph.add(
+        "AmodalCompletion", "one", image=graph.value("scene", image_of(scene)[None]),
+        model=graph.value(f"wide {inputs}", small.model("eps", inputs, context=128)),
+        vae=graph.value("small vae", small.vae()), words=scene.word, point="", negative="",
+        mask=graph.value("modal", masks_of(scene)[scene.query][None]), seed=1, count=1, cfg=2.5,
+        prompt="a photo of a {label}", steps=STEPS, k=float(K), mask_rule="known background",
+        size=8 * SIZE, max_passes=1, follow=follow,
+        **{name: graph.value(f"sticker {name}", others[name])
+           for name in ("clip", "segmenter", "order_model")},
+    )
+    run = host.run(graph.keep(passes=made[4]))
+    assert run.values["passes"] == 1
+    end, picture = given(host, run, "ResumeFromStep")[0], given(host, run, "See-context")[2]
+    hole = torch.nn.functional.avg_pool2d(given(host, run, "CheckOcclusion")[0], 8)[0]
+    off = (end["samples"] - picture["samples"])[0].abs().amax(0)
+    assert off[hole == 1].mean() > 0.1
+    assert (off[hole == 0].max() < 1e-3) == (inputs == 4)
+
+
+def given(host, run, name: str) -> list:
+    """What a node of the one node's graph gave out in its first pass, as the host keeps it."""
+    node = next(one for one in run.executed if one.endswith(f"-{name}"))
+    return [values[0] for values in host.executor.caches.outputs.get(node).outputs]
+
+
+@pytest.mark.parametrize(("kind", "sees"), {"flux fill": True, "flux": False, "sd3": False,
+                                            "qwen": False, "sticker": True}.items())
+def test_which_models_are_given_the_masked_picture(real_host, small, kind, sees):
+    """As the host's own concat_cond has it: with a mask, where the model takes one."""
+    model = Loaded()["model"] if kind == "sticker" else small.transformer(kind)
+    assert module_of("AmodalCompletion").sees_around_hole(model) == sees
+    channels = model.model.latent_format.latent_channels
+    extra = model.model.concat_cond(
+        noise=torch.zeros(1, channels, 8, 8), device="cpu", concat_mask=torch.ones(1, 1, 64, 64),
+        concat_latent_image=torch.zeros(1, channels, 8, 8),
+    )
+    assert (extra is not None) == sees

@@ -128,7 +128,7 @@ def test_the_files_people_have_become_a_segmenter(models, host, graph, vocabular
     assert model.vocabulary == ["cat", "traffic light"]
 
 
-def test_a_folder_of_hugging_faces_layout_is_a_detector(models, host, graph):
+def test_a_folder_of_hugging_faces_layout_is_a_detector(models, host, graph, no_network):
     from amodal import grounding_dino_weights
 
     put(models, None)
@@ -143,7 +143,7 @@ def test_a_folder_of_hugging_faces_layout_is_a_detector(models, host, graph):
     assert not any("model.safetensors" in one for one in options(host, "detector"))
 
 
-def test_a_folder_of_hugging_faces_layout_is_a_masker(models, host, graph):
+def test_a_folder_of_hugging_faces_layout_is_a_masker(models, host, graph, no_network):
     from transformers import SamConfig, SamModel
 
     put(models)

@@ -75,7 +75,11 @@ def test_a_model_that_fails_in_numbers_leaves_no_nan():
 
 
 class FakeInpainter:
-    """What another pack's loader may give: its own class, with a net and an architecture's name."""
+    """What another pack's loader may give: its own class, with a net and an architecture's name.
+
+    MAT, which comes in a package apart from spandrel (spandrel_extra_arches), has only been tested
+    by this fake: no net of it has run here.
+    """
 
     class architecture:
         id = "MAT"

@@ -113,20 +113,15 @@ NO_WEIGHTS = {
     "page.pth": lambda path: path.write_text("<!DOCTYPE html><html>Not found</html>"),
     "numbers.pth": lambda path: torch.save({"epoch": 3, "step": 4}, path),
     "tensor.pth": lambda path: torch.save(torch.zeros(2, 2), path),
+    "number.pth": lambda path: torch.save(3, path),
     "list.pth": lambda path: torch.save([torch.zeros(2), torch.zeros(2)], path),
     "short.safetensors": short_safetensors,
     "empty.safetensors": lambda path: path.write_bytes(b""),
     "page.safetensors": lambda path: path.write_text("<!DOCTYPE html><html>Not found</html>"),
 }
-# safetensors' own error, or that of a list where a dict is wanted, reaches the person as it is
-RAW = pytest.mark.xfail(strict=True, reason="nodes/model_files.py does not translate this error")
-FILES = [
-    pytest.param(name, marks=RAW if name.endswith("safetensors") or name == "list.pth" else [])
-    for name in NO_WEIGHTS
-]
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", NO_WEIGHTS)
 @pytest.mark.parametrize("loader", LOADERS)
 def test_what_holds_no_weights_is_refused_by_name_and_its_code_is_not_run(
     host, graph, folders, loader, file, capfd
@@ -141,6 +136,16 @@ def test_the_danger_is_real(tmp_path, capfd):
     NO_WEIGHTS["zipped code.pth"](tmp_path / "code.pth")
     torch.load(tmp_path / "code.pth", weights_only=False)
     assert "code of a weights file ran" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("broken", [name for name in NO_WEIGHTS if name.endswith(".safetensors")])
+def test_a_folder_with_a_broken_file_is_refused_by_name(host, graph, folders, broken):
+    place = folders / "grounding-dino" / "folder"
+    place.mkdir()
+    (place / "vocab.txt").write_text("\n".join(WORDS))
+    (place / "config.json").write_text(json.dumps({"model_type": "grounding-dino"}))
+    NO_WEIGHTS[broken](place / "model.safetensors")
+    assert "folder, which is no file of weights alone" in refused(host, graph, "detector", "folder")
 
 
 @pytest.mark.parametrize("kind", ["sam", "grounding-dino with pickled weights"])

@@ -6,6 +6,7 @@ the published files' layouts, with the sticker world's checkpoint in the place o
 
 import json
 import shutil
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -91,8 +92,33 @@ def small_models(models, monkeypatch):  # noqa: F811
     monkeypatch.setattr(grounding_dino, "SHORT", 64)
 
 
+def test_its_loaders_open_no_connection(host, prompt, models, monkeypatch, no_network):  # noqa: F811
+    small_models(models, monkeypatch)
+    loaders = {
+        key: node for key, node in prompt.items()
+        if node["class_type"] in LOADERS and node["class_type"] != "CheckpointLoaderSimple"
+    }
+    for key in [*loaders]:
+        loaders[f"keep {key}"] = {
+            "class_type": "TestKeep", "inputs": {"name": key, "value": [key, 0]}
+        }
+    run = host.run(loaders)
+    assert len(run.values) == 3 and all(value is not None for value in run.values.values())
+    for folder in ("instaorder", "inpaint"):
+        shutil.rmtree(models / folder)
+
+
+def test_a_connection_would_be_noticed(no_network):
+    with pytest.raises(OSError, match="the network was asked"):
+        urllib.request.urlopen("http://192.0.2.1/", timeout=1)  # an address that nobody has
+    assert len(no_network) == 1
+    no_network.clear()
+
+
 @pytest.mark.slow
-def test_its_graph_runs_on_files_in_the_published_layouts(host, prompt, models, monkeypatch):  # noqa: F811
+def test_its_graph_runs_on_files_in_the_published_layouts(
+    host, prompt, models, monkeypatch, no_network  # noqa: F811
+):
     small_models(models, monkeypatch)
     for node in prompt.values():
         if node["class_type"] == "CheckpointLoaderSimple":

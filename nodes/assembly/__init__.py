@@ -8,11 +8,11 @@ anything with `node(class_type, id, **inputs)`; inputs are values or links. Belo
 
 from .analysis import analysed, zoomed
 from .result import cut_out, finished, placed
-from .sampling import conditioned, mixed_context, prepared
+from .sampling import conditioned, mixed_context, prepared, sees_around_hole
 
 __all__ = [
     "RULES", "TEMPLATE", "analysed", "completion", "conditioned", "cut_out", "finished",
-    "mixed_context", "naming", "pick", "placed", "prepared", "zoomed",
+    "mixed_context", "naming", "pick", "placed", "prepared", "sees_around_hole", "zoomed",
 ]
 
 RULES = ("known background", "clusters")
@@ -48,8 +48,8 @@ def completion(graph, source: dict, name: str = "") -> dict:
     `source` holds links or values: model, clip, vae, segmenter, order_model, image, mask (modal),
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes; and as a choice
     sampler, scheduler, context, background, levels and level (of the decoder), inpaint_model,
-    front and behind (masks of what was marked by hand), and what else is in
-    `amodal.release.SETTINGS`.
+    front and behind (masks of what was marked by hand), noise_mask (for a model that is given no
+    masked picture), and what else is in `amodal.release.SETTINGS`.
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], mask=source["mask"])

@@ -1,5 +1,19 @@
 """Section 3.5: mixed context diffusion sampling, stage by stage."""
 
+import comfy.model_base
+
+
+def sees_around_hole(model) -> bool:
+    """Is a MODEL given the masked picture and its mask beside the latent, as inpainting models are?
+
+    By the rules of the host's comfy/model_base.py: what `concat_keys` names, and Flux's channels.
+    """
+    net = model.model
+    if not isinstance(net, comfy.model_base.Flux):
+        return "mask" in net.concat_keys
+    config = net.model_config.unet_config
+    return config.get("in_channels", 0) > 2 * config["out_channels"]
+
 
 def prepared(node, source, start) -> dict:
     """Noise, sampler, noise levels and text of a pass."""
@@ -44,7 +58,10 @@ def mixed_context(node, source, view, draw) -> dict:
 
 
 def conditioned(node, source, draw, pixels, inpaint, name: str) -> dict:
-    """A guider that sees `pixels` outside the mask, and the latent to begin from."""
+    """A guider that sees `pixels` outside the mask, and the latent to begin from.
+
+    Without an inpainting model only a noise mask lets it see them.
+    """
     see = node(
         "InpaintModelConditioning",
         f"See-{name}",
@@ -53,7 +70,7 @@ def conditioned(node, source, draw, pixels, inpaint, name: str) -> dict:
         vae=source["vae"],
         pixels=pixels,
         mask=inpaint,
-        noise_mask=False,
+        noise_mask=source.get("noise_mask", False),
     )
     guider = node(
         "CFGGuider",
@@ -92,7 +109,7 @@ def to_step_k(node, source, draw, first):
 
 def beginning(node, source, first):
     """The latent to begin from: of the grayed picture, or none at all."""
-    if source.get("begin") != "noise":
+    if source.get("begin") != "noise" or source.get("noise_mask"):
         return first["latent"]
     side = source["size"]
     return node("EmptyLatentImage", "Nothing", width=side, height=side, batch_size=1).out(0)
@@ -183,6 +200,7 @@ def from_step_k(node, source, draw, second, at_k, mixed):
         sampler=draw["sampler"],
         sigmas=at_k.out(2),
         latent=mixed.out(0),
+        **({"image_latent": second["latent"]} if source.get("noise_mask") else {}),
         **({"vae": source["vae"]} if source.get("round_trip") else {}),
     )
     return node("VAEDecode", "Painted", samples=resumed.out(0), vae=source["vae"])
