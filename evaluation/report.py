@@ -57,6 +57,7 @@ def markdown(records: list[dict], command: str, date: str) -> str:
         f"IoU at least {SUCCESS} and no foreign object (of at least {FOREIGN:.0%} of the hidden "
         "area, seen by a net trained apart). In brackets: 95 % intervals.",
         aims.table(records),
+        tables.main_table(found),
         *(tables.cell_table(cell, found[cell]) for cell in CELLS if cell in found),
         tables.comparisons(records),
         tables.dose_table(records),

@@ -133,6 +133,24 @@ def cell_table(cell: str, methods: dict) -> str:
     return section(f"{EVERY[cell].title} ({count} scenes)", head, rows)
 
 
+def main_table(found: dict) -> str:
+    """Every method in every cell, and in all of them, each scene counting once."""
+    cells = [cell for cell in CELLS if cell in found]
+    methods = [m for m in METHODS if all(m in found[cell] for cell in cells)]
+    rows = [[EVERY[c].title, *(short([found[c][m]]) for m in methods)] for c in cells]
+    if len(cells) > 1:
+        rows.append(["**all**", *(short([found[c][m] for c in cells]) for m in methods)])
+    about = "Success, and mean IoU of the whole object."
+    return section("Main table", ["scenes", *(METHODS[m] for m in methods)], rows, about)
+
+
+def short(figures: list[dict]) -> str:
+    """Success and whole IoU over the scenes of several cells."""
+    count = sum(one["n"] for one in figures)
+    both = (sum(one[name][0] * one["n"] for one in figures) for name in ("success", "whole"))
+    return "{:.0%}, {:.2f}".format(*(value / count for value in both))
+
+
 PAIRS = (("without", "mixed"), ("naive", "mixed"), ("removal", "mixed"), ("mixed", "true-mask"))
 
 

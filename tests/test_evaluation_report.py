@@ -32,6 +32,19 @@ def test_paired_comparison_takes_the_scenes_both_have():
     assert found["n"] == 9 and found["gain"][0] == pytest.approx(1 / 9)
 
 
+def test_the_main_table_weighs_every_scene_alike():
+    records = [
+        *series([True] * 3 + [False], whole=0.9), *series([False] * 4, method="without", whole=0.5),
+        *series([False], cell="border", whole=0.4),
+        *series([True], cell="border", method="without", whole=1.0),
+    ]
+    lines = tables.main_table(tables.table(records)).splitlines()
+    assert lines[4] == "| scenes | without mixed context | with mixed context |"
+    assert lines[6].endswith("| 0%, 0.50 | 75%, 0.90 |")
+    assert lines[7].endswith("| 100%, 1.00 | 0%, 0.40 |")
+    assert lines[8] == "| **all** | 20%, 0.60 | 60%, 0.80 |"
+
+
 def aim(records, start: str) -> aims.Aim:
     (found,) = [a for a in aims.aims(records) if a.what.startswith(start)]
     return found
