@@ -75,11 +75,7 @@ def test_a_model_that_fails_in_numbers_leaves_no_nan():
 
 
 class FakeInpainter:
-    """What another pack's loader may give: its own class, with a net and an architecture's name.
-
-    MAT, which comes in a package apart from spandrel (spandrel_extra_arches), has only been tested
-    by this fake: no net of it has run here.
-    """
+    """What another pack's loader may give: its own class, with a net and an architecture's name."""
 
     class architecture:
         id = "MAT"
@@ -173,3 +169,20 @@ def test_a_missing_file_is_told_with_what_works_without_it(host, graph):
     for word in ("Load Inpaint Model", "big-lama.pt", "models/inpaint", "0.2 GB", "https://",
                  "Without it: Remove Objects fills smoothly"):
         assert word in str(error.value)
+
+
+@pytest.mark.slow
+def test_mat_paints_the_hole_at_its_own_size(host, graph, folder):
+    """A MAT with random weights, in the layout of Places_512_FullData_G.pth, by the loader."""
+    extra = pytest.importorskip("spandrel_extra_arches.architectures.MAT")
+    torch.manual_seed(3)
+    net = extra.MAT()
+    torch.save(net.state_dict(), folder / "Places_512_FullData_G.pth")
+    model = graph.add("AmodalLoadInpaintModel", file="Places_512_FullData_G.pth")
+    graph.keep(model=model)
+    values = removed(host, graph, model)
+    assert values["model"].architecture.id == "MAT"
+    hole = values["removed"][0] > 0
+    assert torch.equal(values["image"][0][~hole], values["photo"][0][~hole])
+    painted = values["image"][0][hole]
+    assert painted.isfinite().all() and (painted - values["photo"][0][hole]).abs().mean() > 0.01
