@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 
@@ -57,7 +59,7 @@ def each(keys: list[str], todo: dict[str, tuple], work: Callable, workers: int):
         for key in keys:
             yield key, done(key, lambda key=key: work(*todo[key]))
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=one_thread) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=prepare) as pool:
         futures = {pool.submit(work, *todo[key]): key for key in keys}
         try:
             for future in as_completed(futures):
@@ -66,10 +68,17 @@ def each(keys: list[str], todo: dict[str, tuple], work: Callable, workers: int):
             pool.shutdown(cancel_futures=True)  # a stopped run does not wait for all the rest
 
 
-def one_thread() -> None:
+def prepare() -> None:
+    """In each worker: one thread, and an end where the parent has been killed."""
     import torch
 
     torch.set_num_threads(1)
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def leave_with_parent() -> None:
+    parent_process().join()
+    os._exit(1)
 
 
 def done(key: str, result: Callable) -> dict | None:

@@ -118,22 +118,13 @@ def enclosing(rng, word, background, size):
         query = placed(rng, word, rng.uniform(0.35, 0.5) * size, middle, size)
         front = str(rng.choice([w for w in ROUND if w != word]))
         around = placed(rng, front, rng.uniform(0.85, 1.0) * size, (size / 2, size / 2), size)
-        around.rgba[hole_in(query.amodal, rng.uniform(0.3, 0.55)), 3] = 0
+        around.rgba[scenes.hole_in(query.amodal, rng.uniform(0.3, 0.55)), 3] = 0
         return [query, around]
 
     def fits(scene):
         return SHOWN <= 1 - scene.hidden() <= 0.7 and is_enclosed(scene)
 
     return first_that_fits(rng, background, size, layers, fits)
-
-
-def hole_in(mask: np.ndarray, share: float) -> np.ndarray:
-    """A disc of that share of a mask's area around its deepest point, nowhere beyond the mask."""
-    depth = ndimage.distance_transform_edt(mask)
-    y, x = np.unravel_index(depth.argmax(), depth.shape)
-    radius = min(np.sqrt(share * mask.sum() / np.pi), depth.max() - 1)
-    rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
-    return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
 
 
 def thin_occluder(rng, word, background, size):

@@ -2,8 +2,14 @@
 
 import argparse
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -82,6 +88,50 @@ def test_a_stopped_run_goes_on_and_failures_are_tried_again(tmp_path, capsys, wo
     assert "3: ValueError" in capsys.readouterr().out
     assert {r["key"] for r in records.read(path)[:2]} == {"0", "1"}
     assert len(records.read(path)) == 5
+
+
+KILLED = """
+import os, sys, time
+from evaluation import records
+
+def work(path, title):
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(600)
+
+if __name__ == "__main__":
+    records.complete({"0": (sys.argv[1], "")}, work, records.Path(sys.argv[2]), 1, "")
+"""
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script, told = tmp_path / "killed.py", tmp_path / "worker"
+    script.write_text(KILLED)
+    words = [sys.executable, script, told, tmp_path / "records.jsonl"]
+    root = str(Path(records.__file__).parents[1])
+    parent = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": root})
+    worker = int(waited_for(lambda: told.exists() and told.read_text(), 60))
+    os.kill(worker, 0)
+    parent.kill()
+    parent.wait()
+    assert waited_for(lambda: not alive(worker), 10)
+
+
+def alive(process: int) -> bool:
+    """Does it run? One that has ended and waits to be reaped does not."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def waited_for(found, seconds: float):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if result := found():
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
 
 
 # --- Table 3 -----------------------------------------------------------------------------------

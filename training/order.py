@@ -1,6 +1,8 @@
 """Train the sticker world's order model on pairs of objects that meet.
 
-python -m training.order --minutes 5
+    python -m training.order --minutes 12
+
+Masks are the true ones, often a little off, and the segmenter's own, which are off in its own way.
 """
 
 from __future__ import annotations
@@ -14,34 +16,63 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from scipy import ndimage
+from tqdm import tqdm
 
+from amodal.stickers import weights
+from amodal.stickers.catalog import WORDS
 from amodal.stickers.order_model import OrderNet, pair_view
+from amodal.stickers.segmenter import SegmenterNet, StickerSegmenter
 
 from . import pool
 from .precision import autocast
 from .run import WEIGHTS, Run, half
 
 BATCH = 48
+POOL = "pairs"  # pictures in which an occluder may have a hole
+LEAST = 60  # pixels of a mask
 ENDS = ("trunk.0.", "head")  # what Muon leaves to AdamW
 
 
 def all_pairs(data: dict, rng) -> tuple[torch.Tensor, torch.Tensor]:
     """Views [n, 5, 64, 64] uint8 and labels [n, 2] (i hides j, j hides i) of pairs that meet."""
+    segmenter = shipped_segmenter()
     views, labels = [], []
-    for at in range(len(data["words"])):
+    for at in tqdm(range(len(data["words"])), "pairs"):
         whole = data["amodal"][at]
         modal = pool.visible(whole, data["blank"][at])
         image = data["soft" if rng.random() < 0.3 else "image"][at]
         picture = torch.from_numpy(image).float() / 255
-        for far, near in itertools.combinations(range(int((data["words"][at] >= 0).sum())), 2):
-            if min(modal[far].sum(), modal[near].sum()) < 60:
-                continue
-            if not (ndimage.binary_dilation(modal[far], iterations=3) & modal[near]).any():
-                continue
-            masks = [torch.from_numpy(roughened(rng, modal[k])).float() for k in (near, far)]
-            views.append((pair_view(picture, *masks) * 255).round().byte())
-            labels.append([float((whole[far] & modal[near]).any()), 0.0])
+        rough = [roughened(rng, mask) for mask in modal]
+        for masks in (rough, found(segmenter, picture, data["words"][at], modal)):
+            for far, near in itertools.combinations(range(len(modal)), 2):
+                if meet(masks[far], masks[near]):
+                    pair = [torch.from_numpy(masks[k]).float() for k in (near, far)]
+                    views.append((pair_view(picture, *pair) * 255).round().byte())
+                    labels.append([float((whole[far] & modal[near]).any()), 0.0])
     return torch.stack(views), torch.tensor(labels)
+
+
+def meet(one: np.ndarray, other: np.ndarray) -> bool:
+    """Are both masks [S, S] large enough to judge by, and within three pixels of each other?"""
+    if min(one.sum(), other.sum()) < LEAST:
+        return False
+    return bool((ndimage.binary_dilation(one, iterations=3) & other).any())
+
+
+def shipped_segmenter() -> StickerSegmenter:
+    name = "stickers_segmenter"
+    return StickerSegmenter(weights.load_into(SegmenterNet(), weights.read(name)[0], name))
+
+
+def found(segmenter, picture: torch.Tensor, words: np.ndarray, modal: np.ndarray) -> np.ndarray:
+    """What the segmenter finds of the objects with these masks [n, S, S]; empty where it does
+    not find one under its name with an IoU of at least a half."""
+    objects, masks = segmenter.detect(picture), np.zeros_like(modal)
+    for label, mask in zip(objects.labels, objects.masks.bool().numpy()):
+        for at in np.flatnonzero(words == WORDS.index(label)):
+            if (mask & modal[at]).sum() >= 0.5 * (mask | modal[at]).sum():
+                masks[at] = mask
+    return masks
 
 
 def batches(data: dict, seed: int):
@@ -75,7 +106,7 @@ def train(minutes: float):
     torch.manual_seed(0)
     net = OrderNet()
     run, hits = Run("order", net, minutes=minutes, lr=2e-3, decay=0.99, ends=ENDS), []
-    for views, labels in batches(pool.load(), run.step):
+    for views, labels in batches(pool.load(POOL), run.step):
         if not run.going:
             break
         net.train()

@@ -1,6 +1,7 @@
 """Draw a pool of pictures with ground truth once, for the segmenter and the order model.
 
     python -m training.pool --pictures 4000
+    python -m training.pool --pictures 4000 --name pairs --holes 0.3
 
 Each picture is kept as drawn and as the autoencoder gives it back with a little noise on the
 latent, which is how results of diffusion look.
@@ -28,14 +29,19 @@ SHARD = 250
 MOST = 4  # objects in a picture
 
 
-def random_picture(rng) -> dict[str, np.ndarray]:
+def random_picture(rng, holes: float = 0.0) -> dict[str, np.ndarray]:
     """image [S, S, 3] float 0..1, amodal [4, S, S] bool from far to near, words [4] (-1 = none),
-    blank [S, S] bool (a patch without objects, as padding and removal leave them)."""
+    blank [S, S] bool (a patch without objects, as padding and removal leave them).
+
+    holes: how often an object that covers another one has a hole through which it is seen."""
     image = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS)), SIZE)
     amodal, words = np.zeros((MOST, SIZE, SIZE), bool), np.full(MOST, -1)
     for at, word in enumerate(rng.choice(len(WORDS), rng.integers(1, MOST + 1), replace=False)):
         art = scenes.transformed(rng, WORDS[word], rng.uniform(0.3, 0.95) * SIZE)
         layer = scenes.on_sheet(art, SIZE, *place(rng, art, amodal[:at].any(0)))
+        covered = amodal[:at] & (layer[..., 3] > 0.5)
+        if rng.random() < holes and covered.any():
+            layer[scenes.hole_in(largest(covered), rng.uniform(0.3, 0.6)), 3] = 0
         image += (layer[..., :3] - image) * layer[..., 3:]
         amodal[at], words[at] = layer[..., 3] > 0.5, word
     blank = np.zeros((SIZE, SIZE), bool)
@@ -45,6 +51,10 @@ def random_picture(rng) -> dict[str, np.ndarray]:
         blank[y : y + height, x : x + width] = True
         image[blank] = scenes.GRAY if rng.random() < 0.7 else rng.random(3)
     return {"image": image, "amodal": amodal, "words": words, "blank": blank}
+
+
+def largest(masks: np.ndarray) -> np.ndarray:
+    return masks[masks.sum((1, 2)).argmax()]
 
 
 def place(rng, art: np.ndarray, taken: np.ndarray) -> list[float]:
@@ -69,13 +79,13 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
     return np.round(images * 255).astype(np.uint8)
 
 
-def make(pictures: int, name: str = "pool", seed: int = 77):
+def make(pictures: int, name: str = "pool", holes: float = 0.0, seed: int = 77):
     """Write the shards of `.training/<name>` that are not there yet, in two processes."""
     folder = STATE / name
     folder.mkdir(parents=True, exist_ok=True)
     count = -(-pictures // SHARD)
     workers = [
-        multiprocessing.Process(target=make_shards, args=(range(first, count, 2), folder, seed))
+        multiprocessing.Process(target=make_shards, args=(range(first, count, 2), folder, holes, seed))
         for first in range(2)
     ]
     for worker in workers:
@@ -84,7 +94,7 @@ def make(pictures: int, name: str = "pool", seed: int = 77):
         worker.join()
 
 
-def make_shards(numbers: range, folder: Path, seed: int):
+def make_shards(numbers: range, folder: Path, holes: float, seed: int):
     torch.set_num_threads(1)
     net = load_autoencoder()
     for number in numbers:
@@ -93,7 +103,7 @@ def make_shards(numbers: range, folder: Path, seed: int):
             continue
         rng = np.random.default_rng([number, seed])
         torch.manual_seed(number)
-        items = [random_picture(rng) for _ in range(SHARD)]
+        items = [random_picture(rng, holes) for _ in range(SHARD)]
         shard = {key: np.stack([item[key] for item in items]) for key in items[0]}
         chunks = np.array_split(shard["image"], 10)
         shard["soft"] = as_bytes(np.concatenate([softened(net, chunk) for chunk in chunks]))
@@ -125,4 +135,7 @@ def visible(amodal: np.ndarray, blank: np.ndarray) -> np.ndarray:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=6000)
-    make(parser.parse_args().pictures)
+    parser.add_argument("--name", default="pool", help="of the folder in .training/")
+    parser.add_argument("--holes", type=float, default=0.0, help="how often an occluder has a hole")
+    options = parser.parse_args()
+    make(options.pictures, options.name, options.holes)

@@ -258,6 +258,17 @@ def on_sheet(art: np.ndarray, side: int, x: float, y: float) -> np.ndarray:
     return sheet
 
 
+def hole_in(mask: np.ndarray, share: float) -> np.ndarray:
+    """A disc of that share of a mask's area around its deepest point, nowhere beyond the mask."""
+    from scipy import ndimage
+
+    depth = ndimage.distance_transform_edt(mask)
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    radius = min(np.sqrt(share * mask.sum() / np.pi), depth.max() - 1)
+    rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+    return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+
+
 def make_background(rng, kind: str, side: int) -> np.ndarray:
     """[side, side, 3] float 0..1: studio gray, one colour, a gradient, or a mild texture."""
     sheet = np.full((side, side, 3), GRAY, np.float32)

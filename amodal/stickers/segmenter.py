@@ -12,6 +12,7 @@ from .catalog import WORDS, known_words
 
 SIDE = 128  # pictures are brought to this larger side
 FAINT = 0.05  # classes that are nowhere as likely as this are left out
+REACH = 4  # pixels at that side: parts of a class so near each other are of one object
 SMALLEST = 0.002  # parts smaller than this fraction of the picture are specks
 
 
@@ -174,24 +175,28 @@ def _parts(mask: torch.Tensor) -> list[torch.Tensor]:
     return [part for part in parts if int(part.sum()) >= SMALLEST * mask.numel()]
 
 
-def _grown(mask: torch.Tensor, radius: int = 2) -> torch.Tensor:
-    size = 2 * radius + 1
-    return F.max_pool2d(mask[None, None].float(), size, 1, radius)[0, 0] > 0
+def _grown(mask: torch.Tensor, radius: int) -> torch.Tensor:
+    """A mask [H, W] at SIDE pixels and grown by so many of them."""
+    factor = min(1, SIDE / max(mask.shape))
+    size = [max(1, round(length * factor)) for length in mask.shape]
+    small = F.adaptive_max_pool2d(mask[None].float(), size)
+    rows = F.max_pool2d(small, (1, 2 * radius + 1), 1, (0, radius))
+    return F.max_pool2d(rows, (2 * radius + 1, 1), 1, (radius, 0))[0] > 0
+
+
+def _enlarged(values: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    return F.interpolate(values[None, None].float(), size=size)[0, 0]
 
 
 def _joined(parts: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Parts [H, W] of one class; those less than 4 % of the picture apart are one object."""
-    if len(parts) < 2:
-        return parts
+    """Parts [H, W] of one class; those less than REACH apart are one object."""
     from scipy import ndimage
 
+    if len(parts) < 2:
+        return parts
     whole = torch.stack(parts).any(0)
-    factor = min(1, SIDE / max(whole.shape))
-    size = [max(1, round(length * factor)) for length in whole.shape]
-    small = F.adaptive_max_pool2d(whole[None].float(), size)[0] > 0
-    numbers, _ = ndimage.label(_grown(small).cpu().numpy())
-    numbers = torch.from_numpy(numbers).to(whole.device, torch.float32)
-    numbers = F.interpolate(numbers[None, None], size=whole.shape)[0, 0]
+    numbers, _ = ndimage.label(_grown(whole, REACH // 2).cpu().numpy())
+    numbers = _enlarged(torch.from_numpy(numbers).to(whole.device), whole.shape)
     groups: dict[float, list] = {}
     for part in parts:
         groups.setdefault(float(numbers[part].max()), []).append(part)
@@ -201,18 +206,15 @@ def _joined(parts: list[torch.Tensor]) -> list[torch.Tensor]:
 def _instances(best: torch.Tensor, index: int) -> list[torch.Tensor]:
     """The objects of one class: parts close together, or beside one and the same other object."""
     parts = _joined(_parts(best == index))
-    others = [
-        part
-        for other in best.unique().tolist()
-        if other not in (0, index)
-        for part in _parts(best == other)
-    ]
-    for other in others:
-        near = _grown(other, 4)
-        touched = [part for part in parts if (part & near).any()]
-        if len(touched) > 1:
-            parts = [part for part in parts if not any(part is t for t in touched)]
-            parts.append(torch.stack(touched).any(0))
+    for other in best.unique().tolist():
+        if other in (0, index) or len(parts) < 2:
+            continue
+        for between in _parts(best == other):
+            near = _enlarged(_grown(between, REACH), best.shape) > 0
+            touched = [part for part in parts if (part & near).any()]
+            if len(touched) > 1:
+                parts = [part for part in parts if not any(part is t for t in touched)]
+                parts.append(torch.stack(touched).any(0))
     return parts
 
 

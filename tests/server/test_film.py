@@ -1,5 +1,7 @@
 """Loop End and Amodal Completion: the film of the passes, and the bar of the whole run."""
 
+import re
+
 from browser import drop_prompt, needs_browser, press_run, show
 from graphs import growing, one_node
 from widgets import change_and_undo, reload, to_another_tab_and_back
@@ -50,8 +52,13 @@ def test_the_one_node_shows_a_row_for_each_seed_and_one_bar_for_both(page):
     bars = page.evaluate("() => window.bars")
     said = " | ".join(text for text, _ in bars)
     assert "pass 1 of at most 1: looking for what hides the object" in said
-    assert "pass 1 of at most 1, step 1 of 4: the object on the swapped background" in said
-    assert "pass 1 of at most 1, step 4 of 4: the object in the picture" in said
+    # steps that follow each other faster than the page listens are told together
+    on_gray, in_picture = (
+        {int(step) for step in re.findall(rf"pass 1 of at most 1, step (\d) of 4: {part}", said)}
+        for part in ("the object on the swapped background", "the object in the picture")
+    )
+    assert on_gray and on_gray <= {1, 2}, said
+    assert 4 in in_picture and in_picture <= {3, 4}, said
     parts = [part for _, part in bars]
     assert min(parts) < 30 and max(parts) > 90 and parts == sorted(parts)
     assert not page.locator(".amodal-run:visible").count()
