@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
 def measure(options) -> list[list[dict]]:
     """For each scene its completions: {"success", "score"}; scenes that failed are left out."""
     made = tests.make_all(origins(options), options, "completions")
-    steps = max(2, options.steps // 2)
+    steps = max(2, options.steps // 4)
     judged = tests.test_all({
         key: (tests.Origin(**one["origin"]).name, one["word"], 1, options.counterfactuals, steps)
         for key, one in made.items() if "failed" not in one

@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--objects", type=int, default=100, help="of each set; a multiple of 4")
     top.add_argument("--trials", type=int, default=3, help="of the counterfactuals' noise")
     top.add_argument("--counterfactuals", type=int, default=4, help="for each object and trial")
-    top.add_argument("--steps", type=int, default=25, help="of a counterfactual's sampling")
+    top.add_argument("--steps", type=int, default=12, help="of a counterfactual's sampling")
     top.add_argument("--made-steps", type=int, default=50, help="of a completion's sampling")
     return top
 

@@ -84,7 +84,7 @@ def curated(options) -> dict:
     """Table 3's figures by the number of counterfactuals; its own files in OUT/curation/."""
     words = ["--objects", options.objects, "--trials", options.trials, "--counterfactuals",
              options.counterfactuals, "--seed", options.seed, "--workers", options.workers,
-             "--made-steps", options.steps, "--steps", max(2, options.steps // 2), "--out",
+             "--made-steps", options.steps, "--steps", max(2, options.steps // 4), "--out",
              options.out / "curation"]
     inner = curate.parser().parse_args([str(word) for word in words])
     return curate.write(curate.measure(inner), inner)

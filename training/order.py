@@ -1,5 +1,6 @@
 """Train the sticker world's order model on pairs of objects that meet.
 
+    python -m training.pool --pictures 5000 --name pairs --holes 0.3
     python -m training.order --minutes 12
 
 Masks are the true ones, often a little off, and the segmenter's own, which are off in its own way.
@@ -10,6 +11,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import multiprocessing
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,7 +28,7 @@ from amodal.stickers.segmenter import SegmenterNet, StickerSegmenter
 
 from . import pool
 from .precision import autocast
-from .run import WEIGHTS, Run, half
+from .run import STATE, WEIGHTS, Run, half
 
 BATCH = 48
 POOL = "pairs"  # pictures in which an occluder may have a hole
@@ -33,11 +36,29 @@ LEAST = 60  # pixels of a mask
 ENDS = ("trunk.0.", "head")  # what Muon leaves to AdamW
 
 
-def all_pairs(data: dict, rng) -> tuple[torch.Tensor, torch.Tensor]:
-    """Views [n, 5, 64, 64] uint8 and labels [n, 2] (i hides j, j hides i) of pairs that meet."""
-    segmenter = shipped_segmenter()
-    views, labels = [], []
-    for at in tqdm(range(len(data["words"])), "pairs"):
+def load_pairs() -> tuple[torch.Tensor, torch.Tensor]:
+    """Views [n, 5, 64, 64] uint8 and labels [n, 2] (i hides j, j hides i) of pairs that meet.
+
+    Kept beside the pool's shards, where they are not there yet made in two processes."""
+    paths = sorted((STATE / POOL).glob("[0-9][0-9][0-9][0-9].npz"))
+    if not paths:
+        raise FileNotFoundError(f"no pictures in {POOL}: run python -m training.pool first")
+    with multiprocessing.get_context("spawn").Pool(2) as workers:
+        made = list(tqdm(workers.imap(pairs_of, paths), "pairs", total=len(paths)))
+    shards = [np.load(path) for path in made]
+    return tuple(torch.from_numpy(np.concatenate([s[key] for s in shards]))
+                 for key in ("views", "labels"))
+
+
+def pairs_of(path: Path) -> Path:
+    """The file of a shard's pairs."""
+    made = path.with_suffix(".pairs.npz")
+    if made.exists():
+        return made
+    torch.set_num_threads(1)
+    rng, data = np.random.default_rng([int(path.stem), 3]), np.load(path)
+    data, segmenter, views, labels = {**data}, shipped_segmenter(), [], []
+    for at in range(len(data["words"])):
         whole = data["amodal"][at]
         modal = pool.visible(whole, data["blank"][at])
         image = data["soft" if rng.random() < 0.3 else "image"][at]
@@ -47,9 +68,11 @@ def all_pairs(data: dict, rng) -> tuple[torch.Tensor, torch.Tensor]:
             for far, near in itertools.combinations(range(len(modal)), 2):
                 if meet(masks[far], masks[near]):
                     pair = [torch.from_numpy(masks[k]).float() for k in (near, far)]
-                    views.append((pair_view(picture, *pair) * 255).round().byte())
+                    views.append((pair_view(picture, *pair) * 255).round().byte().numpy())
                     labels.append([float((whole[far] & modal[near]).any()), 0.0])
-    return torch.stack(views), torch.tensor(labels)
+    part = path.with_suffix(".part.npz")
+    np.savez(part, views=np.stack(views), labels=np.array(labels, np.float32))
+    return part.replace(made)
 
 
 def meet(one: np.ndarray, other: np.ndarray) -> bool:
@@ -75,10 +98,8 @@ def found(segmenter, picture: torch.Tensor, words: np.ndarray, modal: np.ndarray
     return masks
 
 
-def batches(data: dict, seed: int):
+def batches(views: torch.Tensor, labels: torch.Tensor, seed: int):
     rng = np.random.default_rng([seed, 3])
-    views, labels = all_pairs(data, rng)
-    print(f"{len(views)} pairs", flush=True)
     while True:
         at = torch.from_numpy(rng.integers(0, len(views), BATCH))
         view, label = views[at].float() / 255, labels[at]
@@ -102,18 +123,23 @@ def roughened(rng, mask: np.ndarray) -> np.ndarray:
     return mask
 
 
-def train(minutes: float):
+def train(minutes: float, rate: float, warm: bool):
+    views, labels = load_pairs()
+    print(f"{len(views)} pairs", flush=True)
     torch.manual_seed(0)
     net = OrderNet()
-    run, hits = Run("order", net, minutes=minutes, lr=2e-3, decay=0.99, ends=ENDS), []
-    for views, labels in batches(pool.load(POOL), run.step):
+    if warm and not (STATE / "order.pt").exists():
+        weights.load_into(net, weights.read("stickers_order")[0], "stickers_order")
+        net.requires_grad_(True)
+    run, hits = Run("order", net, minutes=minutes, lr=rate, decay=0.99, ends=ENDS), []
+    for view, label in batches(views, labels, run.step):
         if not run.going:
             break
         net.train()
         with autocast():
-            logits = net(views).float()
-        run.update(F.binary_cross_entropy_with_logits(logits, labels))
-        hits.append(float(((logits > 0) == (labels > 0.5)).float().mean()))
+            logits = net(view).float()
+        run.update(F.binary_cross_entropy_with_logits(logits, label))
+        hits.append(float(((logits > 0) == (label > 0.5)).float().mean()))
         if run.step % 100 == 0:
             run.note(right=round(float(np.mean(hits[-100:])), 4))
     run.save()
@@ -130,4 +156,7 @@ def train(minutes: float):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5)
-    train(parser.parse_args().minutes)
+    parser.add_argument("--rate", type=float, default=2e-3, help="the learning rate at first")
+    parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
+    options = parser.parse_args()
+    train(options.minutes, options.rate, options.warm)

@@ -84,10 +84,8 @@ def make(pictures: int, name: str = "pool", holes: float = 0.0, seed: int = 77):
     folder = STATE / name
     folder.mkdir(parents=True, exist_ok=True)
     count = -(-pictures // SHARD)
-    workers = [
-        multiprocessing.Process(target=make_shards, args=(range(first, count, 2), folder, holes, seed))
-        for first in range(2)
-    ]
+    every = [(range(first, count, 2), folder, holes, seed) for first in range(2)]
+    workers = [multiprocessing.Process(target=make_shards, args=words) for words in every]
     for worker in workers:
         worker.start()
     for worker in workers:
