@@ -138,6 +138,11 @@ class SelectOccluders(io.ComfyNode):
                     tooltip="From Crop To Object, where the image is a crop: it takes the marks "
                     "there. Open: the marks are of this very image.",
                 ),
+                io.Mask.Input(
+                    "visible", optional=True,
+                    tooltip="The query in the original picture, from Pick Object. With the crop: "
+                    "what later passes meet nowhere but where something was painted hides it.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(
@@ -158,13 +163,16 @@ class SelectOccluders(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, image, objects, order, mask, threshold=0.5, front=None, behind=None, crop=None
+        cls, image, objects, order, mask, threshold=0.5, front=None, behind=None, crop=None,
+        visible=None,
     ):
         image = fitted(image, objects, "image")
         mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
         front, behind = marked(front, behind, crop, mask)
         objects, order = marks.with_marked(objects, order, front)
-        occluders, chosen = ordering.occluders(objects, order, mask, threshold, front, behind)
+        occluders, chosen = ordering.occluders(
+            objects, order, mask, threshold, front, behind, originally(visible, crop)
+        )
         names = [objects.labels[i] for i in chosen] or [
             f"({objects.labels[i]})" for i in ordering.surrounding(objects, mask)
         ]
@@ -184,6 +192,13 @@ def marked(front, behind, crop, mask) -> tuple:
     if crop is None:
         return front, behind
     return marks.unpainted(front, crop, mask), cropping.of_original(behind, crop)
+
+
+def originally(visible, crop) -> torch.Tensor | None:
+    """The query's visible pixels in the crop, from the second pass on."""
+    if visible is None or crop is None or not crop.painted:
+        return None
+    return cropping.of_original(shapes.one_mask(visible, crop.original[::-1], "visible"), crop)
 
 
 def fitted(image, found, name: str) -> torch.Tensor:

@@ -7,6 +7,7 @@ import torch
 
 from amodal import objects, order
 from amodal.errors import BadInput
+from amodal.payloads import Crop
 
 SIZE = 64
 
@@ -138,3 +139,48 @@ def test_objects_that_surround_the_query_are_told_whoever_is_in_front():
     half = plate * (1 - cup) * (torch.arange(plate.shape[1]) < 30)
     beside = objects.from_masks(torch.stack([cup, half]), [])
     assert order.surrounding(beside, cup[None]) == []
+
+
+def painted_scene():
+    """Left to right: a plate, the query (seen on the right, painted on the left), a bowl."""
+    query, plate, bowl = (torch.zeros(SIZE, SIZE) for _ in range(3))
+    query[20:44, 20:44], plate[16:48, 4:20], bowl[24:40, 44:56] = 1, 1, 1
+    visible = query.clone()
+    visible[:, :32] = 0
+    given = objects.from_masks(torch.stack([query, plate, bowl]), ["cup", "plate", "bowl"])
+    return given, query[None], visible[None]
+
+
+def test_what_meets_the_query_only_where_it_was_painted_hides_it():
+    given, query, visible = painted_scene()
+    in_front = torch.zeros(3, 3)  # the model: nothing hides anything
+    assert order.met_in_paint(given, query, visible).tolist() == [False, True, False]
+    hidden, chosen = order.occluders(given, in_front, query, 0.5, visible=visible)
+    assert chosen == [1] and torch.equal(hidden[0], given.masks[1])
+    assert order.occluders(given, in_front, query, 0.5)[1] == []
+    assert order.occluders(
+        given, in_front, query, 0.5, behind=given.masks[1:2], visible=visible
+    )[1] == []
+
+
+def test_a_touch_of_a_few_painted_pixels_tells_nothing():
+    given, query, visible = painted_scene()
+    given.masks[1, :41] = 0  # it meets the query at a corner alone
+    assert not order.met_in_paint(given, query, visible).any()
+    given.masks[1] = 0
+    assert not order.met_in_paint(given, query, visible).any()
+
+
+@pytest.mark.parametrize("passes_before, names", [(0, ""), (1, "plate")])
+def test_only_later_passes_look_at_what_was_painted(host, graph, passes_before, names):
+    given, query, visible = painted_scene()
+    view = Crop((SIZE, SIZE), (SIZE, SIZE), box=(0, 0, SIZE, SIZE), size=(SIZE, SIZE))
+    select = graph.add(
+        "AmodalSelectOccluders", image=graph.value("picture", torch.rand(1, SIZE, SIZE, 3)),
+        objects=graph.value("objects", given), order=graph.value("order", torch.zeros(3, 3)),
+        mask=graph.value("query", query), visible=graph.value("visible", visible),
+        crop=graph.value(f"{passes_before} before", view.but(
+            painted=((0, 0, SIZE, SIZE),) * passes_before
+        )),
+    )
+    assert host.run(graph.keep(names=select[1])).values["names"] == names
