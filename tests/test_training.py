@@ -1,12 +1,16 @@
-"""What the training scripts share: processes that train one net together."""
+"""Processes that train one net together, and the pictures that nets are trained on."""
 
+import itertools
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
+from scipy import ndimage
 
+from training import order, pool
 from training.muon import Muon, orthogonal, shared_out, split
 from training.peers import Peers, start
 
@@ -89,3 +93,29 @@ if __name__ == "__main__":
     muon_steps(None, alone)
     start(Peers([1, 1], size), muon_steps, shared)
     assert torch.equal(shared[0], shared[1]) and torch.equal(shared[0], alone[0])
+
+
+def test_a_zoomed_picture_keeps_picture_and_masks_together():
+    rng = np.random.default_rng(4)
+    image = np.zeros((128, 128, 3), np.uint8)
+    whole = np.zeros((4, 128, 128), bool)
+    whole[0, 40:72, 30:60] = True
+    image[whole[0]] = 255
+    picture, amodal, modal = order.zoomed(rng, image, whole, whole)
+    assert picture.shape == (128, 128, 3) and amodal.shape == modal.shape == (4, 128, 128)
+    assert ((picture[..., 0] > 127) == modal[0]).mean() > 0.99
+    assert modal[0].sum() > 2.5 * whole[0].sum() and np.array_equal(amodal, modal)
+    none = np.zeros_like(whole)
+    assert order.zoomed(rng, image, none, none)[0] is image  # nothing to look at
+
+
+def test_an_occluder_with_a_hole_shows_what_lies_behind():
+    rng = np.random.default_rng(2)
+    found = [pool.random_picture(rng, holes=1.0) for _ in range(12)]
+    holes = 0
+    for item in found:
+        modal = pool.visible(item["amodal"], item["blank"])
+        for far, near in itertools.combinations(range(4), 2):
+            inside = ndimage.binary_fill_holes(item["amodal"][near]) & ~item["amodal"][near]
+            holes += bool((inside & modal[far]).sum() > 20)
+    assert holes >= 4

@@ -21,6 +21,8 @@ from safetensors.torch import save_file
 from scipy import ndimage
 from tqdm import tqdm
 
+from amodal.crop import placed
+from amodal.masks import box_of
 from amodal.stickers import weights
 from amodal.stickers.catalog import WORDS
 from amodal.stickers.order_model import OrderNet, pair_view
@@ -33,6 +35,7 @@ from .run import STATE, WEIGHTS, Run, half
 BATCH = 48
 POOL = "pairs"  # pictures in which an occluder may have a hole
 LEAST = 60  # pixels of a mask
+ZOOMED = 0.6  # how often the picture is a crop around one of the objects, as in a pass
 ENDS = ("trunk.0.", "head")  # what Muon leaves to AdamW
 
 
@@ -62,6 +65,8 @@ def pairs_of(path: Path) -> Path:
         whole = data["amodal"][at]
         modal = pool.visible(whole, data["blank"][at])
         image = data["soft" if rng.random() < 0.3 else "image"][at]
+        if rng.random() < ZOOMED:
+            image, whole, modal = zoomed(rng, image, whole, modal)
         picture = torch.from_numpy(image).float() / 255
         rough = [roughened(rng, mask) for mask in modal]
         for masks in (rough, found(segmenter, picture, data["words"][at], modal)):
@@ -73,6 +78,23 @@ def pairs_of(path: Path) -> Path:
     part = path.with_suffix(".part.npz")
     np.savez(part, views=np.stack(views), labels=np.array(labels, np.float32))
     return part.replace(made)
+
+
+def zoomed(rng, image: np.ndarray, whole: np.ndarray, modal: np.ndarray) -> tuple:
+    """Picture [S, S, 3] and masks [n, S, S] as a pass sees them: one of the objects and around it
+    0.2 to 0.6 of its larger side, enlarged to S."""
+    large = np.flatnonzero(modal.sum((1, 2)) >= LEAST)
+    if not len(large):
+        return image, whole, modal
+    x0, y0, x1, y1 = box_of(torch.from_numpy(modal[rng.choice(large)]))
+    side = min(pool.SIZE, round(max(x1 - x0, y1 - y0) * (1 + 2 * rng.uniform(0.2, 0.6))))
+    x, y = (placed(low, high, side, pool.SIZE) for low, high in ((x0, x1), (y0, y1)))
+    part = np.concatenate([image, 255.0 * np.moveaxis(np.concatenate([whole, modal]), 0, 2)], 2)
+    part = torch.from_numpy(part[y : y + side, x : x + side]).permute(2, 0, 1)[None]
+    size = (pool.SIZE,) * 2
+    large = F.interpolate(part, size=size, mode="bicubic", antialias=True)[0].permute(1, 2, 0)
+    masks = np.moveaxis(large[..., 3:].numpy() > 127, 2, 0)
+    return large[..., :3].round().clamp(0, 255).byte().numpy(), *np.split(masks, 2)
 
 
 def meet(one: np.ndarray, other: np.ndarray) -> bool:
