@@ -71,7 +71,6 @@ def names(known: dict):
 
 
 def main() -> None:
-    words = " ".join(sys.argv[1:])
     parser = commands.parser("nox -s evaluate --", __doc__, "evaluation")
     parser.add_argument("--per-cell", type=int, default=100, help="scenes of each cell")
     parser.add_argument("--steps", type=int, default=50, help="N; k follows")
@@ -93,7 +92,7 @@ def main() -> None:
     records = evaluate(options)
     from . import report
 
-    command = f"nox -s evaluate -- {words}".strip()
+    command = commands.told("nox -s evaluate --", sys.argv[1:])
     report.write(records, options.out, command, str(datetime.date.today()))
     print(f"\n{options.out / 'evaluation.md'}")
 

@@ -9,6 +9,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
+HERE = ("--out", "--workers")  # of this machine alone: they change no figure
+
+
+def told(command: str, words: list[str]) -> str:
+    """The command with its words, for a report: without what is of this machine alone."""
+    kept, left = [], iter(words)
+    for word in left:
+        name, _, value = word.partition("=")
+        if name in (*HERE, "--art"):
+            value or next(left, None)
+            kept += ["--art", "FOLDER"] if name == "--art" else []
+        else:
+            kept.append(word)
+    return " ".join([command, *kept])
+
+
 def parser(command: str, about: str, folder: str) -> argparse.ArgumentParser:
     """Of a command that says `about` of itself and writes into output/`folder`."""
     top = argparse.ArgumentParser(

@@ -40,7 +40,7 @@ def main(words: list[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     found = runner.run_all(tasks(options), options)
     table = curated(options)
-    command = " ".join(["nox -s paper --", *(sys.argv[1:] if words is None else words)])
+    command = commands.told("nox -s paper --", sys.argv[1:] if words is None else words)
     write(found, table, options, command, str(datetime.date.today()))
     print(f"\n{options.out / 'paper.md'}")
 

@@ -60,8 +60,8 @@ def markdown(records: list[dict], command: str, date: str) -> str:
         tables.main_table(found),
         *(tables.cell_table(cell, found[cell]) for cell in CELLS if cell in found),
         tables.comparisons(records),
-        tables.dose_table(records),
-        tables.k_table(records),
+        illustrated(tables.dose_table(records), "gain against p", "dose.png"),
+        illustrated(tables.k_table(records), "success against k", "k.png"),
         tables.rules_table(records),
         *(tables.cell_table(cell, found[cell]) for cell in ROBUST if cell in found),
         stories.statuses(records),
@@ -69,3 +69,7 @@ def markdown(records: list[dict], command: str, date: str) -> str:
         stories.stories(records),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def illustrated(part: str, title: str, picture: str) -> str:
+    return f"{part}\n\n![{title}]({picture})" if part else ""

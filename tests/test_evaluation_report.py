@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from evaluation import aims, cells, runner, sheets, stories, tables
+from evaluation import aims, cells, commands, runner, sheets, stories, tables
 
 
 def made_up(cell="companion-easy", method="mixed", number=0, **changes) -> dict:
@@ -142,3 +142,19 @@ def test_the_hundred_are_as_many_of_each_cell_as_they_come(tmp_path):
     page = np.asarray(Image.open(tmp_path / "hundred.png"))
     shown = {tuple(c) for c in page.reshape(-1, 3) if c[2] == 200 and c[0] != 200}  # no letters
     assert shown == {(40 * n, 50 * c, 200) for n in (0, 1) for c in range(5)}
+
+
+def test_a_report_tells_its_command_without_what_is_of_this_machine():
+    words = ["--per-cell", "20", "--out", "/there", "--art=/somewhere", "--workers", "2"]
+    told = commands.told("nox -s evaluate --", words)
+    assert told == "nox -s evaluate -- --per-cell 20 --art FOLDER"
+
+
+def test_what_was_written_into_a_kept_report_by_hand_stays():
+    from tools import keep_results
+
+    kept = "# Evaluation\n\nOld.\n\nLooked at:\nall.\n\n## Aims\n\nold\n"
+    found = keep_results.with_remarks("# Evaluation\n\nNew.\n\n## Aims\n\nnew\n",
+                                      keep_results.remarks(kept))
+    assert found == "# Evaluation\n\nNew.\n\nLooked at:\nall.\n\n## Aims\n\nnew\n"
+    assert keep_results.remarks("# Evaluation\n\nNew.\n\n## Aims\n\nnew\n") == ""

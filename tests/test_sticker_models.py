@@ -267,12 +267,13 @@ def test_the_order_model_knows_who_is_in_front(models):
 
 
 def test_the_order_model_on_roughened_pairs(models):
-    """Pairs as in training, with roughened masks and in either order, of pictures never used."""
+    """Pairs as in training, with roughened masks and the segmenter's, with holes, zoomed, in either
+    order, of pictures never used."""
     rng = np.random.default_rng([1, 987])
-    drawn = [pool.random_picture(rng) for _ in range(60)]
+    drawn = [pool.random_picture(rng, holes=0.3) for _ in range(60)]
     data = {key: np.stack([picture[key] for picture in drawn]) for key in drawn[0]}
     data["soft"] = data["image"] = pool.as_bytes(data["image"])
-    views, labels = order_training.all_pairs(data, rng)
+    views, labels = map(torch.from_numpy, order_training.pairs_in(data, rng))
     views[::2], labels[::2] = views[::2][:, [1, 0, 2, 3, 4]], labels[::2].flip(1)
     net = models["order_model"].net
     with torch.inference_mode():

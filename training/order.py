@@ -59,8 +59,15 @@ def pairs_of(path: Path) -> Path:
     if made.exists():
         return made
     torch.set_num_threads(1)
-    rng, data = np.random.default_rng([int(path.stem), 3]), np.load(path)
-    data, segmenter, views, labels = {**data}, shipped_segmenter(), [], []
+    views, labels = pairs_in({**np.load(path)}, np.random.default_rng([int(path.stem), 3]))
+    part = path.with_suffix(".part.npz")
+    np.savez(part, views=views, labels=labels)
+    return part.replace(made)
+
+
+def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Views and labels, as `load_pairs`, of a shard of the pool."""
+    segmenter, views, labels = shipped_segmenter(), [], []
     for at in range(len(data["words"])):
         whole = data["amodal"][at]
         modal = pool.visible(whole, data["blank"][at])
@@ -75,9 +82,7 @@ def pairs_of(path: Path) -> Path:
                     pair = [torch.from_numpy(masks[k]).float() for k in (near, far)]
                     views.append((pair_view(picture, *pair) * 255).round().byte().numpy())
                     labels.append([float((whole[far] & modal[near]).any()), 0.0])
-    part = path.with_suffix(".part.npz")
-    np.savez(part, views=np.stack(views), labels=np.array(labels, np.float32))
-    return part.replace(made)
+    return np.stack(views), np.array(labels, np.float32)
 
 
 def zoomed(rng, image: np.ndarray, whole: np.ndarray, modal: np.ndarray) -> tuple:
