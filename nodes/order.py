@@ -150,8 +150,8 @@ class SelectOccluders(io.ComfyNode):
                 ),
                 io.String.Output(
                     display_name="names",
-                    tooltip="The occluders' labels; where there is none, in brackets what "
-                    "surrounds the query all the same.",
+                    tooltip="The occluders' labels; in brackets what else takes part in "
+                    "surrounding the query.",
                 ),
                 io.Image.Output(
                     display_name="overlay",
@@ -173,9 +173,8 @@ class SelectOccluders(io.ComfyNode):
         occluders, chosen = ordering.occluders(
             objects, order, mask, threshold, front, behind, originally(visible, crop)
         )
-        names = [objects.labels[i] for i in chosen] or [
-            f"({objects.labels[i]})" for i in ordering.surrounding(objects, mask)
-        ]
+        beside = [i for i in ordering.surrounding(objects, mask) if i not in chosen]
+        names = [*(objects.labels[i] for i in chosen), *(f"({objects.labels[i]})" for i in beside)]
         return io.NodeOutput(occluders, ", ".join(names), picture(image, objects, mask, chosen))
 
 

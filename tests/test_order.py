@@ -184,3 +184,19 @@ def test_only_later_passes_look_at_what_was_painted(host, graph, passes_before, 
         )),
     )
     assert host.run(graph.keep(names=select[1])).values["names"] == names
+
+
+def test_what_surrounds_beside_an_occluder_is_named_in_brackets(host, graph):
+    cup, plate = disc(30, 30, 8), disc(30, 30, 25)
+    spoon = plate * (1 - cup) * (torch.arange(SIZE) < 24)
+    given = objects.from_masks(
+        torch.stack([cup, spoon, plate * (1 - cup) * (1 - spoon)]), ["cup", "spoon", "plate"]
+    )
+    table = torch.zeros(3, 3)
+    table[1, 0] = 1
+    select = graph.add(
+        "AmodalSelectOccluders", image=graph.value("table", torch.rand(1, SIZE, SIZE, 3)),
+        objects=graph.value("set", given), order=graph.value("spoon in front", table),
+        mask=graph.value("cup", cup[None]),
+    )
+    assert host.run(graph.keep(names=select[1])).values["names"] == "spoon, (plate)"
