@@ -13,6 +13,7 @@ from .errors import BadInput
 from .payloads import Box, Crop
 
 UNKNOWN = 0.5  # the gray of canvas that nobody has painted yet
+CHANGED = 2 / 255  # a difference in colour that no resizing makes
 Point = tuple[float, float]
 
 
@@ -141,6 +142,15 @@ def of_original(mask: torch.Tensor, crop: Crop) -> torch.Tensor:
     (x, y), (width, height) = crop.offset, crop.canvas
     around = (x, width - x - mask.shape[2], y, height - y - mask.shape[1])
     return window_mask(F.pad(mask, around), crop)
+
+
+def repainted(image: torch.Tensor, picture: torch.Tensor, crop: Crop) -> torch.Tensor:
+    """[1, S, S], 1 where the crop's image [1, S, S, 3] is not what the original picture
+    [1, H, W, 3] shows there: where passes have painted, and beyond it."""
+    part = window(picture, crop.but(grown=crop.offset), repeat=True)
+    before = shapes.resize(part, crop.size[::-1])
+    beyond = unknown_in_crop(crop.but(painted=()))
+    return torch.maximum(beyond, ((image - before).abs().amax(-1) > CHANGED).float())
 
 
 def painted_in_crop(crop: Crop) -> torch.Tensor:

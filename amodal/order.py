@@ -11,8 +11,10 @@ from .errors import BadInput
 from .payloads import Objects
 
 MEETS = 1 / 64  # of the crop's side: so near to each other, two objects meet
-SEAM = 0.2  # of the root of the query's area: the least number of its pixels that meet another
-PAINTED = 0.9  # so much of where they meet was painted: no picture shows who is in front
+SEAM = 0.1  # of the root of the query's area: the least length along which they do
+PAINTED = 0.9  # so much of the query was painted where they meet
+AROUND = 1 / 12  # of the crop's side: so much of the other object around that place is looked at
+SEEN = 0.75  # so much of it was painted too where it goes on only in paint
 CLOSE_CALL = 0.04  # a depth difference of this fraction of the picture's range: P = 0.73
 
 
@@ -88,7 +90,7 @@ def unknown(count: int) -> torch.Tensor:
 def occluders(
     objects: Objects, order: torch.Tensor, modal: torch.Tensor, threshold: float,
     front: torch.Tensor | None = None, behind: torch.Tensor | None = None,
-    visible: torch.Tensor | None = None,
+    painted: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, list[int]]:
     """M_occ [1, H, W]: the union of what hides the query, less its visible pixels; and who.
 
@@ -96,8 +98,8 @@ def occluders(
     P[i, query] > threshold; mutual occlusion is allowed, so that the two need not add up to 1.
     What a person marked goes before the order: objects mostly inside `front` [1, H, W] hide the
     query, and so does all of that area; those mostly inside `behind` [1, H, W] do not. From the
-    second pass on `visible` [1, H, W], the query's pixels in the original picture, tells what of
-    it was painted; see `met_in_paint`.
+    second pass on `painted` [1, H, W] says where the picture is no longer the original one; see
+    `met_in_paint`.
     """
     if tuple(order.shape) != (len(objects),) * 2:
         raise BadInput(
@@ -113,8 +115,8 @@ def occluders(
     front = torch.zeros_like(modal) if front is None else front
     behind = torch.zeros_like(modal) if behind is None else behind
     hiding = torch.nan_to_num(order[:, query], nan=0.0) > threshold
-    if visible is not None:
-        hiding |= met_in_paint(objects, modal, visible)
+    if painted is not None:
+        hiding |= met_in_paint(objects, modal, painted)
     hiding = (hiding & ~marks.covers(behind, objects)) | marks.covers(front, objects)
     chosen = [i for i in hiding.nonzero().flatten().tolist() if i != query]
     found = torch.cat([front, objects.masks[chosen]]).amax(0, keepdim=True)
@@ -122,23 +124,27 @@ def occluders(
 
 
 def met_in_paint(
-    objects: Objects, modal: torch.Tensor, visible: torch.Tensor
+    objects: Objects, modal: torch.Tensor, painted: torch.Tensor
 ) -> torch.Tensor:
     """Boolean [n]: the objects that the query modal [1, H, W] meets by painted pixels alone.
 
     Where they meet no picture shows who is in front: the query was painted up to the outline of
     what has been removed, and it would be a rare chance if it ended just there. So these hide it.
-    visible [1, H, W] is what the original picture shows of the query.
+    Not where the other object is painted there too: its edge is then as little known.
+    painted [1, H, W] is 1 where the picture is not the original one.
     """
-    height, width = modal.shape[-2:]
-    radius = max(1.5, MEETS * max(height, width))
-    seen = algebra.dilate(visible, radius) > 0.5
-    least = SEAM * float((modal > 0.5).sum()) ** 0.5
+    side = max(modal.shape[-2:])
+    radius = max(1.5, MEETS * side)
+    least = SEAM * radius * float((modal > 0.5).sum()) ** 0.5
     found = []
     for mask in objects.masks:
-        meeting = contact(modal[0], mask, radius)
-        enough = int(meeting.sum()) >= least and algebra.iou(mask, modal[0]) <= listing.SAME
-        found.append(enough and float(seen[0][meeting].float().mean()) < 1 - PAINTED)
+        here = contact(modal[0], mask, radius)
+        if int(here.sum()) < least or algebra.iou(mask, modal[0]) > listing.SAME:
+            found.append(False)
+            continue
+        there = (mask > 0.5) & (algebra.dilate(here.float(), AROUND * side) > 0.5)
+        shares = [float(painted[0][part].mean()) for part in (here, there)]
+        found.append(shares[0] >= PAINTED and shares[1] < SEEN)
     return torch.tensor(found, dtype=torch.bool)
 
 

@@ -9,7 +9,7 @@ from . import masks
 
 UNCHANGED = 0.005  # a pass that changes the mask by less than this fraction has changed nothing
 ENCLOSED = "enclosed by"  # how the reason begins where the occluders surround the object
-BESIDE = re.compile(r"\((.+)\)")  # a name that surrounds the object and does not hide it
+BESIDE = re.compile(r"\((.+)\)")  # a name of what is around the object and does not hide it
 
 
 def pass_seed(seed: int, number: int) -> int:
@@ -62,8 +62,9 @@ def mask_change(before: torch.Tensor, after: torch.Tensor, offset: tuple[int, in
 def reason(names: list[str], sides: list[str], around: bool = False) -> str:
     """In words, what hides the object: 'hidden by yarn, key; cut at the left'.
 
-    around: the occluders surround it, 'enclosed by yarn'. A name in brackets is of what surrounds
-    the object but is not taken for an occluder: 'enclosed by cake (taken to be behind it)'.
+    around: the occluders surround it, 'enclosed by yarn'. A name in brackets is of what
+    takes part in surrounding the object but is not taken for an occluder: 'enclosed by cake (taken
+    to be behind it)'.
     """
     beside = [name.strip("()") for name in names if BESIDE.fullmatch(name)]
     names = [name for name in names if not BESIDE.fullmatch(name)]

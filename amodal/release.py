@@ -22,6 +22,7 @@ SETTINGS = {
     "mask_rule": "clusters",
     "margin": 10,  # pixels from the border that count as touching it
     "window": "first",  # the crop is that of the first pass, never of the grown object
+    "order": "model alone",  # also where the object meets another in painted pixels only
     "grow": 6 / 512,  # of the mask to paint: three dilations by 5 x 5 pixels
     "into_object": True,  # ... which eat into what is seen of the object
     "plate": "with object",  # only the occluders are gone from the background

@@ -9,19 +9,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-HERE = ("--out", "--workers")  # of this machine alone: they change no figure
+HERE = ("--out", "--workers")  # of this machine alone: they change no figure but seconds
+PLACES = ("--art", "--coco", "--pictures", "--models", "--metrics")  # differ from one to another
 
 
 def told(command: str, words: list[str]) -> str:
-    """The command with its words, for a report: without what is of this machine alone."""
+    """The command with its words, for a report: without what is of this machine alone, and
+    FOLDER or FILE for its paths."""
     kept, left = [], iter(words)
     for word in left:
-        name, _, value = word.partition("=")
-        if name in (*HERE, "--art"):
-            value or next(left, None)
-            kept += ["--art", "FOLDER"] if name == "--art" else []
-        else:
+        name, sign, path = word.partition("=")
+        if name not in (*HERE, *PLACES):
             kept.append(word)
+            continue
+        if not sign:
+            path = next(left, "")
+        if name in PLACES:
+            kept += [name, "FILE" if Path(path).suffix else "FOLDER"]
     return " ".join([command, *kept])
 
 

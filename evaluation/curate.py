@@ -201,7 +201,8 @@ def write(found: dict, options) -> dict:
     curation.write_thresholds(
         options.out / "thresholds.json", curation.Thresholds(**table[most]["thresholds"]),
         model="sticker models", counterfactuals=most, objects=len(found["validation"]),
-        trials=options.trials, accuracy=round(table[most]["validation"]["accuracy"], 3),
+        steps=options.steps, trials=options.trials,
+        accuracy=round(table[most]["validation"]["accuracy"], 3),
     )
     return table
 

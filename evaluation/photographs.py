@@ -29,7 +29,7 @@ from amodal import host, metrics, workflow
 from amodal.errors import BadInput
 from dataset import builder, wholes
 
-from . import methods, pasted, records, runner
+from . import commands, methods, pasted, records, runner
 from .pasted import ALWAYS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +58,7 @@ def main(words: list[str] | None = None) -> None:
         raise SystemExit(2) from None
     from . import photograph_tables
 
-    command = " ".join(["nox -s paper --", *(sys.argv[1:] if words is None else words)])
+    command = commands.told("nox -s paper --", sys.argv[1:] if words is None else words)
     path = options.out / "paper.md"
     text = photograph_tables.markdown(found, settings, command, str(datetime.date.today()))
     path.write_text(text, encoding="utf-8")

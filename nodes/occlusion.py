@@ -70,7 +70,7 @@ class CheckOcclusion(io.ComfyNode):
                     force_input=True,
                     optional=True,
                     tooltip="Names of the occluders, for the report; in brackets what "
-                    "surrounds the object without hiding it.",
+                    "takes part in surrounding the object without hiding it.",
                 ),
                 io.String.Input(
                     "sides",

@@ -138,10 +138,10 @@ class SelectOccluders(io.ComfyNode):
                     tooltip="From Crop To Object, where the image is a crop: it takes the marks "
                     "there. Open: the marks are of this very image.",
                 ),
-                io.Mask.Input(
-                    "visible", optional=True,
-                    tooltip="The query in the original picture, from Pick Object. With the crop: "
-                    "what later passes meet nowhere but where something was painted hides it.",
+                io.Image.Input(
+                    "picture", optional=True,
+                    tooltip="The original picture. With the crop it tells what passes have "
+                    "painted: what the query meets nowhere but there hides it.",
                 ),
             ],
             outputs=[
@@ -164,18 +164,18 @@ class SelectOccluders(io.ComfyNode):
     @names_itself
     def execute(
         cls, image, objects, order, mask, threshold=0.5, front=None, behind=None, crop=None,
-        visible=None,
+        picture=None,
     ):
         image = fitted(image, objects, "image")
         mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
         front, behind = marked(front, behind, crop, mask)
         objects, order = marks.with_marked(objects, order, front)
         occluders, chosen = ordering.occluders(
-            objects, order, mask, threshold, front, behind, originally(visible, crop)
+            objects, order, mask, threshold, front, behind, painted(image, picture, crop)
         )
         beside = [i for i in ordering.surrounding(objects, mask) if i not in chosen]
         names = [*(objects.labels[i] for i in chosen), *(f"({objects.labels[i]})" for i in beside)]
-        return io.NodeOutput(occluders, ", ".join(names), picture(image, objects, mask, chosen))
+        return io.NodeOutput(occluders, ", ".join(names), overlay(image, objects, mask, chosen))
 
 
 def marked(front, behind, crop, mask) -> tuple:
@@ -193,11 +193,18 @@ def marked(front, behind, crop, mask) -> tuple:
     return marks.unpainted(front, crop, mask), cropping.of_original(behind, crop)
 
 
-def originally(visible, crop) -> torch.Tensor | None:
-    """The query's visible pixels in the crop, from the second pass on."""
-    if visible is None or crop is None or not crop.painted:
+def painted(image, original, crop) -> torch.Tensor | None:
+    """Where the crop's image is no longer that of the original picture, from the second pass on."""
+    if original is None or crop is None or not crop.painted:
         return None
-    return cropping.of_original(shapes.one_mask(visible, crop.original[::-1], "visible"), crop)
+    original = shapes.one_image(original, "picture")
+    if tuple(original.shape[1:3]) != crop.original[::-1]:
+        raise BadInput(
+            "picture", f"of {original.shape[2]}x{original.shape[1]} pixels is not the crop's "
+            f"original of {crop.original[0]}x{crop.original[1]}",
+            "give it the picture that went into Loop Start",
+        )
+    return cropping.repainted(image, original, crop)
 
 
 def fitted(image, found, name: str) -> torch.Tensor:
@@ -206,7 +213,7 @@ def fitted(image, found, name: str) -> torch.Tensor:
     return shapes.resize(image, tuple(found.masks.shape[-2:])) if len(found) else image
 
 
-def picture(image, found, mask, occluders: list[int]) -> torch.Tensor:
+def overlay(image, found, mask, occluders: list[int]) -> torch.Tensor:
     query, _ = objects.best_overlap(found, mask)
     colours = [OCCLUDER_COLOUR if i in occluders else OTHER_COLOUR for i in range(len(found))]
     colours[query] = drawing.QUERY_COLOUR

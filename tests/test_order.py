@@ -141,49 +141,81 @@ def test_objects_that_surround_the_query_are_told_whoever_is_in_front():
     assert order.surrounding(beside, cup[None]) == []
 
 
-def painted_scene():
-    """Left to right: a plate, the query (seen on the right, painted on the left), a bowl."""
-    query, plate, bowl = (torch.zeros(SIZE, SIZE) for _ in range(3))
-    query[20:44, 20:44], plate[16:48, 4:20], bowl[24:40, 44:56] = 1, 1, 1
-    visible = query.clone()
-    visible[:, :32] = 0
-    given = objects.from_masks(torch.stack([query, plate, bowl]), ["cup", "plate", "bowl"])
-    return given, query[None], visible[None]
+def painted_scene(size: int = SIZE):
+    """Left to right: a plate, the query (painted on the left, seen on the right), a bowl; and what
+    is painted: the left half of the query and a little of the plate."""
+    def box(left, top, right, bottom):
+        mask = torch.zeros(size, size)
+        mask[top * size // 64 : bottom * size // 64, left * size // 64 : right * size // 64] = 1
+        return mask
+
+    given = objects.from_masks(
+        torch.stack([box(20, 20, 44, 44), box(4, 16, 20, 48), box(44, 24, 56, 40)]),
+        ["cup", "plate", "bowl"],
+    )
+    return given, given.masks[:1], box(18, 12, 32, 52)[None]
 
 
-def test_what_meets_the_query_only_where_it_was_painted_hides_it():
-    given, query, visible = painted_scene()
+@pytest.mark.parametrize("size", [64, 128, 512, 1024])
+def test_what_meets_the_query_only_where_it_was_painted_hides_it(size):
+    given, query, painted = painted_scene(size)
     in_front = torch.zeros(3, 3)  # the model: nothing hides anything
-    assert order.met_in_paint(given, query, visible).tolist() == [False, True, False]
-    hidden, chosen = order.occluders(given, in_front, query, 0.5, visible=visible)
+    assert order.met_in_paint(given, query, painted).tolist() == [False, True, False]
+    hidden, chosen = order.occluders(given, in_front, query, 0.5, painted=painted)
     assert chosen == [1] and torch.equal(hidden[0], given.masks[1])
     assert order.occluders(given, in_front, query, 0.5)[1] == []
     assert order.occluders(
-        given, in_front, query, 0.5, behind=given.masks[1:2], visible=visible
+        given, in_front, query, 0.5, behind=given.masks[1:2], painted=painted
     )[1] == []
 
 
-def test_a_touch_of_a_few_painted_pixels_tells_nothing():
-    given, query, visible = painted_scene()
-    given.masks[1, :41] = 0  # it meets the query at a corner alone
-    assert not order.met_in_paint(given, query, visible).any()
+@pytest.mark.parametrize("size", [64, 128, 512, 1024])
+def test_a_touch_at_a_corner_tells_nothing(size):
+    given, query, painted = painted_scene(size)
+    given.masks[1, : 43 * size // 64] = 0
+    assert not order.met_in_paint(given, query, painted).any()
     given.masks[1] = 0
-    assert not order.met_in_paint(given, query, visible).any()
+    assert not order.met_in_paint(given, query, painted).any()
+
+
+def test_what_is_painted_itself_where_they_meet_does_not_hide_it():
+    given, query, painted = painted_scene(128)
+    painted[0, :, 8:40] = 1  # the plate is seen nowhere near the query
+    assert not order.met_in_paint(given, query, painted).any()
 
 
 @pytest.mark.parametrize("passes_before, names", [(0, ""), (1, "plate")])
 def test_only_later_passes_look_at_what_was_painted(host, graph, passes_before, names):
-    given, query, visible = painted_scene()
-    view = Crop((SIZE, SIZE), (SIZE, SIZE), box=(0, 0, SIZE, SIZE), size=(SIZE, SIZE))
+    """In a crop of half the side, on a canvas that has grown at the left and the top."""
+    given, query, painted = painted_scene()
+    image = torch.rand(1, SIZE, SIZE, 3)
+    original = torch.rand(1, 100, 120, 3)
+    original[:, 30:94, 20:84] = torch.where(painted[..., None] > 0, 1 - image, image)
+    view = Crop((120, 100), (136, 108), offset=(16, 8), box=(36, 38, 100, 102), size=(SIZE, SIZE),
+                painted=((36, 38, 100, 102),) * passes_before)
     select = graph.add(
-        "AmodalSelectOccluders", image=graph.value("picture", torch.rand(1, SIZE, SIZE, 3)),
+        "AmodalSelectOccluders", image=graph.value("crop", image),
         objects=graph.value("objects", given), order=graph.value("order", torch.zeros(3, 3)),
-        mask=graph.value("query", query), visible=graph.value("visible", visible),
-        crop=graph.value(f"{passes_before} before", view.but(
-            painted=((0, 0, SIZE, SIZE),) * passes_before
-        )),
+        mask=graph.value("query", query), picture=graph.value("original", original),
+        crop=graph.value(f"{passes_before} before", view),
     )
     assert host.run(graph.keep(names=select[1])).values["names"] == names
+
+
+def test_a_picture_that_is_not_the_crops_original_is_refused(host, graph):
+    from hosting import Failed
+
+    given, query, _ = painted_scene()
+    view = Crop((SIZE, SIZE), (SIZE, SIZE), box=(0, 0, SIZE, SIZE), size=(SIZE, SIZE),
+                painted=((0, 0, SIZE, SIZE),))
+    select = graph.add(
+        "AmodalSelectOccluders", image=graph.value("crop", torch.rand(1, SIZE, SIZE, 3)),
+        objects=graph.value("objects", given), order=graph.value("order", torch.zeros(3, 3)),
+        mask=graph.value("query", query), picture=graph.value("small", torch.rand(1, 8, 8, 3)),
+        crop=graph.value("view", view),
+    )
+    with pytest.raises(Failed, match="Select Occluders.*'picture' of 8x8.*Loop Start"):
+        host.run(graph.keep(names=select[1]))
 
 
 def test_what_surrounds_beside_an_occluder_is_named_in_brackets(host, graph):

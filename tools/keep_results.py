@@ -23,9 +23,11 @@ PLOTS = ("dose.png", "k.png", "figure_8_backgrounds.png", "figure_8_steps.png", 
 
 
 def main(out: Path) -> None:
-    for report in ("evaluation", "paper"):
-        if (out / f"{report}.md").exists():
-            keep(out, report)
+    found = [name for name in ("evaluation", "paper") if (out / f"{name}.json").exists()]
+    if not found:
+        raise SystemExit(f"{out}: no evaluation.json or paper.json; run nox -s evaluate first")
+    for report in found:
+        keep(out, report)
 
 
 def keep(out: Path, report: str) -> None:
@@ -46,8 +48,10 @@ def keep(out: Path, report: str) -> None:
     text = (out / f"{report}.md").read_text(encoding="utf-8")
     text = re.sub(r"\]\((\w+\.png)\)", rf"]({report}/\1)", text)
     kept = RESULTS / f"{report}.md"
-    if kept.exists():
-        text = with_remarks(text, remarks(kept.read_text(encoding="utf-8")))
+    added = remarks(kept.read_text(encoding="utf-8")) if kept.exists() else ""
+    if added:
+        text = with_remarks(text, added)
+        print(f"Kept from the report before; does it still hold?\n\n{added}\n")
     kept.write_text(text, encoding="utf-8")
     print(kept.relative_to(ROOT))
 
@@ -60,7 +64,7 @@ def remarks(text: str) -> str:
 
 def with_remarks(text: str, added: str) -> str:
     head, sign, rest = text.partition("\n## ")
-    return f"{head.strip()}\n\n{added}\n{sign}{rest}" if added else text
+    return f"{head.strip()}\n\n{added}\n{sign}{rest}"
 
 
 if __name__ == "__main__":

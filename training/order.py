@@ -9,6 +9,7 @@ Masks are the true ones, often a little off, and the segmenter's own, which are 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import multiprocessing
@@ -45,7 +46,8 @@ def load_pairs() -> tuple[torch.Tensor, torch.Tensor]:
     Kept beside the pool's shards, where they are not there yet made in two processes."""
     paths = sorted((STATE / POOL).glob("[0-9][0-9][0-9][0-9].npz"))
     if not paths:
-        raise FileNotFoundError(f"no pictures in {POOL}: run python -m training.pool first")
+        remedy = f"run python -m training.pool --name {POOL} --holes 0.3 first"
+        raise FileNotFoundError(f"no pictures in .training/{POOL}: {remedy}")
     with multiprocessing.get_context("spawn").Pool(2) as workers:
         made = list(tqdm(workers.imap(pairs_of, paths), "pairs", total=len(paths)))
     shards = [np.load(path) for path in made]
@@ -55,7 +57,7 @@ def load_pairs() -> tuple[torch.Tensor, torch.Tensor]:
 
 def pairs_of(path: Path) -> Path:
     """The file of a shard's pairs."""
-    made = path.with_suffix(".pairs.npz")
+    made = path.with_name(f"{path.stem}.{digest()}.npz")
     if made.exists():
         return made
     torch.set_num_threads(1)
@@ -63,6 +65,12 @@ def pairs_of(path: Path) -> Path:
     part = path.with_suffix(".part.npz")
     np.savez(part, views=views, labels=labels)
     return part.replace(made)
+
+
+def digest() -> str:
+    """Of what pairs are made with besides the pictures: this script and the segmenter."""
+    files = (Path(__file__), WEIGHTS / "stickers_segmenter.safetensors")
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
 
 
 def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -88,10 +96,10 @@ def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
 def zoomed(rng, image: np.ndarray, whole: np.ndarray, modal: np.ndarray) -> tuple:
     """Picture [S, S, 3] and masks [n, S, S] as a pass sees them: one of the objects and around it
     0.2 to 0.6 of its larger side, enlarged to S."""
-    large = np.flatnonzero(modal.sum((1, 2)) >= LEAST)
-    if not len(large):
+    shown = np.flatnonzero(modal.sum((1, 2)) >= LEAST)
+    if not len(shown):
         return image, whole, modal
-    x0, y0, x1, y1 = box_of(torch.from_numpy(modal[rng.choice(large)]))
+    x0, y0, x1, y1 = box_of(torch.from_numpy(modal[rng.choice(shown)]))
     side = min(pool.SIZE, round(max(x1 - x0, y1 - y0) * (1 + 2 * rng.uniform(0.2, 0.6))))
     x, y = (placed(low, high, side, pool.SIZE) for low, high in ((x0, x1), (y0, y1)))
     part = np.concatenate([image, 255.0 * np.moveaxis(np.concatenate([whole, modal]), 0, 2)], 2)

@@ -23,7 +23,7 @@ def analysed(node, source, start) -> dict:
         front=source.get("front"),
         behind=source.get("behind"),
         crop=crop.out(3),
-        visible=source["mask"],
+        **({} if source.get("order") == "model alone" else {"picture": source["image"]}),
     )
     check = node(
         "AmodalCheckOcclusion",
