@@ -175,7 +175,7 @@ def steps(found: list[dict]) -> list[tuple[int, list[dict]]]:
 
 
 def levels(found: list[dict]) -> dict[str, tuple]:
-    rows = [r for r in found if r["method"] == runner.RULES]
+    rows = claims.compared(found)
     return {
         title: statistics.mean([r["rules"][rule] for r in rows])
         for rule, title in rules.RULES.items() if rows

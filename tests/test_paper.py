@@ -55,6 +55,17 @@ def test_records_of_the_contrary_do_not_agree():
     assert shares["mixed context over none: +18 points"] == -0.5
 
 
+def test_scenes_in_which_nothing_was_painted_have_no_mask_at_k():
+    found = made_up(as_the_paper)
+    of_rules = [record for record in found if record["method"] == runner.RULES]
+    before = paper.levels(found), claims.layers(found)
+    of_rules[0]["rules"] = {"modal": 0.1}
+    after = paper.levels(found), claims.layers(found)
+    assert set(after[0]) == set(before[0])
+    assert f"{len(of_rules) - 1} scenes" in after[1][0].ours
+    assert f"{len(of_rules)} scenes" in before[1][0].ours
+
+
 def test_few_scenes_may_be_chance_and_none_is_said():
     few = [r for r in made_up(as_the_paper) if r["number"] < 2]
     held = claims.of_records(few)
