@@ -26,7 +26,7 @@ def best_of_seeds(assembly) -> Drawing:
     draw.note("query", "**Several answers, and which to believe.** Four completions of one object, "
               "each tested; nothing pauses.")
     draw.note("test", "**Section 3.6.** All but the object and the corners is painted anew, on "
-              "four plain backgrounds (*Counterfactual Backgrounds*' count). "
+              "two plain backgrounds (*Counterfactual Backgrounds*' count). "
               "What is incomplete calls for its missing part and grows; what is complete does not. "
               "**Judge Completion** decides by two thresholds, growth and nearness to the "
               "border; its menu holds those fitted for the sticker models and the paper's. The "
@@ -44,7 +44,7 @@ def counterfactual(draw: Drawing, assembly, source: dict, made):
         "AmodalCropToObject", image=made.out(0), mask=made.out(1), context=0.3, size=source["size"]
     )
     plain = node(
-        "AmodalCounterfactualBackgrounds", image=crop.out(0), mask=crop.out(1), count=4, seed=0
+        "AmodalCounterfactualBackgrounds", image=crop.out(0), mask=crop.out(1), count=2, seed=0
     )
     inpaint = node("AmodalCounterfactualMask", mask=crop.out(1), corner=0.1)
     prompt = node(
