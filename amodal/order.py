@@ -14,7 +14,7 @@ MEETS = 1 / 64  # of the crop's side: so near to each other, two objects meet
 SEAM = 0.1  # of the root of the query's area: the least length along which they do
 PAINTED = 0.9  # so much of the query was painted where they meet
 AROUND = 1 / 12  # of the crop's side: so much of the other object around that place is looked at
-SEEN = 0.75  # so much of it was painted too where it goes on only in paint
+UNSEEN = 0.75  # where so much of it was painted there too, its own edge is not known
 CLOSE_CALL = 0.04  # a depth difference of this fraction of the picture's range: P = 0.73
 
 
@@ -144,7 +144,7 @@ def met_in_paint(
             continue
         there = (mask > 0.5) & (algebra.dilate(here.float(), AROUND * side) > 0.5)
         shares = [float(painted[0][part].mean()) for part in (here, there)]
-        found.append(shares[0] >= PAINTED and shares[1] < SEEN)
+        found.append(shares[0] >= PAINTED and shares[1] < UNSEEN)
     return torch.tensor(found, dtype=torch.bool)
 
 

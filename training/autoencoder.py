@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from amodal.stickers import scenes
+from amodal.stickers import backgrounds, scenes
 from amodal.stickers.autoencoder import CHANNELS, Autoencoder
 from amodal.stickers.catalog import WORDS
 
@@ -48,7 +48,7 @@ def random_sheet(rng, size: int = 128) -> np.ndarray:
     image = scene.image
     if rng.random() < 0.4:
         hole = scenes.random_layer(rng, str(rng.choice(WORDS)), size, (0.3, 0.8)).amodal
-        image = np.where(scene.window(hole)[..., None], np.float32(scenes.GRAY), image)
+        image = np.where(scene.window(hole)[..., None], np.float32(backgrounds.GRAY), image)
     return image
 
 

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from scipy import ndimage
 
-from amodal.stickers import scenes
+from amodal.stickers import backgrounds, scenes
 from amodal.stickers.autoencoder import Autoencoder
 from amodal.stickers.catalog import CATALOG, WORDS
 
@@ -108,7 +108,7 @@ def cut_out(rng, picture, query, amodal, mask) -> np.ndarray:
     other = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS[1:])), SIZE)
     paint(other, query)
     grown = ndimage.binary_dilation(amodal) if rng.random() < 0.3 else amodal
-    shown = np.where(grown[..., None], other, np.float32(scenes.GRAY))
+    shown = np.where(grown[..., None], other, np.float32(backgrounds.GRAY))
     return np.where(mask[..., None], picture, shown)
 
 

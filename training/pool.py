@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from amodal.stickers import scenes
+from amodal.stickers import backgrounds, scenes
 from amodal.stickers.catalog import WORDS
 
 from .bank import load_autoencoder
@@ -49,7 +49,7 @@ def random_picture(rng, holes: float = 0.0) -> dict[str, np.ndarray]:
         x, y = rng.integers(0, SIZE, 2)
         width, height = rng.integers(8, SIZE // 2, 2)
         blank[y : y + height, x : x + width] = True
-        image[blank] = scenes.GRAY if rng.random() < 0.7 else rng.random(3)
+        image[blank] = backgrounds.GRAY if rng.random() < 0.7 else rng.random(3)
     return {"image": image, "amodal": amodal, "words": words, "blank": blank}
 
 

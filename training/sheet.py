@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from amodal.stickers import scenes
+from amodal.stickers import backgrounds, scenes
 from amodal.stickers.catalog import WORDS
 
 from .bank import load_autoencoder
@@ -24,7 +24,7 @@ from .diffusion import Model, noised, sd_sigmas
 from .run import STATE, WEIGHTS
 
 STEPS, SWITCH, SCALE = 25, 10, 3.0
-GRAY = scenes.GRAY
+GRAY = backgrounds.GRAY
 
 
 class Sampler:
