@@ -34,17 +34,18 @@ export function addElement(node, name, content, height, width = 260) {
     serialize: false, hideOnZoom: false, getMinHeight: height, getValue: () => "", setValue() {},
   });
   widget.serialize = false;
+  // After undo Vue nodes keep the old node's element mounted: put the new one in its place.
+  const remount = () => {
+    if (!window.LiteGraph.vueNodesMode || outer.isConnected || !node.graph) return;
+    document.querySelector(`[data-node-id="${node.id}"] [data-amodal="${name}"]`)?.replaceWith(outer);
+  };
   const fit = () => {
+    remount();
     outer.style.minHeight = `${height()}px`;
     const [wide, high] = node.computeSize();
     const size = [Math.max(node.size[0], wide, width), Math.max(node.size[1], high)];
     if (size[0] !== node.size[0] || size[1] !== node.size[1]) node.setSize(size);
     node.graph?.setDirtyCanvas(true, true);
-  };
-  // After undo Vue nodes keep the old node's element mounted: put the new one in its place.
-  const remount = () => {
-    if (!window.LiteGraph.vueNodesMode || outer.isConnected || !node.graph) return;
-    document.querySelector(`[data-node-id="${node.id}"] [data-amodal="${name}"]`)?.replaceWith(outer);
   };
   const configured = node.onConfigure;
   node.onConfigure = function (...given) {

@@ -8,7 +8,8 @@ from widgets import change_and_undo, reload, to_another_tab_and_back
 
 pytestmark = needs_browser
 FRAMES = ".amodal-film figure:visible"
-WATCH_BAR = """() => { window.bars = [];
+WATCH_BAR = """() => { window.bars = []; window.told = 0;
+  app.api.addEventListener("amodal.stage", () => window.told++);
   app.api.addEventListener("amodal.stage", () => setTimeout(() => {
     const bar = document.querySelector(".amodal-run:not([hidden])");
     if (bar) window.bars.push([bar.innerText, parseFloat(bar.querySelector(".fill").style.width)]);
@@ -50,6 +51,7 @@ def test_the_one_node_shows_a_row_for_each_seed_and_one_bar_for_both(page):
     ends = press_run(page)
     assert "id" in ends, ends
     bars = page.evaluate("() => window.bars")
+    assert bars, f"no bar to be seen; {page.evaluate('() => window.told')} stages were told"
     said = " | ".join(text for text, _ in bars)
     assert "pass 1 of at most 1: looking for what hides the object" in said
     # steps that follow each other faster than the page listens are told together
