@@ -64,7 +64,7 @@ def select(
 
 def known_background(
     estimate: torch.Tensor, background: torch.Tensor, modal: torch.Tensor, inpaint: torch.Tensor,
-    threshold: float = 0.08,
+    threshold: float = 0.05,
 ) -> torch.Tensor:
     """M^k from the swapped background being known: what differs from it is the object.
 

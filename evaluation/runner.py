@@ -217,11 +217,12 @@ def prompt_of(task: Task, scene) -> dict:
     wiring.inputs("to_k")["k"] = task.k or wiring.inputs("to_k")["k"] * task.steps / 50
     if task.method == RULES:
         links = {"crop": wiring.link("crop", 3), **rules.links(wiring)}
+        of_pass_1 = tuple(links)
     else:
-        links = result_links(task, wiring)
+        links, of_pass_1 = result_links(task, wiring), OF_PASS_1
     for name, link in links.items():
         inputs = {"name": name, "value": link}
-        if name in OF_PASS_1:
+        if name in of_pass_1:
             inputs["after"] = wiring.link("end", 3)
         wiring.prompt[f"evaluation_keep_{name}"] = {"class_type": "TestKeep", "inputs": inputs}
     return wiring.prompt

@@ -168,7 +168,7 @@ class KnownBackgroundMask(io.ComfyNode):
                 io.Mask.Input("mask", tooltip="M_modal: the object's visible pixels."),
                 io.Mask.Input("inpaint", tooltip="The area to paint."),
                 io.Float.Input(
-                    "threshold", default=0.08, min=0.0, max=1.0, step=0.005,
+                    "threshold", default=0.05, min=0.0, max=1.0, step=0.005,
                     tooltip="How much a pixel must differ (0..1) to belong to the object.",
                 ),
             ],

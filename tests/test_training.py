@@ -102,12 +102,12 @@ def test_a_zoomed_picture_keeps_picture_and_masks_together():
     whole = np.zeros((4, 128, 128), bool)
     whole[0, 40:72, 30:60] = True
     image[whole[0]] = 255
-    picture, amodal, modal = order.zoomed(rng, image, whole, whole)
+    picture, amodal, modal = pool.zoomed(rng, image, whole, whole)
     assert picture.shape == (128, 128, 3) and amodal.shape == modal.shape == (4, 128, 128)
     assert ((picture[..., 0] > 127) == modal[0]).mean() > 0.99
     assert modal[0].sum() > 2.5 * whole[0].sum() and np.array_equal(amodal, modal)
     none = np.zeros_like(whole)
-    assert order.zoomed(rng, image, none, none)[0] is image  # nothing to look at
+    assert pool.zoomed(rng, image, none, none)[0] is image  # nothing to look at
 
 
 @pytest.mark.parametrize("share, least, most", [(1.0, 4, 72), (0.0, 0, 1)])

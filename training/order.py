@@ -22,8 +22,6 @@ from safetensors.torch import save_file
 from scipy import ndimage
 from tqdm import tqdm
 
-from amodal.crop import placed
-from amodal.masks import box_of
 from amodal.stickers import weights
 from amodal.stickers.catalog import WORDS
 from amodal.stickers.order_model import OrderNet, pair_view
@@ -35,7 +33,6 @@ from .run import STATE, WEIGHTS, Run, half
 
 BATCH = 48
 POOL = "pairs"  # pictures in which an occluder may have a hole
-LEAST = 60  # pixels of a mask
 ZOOMED = 0.6  # how often the picture is a crop around one of the objects, as in a pass
 ENDS = ("trunk.0.", "head")  # what Muon leaves to AdamW
 
@@ -81,7 +78,7 @@ def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
         modal = pool.visible(whole, data["blank"][at])
         image = data["soft" if rng.random() < 0.3 else "image"][at]
         if rng.random() < ZOOMED:
-            image, whole, modal = zoomed(rng, image, whole, modal)
+            image, whole, modal = pool.zoomed(rng, image, whole, modal)
         picture = torch.from_numpy(image).float() / 255
         rough = [roughened(rng, mask) for mask in modal]
         for masks in (rough, found(segmenter, picture, data["words"][at], modal)):
@@ -93,26 +90,9 @@ def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(views), np.array(labels, np.float32)
 
 
-def zoomed(rng, image: np.ndarray, whole: np.ndarray, modal: np.ndarray) -> tuple:
-    """Picture [S, S, 3] and masks [n, S, S] as a pass sees them: one of the objects and around it
-    0.2 to 0.6 of its larger side, enlarged to S."""
-    shown = np.flatnonzero(modal.sum((1, 2)) >= LEAST)
-    if not len(shown):
-        return image, whole, modal
-    x0, y0, x1, y1 = box_of(torch.from_numpy(modal[rng.choice(shown)]))
-    side = min(pool.SIZE, round(max(x1 - x0, y1 - y0) * (1 + 2 * rng.uniform(0.2, 0.6))))
-    x, y = (placed(low, high, side, pool.SIZE) for low, high in ((x0, x1), (y0, y1)))
-    part = np.concatenate([image, 255.0 * np.moveaxis(np.concatenate([whole, modal]), 0, 2)], 2)
-    part = torch.from_numpy(part[y : y + side, x : x + side]).permute(2, 0, 1)[None]
-    size = (pool.SIZE,) * 2
-    large = F.interpolate(part, size=size, mode="bicubic", antialias=True)[0].permute(1, 2, 0)
-    masks = np.moveaxis(large[..., 3:].numpy() > 127, 2, 0)
-    return large[..., :3].round().clamp(0, 255).byte().numpy(), *np.split(masks, 2)
-
-
 def meet(one: np.ndarray, other: np.ndarray) -> bool:
     """Are both masks [S, S] large enough to judge by, and within three pixels of each other?"""
-    if min(one.sum(), other.sum()) < LEAST:
+    if min(one.sum(), other.sum()) < pool.LEAST:
         return False
     return bool((ndimage.binary_dilation(one, iterations=3) & other).any())
 

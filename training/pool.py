@@ -16,7 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
+from amodal.crop import placed
+from amodal.masks import box_of
 from amodal.stickers import backgrounds, scenes
 from amodal.stickers.catalog import WORDS
 
@@ -27,6 +30,7 @@ from .run import STATE
 SIZE = 128
 SHARD = 250
 MOST = 4  # objects in a picture
+LEAST = 60  # pixels of an object that can be told
 
 
 def random_picture(rng, holes: float = 0.0) -> dict[str, np.ndarray]:
@@ -128,6 +132,23 @@ def visible(amodal: np.ndarray, blank: np.ndarray) -> np.ndarray:
         modal[at] &= free
         free &= ~amodal[at]
     return modal
+
+
+def zoomed(rng, image: np.ndarray, whole: np.ndarray, modal: np.ndarray) -> tuple:
+    """Picture [S, S, 3] and masks [n, S, S] as a pass sees them: one of the objects and around it
+    0.2 to 0.6 of its larger side, enlarged to S."""
+    shown = np.flatnonzero(modal.sum((1, 2)) >= LEAST)
+    if not len(shown):
+        return image, whole, modal
+    x0, y0, x1, y1 = box_of(torch.from_numpy(modal[rng.choice(shown)]))
+    side = min(SIZE, round(max(x1 - x0, y1 - y0) * (1 + 2 * rng.uniform(0.2, 0.6))))
+    x, y = (placed(low, high, side, SIZE) for low, high in ((x0, x1), (y0, y1)))
+    part = np.concatenate([image, 255.0 * np.moveaxis(np.concatenate([whole, modal]), 0, 2)], 2)
+    part = torch.from_numpy(part[y : y + side, x : x + side]).permute(2, 0, 1)[None]
+    size = (SIZE,) * 2
+    large = F.interpolate(part, size=size, mode="bicubic", antialias=True)[0].permute(1, 2, 0)
+    masks = np.moveaxis(large[..., 3:].numpy() > 127, 2, 0)
+    return large[..., :3].round().clamp(0, 255).byte().numpy(), *np.split(masks, 2)
 
 
 if __name__ == "__main__":

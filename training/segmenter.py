@@ -28,6 +28,7 @@ from .run import WEIGHTS, Run, half
 
 BATCH = 16
 SOFT = 0.4  # of the pictures are of the pool
+ZOOMED = 0.5  # are crops around one of the objects, as in a pass
 ENDS = ("stem", "head")  # what Muon leaves to AdamW
 
 
@@ -49,28 +50,33 @@ def batches(data: dict, size: int, seed: tuple[int, ...]):
 def softened(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
     """A picture of the pool as the autoencoder gives it back, and its class map."""
     at = rng.integers(0, len(data["words"]))
-    item = {name: data[name][at] for name in ("amodal", "blank", "words")}
-    return data["soft"][at].astype(np.float32) / 255, class_map(item)
+    return shown(rng, data["soft"][at], *(data[key][at] for key in ("amodal", "blank", "words")))
 
 
 def drawn(rng) -> tuple[np.ndarray, np.ndarray]:
     """A new picture, and its class map."""
     item = pool.random_picture(rng)
-    return item["image"].clip(0, 1), class_map(item)
+    image = pool.as_bytes(item["image"].clip(0, 1))
+    return shown(rng, image, *(item[key] for key in ("amodal", "blank", "words")))
 
 
-def class_map(item: dict) -> np.ndarray:
-    classes = np.zeros(item["blank"].shape, np.int64)
-    modal = pool.visible(item["amodal"], item["blank"])
-    for mask, word in zip(modal, item["words"]):
+def shown(rng, image, amodal, blank, words) -> tuple[np.ndarray, np.ndarray]:
+    """Picture [S, S, 3] float 0..1, whole or a crop of it, and the class [S, S] of each pixel."""
+    modal = pool.visible(amodal, blank)
+    if rng.random() < ZOOMED:
+        image, _, modal = pool.zoomed(rng, image, amodal, modal)
+    classes = np.zeros(modal.shape[1:], np.int64)
+    for mask, word in zip(modal, words):
         classes[mask] = word + 1
-    return classes
+    return image.astype(np.float32) / 255, classes
 
 
-def fit(name: str, net: SegmenterNet, minutes: float, data: dict, peers=None) -> Run:
+def fit(
+    name: str, net: SegmenterNet, minutes: float, data: dict, peers=None, rate: float = 2e-3
+) -> Run:
     """Train a net on a pool's pictures; the run holds it and its averaged weights."""
     rank, size = (peers.rank, peers.shares[peers.rank]) if peers else (0, BATCH)
-    run = Run(name, net, minutes=minutes, lr=2e-3, decay=0.99, peers=peers, ends=ENDS)
+    run = Run(name, net, minutes=minutes, lr=rate, decay=0.99, peers=peers, ends=ENDS)
     hits, rng = [], np.random.default_rng([run.step, rank])
     for pictures, classes in batches(data, size, (run.step + 1, rank)):
         if not run.going:
@@ -91,14 +97,14 @@ def fit(name: str, net: SegmenterNet, minutes: float, data: dict, peers=None) ->
     return run
 
 
-def train(peers: Peers | None, minutes: float, warm: bool):
+def train(peers: Peers | None, minutes: float, warm: bool, rate: float):
     torch.manual_seed(0)
     if peers:
         torch.set_num_threads(1)
     net = SegmenterNet()
     if warm:
         take_shipped(net)
-    run = fit("segmenter", net, minutes, pool.load(), peers)
+    run = fit("segmenter", net, minutes, pool.load(), peers, rate)
     if run.leads:
         export(run, WEIGHTS / "stickers_segmenter.safetensors")
 
@@ -131,11 +137,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
+    parser.add_argument("--rate", type=float, default=2e-3, help="the learning rate at first")
     parser.add_argument("--shares", help="8,8: two processes, and their shares of a batch")
     options = parser.parse_args()
     if options.shares:
         size = sum(p.numel() for p in SegmenterNet().parameters())
         shares = [int(share) for share in options.shares.split(",")]
-        start(Peers(shares, size), train, options.minutes, options.warm)
+        start(Peers(shares, size), train, options.minutes, options.warm, options.rate)
     else:
-        train(None, options.minutes, options.warm)
+        train(None, options.minutes, options.warm, options.rate)

@@ -10,9 +10,10 @@ from ..errors import BadInput
 from ..payloads import Objects
 from .catalog import WORDS, known_words
 
-SIDE = 128  # pictures are brought to this larger side
+SIDE = 192  # pictures are brought to this larger side: more than in training, see results/log.md
+COARSE = 128  # and masks to this one, to see which parts belong together
 FAINT = 0.05  # classes that are nowhere as likely as this are left out
-REACH = 4  # pixels at that side: parts of a class so near each other are of one object
+REACH = 4  # pixels at that: parts of a class so near each other are of one object
 SMALLEST = 0.002  # parts smaller than this fraction of the picture are specks
 
 
@@ -176,8 +177,8 @@ def _parts(mask: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _grown(mask: torch.Tensor, radius: int) -> torch.Tensor:
-    """A mask [H, W] at SIDE pixels and grown by so many of them."""
-    factor = min(1, SIDE / max(mask.shape))
+    """A mask [H, W] at COARSE pixels and grown by so many of them."""
+    factor = min(1, COARSE / max(mask.shape))
     size = [max(1, round(length * factor)) for length in mask.shape]
     small = F.adaptive_max_pool2d(mask[None].float(), size)
     rows = F.max_pool2d(small, (1, 2 * radius + 1), 1, (0, radius))

@@ -147,7 +147,7 @@ def mask_at_k(node, source, view, first, at_k, synthetic):
         background=synthetic.out(0),
         mask=view["crop"].out(1),
         inpaint=view["inpaint"],
-        threshold=0.08,
+        threshold=0.05,
     ).out(0)
 
 
