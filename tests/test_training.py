@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from training import order, pool
+from training import pool
 from training.muon import Muon, orthogonal, shared_out, split
 from training.peers import Peers, start
 
