@@ -52,11 +52,17 @@ def tasks(options) -> list[Task]:
     return found
 
 
-def evaluate(options) -> list[dict]:
-    """Runs what has not been run yet; returns all records of this state of the code."""
-    runner.run_all(tasks(options), options)
+def evaluate(options) -> tuple[list[dict], int]:
+    """Runs what has not been run yet; all records of this state of the code, seed and N, and how
+    many of the tasks asked for have none, for they broke off."""
+    wanted = tasks(options)
+    missing = len(wanted) - len(runner.run_all(wanted, options))
     state = runner.state_of_code()
-    return [r for r in read(options.out / "records.jsonl") if json.loads(r["key"])[0] == state]
+    return [
+        r for r in read(options.out / "records.jsonl")
+        if json.loads(r["key"])[0] == state
+        and (r["seed"], r["steps"]) == (options.seed, options.steps)
+    ], missing
 
 
 def names(known: dict):
@@ -89,11 +95,15 @@ def main() -> None:
     if missing:
         raise SystemExit("\n".join(missing))
     options.out.mkdir(parents=True, exist_ok=True)
-    records = evaluate(options)
+    records, missing = evaluate(options)
     from . import report
 
-    command = commands.told("nox -s evaluate --", sys.argv[1:])
-    report.write(records, options.out, command, str(datetime.date.today()))
+    made = datetime.date.fromtimestamp((options.out / "records.jsonl").stat().st_mtime)
+    about = f"`{commands.told('nox -s evaluate --', sys.argv[1:])}` on {made}, "
+    about += f"{commands.commit()}state of the code {runner.state_of_code()}"
+    if missing:
+        about += f"; {missing} scenes broke off and are left out"
+    report.write(records, options.out, about)
     print(f"\n{options.out / 'evaluation.md'}")
 
 

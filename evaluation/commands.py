@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,16 @@ def told(command: str, words: list[str]) -> str:
         if name in PLACES:
             kept += [name, "FILE" if Path(path).suffix else "FOLDER"]
     return " ".join([command, *kept])
+
+
+def commit() -> str:
+    """"commit 1a2b3c4, " of this clone; "" where it is none."""
+    words = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    try:
+        found = subprocess.run(words, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f"commit {found.stdout.strip()}, "
 
 
 def parser(command: str, about: str, folder: str) -> argparse.ArgumentParser:

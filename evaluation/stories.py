@@ -7,9 +7,9 @@ from .judge import FOREIGN
 from .robust import ROBUST
 from .tables import section, select
 
-FAILURES = {  # kind -> is it this record's?
-    "a foreign object": lambda r: r["foreign"] >= FOREIGN,
+FAILURES = {  # kind -> is it this record's? The first that fits is.
     "nothing was found to complete": lambda r: r["passes"] == 0,
+    "a foreign object": lambda r: r["foreign"] >= FOREIGN,
     "too little was completed": lambda r: r["hidden"] < 0.3,
     "too much or at the wrong place": lambda r: r["hidden"] < 0.7,
     "the wrong colours": lambda r: r["colour"] > 0.12,
@@ -19,26 +19,21 @@ FAILURES = {  # kind -> is it this record's?
 def failures(records: list[dict], each: int = 2) -> dict[str, list[dict]]:
     """Of mixed context, failures of each kind, the worst of it first; none of two kinds."""
     rows = [r for cell in CELLS for r in select(records, cell, "mixed") if not r["success"]]
-    found, used = {}, set()
-    for kind, fits in FAILURES.items():
-        own = sorted((r for r in rows if fits(r) and r["key"] not in used), key=worst_first)[:each]
-        used |= {record["key"] for record in own}
-        if own:
-            found[kind] = own
-    return found
-
-
-def worst_first(record: dict) -> float:
-    return record["whole"]
+    found = {kind: [] for kind in FAILURES}
+    for record in sorted(rows, key=lambda r: r["whole"]):
+        kind = next((kind for kind, fits in FAILURES.items() if fits(record)), None)
+        if kind and len(found[kind]) < each:
+            found[kind].append(record)
+    return {kind: own for kind, own in found.items() if own}
 
 
 def line(record: dict) -> str:
     """A record in a few words."""
     return (
         f"{record['word']} behind {record['occluder'] or 'the border'} "
-        f"({record['hidden_share']:.0%} hidden): whole {record['whole']:.2f}, hidden "
-        f"{record['hidden']:.2f}, colour {record['colour']:.3f}, foreign {record['foreign']:.0%}, "
-        f"{record['passes']} passes, {record['status']}"
+        f"({record['hidden_share']:.0%} hidden), {record['status'].split(':')[0]}, "
+        f"{record['passes']} passes: whole {record['whole']:.2f}, hidden {record['hidden']:.2f}, "
+        f"colour {record['colour']:.3f}, foreign {record['foreign']:.0%}"
     )
 
 
@@ -47,6 +42,8 @@ def stories(records: list[dict]) -> str:
     lines = []
     for kind, (record, *_) in failures(records, each=1).items():
         lines.append(f"- **{kind}**: {line(record)}")
+        if record["status"].startswith("failed"):
+            lines.append(f"  - {record['status']}")
         lines += [f"  - {told}" for told in record.get("report", "").splitlines()]
     if not lines:
         return ""

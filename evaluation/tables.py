@@ -151,7 +151,10 @@ def short(figures: list[dict]) -> str:
     return "{:.0%}, {:.2f}".format(*(value / count for value in both))
 
 
-PAIRS = (("without", "mixed"), ("naive", "mixed"), ("removal", "mixed"), ("mixed", "true-mask"))
+PAIRS = (
+    ("without", "mixed"), ("naive", "mixed"), ("removal", "mixed"), ("naive", "without"),
+    ("mixed", "true-mask"), ("mixed", "ceiling"),
+)
 
 
 def companion_gain(records: list[dict]) -> dict | None:
@@ -161,16 +164,22 @@ def companion_gain(records: list[dict]) -> dict | None:
 
 def comparisons(records: list[dict]) -> str:
     found = [("**its companion, both**", "without", "mixed", companion_gain(records))]
-    for cell in CELLS:
+    groups = {"**all**": tuple(CELLS), **{cell.title: (name,) for name, cell in CELLS.items()}}
+    for title, group in groups.items():
         for pair in PAIRS:
-            found.append((CELLS[cell].title, *pair, compared(records, cell, *pair)))
+            rows = (pool(records, group, method) for method in pair)
+            found.append((title, *pair, gained(*rows)))
     rows = [
         [title, f"{METHODS[second]} over {METHODS[first]}", percent(gain["gain"]),
          f"{gain['p']:.2g}"]
         for title, first, second, gain in found if gain
     ]
     head = ["scenes", "compared", "gain in success", "McNemar p"]
-    return section("Paired comparisons", head, rows)
+    return section(
+        "Paired comparisons", head, rows,
+        "On the same scenes. Intervals: Newcombe's for paired shares (method 10); p: McNemar's "
+        "exact test that both succeed equally often.",
+    )
 
 
 def dose_table(records: list[dict]) -> str:
@@ -188,17 +197,22 @@ def dose_table(records: list[dict]) -> str:
     return section("Dose and response", [
         "companion", "scenes", "gain of mixed context", "McNemar p", "foreign without",
         "foreign with",
-    ], rows)
+    ], rows, "How often an object's companion stands before it in training. Each p has objects of "
+        "its own, so that p is not all that differs.")
 
 
 def k_rows(records: list[dict], cell: str) -> dict[float, list[dict]]:
-    """{k: records of mixed context}, rising, with the shipped k on the same scenes."""
+    """{k: records of mixed context}, rising, with the shipped k on the same scenes, and as k = 0
+    those without mixed context: the original context from the start."""
     steps = sorted({r["k"] for r in records if r["k"] is not None and r["cell"] == cell})
     found = {k: select(records, cell, "mixed", k) for k in steps}
     numbers = {r["number"] for rows in found.values() for r in rows}
     shipped = [r for r in select(records, cell, "mixed") if r["number"] in numbers]
     if shipped:
         found[SHIPPED_K * shipped[0]["steps"] / 50] = shipped
+    plain = [r for r in select(records, cell, "without") if r["number"] in numbers]
+    if plain:
+        found[0] = plain
     return dict(sorted(found.items()))
 
 
@@ -214,7 +228,11 @@ def k_table(records: list[dict]) -> str:
                 number(figures["mask_k"]) if "mask_k" in figures else "",
             ])
     head = ["k", "scenes", "n", "success", "whole IoU", "foreign object", "M^k IoU"]
-    return section("The step k of the swap", head, rows)
+    return section(
+        "The step k of the swap", head, rows,
+        "k = 0 is inpainting without mixed context. k = N, the object on gray to the end, is no "
+        "mixed context any more and refused by the node; one step before is the last.",
+    )
 
 
 def rules_table(records: list[dict]) -> str:
@@ -235,13 +253,12 @@ def order_share(records: list[dict], art: str) -> dict | None:
     """right: neighbours whose order is told rightly; front: of two of which one hides the other,
     the nearer one told."""
     rows = select(records, art, ANALYSIS)
-    total = {name: sum(r[name] for r in rows) for name in ("pairs", "right", "over", "front")}
-    if not total["pairs"]:
+    counts = {name: [r[name] for r in rows] for name in ("pairs", "right", "over", "front")}
+    if not sum(counts["pairs"]):
         return None
-    found = {"title": ART[art].title, "n": total["pairs"]}
+    found = {"title": ART[art].title, "n": sum(counts["pairs"])}
     for name, of in (("right", "pairs"), ("front", "over")):
-        hits = [True] * total[name] + [False] * (total[of] - total[name])
-        found[name] = statistics.share(hits) if hits else None
+        found[name] = statistics.ratio(counts[name], counts[of]) if sum(counts[of]) else None
     return found
 
 
@@ -252,14 +269,15 @@ def unseen_table(records: list[dict]) -> str:
         found, order = select(records, name, ANALYSIS), order_share(records, name)
         if order is None:
             continue
-        ious = [iou for r in found for iou in r["objects"]]
+        ious, counts = [r["objects"] for r in found], [len(r["objects"]) for r in found]
+        right = [sum(iou >= 0.5 for iou in some) for some in ious]
         emptied = [
             f"{np.mean([r['removal'] for r in found if r['background'] == kind] or [np.nan]):.4f}"
             for kind in BACKGROUNDS[1:]
         ]
         rows.append([
-            art.title, str(len(found)), number(statistics.mean(ious)),
-            percent(statistics.share([iou >= 0.5 for iou in ious])), percent(order["right"]),
+            art.title, str(len(found)), number(statistics.ratio([sum(i) for i in ious], counts)),
+            percent(statistics.ratio(right, counts)), percent(order["right"]),
             percent(order["front"]) if order["front"] else "", " / ".join(emptied),
         ])
     head = ["art", "scenes", "mask IoU of objects", "found (IoU 0.5)", "order right",
@@ -268,5 +286,6 @@ def unseen_table(records: list[dict]) -> str:
         "Art that was not trained on", head, rows,
         "Three objects over each other. Masks: the best detection, whatever it is called. Order: "
         "of neighbours, both answers right (who hides whom, or neither), given the true masks. "
-        "Removal: mean difference (0..1) from the truth where the object and its occluders were.",
+        "Removal: mean difference (0..1) from the truth where the object and its occluders were. "
+        "Intervals are bootstrapped over scenes.",
     )

@@ -106,6 +106,26 @@ def test_intervals_and_tests_give_textbook_values():
     assert gain == pytest.approx(0.5) and 0 < low < gain < high < 1
 
 
+def test_a_gain_of_nothing_is_not_sure():
+    """24 scenes with the same outcome: Newcombe's method 10 corrects phi (18 and 6: .83 for 1)."""
+    hits = [True] * 18 + [False] * 6
+    assert statistics.corrected_phi(hits, hits) == pytest.approx((18 * 6 - 12) / (18 * 6))
+    gain, low, high = statistics.gain(hits, hits)
+    assert gain == 0 and low == -high and 0.06 < high < 0.11
+    assert statistics.corrected_phi(hits, hits[::-1]) == pytest.approx(-1 / 3)  # not corrected
+    assert statistics.corrected_phi(hits, [True] * 24) == 0
+
+
+def test_the_share_of_what_is_alike_in_each_scene_is_less_sure():
+    """Ten scenes of three pairs, all right or all wrong, are ten of a kind, not thirty."""
+    hits, of = [3] * 8 + [0] * 2, [3] * 10
+    value, low, high = statistics.ratio(hits, of)
+    assert value == 0.8 and low <= 0.55 and high == 1
+    single = statistics.share([True] * 24 + [False] * 6)
+    assert single[1] > low and single[0] == value
+    assert statistics.ratio([1, 2], [1, 2]) == (1, 1, 1)
+
+
 def test_a_bootstrapped_interval_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(5)
     hits = [low <= 3 <= high for _, low, high in (

@@ -14,7 +14,7 @@ def records(tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluation")
     tasks = [runner.Task("other-easy", 0, method, steps=4) for method in methods.METHODS]
     made = {task.method: runner.run(task, out / "pictures") for task in tasks}
-    report.write(list(made.values()), out, "command", "today")
+    report.write(list(made.values()), out, "`command` today")
     return out, made
 
 

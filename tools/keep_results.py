@@ -46,7 +46,7 @@ def keep(out: Path, report: str) -> None:
             place = DOCS / "evaluation.jpg" if path.name == CELLS else folder / f"{path.stem}.jpg"
             Image.open(path).convert("RGB").save(place, quality=80)
     text = (out / f"{report}.md").read_text(encoding="utf-8")
-    text = re.sub(r"\]\((\w+\.png)\)", rf"]({report}/\1)", text)
+    text = re.sub(r"\]\(([\w-]+\.png)\)", lambda link: f"]({placed(link[1], report)})", text)
     kept = RESULTS / f"{report}.md"
     added = remarks(kept.read_text(encoding="utf-8")) if kept.exists() else ""
     if added:
@@ -54,6 +54,13 @@ def keep(out: Path, report: str) -> None:
         print(f"Kept from the report before; does it still hold?\n\n{added}\n")
     kept.write_text(text, encoding="utf-8")
     print(kept.relative_to(ROOT))
+
+
+def placed(picture: str, report: str) -> str:
+    """Where a picture of the report lies, seen from results/."""
+    if picture == CELLS:
+        return "../docs/evaluation.jpg"
+    return f"{report}/{picture if picture in PLOTS else Path(picture).with_suffix('.jpg')}"
 
 
 def remarks(text: str) -> str:
