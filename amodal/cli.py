@@ -80,6 +80,7 @@ def complete(options) -> int:
         url = options.server or stack.enter_context(host.Host()).url
         client = Client(url)
         template = workflow.load(options.workflow, lambda: client.get("/object_info"))
+        check_pick(template, options)
         picture = client.upload(options.picture)
         mask = client.upload(options.mask) if options.mask else None
         status = DONE
@@ -96,6 +97,8 @@ def complete(options) -> int:
             with headless.Bar(options.picture.name, prompt, options.quiet) as bar:
                 done = headless.complete(client, prompt, out, about, bar)
             print(f"{done.result['status']} (seed {seed}): {out}")
+            for message in done.result["messages"]:
+                print(message)
             status = max(status, DONE if done.ok else NOT_COMPLETED)
         return status
 
@@ -121,6 +124,17 @@ def check(options) -> None:
             )
 
 
+def check_pick(template: dict, options) -> None:
+    """Raises BadInput where an object is named and the workflow takes its masks from elsewhere."""
+    node = workflow.titled(template, "Pick the object", "AmodalPickObject", "AmodalCompletion")
+    asked = next((name for name in ("mask", "point", "object") if getattr(options, name)), None)
+    if node and asked and isinstance(template[node]["inputs"].get("mask"), list):
+        raise BadInput(
+            asked, f"cannot be chosen: {options.workflow.name} gives the masks itself",
+            f"leave --{asked} out, or take another workflow",
+        )
+
+
 def check_picture(name: str, path: Path) -> None:
     from PIL import Image, UnidentifiedImageError
 
@@ -129,8 +143,11 @@ def check_picture(name: str, path: Path) -> None:
     try:
         with Image.open(path) as picture:
             picture.load()
+            black = not picture.convert("RGB").getextrema()[0][1]
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise BadInput(name, f"{path} is no picture ({error})", "save it as PNG or JPEG") from None
+    if name == "mask" and black:
+        raise BadInput(name, f"{path} is black", "paint white what is seen of the object")
 
 
 def serve(options) -> int:

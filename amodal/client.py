@@ -64,10 +64,10 @@ class Run:
     def images(self, node: str) -> list[dict]:
         return [image for shown in self.outputs.get(node, []) for image in shown.get("images", [])]
 
-    def text(self, node: str) -> str:
-        """The last text the node showed, "" where none."""
+    def texts(self, node: str) -> list[str]:
+        """What the node showed last, a text for each item of a list."""
         shown = self.outputs.get(node)
-        return "".join(str(word) for word in shown[-1].get("text", [])) if shown else ""
+        return [str(word) for word in shown[-1].get("text", [])] if shown else []
 
 
 class Client:

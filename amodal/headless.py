@@ -1,16 +1,19 @@
 """Runs a completion workflow on a host and stores what it gives: pictures and result.json.
 
-What to store is found by the titles of the workflow's nodes; see TITLES.
+What to store under which name is found by the titles of the workflow's nodes; see TITLES. What
+other nodes save is stored under their titles.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import workflow
 from .client import Client, Event, Run
+from .errors import BadInput
 
 TITLES = {  # the file we write -> the node that shows it
     "completed.png": "Completed object",
@@ -19,13 +22,18 @@ TITLES = {  # the file we write -> the node that shows it
 }
 TEXTS = {"status": "Status", "passes": "Passes", "report": "Report", "offset": "Offset"}
 IN_BODY = {"pass": "Pass", "hides": "What hides it"}  # in the loop's body: one for each pass
+CACHED = (
+    "the host had this run in its cache, and shows the pictures of its first pass alone: for all "
+    "of them give another seed, or start the host anew"
+)
 FREE = ("completed", "nothing to complete")  # how a status starts when all is well
 
 
 @dataclass
 class Completion:
-    """What a run gave: `result` is what result.json holds, `files` what was written, and in the
-    order of the passes the canvas after each and what hid the object at its start."""
+    """What a run gave: `result` is what result.json holds, `files` what was written (the name in
+    TITLES -> its path; more pictures of one node as NAME_2, NAME_3, ...), and in the order of the
+    passes the canvas after each and what hid the object at its start."""
 
     result: dict
     files: dict[str, Path]
@@ -34,7 +42,9 @@ class Completion:
 
     @property
     def ok(self) -> bool:
-        return self.result["status"].startswith(FREE)
+        """Did all objects of the run come out, where the workflow tells?"""
+        told = self.result["statuses"]
+        return all(status.startswith(FREE) for status in told) if told else bool(self.files)
 
 
 def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None) -> Completion:
@@ -42,9 +52,11 @@ def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None
     pass_1.png, hides_1.png, ... and result.json to `out`. `about` goes into result.json as it is.
 
     Raises client.RunError where the host refuses or breaks off the run, BadInput where the workflow
-    lacks a node with one of the titles.
+    saves nothing.
     """
-    shown = {name: workflow.need(prompt, title) for name, title in TITLES.items()}
+    shown = saved(prompt)
+    if not shown:
+        raise BadInput("workflow", "saves no picture", "add Save Image behind what is to be kept")
     told = {name: workflow.titled(prompt, title) for name, title in TEXTS.items()}
     body = {name: workflow.titled(prompt, title) for name, title in IN_BODY.items()}
     clear(out)
@@ -52,8 +64,9 @@ def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None
     out.mkdir(parents=True, exist_ok=True)
     files = {}
     for name, node in shown.items():
-        for image in run.images(node)[-1:]:
-            files[name] = client.fetch(image, out / name)
+        for number, image in enumerate(run.images(node), start=1):
+            part = name if number == 1 else name.replace(".png", f"_{number}.png")
+            files[part] = client.fetch(image, out / part)
     series = {
         name: [
             client.fetch(image, out / f"{name}_{number}.png")
@@ -62,28 +75,55 @@ def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None
         for name, node in body.items()
     }
     result = {**summary(run, prompt, told), **about, "host": version(client)}
+    if 0 < len(series["pass"]) < (result["passes"] or 0):
+        result["messages"].append(CACHED)
     result["files"] = sorted([*files, *(path.name for paths in series.values() for path in paths)])
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return Completion(result, files, series["pass"], series["hides"])
 
 
+def saved(prompt: dict) -> dict[str, str]:
+    """{file name: the node that saves it}: those of TITLES first, then every other Save Image."""
+    named = {name: workflow.titled(prompt, title) for name, title in TITLES.items()}
+    found = {name: node for name, node in named.items() if node is not None}
+    for node, about in prompt.items():
+        if about["class_type"] == "SaveImage" and node not in found.values():
+            title = about.get("_meta", {}).get("title", "saved").removesuffix(": picture")
+            name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") or "saved"
+            found[f"{name}.png" if f"{name}.png" not in found else f"{name}_{node}.png"] = node
+    return found
+
+
 def clear(out: Path) -> None:
     """Removes what an earlier completion left in the folder, lest it be taken for this one's."""
     series = [path for name in IN_BODY for path in out.glob(f"{name}_[0-9]*.png")]
-    for path in (out / "result.json", *(out / name for name in TITLES), *series):
+    for path in (out / "result.json", *(out / name for name in earlier(out)), *series):
         path.unlink(missing_ok=True)
 
 
+def earlier(out: Path) -> set[str]:
+    """Names of the pictures that may be of an earlier completion."""
+    try:
+        listed = json.loads((out / "result.json").read_text(encoding="utf-8"))["files"]
+        return {*TITLES, *(name for name in listed if name == Path(name).name)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set(TITLES)
+
+
 def summary(run: Run, prompt: dict, told: dict) -> dict:
-    """Status, passes, report, offset as the nodes told them, and where the time went."""
-    texts = {name: run.text(node or "") for name, node in told.items()}
-    if not texts["status"]:
-        texts["status"] = run.blocked[0] if run.blocked else "not completed"
-    passes = texts["passes"]
+    """Status, passes, report, offset as the nodes told them, and where the time went. `statuses`
+    has one for each object or seed; none where the workflow has no node that tells."""
+    texts = {name: run.texts(node or "") for name, node in told.items()}
+    statuses = texts["status"]
+    if not statuses and (told["status"] or run.blocked):
+        statuses = run.blocked[:1] or ["not completed"]
+    passes = [int(number) for number in texts["passes"] if number.isdigit()]
     return {
-        **texts,
-        "passes": int(passes) if passes.isdigit() else None,
-        "report": texts["report"].splitlines(),
+        "status": "; ".join(statuses) or "done: the workflow has no node titled Status",
+        "statuses": statuses,
+        "passes": max(passes, default=None),
+        "report": [line for text in texts["report"] for line in text.splitlines()],
+        "offset": "; ".join(texts["offset"]),
         "messages": run.blocked,
         "seconds": {"total": round(run.total, 3), "by_stage": by_stage(run, prompt)},
     }

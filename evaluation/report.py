@@ -14,12 +14,12 @@ from .robust import ROBUST
 from .runner import SUCCESS
 from .unseen import ART
 
-
 COLUMNS = """## What the columns mean
 
 - *success*: the whole object's IoU is at least {success} and no foreign object was painted.
-- *foreign object*: what the judge, a net trained apart, sees of objects other than the query in all
-  that was painted, and not in the true picture, is at least {foreign:.0%} as large as the hidden part.
+- *foreign object*: what the judge, a net trained apart, sees of objects other than the query in
+  all that was painted, and not in the true picture, is at least {foreign:.0%} as large as the
+  hidden part.
 - *whole*, *hidden IoU*: of the completed object's mask and the true one; on the hidden part alone.
 - *colour error*: mean difference (0..1) from the truth on the hidden part where both show the
   object; 1 where they nowhere do. *ST-LPIPS*: of the two hidden parts over black.

@@ -150,7 +150,7 @@ def test_kept_reports_link_the_pictures_where_they_are_kept():
     from tools import keep_results
 
     assert keep_results.placed("cells.png", "evaluation") == "../docs/evaluation.jpg"
-    assert keep_results.placed("companion-easy.png", "evaluation") == "evaluation/companion-easy.jpg"
+    assert keep_results.placed("two-layers.png", "evaluation") == "evaluation/two-layers.jpg"
     assert keep_results.placed("k.png", "evaluation") == "evaluation/k.png"
 
 

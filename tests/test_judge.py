@@ -1,4 +1,4 @@
-"""How well the judge tells that a foreign object was painted, on pictures of which that is known."""
+"""How well the judge tells that a foreign object was painted, where that is known."""
 
 import numpy as np
 

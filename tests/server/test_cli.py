@@ -7,10 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from graphs import toy
+from graphs import node, toy
 from PIL import Image
 
 from amodal.host import ROOT
+from amodal.workflow import DEFAULT
 
 
 @pytest.fixture
@@ -98,6 +99,39 @@ def test_bad_input_is_status_2_with_a_remedy(amodal, picture, tmp_path, words, s
     assert status == 2 and said in output and "Traceback" not in output
 
 
+def test_a_black_mask_chooses_nothing(amodal, picture, tmp_path):
+    """The size that Load Image gives to pictures without a mask: the nodes take it for none."""
+    Image.new("L", (64, 64)).save(tmp_path / "black.png")
+    status, said = amodal(
+        "complete", picture, "--mask", tmp_path / "black.png", "--out", tmp_path / "out"
+    )
+    assert status == 2 and "is black" in said and "paint white" in said
+
+
+def test_an_object_is_not_chosen_where_the_workflow_gives_the_masks(amodal, picture, tmp_path):
+    status, said = amodal(
+        "complete", picture, "--object", "cat", "--out", tmp_path / "out",
+        "--workflow", DEFAULT.with_name("all_objects.json"),
+    )
+    assert status == 2 and "all_objects.json gives the masks itself" in said
+
+
+def test_a_workflow_without_a_status_saves_what_it_has(amodal, tmp_path, picture, mask):
+    prompt = toy()
+    del prompt["12"], prompt["13"], prompt["9"]
+    prompt["14"] = node("SaveImage", "Side by side: picture", images=["6", 0], filename_prefix="c")
+    place = tmp_path / "small.json"
+    place.write_text(json.dumps(prompt))
+    out = tmp_path / "out"
+    status, said = amodal(
+        "complete", picture, "--mask", mask, "--workflow", place, "--out", out
+    )
+    assert status == 0 and "no node titled Status" in said
+    files = ["amodal_mask.png", "completed.png", "side_by_side.png"]
+    assert sorted(path.name for path in out.glob("*.png")) == files
+    assert json.loads((out / "result.json").read_text())["files"] == files
+
+
 def test_what_is_no_picture_and_a_folder_that_is_a_file_are_status_2(amodal, picture, tmp_path):
     words = tmp_path / "words.png"
     words.write_text("no picture")
@@ -135,15 +169,15 @@ def test_bad_input_of_a_node_is_status_2_and_names_it(amodal, workflow, picture,
     assert status == 2 and "Pick Object" in said and "Remedy" in said
 
 
-def test_a_workflow_without_the_titles_is_refused(amodal, workflow, picture, mask, tmp_path):
+def test_a_workflow_that_saves_nothing_is_refused(amodal, workflow, picture, mask, tmp_path):
     place = workflow()
     prompt = json.loads(place.read_text())
-    del prompt["9"]
+    del prompt["7"], prompt["8"], prompt["9"]
     place.write_text(json.dumps(prompt))
     status, said = amodal(
         "complete", picture, "--mask", mask, "--workflow", place, "--out", tmp_path / "out"
     )
-    assert status == 2 and "Overlay" in said
+    assert status == 2 and "saves no picture" in said and "Save Image" in said
 
 
 def test_no_host_at_the_address_is_status_3(amodal, picture, workflow, tmp_path):

@@ -94,4 +94,4 @@ def test_cancel_in_mid_loop_stops_within_a_step_and_the_next_prompt_runs(client,
     assert caught.value.kind == "interrupted"
     assert 5 <= len(steps) <= 7  # a step or two are done while the word is on its way
     bus[workflow.need(bus, "Seed")]["inputs"]["value"] = 1
-    assert client.run(bus).text(workflow.need(bus, "Status"))
+    assert client.run(bus).texts(workflow.need(bus, "Status"))
