@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,11 +48,21 @@ def test_the_root_file_imports_nothing_of_the_host():
     assert "torch" not in python(code)
 
 
+def test_little_is_asked_for():
+    """No pins, and nothing of torch's family, which is the host's."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    asked = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    assert asked and all(re.fullmatch(r"[a-z0-9-]+", line) for line in asked)
+    assert not set(asked) & {"torch", "torchvision", "torchaudio", "numpy", "comfyui"}
+
+
 def test_the_method_imports_nothing_of_the_host():
     """The arrow points one way: nodes -> amodal; and heavy libraries wait for their use."""
-    names = [path.stem for path in (ROOT / "amodal").glob("*.py") if path.stem != "__main__"]
+    files = [p.relative_to(ROOT) for p in (ROOT / "amodal").rglob("*.py") if p.stem[:2] != "__"]
+    names = [".".join(path.with_suffix("").parts) for path in files]
+    assert "amodal.stickers.segmenter" in names
     code = "import sys, importlib\n"
-    code += f"for name in {names}: importlib.import_module(f'amodal.{{name}}')\n"
+    code += f"for name in {names}: importlib.import_module(name)\n"
     code += "print('HAS', *sorted({m.partition('.')[0] for m in sys.modules}))"
     has = set(next(line for line in python(code).splitlines() if line.startswith("HAS")).split())
     assert "amodal" in has

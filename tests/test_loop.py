@@ -6,6 +6,8 @@ import pytest
 import torch
 from hosting import Failed, Graph
 
+from amodal.passes import pass_seed
+
 SIZE = 64
 
 
@@ -141,6 +143,21 @@ def test_the_body_can_be_rewired(host):
     run = host.run(graph)
     assert run.values["passes"] == 2
     assert len([node for node in run.executed if node.split(".")[-1] == "twice"]) == 2
+
+
+def test_each_pass_has_a_seed_of_its_own_and_always_the_same(host):
+    def seeds_from(first: int) -> list[int]:
+        graph = growing_loop(cap=3)
+        seed = graph.add("AmodalPassSeed", seed=first, number=["start", 4])
+        graph.add("PreviewAny", "seed", source=seed)
+        run = host.run(graph)
+        shown = [ui for node, ui in run.ui.items() if node.split(".")[-1] == "seed"]
+        return sorted(int(text) for ui in shown for text in ui["text"])
+
+    found = seeds_from(5)
+    assert found == sorted(pass_seed(5, number) for number in (1, 2, 3))
+    assert 5 in found and len(set(found)) == 3 and max(found) < 2**64
+    assert not set(found) & set(seeds_from(6))
 
 
 def test_links_travel_not_tensors(host):

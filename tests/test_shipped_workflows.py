@@ -119,3 +119,19 @@ def test_a_picture_stands_for_it_among_the_templates(file):
 
     with Image.open(file.with_suffix(".jpg")) as picture:
         assert picture.width >= 256 and file.with_suffix(".jpg").stat().st_size < 60_000
+
+
+def test_what_is_sampled_to_k_began_without_the_occluder(file):
+    """The latent and the conditioning of the steps to k are of I_syn, in which nothing but the
+    object is left of the picture; and its noise is of the pass."""
+    prompt = json.loads((workflow.FOLDER / file.name).read_text())
+    samplers = [n["inputs"] for n in prompt.values() if n["class_type"] == "AmodalSampleToStep"]
+    if not samplers:
+        pytest.skip("samples inside of one node, or not at all")
+    for inputs in samplers:
+        conditioned = prompt[inputs["latent"][0]]
+        assert prompt[inputs["guider"][0]]["inputs"]["positive"][0] == inputs["latent"][0]
+        assert prompt[conditioned["inputs"]["pixels"][0]]["class_type"] == "AmodalSwapBackground"
+        if any(node["class_type"] == "AmodalLoopStart" for node in prompt.values()):
+            seed = prompt[inputs["noise"][0]]["inputs"]["noise_seed"]
+            assert prompt[seed[0]]["class_type"] == "AmodalPassSeed"

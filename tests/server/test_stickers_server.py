@@ -79,12 +79,16 @@ def test_a_rerun_runs_nothing_and_another_seed_nothing_before_the_sampling(clien
     assert not before & set(first_pass)
 
 
-def test_cancel_in_mid_loop_stops_within_a_step_and_the_next_prompt_runs(client, bus):
+@pytest.mark.parametrize("later", [False, True], ids=["in pass 1", "in pass 2"])
+def test_cancel_in_mid_loop_stops_within_a_step_and_the_next_prompt_runs(client, bus, later):
+    """The nodes of a later pass are clones, whose ids hold a dot."""
     bus[workflow.need(bus, "Seed")]["inputs"]["value"] = 77
+    bus[workflow.need(bus, "Check Occlusion (Amodal)")]["inputs"]["touching"] = True
     steps = []
 
     def cancel(event):
-        if event.kind == "progress" and event.data["max"] >= 20:
+        ours = event.kind == "progress" and event.data["max"] >= 20
+        if ours and ("." in event.data["node"]) == later:
             steps.append(event.data["value"])
             if len(steps) == 5:
                 client.cancel(event.data["prompt_id"])
