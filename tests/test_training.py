@@ -12,6 +12,7 @@ import torch
 from scipy import ndimage
 
 from training import pool
+from training import run as training_run
 from training.muon import Muon, orthogonal, shared_out, split
 from training.peers import Peers, start
 
@@ -94,6 +95,50 @@ if __name__ == "__main__":
     muon_steps(None, alone)
     start(Peers([1, 1], size), muon_steps, shared)
     assert torch.equal(shared[0], shared[1]) and torch.equal(shared[0], alone[0])
+
+
+@pytest.fixture
+def toy_run(tmp_path, monkeypatch):
+    """A run of a net of two layers in a folder of its own, on the same batch in every step."""
+    monkeypatch.setattr(training_run, "STATE", tmp_path)
+    started = []
+
+    def start_run(steps: int) -> training_run.Run:
+        for earlier in started:
+            earlier.lock.close()
+        torch.manual_seed(3)
+        net = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Linear(6, 2))
+        run = training_run.Run("toy", net, minutes=1e6, lr=0.01, ends=("1.",))
+        started.append(run)
+        for _ in range(steps):
+            run.update(run.net(torch.ones(3, 4, device=run.device)).square().mean())
+        run.note(loss=1.0)
+        run.save()
+        return run
+
+    yield start_run
+    started[-1].lock.close()
+
+
+def test_a_stopped_run_goes_on_where_it_was(toy_run, tmp_path):
+    first = toy_run(5)
+    assert first.step == 5 and first.going
+    resumed = toy_run(4)
+    assert resumed.step == 9 and [entry["step"] for entry in resumed.log] == [5, 9]
+    (tmp_path / "toy.pt").unlink()
+    whole = toy_run(9)
+    for one, other in zip((resumed.net, resumed.ema), (whole.net, whole.ema)):
+        for name, value in one.state_dict().items():
+            assert torch.allclose(value, other.state_dict()[name], atol=1e-6), name
+    assert not torch.equal(whole.net[0].weight, whole.ema[0].weight)
+
+
+def test_one_run_of_a_name_at_a_time_and_no_nan(toy_run):
+    run = toy_run(1)
+    with pytest.raises(SystemExit, match="toy: another process is training it"):
+        training_run.Run("toy", torch.nn.Linear(1, 1), minutes=1, lr=0.1)
+    with pytest.raises(FloatingPointError, match="toy: the loss is nan at step 2"):
+        run.update(run.net(torch.full((1, 4), torch.nan, device=run.device)).sum())
 
 
 def test_a_zoomed_picture_keeps_picture_and_masks_together():

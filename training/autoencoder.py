@@ -10,6 +10,7 @@ diffusion model gets slightly wrong.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 
 import numpy as np
@@ -88,10 +89,10 @@ def train(peers: Peers | None, minutes: float, rate: float, warm: bool):
     torch.manual_seed(1000 * run.step + rank)
     rng, psnr = np.random.default_rng([run.step + 1, rank]), []
     while run.going:
-        batch = crops(rng, peers.shares[rank] if peers else BATCH)
-        with autocast():
+        batch = crops(rng, peers.shares[rank] if peers else BATCH).to(run.device)
+        with autocast(run.device):
             z = net.encoder(batch)
-            noisy = z + 0.1 * torch.rand(len(z), 1, 1, 1) * torch.randn_like(z)
+            noisy = z + 0.1 * torch.rand(len(z), 1, 1, 1, device=z.device) * torch.randn_like(z)
             output = net.decoder(noisy)
         loss = reconstruction_loss(output.float(), batch) + 0.02 * latent_loss(z.float())
         run.update(loss)
@@ -115,7 +116,7 @@ def load_shipped(net: Autoencoder) -> Autoencoder:
 @torch.no_grad()
 def export(run: Run):
     """Write weights/stickers_vae.safetensors, with latents brought to unit variance."""
-    net = run.ema.eval()
+    net = copy.deepcopy(run.ema).cpu().eval()
     rng = np.random.default_rng(7)
     batch = torch.stack([torch.from_numpy(random_sheet(rng)).permute(2, 0, 1) for _ in range(64)])
     z = net.encoder(batch)

@@ -77,22 +77,24 @@ class Model(nn.Module):
 
 
 class Bank:
-    def __init__(self):
-        self.known, self.parts, self.data = set(), [], None
+    """What `training.bank` has written, all of it on `device`."""
+
+    def __init__(self, device: torch.device):
+        self.device, self.known, self.parts, self.data = device, set(), [], None
 
     def refresh(self):
         """Take in shards that have been written since."""
         for path in sorted((STATE / BANK).glob("*.safetensors")):
             if path.name not in self.known:
                 self.known.add(path.name)
-                self.parts.append(load_file(path))
+                self.parts.append(load_file(path, device=str(self.device)))
         if not self.parts:
             raise FileNotFoundError("the bank is empty: run python -m training.bank first")
         self.data = {k: torch.cat([p[k] for p in self.parts]) for k in self.parts[0]}
         self.parts = [self.data]
 
     def batch(self, size: int):
-        at = torch.randint(len(self.data["word"]), (size,))
+        at = torch.randint(len(self.data["word"]), (size,), device=self.device)
         return {
             key: value[at].float() if value.is_floating_point() else value[at]
             for key, value in self.data.items()
@@ -101,10 +103,11 @@ class Bank:
 
 def noise_levels(sigmas: torch.Tensor, count: int) -> torch.Tensor:
     """Random timesteps: ln(sigma) normal around LOG_SIGMA, snapped to the table; or EARLY ones."""
-    wanted = torch.exp(1.1 * torch.randn(count) + LOG_SIGMA)
+    on = {"device": sigmas.device}
+    wanted = torch.exp(1.1 * torch.randn(count, **on) + LOG_SIGMA)
     usual = torch.searchsorted(sigmas, wanted).clamp(0, len(sigmas) - 1)
-    early = torch.randint(int(torch.searchsorted(sigmas, EARLY_FROM)), len(sigmas), (count,))
-    return torch.where(torch.rand(count) < EARLY, early, usual)
+    early = torch.randint(int(torch.searchsorted(sigmas, EARLY_FROM)), len(sigmas), (count,), **on)
+    return torch.where(torch.rand(count, **on) < EARLY, early, usual)
 
 
 def noised(target: torch.Tensor, sigma: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -122,8 +125,9 @@ def loss_of(net: Model, batch: dict, sigmas: torch.Tensor) -> tuple[torch.Tensor
     timestep = noise_levels(sigmas, len(target))
     sigma = sigmas[timestep].view(-1, 1, 1, 1)
     x = noised(target, sigma, torch.randn_like(target))
-    words = torch.where(torch.rand(len(target)) < DROP, len(WORDS), batch["word"])
-    with autocast():
+    left_out = torch.rand(len(target), device=target.device) < DROP
+    words = torch.where(left_out, len(WORDS), batch["word"])
+    with autocast(target.device):
         v = net(x, sigma, timestep, torch.cat([mask, batch["masked"]], 1), words).float()
     estimate = x / (sigma**2 + 1) - v * sigma / (sigma**2 + 1).sqrt()
     wanted = (x / (sigma**2 + 1) - target) * (sigma**2 + 1).sqrt() / sigma
@@ -144,7 +148,7 @@ def train(peers: Peers | None, minutes: float, until: str | None, rate: float, w
     if peers:
         torch.set_num_threads(1)
     torch.manual_seed(1000 * run.step + rank)
-    bank, sigmas, losses, errors = Bank(), sd_sigmas(), [], []
+    bank, sigmas, losses, errors = Bank(run.device), sd_sigmas().to(run.device), [], []
     while run.going:
         if run.step % 200 == 0 or bank.data is None:
             bank.refresh()

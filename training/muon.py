@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from .precision import DTYPE
+from .precision import dtype
 
 MOMENTUM = 0.95
 ROOT_MEAN_SQUARE = 0.2  # of a step's entries over the rate, as AdamW's are: one rate suits both
@@ -20,7 +20,7 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """About U V^T for a matrix [m, n] = U S V^T; singular values about 0.7 to 1.2."""
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.to(DTYPE)
+    x = matrix.to(dtype(matrix.device))
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)
     for _ in range(ITERATIONS):

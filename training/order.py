@@ -151,7 +151,8 @@ def train(minutes: float, rate: float, warm: bool):
         if not run.going:
             break
         net.train()
-        with autocast():
+        view, label = view.to(run.device), label.to(run.device)
+        with autocast(run.device):
             logits = net(view).float()
         run.update(F.binary_cross_entropy_with_logits(logits, label))
         hits.append(float(((logits > 0) == (label > 0.5)).float().mean()))

@@ -10,19 +10,21 @@ from __future__ import annotations
 import torch
 import torch.multiprocessing as multiprocessing
 
-from .precision import DTYPE
+from .precision import dtype
 
 PATIENCE = 300  # seconds; where a process has died, the others end with BrokenBarrierError
 
 
 class Peers:
-    """`shares` of each batch; `rank` 0 leads: it saves, and says the rate and when to stop."""
+    """`shares` of each batch; `rank` 0 leads: it saves, and says the rate and when to stop.
+
+    For CPUs alone: on a machine with a GPU one process trains faster than all of these."""
 
     def __init__(self, shares: list[int], size: int):
         self.shares, self.count, self.rank = shares, len(shares), 0
         count = len(shares)
         self.gradients = torch.zeros(count, size).share_memory_()
-        self.board = torch.zeros(size, dtype=DTYPE).share_memory_()  # for Muon's updates
+        self.board = torch.zeros(size, dtype=dtype()).share_memory_()  # for Muon's updates
         self.flat = None  # made by each process for itself: what is pickled would be shared
         self.control = torch.zeros(2, dtype=torch.float64).share_memory_()
         self.barrier = multiprocessing.get_context("spawn").Barrier(count, timeout=PATIENCE)

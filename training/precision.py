@@ -1,12 +1,20 @@
-"""bfloat16 where the CPU computes in it; elsewhere it is emulated, tens of times slower."""
+"""Where nets are trained, and in which precision: on a GPU where there is one.
+
+bfloat16 on a GPU, and on CPUs that compute in it; on others it is emulated, tens of times slower.
+"""
 
 from __future__ import annotations
 
 import torch
 
-FAST = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-DTYPE = torch.bfloat16 if FAST else torch.float32
+CPU = torch.device("cpu")
+DEVICE = torch.device("cuda") if torch.cuda.is_available() else CPU
+FAST = {"cpu": torch.ops.mkldnn._is_mkldnn_bf16_supported(), "cuda": True}
 
 
-def autocast() -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=FAST)
+def dtype(device: torch.device = CPU) -> torch.dtype:
+    return torch.bfloat16 if FAST[device.type] else torch.float32
+
+
+def autocast(device: torch.device = CPU) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=FAST[device.type])

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from .muon import Muon, split
+from .precision import CPU, DEVICE
 
 ROOT = Path(__file__).parents[1]
 STATE = ROOT / ".training"
@@ -20,7 +21,8 @@ WEIGHTS = ROOT / "weights"
 
 
 class Run:
-    """One training run: resumes from `.training/<name>.pt`, saves there every two minutes.
+    """One training run: resumes from `.training/<name>.pt`, saves there every two minutes; on
+    `device`, a GPU where there is one, to which it brings the net.
 
     The learning rate falls linearly to zero over `minutes` of training time, whatever the speed;
     time spent in earlier runs counts. `until`, HH:MM UTC, takes the place of `minutes`. `log`
@@ -44,7 +46,9 @@ class Run:
         self.path, self.name = STATE / f"{name}.pt", name
         self.peers, self.leads = peers, peers is None or peers.rank == 0
         self.lock = only_one(name) if self.leads else None
-        self.net, self.minutes, self.lr, self.decay = net, minutes, lr, decay
+        self.device = CPU if peers else DEVICE
+        self.net = net = net.to(self.device)
+        self.minutes, self.lr, self.decay = minutes, lr, decay
         self.ema = copy.deepcopy(net).requires_grad_(False)
         matrices, rest = ([], net.parameters()) if ends is None else split(net, ends)
         self.optimizers = [torch.optim.AdamW(rest, lr=lr, weight_decay=0.01, fused=True)]
@@ -59,7 +63,7 @@ class Run:
         self.began = self.saved = time.monotonic()
 
     def _load(self):
-        state = torch.load(self.path, weights_only=True)
+        state = torch.load(self.path, weights_only=True, map_location=self.device)
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
         for optimizer, kept in zip(self.optimizers, state["optimizers"]):
@@ -147,4 +151,4 @@ def minutes_until(clock: str) -> float:
 
 def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """A state dict in fp16, for the files in `weights/`."""
-    return {key: value.detach().half().contiguous() for key, value in state.items()}
+    return {key: value.detach().cpu().half().contiguous() for key, value in state.items()}

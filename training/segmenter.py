@@ -82,7 +82,8 @@ def fit(
         if not run.going:
             break
         net.train()
-        with autocast():
+        pictures, classes = pictures.to(run.device), classes.to(run.device)
+        with autocast(run.device):
             logits = net(pictures)
         y, x = rng.integers(0, 2, 2)  # every fourth pixel: the loss costs as much as the net
         logits, classes = logits[..., y::2, x::2].float(), classes[..., y::2, x::2]
