@@ -12,6 +12,9 @@ ENCLOSED = "enclosed by"  # how the reason begins where the occluders surround t
 BESIDE = re.compile(r"\((.+)\)")  # a name of what is around the object and does not hide it
 
 
+NOTHING_LEFT = "nothing of it is left to paint"  # though the object is not free
+
+
 def pass_seed(seed: int, number: int) -> int:
     """The seed of pass `number` (1, 2, ...): `seed` itself in the first, a hash of both later.
 

@@ -118,12 +118,14 @@ class CheckOcclusion(io.ComfyNode):
         beyond = shapes.one_mask(beyond, size, "beyond")
         around = masks.surrounds(occluders[0], mask[0])
         reason = passes.reason(split_words(names), split_words(sides), around)
-        if not (touching and beyond.any()) and not occluders.any():
-            return io.NodeOutput(ExecutionBlocker(None), False, reason)
-        inpaint = passes.inpaint_mask(occluders, beyond, mask, grow, into_object)
-        if not inpaint.any():
-            return io.NodeOutput(ExecutionBlocker(None), False, reason)
-        return io.NodeOutput(inpaint, True, reason)
+        hidden = bool(occluders.any())
+        if hidden or (touching and beyond.any()):
+            inpaint = passes.inpaint_mask(occluders, beyond, mask, grow, into_object)
+            if inpaint.any():
+                return io.NodeOutput(inpaint, True, reason)
+        if hidden or touching:
+            reason = f"{reason}; {passes.NOTHING_LEFT}"
+        return io.NodeOutput(ExecutionBlocker(None), False, reason)
 
 
 def split_words(text: str) -> list[str]:

@@ -100,6 +100,28 @@ def test_what_surrounds_the_object_is_told_though_it_is_taken_to_be_behind(host)
     assert values["report"].endswith("enclosed by plate (taken to be behind it)")
 
 
+@pytest.mark.parametrize("inside, touching, beyond, occluded, told", [
+    (True, False, False, False, "hidden by yarn; nothing of it is left to paint"),
+    (False, True, False, False, "cut at the left; nothing of it is left to paint"),
+    (False, True, True, True, "cut at the left"),
+    (False, False, False, False, "nothing hides the object"),
+])
+def test_nothing_left_to_paint_is_told_apart_from_nothing_hides(
+    host, inside, touching, beyond, occluded, told
+):
+    """Occluders within the mask, or a border behind which nothing was padded."""
+    graph = Graph()
+    blank = graph.value("blank", torch.zeros(1, SIZE, SIZE))
+    check = graph.add(
+        "AmodalCheckOcclusion", occluders=graph.value("few", square(8)) if inside else blank,
+        beyond=graph.value("strip", torch.ones(1, SIZE, SIZE) - square(60)) if beyond else blank,
+        mask=graph.value("mask", square(32)), touching=touching, names="yarn" if inside else "",
+        sides="left" if touching else "", grow=0.0,
+    )
+    run = host.run(graph.keep(occluded=check[1], reason=check[2]))
+    assert (run.values["occluded"], run.values["reason"]) == (occluded, told)
+
+
 def test_a_rerun_executes_nothing(host):
     graph = growing_loop()
     assert host.run(graph).values["passes"] == 3
