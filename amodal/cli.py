@@ -143,10 +143,10 @@ def check_picture(name: str, path: Path) -> None:
     try:
         with Image.open(path) as picture:
             picture.load()
-            black = not picture.convert("RGB").getextrema()[0][1]
+            red = picture.convert("RGB").getchannel(0) if name == "mask" else None  # what is taken
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise BadInput(name, f"{path} is no picture ({error})", "save it as PNG or JPEG") from None
-    if name == "mask" and black:
+    if red is not None and not red.getbbox():
         raise BadInput(name, f"{path} is black", "paint white what is seen of the object")
 
 

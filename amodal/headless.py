@@ -105,7 +105,8 @@ def earlier(out: Path) -> set[str]:
     """Names of the pictures that may be of an earlier completion."""
     try:
         listed = json.loads((out / "result.json").read_text(encoding="utf-8"))["files"]
-        return {*TITLES, *(name for name in listed if name == Path(name).name)}
+        own = [name for name in listed if name == Path(name).name and name.endswith(".png")]
+        return {*TITLES, *own}
     except (OSError, ValueError, KeyError, TypeError):
         return set(TITLES)
 

@@ -55,7 +55,7 @@ def test_only_what_an_earlier_run_has_written_is_removed(tmp_path):
     inside = tmp_path / "out"
     inside.mkdir()
     (inside / "six_seeds.png").write_text("old")
-    listed = ["six_seeds.png", "../mine.png"]  # a name must not lead out of the folder
+    listed = ["six_seeds.png", "../mine.png", "..", ""]  # a name must not lead out of the folder
     (inside / "result.json").write_text(json.dumps({"files": listed}))
     headless.clear(inside)
     assert list(inside.iterdir()) == [] and (tmp_path / "mine.png").exists()

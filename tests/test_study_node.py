@@ -65,7 +65,7 @@ def test_several_pictures_are_numbered_or_named_by_a_list(host, place):
     assert Image.open(place / "t" / "ours" / "owl.png").mode == "RGBA"
 
 
-@pytest.mark.parametrize("name", ["../cup", "a/b", "", "..", "/tmp/x", "con"])
+@pytest.mark.parametrize("name", ["../cup", "a/b", "", "..", "/x", "con"])
 @pytest.mark.parametrize("input", ["study", "method", "name"])
 def test_no_name_leaves_the_folder(host, place, input, name):
     with pytest.raises(Failed, match=f"Add To Study.*'{input}'.*Remedy"):
