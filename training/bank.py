@@ -6,6 +6,7 @@ Each item: the latent of what is to be painted, the latent of the masked picture
 size (both built as the host's InpaintModelConditioning builds them) and the object's word.
 On studio gray the target is always the whole object, alone; on other backgrounds the companion
 stands in front of it with its probability, and stays there inside the mask: the model learns it.
+Most objects stand as the crop of a pass shows them: in its middle, about two thirds of its side.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ SIZE = 128
 SHARD = 500
 BANK = "bank"
 COVER = (0.4, 1.15)  # an occluder's side over the object's: about as large hides half and more
+SIDES = (0.48, 0.92), (0.56, 0.8)  # an object's larger side over the picture's: any; in a crop
+HIDDEN = (0.15, 0.85)  # how much of an object is to be hidden: as much of one as of another
 
 
 def load_autoencoder() -> Autoencoder:
@@ -42,10 +45,11 @@ def load_autoencoder() -> Autoencoder:
 def random_item(rng) -> tuple[np.ndarray, np.ndarray, str]:
     """(target [S, S, 3] float 0..1, mask [S, S] bool, word)."""
     word = str(rng.choice(WORDS))
-    studio = rng.random() < 0.6
+    studio = rng.random() < 0.68
     kind = "gray" if studio else str(rng.choice(scenes.BACKGROUNDS[1:], p=[0.6, 0.3, 0.1]))
-    art = scenes.transformed(rng, word, rng.uniform(0.48, 0.92) * SIZE)
-    query = place_query(rng, art)
+    cropped = rng.random() < 0.7
+    art = scenes.transformed(rng, word, rng.uniform(*SIDES[cropped]) * SIZE)
+    query = place_in_crop(rng, art) if cropped else place_query(rng, art)
     amodal = query[..., 3] > 0.5
     picture = scenes.make_background(rng, kind, SIZE)
     if not studio and rng.random() < 0.15:
@@ -53,7 +57,7 @@ def random_item(rng) -> tuple[np.ndarray, np.ndarray, str]:
     paint(picture, query)
     cover = None
     if not studio and rng.random() < CATALOG[word].p:
-        front = over(rng, amodal, CATALOG[word].companion)
+        front = hiding(rng, amodal, CATALOG[word].companion)
         paint(picture, front)
         cover = front[..., 3] > 0.5
     mask = random_mask(rng, word, amodal, cover)
@@ -80,6 +84,13 @@ def place_query(rng, art: np.ndarray) -> np.ndarray:
     return scenes.on_sheet(art, SIZE, *(rng.uniform(*span) for span in spans))
 
 
+def place_in_crop(rng, art: np.ndarray) -> np.ndarray:
+    """Near the middle: what is seen of an object is in the middle of its crop."""
+    height, width = art.shape[:2]
+    x, y = (SIZE - np.array([width, height])) / 2 + rng.normal(0, 0.06, 2) * SIZE
+    return scenes.on_sheet(art, SIZE, x, y)
+
+
 def distractor(rng, word: str) -> np.ndarray:
     other = str(rng.choice([w for w in WORDS if w not in (word, CATALOG[word].companion)]))
     art = scenes.transformed(rng, other, rng.uniform(0.25, 0.5) * SIZE)
@@ -97,6 +108,15 @@ def over(rng, amodal: np.ndarray, word: str) -> np.ndarray:
     x = xs[at] - width / 2 + rng.normal(0, 0.1) * width
     y = ys[at] - height / 2 + rng.normal(0, 0.1) * height
     return scenes.on_sheet(art, SIZE, x, y)
+
+
+def hiding(rng, amodal: np.ndarray, word: str) -> np.ndarray:
+    """The sticker `word` over the object: of three tries the one that hides nearest to what is
+    wanted of it, lest most of them hide little."""
+    wanted = rng.uniform(*HIDDEN)
+    tries = [over(rng, amodal, word) for _ in range(3)]
+    shares = [(layer[..., 3] > 0.5)[amodal].mean() for layer in tries]
+    return min(zip(shares, tries), key=lambda pair: abs(pair[0] - wanted))[1]
 
 
 def paint(picture: np.ndarray, layer: np.ndarray):
@@ -124,7 +144,7 @@ def random_mask(rng, word: str, amodal: np.ndarray, cover: np.ndarray | None) ->
             mask |= cover
         else:
             likely = CATALOG[word].companion if rng.random() < 0.5 else str(rng.choice(WORDS))
-            mask |= over(rng, amodal, likely)[..., 3] > 0.5
+            mask |= hiding(rng, amodal, likely)[..., 3] > 0.5
     if kind in ("strips", "both"):
         mask |= strips(rng)
     if kind == "outside":

@@ -23,7 +23,7 @@ from amodal.stickers.catalog import WORDS
 
 from .bank import BANK
 from .peers import Peers, start
-from .precision import autocast
+from .precision import autocast, dtype
 from .run import ROOT, STATE, WEIGHTS, Run, half
 
 WIDTHS = (128, 128, 128, 128)
@@ -33,7 +33,7 @@ SIGMA_SCALE = 0.25
 BATCH = 32
 INSIDE = 4.0  # weight of the loss inside the mask
 LOG_SIGMA = 0.0  # mean of ln(sigma) in training
-EARLY = 0.4  # how often the noise level is one of those where the shape is decided:
+EARLY = 0.5  # how often the noise level is one of those where the shape is decided:
 EARLY_FROM = 0.8  # any timestep from this sigma up is then as likely
 ENDS = ("conv_in", "conv_out", "table")  # what Muon leaves to AdamW
 DROP = 0.1  # how often the word is left out, for classifier-free guidance
@@ -52,7 +52,7 @@ class Model(nn.Module):
     def __init__(self):
         super().__init__()
         from diffusers import UNet2DConditionModel
-        from diffusers.models.attention_processor import AttnProcessor
+        from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
         self.unet = UNet2DConditionModel(
             sample_size=16,
@@ -66,7 +66,8 @@ class Model(nn.Module):
             attention_head_dim=tuple(w // HEAD for w in WIDTHS),
             use_linear_projection=True,
         )
-        self.unet.set_attn_processor(AttnProcessor())  # torch's fused one is slow in bf16 on CPUs
+        fused = dtype() == torch.float32 or torch.cuda.is_available()  # slow in bf16 on CPUs
+        self.unet.set_attn_processor(AttnProcessor2_0() if fused else AttnProcessor())
         self.table = nn.Parameter(torch.randn(len(WORDS) + 1, TOKENS, CONTEXT) * 0.5)
 
     def forward(self, x, sigma, timestep, cond, words):
