@@ -159,7 +159,8 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     record["foreign"] = round(judge.foreign(scene, canvas, known), 4)
     if "mask_k" in values:
         record["mask_k"] = round(figures.mask_at_k(scene, values["crop"], values["mask_k"]), 4)
-    record["success"] = record["whole"] >= SUCCESS and record["foreign"] < judge.FOREIGN
+    right = record["whole"] >= SUCCESS and record["foreign"] < judge.FOREIGN
+    record["success"] = right and "object" in values
     if pictures is not None:
         keep_pictures(pictures / task.name, scene, completed, canvas)
     return record

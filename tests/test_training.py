@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from training import pool
+from training import bank, pool
 from training import run as training_run
 from training.muon import Muon, orthogonal, shared_out, split
 from training.peers import Peers, start
@@ -166,3 +166,33 @@ def test_an_occluder_with_a_hole_shows_what_lies_behind(share, least, most):
             inside = ndimage.binary_fill_holes(item["amodal"][near]) & ~item["amodal"][near]
             holes += bool((inside & modal[far]).sum() > 20)
     assert least <= holes <= most
+
+
+def test_occluders_hide_much_as_often_as_little():
+    rng = np.random.default_rng(6)
+    amodal = np.zeros((bank.SIZE, bank.SIZE), bool)
+    amodal[36:92, 40:88] = True
+
+    def shares(draw):
+        layers = [draw(rng, amodal, "bus") for _ in range(80)]
+        return np.array([(layer[..., 3] > 0.5)[amodal].mean() for layer in layers])
+
+    wanted, any_at_all = shares(bank.hiding), shares(bank.over)
+    assert (wanted > 0.5).mean() > 0.3 and (wanted < 0.35).mean() > 0.2
+    assert (wanted < 0.15).mean() < 0.15 and wanted.mean() > any_at_all.mean() + 0.03
+
+
+def test_most_objects_of_the_bank_stand_as_a_crop_shows_them(monkeypatch):
+    """In the middle, about two thirds of the side, as Crop To Object's context of 0.3 makes it."""
+    drawn = []
+    place = bank.place_in_crop
+    monkeypatch.setattr(bank, "place_in_crop", lambda *a: drawn.append(place(*a)) or drawn[-1])
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        bank.random_item(rng)
+    assert 18 <= len(drawn) <= 38
+    for sheet in drawn:
+        ys, xs = np.nonzero(sheet[..., 3] > 0.5)
+        middle = np.array([xs.min() + xs.max(), ys.min() + ys.max()]) / 2 / bank.SIZE
+        assert (np.abs(middle - 0.5) < 0.3).all()
+        assert 0.45 < (max(np.ptp(xs), np.ptp(ys)) + 1) / bank.SIZE < 0.85
