@@ -81,10 +81,15 @@ def reason(names: list[str], sides: list[str], around: bool = False) -> str:
     return "; ".join(parts) or "nothing hides the object"
 
 
-def warned(status: str, reasons: list[str]) -> str:
-    """The status of a loop whose passes began with these reasons: it says where the object was
-    enclosed, for nothing shows then how far it reaches (the paper's failure case, Figure 10)."""
-    return f"{status} (enclosed)" if any(ENCLOSED in reason for reason in reasons) else status
+def warned(status: str, reasons: list[str], last: str = "") -> str:
+    """The status of a loop whose passes began with these reasons, and its end with the `last`.
+
+    It says where the object was enclosed, for nothing shows then how far it reaches (the paper's
+    failure case, Figure 10), and where it is not free, but nothing of it is left to paint.
+    """
+    if any(ENCLOSED in reason for reason in reasons):
+        status = f"{status} (enclosed)"
+    return f"{status} ({NOTHING_LEFT})" if last.endswith(NOTHING_LEFT) else status
 
 
 def outcome(

@@ -86,11 +86,22 @@ def fill(
     if "occluders" in picks:
         picks["occluders"] = ""
     if text is not None:
-        node = prompt[need(prompt, "Prompt", "StringReplace", "AmodalCompletion")]
-        node["inputs"]["prompt" if node["class_type"] == "AmodalCompletion" else "string"] = text
+        say(prompt, text)
     if seed is not None:
         put("Seed", ("PrimitiveInt",), "value", seed)
     return prompt
+
+
+def say(prompt: dict, text: str) -> None:
+    """Puts the words to paint from into every node that completes an object with them."""
+    whole = [node for node in prompt.values() if node["class_type"] == "AmodalCompletion"]
+    for node in whole:
+        node["inputs"]["prompt"] = text
+    stages = titled(prompt, "Prompt", *(() if whole else ("StringReplace",)))
+    if stages is not None:
+        prompt[stages]["inputs"]["string"] = text
+    elif not whole:
+        need(prompt, "Prompt")
 
 
 def from_editor(workflow: dict, schemas: dict) -> dict:

@@ -134,6 +134,8 @@ class SelectClusters(io.ComfyNode):
         clusters = (shapes.as_masks(clusters, None, "clusters") > 0.5).float()
         size = tuple(clusters.shape[-2:])
         modal = hard(mask, size, "mask")
+        if len(modal) == 1:
+            modal = modal.repeat(pictures_in(clusters), 1, 1)
         inpaint = shapes.paired(len(modal), hard(inpaint, size, "inpaint"), "inpaint")
         if len(clusters) % len(modal):
             raise BadInput(
@@ -150,6 +152,14 @@ class SelectClusters(io.ComfyNode):
         ground = torch.full((1, *size, 3), 0.5) if image is None else shapes.as_images(image)[:1]
         shown = overlay(cls.hidden, ground, groups[0], modal[:1], chosen[0])
         return io.NodeOutput(torch.cat(found), "\n".join(told), ui=shown)
+
+
+def pictures_in(clusters: torch.Tensor) -> int:
+    """Of how many pictures these clusters [K, H, W] are, where each is parted into as many; or 1."""
+    at_each_pixel = clusters.sum(0)
+    pictures = int(at_each_pixel.max())
+    parted = pictures > 1 and bool((at_each_pixel == pictures).all())
+    return pictures if parted and len(clusters) % pictures == 0 else 1
 
 
 class KnownBackgroundMask(io.ComfyNode):

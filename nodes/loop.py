@@ -143,7 +143,8 @@ class LoopEnd(io.ComfyNode):
                     "status",
                     display_name="status",
                     tooltip="completed, nothing to complete, unchanged, not found again, or "
-                    "stopped at cap; and (enclosed) where something surrounds the object.",
+                    "stopped at cap; and in brackets: enclosed, where something surrounds the "
+                    "object, and whether nothing of it is left to paint though it is not free.",
                 ),
                 io.Int.Output(
                     "passes", display_name="passes", tooltip="How many passes painted something."
@@ -242,7 +243,7 @@ def ending(loop: LoopHandle, occluded: bool, reason: str, cap: int, so_far: str)
     last = (history or [{"change": 1.0, "found": True}])[-1]
     status = passes.outcome(loop.number, occluded, last["change"], cap, last["found"])
     reasons = [entry["reason"] for entry in history] or [reason]
-    return status and passes.warned(status, reasons)
+    return status and passes.warned(status, reasons, reason)
 
 
 def line_of(entry: dict) -> str:

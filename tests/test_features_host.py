@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from hosting import Graph
 from setting import SIZE, captured, first_half, second_half, setting, whole, with_model
 
 K = 2
@@ -178,6 +179,39 @@ def test_mixed_context_runs_end_to_end(host, graph, small):
     assert (values["mask"] >= modal).all()
     assert (values["mask"] <= torch.maximum(modal, area)).all()
     assert values["kept"].startswith("kept ")
+
+
+def test_a_batch_of_pictures_under_one_mask_has_a_mask_for_each(host, graph, small):
+    """Cluster, select and known background: what two pictures give is what each gives alone."""
+    at = setting(graph, small, "eps", 9, batch=2)
+    half = first_half(graph, at)
+    features = graph.add("AmodalCaptureFeatures", guider=at["guider"], sigmas=half[2],
+                         latent=half[0], levels="3")
+    clusters = graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=0)
+    modal, area = torch.zeros(1, 128, 128), torch.zeros(1, 128, 128)
+    modal[:, 20:60, 20:60], area[:, 60:100, 20:60] = 1, 1
+    masks = {"mask": graph.value("modal", modal), "inpaint": graph.value("area", area)}
+    both = graph.add("AmodalSelectClusters", clusters=clusters, overlap=0.2, **masks)
+    estimate = graph.value("estimate", small.tensor(2, 128, 128, 3, seed=4).sigmoid())
+    ground = graph.value("ground", torch.full((1, 128, 128, 3), 0.5))
+    known = {"background": ground, "threshold": 0.05, **masks}
+    seen = graph.add("AmodalKnownBackgroundMask", estimate=estimate, **known)
+    alone = []
+    for number in range(2):
+        one = graph.add("ImageFromBatch", image=estimate, batch_index=number, length=1)
+        alone.append(graph.add("AmodalKnownBackgroundMask", estimate=one, **known))
+    graph.keep(clusters=clusters, both=both, seen=seen, first=alone[0], second=alone[1])
+    values = host.run(graph).values
+    assert values["clusters"].shape == (8, 128, 128) and values["both"].shape == (2, 128, 128)
+    for number, group in enumerate(values["clusters"].chunk(2)):
+        lone = Graph()
+        picked = lone.add(
+            "AmodalSelectClusters", clusters=lone.value(f"group{number}", group), overlap=0.2,
+            mask=lone.value("modal", modal), inpaint=lone.value("area", area),
+        )
+        kept = host.run(lone.keep(kept=picked)).values["kept"]
+        assert torch.equal(values["both"][number : number + 1], kept)
+    assert torch.equal(values["seen"], torch.cat([values["first"], values["second"]]))
 
 
 def test_a_level_the_model_does_not_have_is_refused(host, graph, small):

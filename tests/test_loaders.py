@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hosting import Failed
+from hosting import Failed, Graph
 from reference_groundingdino import DATA, weights
 from test_grounded import LOADER, WORDS, authors_net
 from test_grounded import models as grounded_models  # noqa: F401  a fixture
@@ -71,6 +71,9 @@ def refused(host, graph, loader: str, file: str) -> str:
     input = loader if loader in GROUNDED else "file"
     for words in (title, f"input '{input}' names {file}", "Remedy"):
         assert words in said
+    after = Graph()
+    after.keep(mask=after.add("SolidMask", value=1.0, width=8, height=8))
+    assert host.run(after).values["mask"].shape == (1, 8, 8)  # the host goes on
     return said
 
 

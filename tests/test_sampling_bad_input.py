@@ -33,6 +33,9 @@ def test_bad_input_names_node_input_and_remedy(host, graph, small, name):
     assert told.startswith(f"Sample To Step (Amodal): input '{wrong}'")
     assert words in told
     assert "Remedy:" in told
+    good = hosting.Graph()
+    good.keep(half=first_half(good, setting(good, small)))
+    assert torch.isfinite(host.run(good).values["half"]["samples"]).all()  # the host goes on
 
 
 def test_a_latent_and_sigmas_of_different_steps_are_refused(host, graph, small):

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import urllib.request
 
 import numpy as np
 import pytest
@@ -186,3 +189,32 @@ def test_no_host_at_the_address_is_status_3(amodal, picture, workflow, tmp_path)
         "--server", "http://127.0.0.1:9", server=False,
     )
     assert status == 3 and "No ComfyUI answers" in said
+
+
+@pytest.mark.slow
+def test_the_readmes_command_starts_a_host_and_completes_the_cat(tmp_path):
+    """The default workflow and the sticker models, no server given, the object by its name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "amodal", "complete", "pictures/amodal_example_cat.png",
+         "--object", "cat", "--out", str(tmp_path), "--quiet"],
+        cwd=ROOT, capture_output=True, text=True, timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["status"].startswith("completed") and result["passes"] >= 1
+    whole = np.asarray(Image.open(tmp_path / "completed.png"))
+    assert whole.shape[2] == 4 and 0 < (whole[..., 3] > 127).mean() < 1
+    assert {"amodal_mask.png", "overlay.png", "pass_1.png"} <= set(result["files"])
+
+
+def test_serve_prints_an_address_that_answers_and_ends_when_interrupted(tmp_path):
+    words = [sys.executable, "-u", "-m", "amodal", "serve", "--base", str(tmp_path)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as served:
+        try:
+            line = next(said for said in served.stdout if "Ctrl+C" in said)
+            address = re.search(r"http://127\.0\.0\.1:\d+", line)[0]
+            with urllib.request.urlopen(f"{address}/object_info/AmodalLoopStart") as answer:
+                assert "AmodalLoopStart" in json.load(answer)
+        finally:
+            served.send_signal(signal.SIGINT)
+        assert served.wait(timeout=60) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tools.workflow_formats import Drawing
 
-from .common import begun, grid, place_stages, save
+from .common import begun, grid, place_stages, save, tell
 from .one_node import whole
 from .one_pass import analysed, chosen
 
@@ -55,7 +55,8 @@ def compared(draw: Drawing, assembly, node, source, start, view) -> None:
     painted = node("VAEDecode", "Painted", samples=sampled.out(0), vae=source["vae"])
     pasted = assembly.placed(node, source, start, view, painted)[1]
     made = assembly.cut_out(node, source, pasted)
-    full = whole(draw, source)
+    full = whole(draw, {**source, "words": source["label"], "point": ""})
+    tell(draw, status=full.out(3))
     place_stages(draw)
     draw.place("plain", *PLAIN)
     draw.title(Begin="Begin without the occluder")
