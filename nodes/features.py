@@ -155,7 +155,7 @@ class SelectClusters(io.ComfyNode):
 
 
 def pictures_in(clusters: torch.Tensor) -> int:
-    """Of how many pictures these clusters [K, H, W] are, where each is parted into as many; or 1."""
+    """Of how many pictures these clusters [K, H, W] are, each parted into as many; else 1."""
     at_each_pixel = clusters.sum(0)
     pictures = int(at_each_pixel.max())
     parted = pictures > 1 and bool((at_each_pixel == pictures).all())
