@@ -56,13 +56,16 @@ def success(rows: list[dict]) -> float:
 
 def of_oracle(records):
     for cell in CELLS.values():
-        groups = [select(records, cell.name, m) for m in ("mixed", "ceiling", "true-mask")]
+        groups = [select(records, cell.name, m)
+                  for m in ("mixed", "ceiling", "true-mask", "true-modal")]
         mixed, ceiling = shared(*groups[:2])
         if mixed:
             own, most = success(mixed), success(ceiling)
             share = own / most if most else 0.0
             words = f"{share:.2f} ({own:.0%} of {most:.0%}"
-            words += f"; with the true M^k {success(groups[2]):.0%})" if groups[2] else ")"
+            for name, rows in zip(("true M^k", "true visible mask"), groups[2:]):
+                words += f"; with the {name} {success(rows):.0%}" if rows else ""
+            words += ")"
             what = f"success with mixed context, {cell.title}"
             yield Aim(what, f"{OF_ORACLE} of the oracle's", words, share >= OF_ORACLE)
 

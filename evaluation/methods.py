@@ -14,6 +14,7 @@ METHODS = {
     "without": "without mixed context",
     "mixed": "with mixed context",
     "true-mask": "oracle: mixed context with the true M^k",
+    "true-modal": "oracle: mixed context with the true visible mask",
     "ceiling": "oracle: the truth through autoencoder and segmenter",
 }
 
@@ -24,6 +25,7 @@ class Wiring:
     def __init__(self, prompt: dict):
         self.prompt = prompt
         find = {
+            "pick": ("Pick the object", "AmodalPickObject"),
             "scheduler": ("BasicScheduler", "BasicScheduler"),
             "sampler": ("KSamplerSelect", "KSamplerSelect"),
             "noise": ("RandomNoise", "RandomNoise"),
@@ -128,6 +130,11 @@ def true_mask(wiring: Wiring) -> None:
     wiring.inputs("composite")["mask"] = truth(wiring)[1]
 
 
+def true_modal(wiring: Wiring) -> None:
+    """What the segmenter's mask of the visible object costs: the true one is picked."""
+    wiring.inputs("pick")["mask"] = wiring.add("true_modal", "EvaluationModal")
+
+
 def ceiling(wiring: Wiring) -> None:
     """What autoencoder, segmenter, order and loop allow: the truth is painted."""
     vae = wiring.inputs("painted")["vae"]
@@ -162,6 +169,7 @@ REWIRE = {
     "without": without,
     "mixed": mixed,
     "true-mask": true_mask,
+    "true-modal": true_modal,
     "ceiling": ceiling,
     "rules": mixed,
     **{f"ground-{ground}": on_ground(ground) for ground in GROUNDS},

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from amodal import workflow
@@ -80,6 +81,7 @@ def host():
 
     started = hosting.host()
     started.classes["EvaluationTruth"] = EvaluationTruth
+    started.classes["EvaluationModal"] = EvaluationModal
     count_unet_calls()
     return started
 
@@ -103,6 +105,19 @@ class EvaluationTruth:
 
     def give(self, crop):
         return figures.truth_in_crop(type(self).scene, crop)
+
+
+class EvaluationModal(EvaluationTruth):
+    """The true mask of the visible object in the whole picture; for an oracle alone."""
+
+    RETURN_TYPES = ("MASK",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def give(self):
+        return (torch.from_numpy(EvaluationTruth.scene.modal()[None].astype(np.float32)),)
 
 
 CALLS = [0]
@@ -238,7 +253,7 @@ def result_links(task: Task, wiring: methods.Wiring) -> dict:
         "report": wiring.link("end", 5),
         "object": wiring.link("trim", 0),
     }
-    if task.method in ("mixed", "true-mask"):
+    if task.method in ("mixed", "true-mask", "true-modal"):
         links |= {"crop": wiring.link("crop", 3), "mask_k": wiring.inputs("composite")["mask"]}
     return links
 

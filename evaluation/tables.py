@@ -153,7 +153,7 @@ def short(figures: list[dict]) -> str:
 
 PAIRS = (
     ("without", "mixed"), ("naive", "mixed"), ("removal", "mixed"), ("naive", "without"),
-    ("mixed", "true-mask"), ("mixed", "ceiling"),
+    ("mixed", "true-mask"), ("mixed", "true-modal"), ("mixed", "ceiling"),
 )
 
 
