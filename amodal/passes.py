@@ -6,12 +6,8 @@ import re
 import torch
 
 from . import masks
-from .errors import BadInput
-from .payloads import Crop
 
 UNCHANGED = 0.005  # a pass that changes the mask by less than this fraction has changed nothing
-AS_BEFORE = 0.1  # a difference in colour with which a painted pixel is as it was before
-MISSED = 0.03  # of what is seen of the object; if more of it was missed, it is painted again
 ENCLOSED = "enclosed by"  # how the reason begins where the occluders surround the object
 BESIDE = re.compile(r"\((.+)\)")  # a name of what is around the object and does not hide it
 
@@ -64,35 +60,6 @@ def mask_change(before: torch.Tensor, after: torch.Tensor, offset: tuple[int, in
     common = int((new[y : y + height, x : x + width] & old).sum())
     union = int(old.sum()) + int(new.sum()) - common
     return 1 - common / union if union else 0.0
-
-
-def seen(
-    image: torch.Tensor, mask: torch.Tensor, canvas: Crop,
-    new_image: torch.Tensor, new_mask: torch.Tensor, new_canvas: Crop,
-) -> torch.Tensor:
-    """The visible mask [1, H, W] with what a pass found of the object where the picture is as it
-    was, or was painted as it was.
-
-    image [1, H, W, 3], mask [1, H, W] and canvas are what the pass began with, new_image
-    [1, H', W', 3], new_mask [1, H', W'] and new_canvas what it left. A segmenter that sees only
-    slivers of an object misses some; beside the rest of the object it knows them. Raises BadInput
-    where the new canvas is smaller.
-    """
-    x, y = (new - old for new, old in zip(new_canvas.offset, canvas.offset))
-    height, width = mask.shape[-2:]
-    after = new_image[:, y : y + height, x : x + width]
-    if min(x, y) < 0 or after.shape != image.shape:
-        raise BadInput(
-            "new_image", "does not hold the canvas from before the pass",
-            "take image and canvas, new_image and new_canvas from the same nodes",
-        )
-    kept = (after - image).abs().amax(-1) <= AS_BEFORE
-    return torch.maximum(mask, new_mask[:, y : y + height, x : x + width] * kept)
-
-
-def newly_seen(mask: torch.Tensor, more: torch.Tensor) -> float:
-    """How much `more` [1, H, W] there is to be seen than in the mask, as a fraction of it."""
-    return float(more.sum() / mask.sum().clamp_min(1)) - 1
 
 
 def reason(names: list[str], sides: list[str], around: bool = False) -> str:

@@ -31,7 +31,6 @@ SETTINGS = {
     "condition": "plate",  # what steps k to N are conditioned on
     "floor": 0.0,  # the segmenter is always believed ...
     "reach": 2.0,  # ... wherever it finds the object
-    "look_again": False,  # at what is seen, once the first pass has shown more of the object
     "paste": "all",  # what is seen is encoded anew in each pass and not kept
 }
 AROUND, AT_BORDER = 60, 10  # pixels

@@ -4,8 +4,8 @@ from importlib import import_module
 
 STAGES = (
     "detect", "order", "padding", "crop", "background", "sampling", "features",
-    "segment", "occlusion", "loop", "look_again", "result", "one_node", "curation", "metrics",
-    "sweeps", "stickers", "order_models", "segmenter_models", "inpaint_models", "study",
+    "segment", "occlusion", "loop", "result", "one_node", "curation", "metrics", "sweeps",
+    "stickers", "order_models", "segmenter_models", "inpaint_models", "study",
     "items",
 )
 

@@ -11,13 +11,8 @@ from ..amodal.errors import BadInput
 CARRIED = ("image", "mask", "canvas")  # Loop End's inputs that the next pass' Loop Start takes
 
 
-def next_pass(
-    prompt, end: str, number: int, so_far: str, with_previews: bool, again: bool = False
-) -> GraphBuilder:
-    """The graph of the next pass: clones of the loop's nodes, fed by links to this pass.
-
-    again: it begins where this one did, with what Look Again finds to be seen of the object.
-    """
+def next_pass(prompt, end: str, number: int, so_far: str, with_previews: bool) -> GraphBuilder:
+    """The graph of the next pass: clones of the loop's nodes, fed by links to this pass."""
     links = prompt.get_node(end)["inputs"]
     for name in ("loop", *CARRIED):
         if not is_link(links.get(name)):
@@ -34,25 +29,11 @@ def next_pass(
                 value = [graph.prefix + names[value[0]], value[1]]
             clone.set_input(key, value)
     first = graph.lookup_node(names[start])
-    carried = begun_again(prompt, graph, end) if again else links
     for name in CARRIED:
-        first.set_input(name, carried[name])
+        first.set_input(name, links[name])
     first.set_input("number", number)
     graph.lookup_node("Recurse").set_input("so_far", so_far)
     return graph
-
-
-def begun_again(prompt, graph: GraphBuilder, end: str) -> dict:
-    """Links to the canvas as this pass found it, and to a fuller mask of what is seen on it."""
-    links = prompt.get_node(end)["inputs"]
-    start = links["loop"][0]
-    before = {"image": [start, 1], "mask": [start, 2], "canvas": [start, 3]}
-    look = graph.node(
-        "AmodalLookAgain", "Look", **before,
-        **{f"new_{name}": links[name] for name in CARRIED},
-    )
-    look.set_override_display_id(prompt.get_display_node_id(end))
-    return {**before, "mask": look.out(0)}
 
 
 def body(prompt, start: str, end: str, with_previews: bool) -> list[str]:

@@ -128,13 +128,6 @@ class LoopEnd(io.ComfyNode):
                     lazy=True,
                     tooltip="From Segment Object: was the object found again in what was painted?",
                 ),
-                io.Boolean.Input(
-                    "look_again",
-                    default=False,
-                    optional=True,
-                    tooltip="Where the first pass shows that more of the object is seen than was "
-                    "known, the second one begins with the picture as it was, and with all that.",
-                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -167,7 +160,7 @@ class LoopEnd(io.ComfyNode):
     @classmethod
     def check_lazy_status(
         cls, loop, occluded, reason, image=None, mask=None, canvas=None, max_passes=6, so_far="[]",
-        found=True, look_again=False,
+        found=True,
     ):
         if ending(loop, occluded, reason, max_passes, so_far):
             return []
@@ -178,7 +171,7 @@ class LoopEnd(io.ComfyNode):
     @names_itself
     def execute(
         cls, loop, occluded, reason, image=None, mask=None, canvas=None, max_passes=6, so_far="[]",
-        found=True, look_again=False,
+        found=True,
     ):
         refuse_lists()
         history = json.loads(so_far)
@@ -199,8 +192,6 @@ class LoopEnd(io.ComfyNode):
             )
         mask = shapes.one_mask(mask, canvas.canvas[::-1], "mask")
         shift = tuple(a - b for a, b in zip(canvas.offset, loop.canvas.offset))
-        again = look_again and found and loop.number == 1 < max_passes
-        missed = missed_by(loop, image, mask, canvas) if again else 0.0
         history.append(
             {
                 "pass": loop.number,
@@ -208,7 +199,6 @@ class LoopEnd(io.ComfyNode):
                 "change": round(passes.mask_change(loop.mask, mask, shift), 4),
                 "seconds": seconds_since(loop),
                 "found": bool(found),
-                "missed": round(missed, 4),
             }
         )
         graph = next_pass(
@@ -217,22 +207,14 @@ class LoopEnd(io.ComfyNode):
             loop.number + 1,
             json.dumps(history),
             with_previews=loop.number < max_passes,
-            again=missed > passes.MISSED,
         )
-        recurse = graph.lookup_node("Recurse")
+        again = graph.lookup_node("Recurse")
         line, after = line_of(history[-1]), (shapes.as_images(image)[:1], mask)
         return io.NodeOutput(
-            *(recurse.out(i) for i in range(6)),
+            *(again.out(i) for i in range(6)),
             expand=graph.finalize(),
             ui=film_frame(cls.hidden, loop.number, max_passes, reason, line, after),
         )
-
-
-def missed_by(loop: LoopHandle, image, mask, canvas: Crop) -> float:
-    """How much of the visible object the pass did not know of, as a fraction of what it knew."""
-    image = shapes.one_image(image)
-    more = passes.seen(loop.image, loop.mask, loop.canvas, image, mask, canvas)
-    return passes.newly_seen(loop.mask, more)
 
 
 def refuse_lists():
@@ -267,8 +249,6 @@ def ending(loop: LoopHandle, occluded: bool, reason: str, cap: int, so_far: str)
 def line_of(entry: dict) -> str:
     took = "cached" if entry["seconds"] is None else f"{entry['seconds']:.1f} s"
     change = f"mask changed {entry['change']:.1%}" if entry["found"] else "object not found again"
-    if entry.get("missed", 0) > passes.MISSED:
-        change = f"{entry['missed']:.0%} more of it is seen than was known, so it begins again"
     return f"pass {entry['pass']}: {entry['reason']}; {change}; {took}"
 
 

@@ -9,7 +9,7 @@ PAGES = sorted((Path(__file__).parents[1] / "js" / "docs").glob("*.md"))
 PICTURES = PAGES[0].parent / "pictures"
 WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalBorderOrder", "AmodalGather", "AmodalLoadInpaintModel", "AmodalLoadOrderModel",
-    "AmodalLoadSegmenter", "AmodalLookAgain", "AmodalMaskFromBatch", "AmodalOrderFromDepth", "AmodalPassSeed",
+    "AmodalLoadSegmenter", "AmodalMaskFromBatch", "AmodalOrderFromDepth", "AmodalPassSeed",
     "AmodalStickerCheckpoint", "AmodalStickerOrder", "AmodalStickerSegmenter",
     # settings of a batch; and what no shipped workflow holds, so that no run shows it
     "AmodalCounterfactualBackgrounds", "AmodalAddToStudy", "AmodalCompletionMetrics",

@@ -6,9 +6,7 @@ import pytest
 import torch
 from hosting import Failed, Graph
 
-from amodal.errors import BadInput
-from amodal.passes import newly_seen, pass_seed, seen
-from amodal.payloads import Crop
+from amodal.passes import pass_seed
 
 SIZE = 64
 
@@ -155,75 +153,6 @@ def test_each_pass_looks_at_the_object_as_it_has_become(host):
     assert values["passes"] == 2
     assert all(a >= b for a, b in zip(first[:2], second[:2]))
     assert second[2] - second[0] > first[2] - first[0]
-
-
-def looking_loop(look_again: bool, sliver: int = 8, cap: int = 4) -> tuple[Graph, torch.Tensor]:
-    """Of an object (bright, 40x40) the upper left is hidden by a dark square, and a sliver at the
-    right is missing in the mask. A pass paints the object, and finds all of it."""
-    graph = Graph()
-    whole, hides = square(40), torch.zeros(1, SIZE, SIZE)
-    hides[:, 8:24, 8:24] = 1
-    picture = torch.where(hides > 0, 0.1, 0.3 + 0.6 * whole)[..., None].expand(-1, -1, -1, 3)
-    visible = whole * (1 - hides)
-    known = visible.clone()
-    known[..., 52 - sliver :] = 0
-    start = graph.add(
-        "AmodalLoopStart", "start", image=graph.value("looked at", picture.contiguous()),
-        mask=graph.value(f"known {sliver}", known),
-    )
-    left = graph.add(
-        "MaskComposite", destination=graph.value("hides", hides * whole), source=start[2],
-        x=0, y=0, operation="subtract",
-    )
-    check = graph.add(
-        "AmodalCheckOcclusion", occluders=left, mask=start[2], touching=False, names="square",
-        beyond=graph.add("SolidMask", value=0.0, width=SIZE, height=SIZE), sides="", grow=0.0,
-    )
-    crop = graph.add(
-        "AmodalCropToObject", image=start[1], mask=start[2], canvas=start[3], left=0, top=0,
-        right=0, bottom=0, context=2.0, size=64,
-    )
-    painted = graph.add(
-        "ImageCompositeMasked", destination=crop[0], x=0, y=0, resize_source=False, mask=check[0],
-        source=graph.value("bright", torch.full((1, SIZE, SIZE, 3), 0.9)),
-    )
-    pasted = graph.add(
-        "AmodalPasteBack", image=start[1], mask=start[2], crop=crop[3], completed=painted,
-        amodal=graph.value("whole", whole), inpaint=check[0], feather=0.0,
-    )
-    end = graph.add(
-        "AmodalLoopEnd", loop=start, occluded=check[1], reason=check[2], image=pasted[0],
-        mask=pasted[1], canvas=pasted[2], max_passes=cap, look_again=look_again,
-    )
-    graph.keep(
-        image=end[0], mask=end[1], status=end[3], passes=end[4], report=end[5],
-    )
-    return graph, whole
-
-
-def test_a_loop_begins_again_with_what_was_missed_of_the_visible_object(host):
-    graph, whole = looking_loop(look_again=True)
-    run = host.run(graph)
-    first, second, _ = run.values["report"].splitlines()
-    assert "more of it is seen than was known, so it begins again" in first
-    assert "begins again" not in second
-    assert (run.values["status"], run.values["passes"]) == ("completed", 2)
-    assert torch.equal(run.values["mask"], whole)
-    starts = [node for node in run.executed if node.split(".")[-1] == "start"]
-    looks = [node for node in run.executed if node.split(".")[-1] == "Look"]
-    assert len(looks) == 1 and len(starts) == 3
-    assert not {*host.run(graph).executed_classes()} - {"TestKeep"}  # all of it is cached
-
-
-@pytest.mark.parametrize("options", [
-    {"look_again": False}, {"look_again": True, "sliver": 0}, {"look_again": True, "cap": 1},
-])
-def test_a_loop_goes_on_where_nothing_was_missed_or_it_was_not_asked_to(host, options):
-    graph, _ = looking_loop(**options)
-    run = host.run(graph)
-    assert "begins again" not in run.values["report"]
-    assert run.values["passes"] == 1
-    assert not [node for node in run.executed if node.split(".")[-1] == "Look"]
 
 
 def test_a_rerun_executes_nothing(host):
@@ -377,18 +306,3 @@ def test_a_flat_mask_of_another_size_is_brought_to_the_canvas(host):
     values = host.run(graph).values
     assert (values["status"], values["passes"]) == ("completed (enclosed)", 1)
     assert torch.equal(values["mask"], torch.ones(1, SIZE, SIZE))
-
-
-def test_what_is_seen_is_found_on_a_canvas_that_has_grown():
-    image, mask = torch.rand(1, 20, 20, 3), torch.zeros(1, 20, 20)
-    mask[:, 5:15, 5:10] = 1
-    new_image, new_mask = torch.zeros(1, 24, 28, 3), torch.zeros(1, 24, 28)
-    new_image[:, 4:, 8:] = image
-    new_mask[:, 9:19, 13:23] = 1  # 5:15, 5:15 of the old canvas
-    new_image[:, 9:19, 22] += 0.5  # its last column was painted
-    before, after = Crop.whole(20, 20), Crop.whole(20, 20).but(canvas=(28, 24), offset=(8, 4))
-    more = seen(image, mask, before, new_image, new_mask, after)
-    assert more.shape == mask.shape and more[0, 5:15, 5:14].all()
-    assert more.sum() == 90 and abs(newly_seen(mask, more) - 0.8) < 1e-6
-    with pytest.raises(BadInput, match="does not hold the canvas from before"):
-        seen(new_image, new_mask, after, image, mask, before)

@@ -14,7 +14,6 @@ def finished(node, source, start, view, painted) -> dict:
         canvas=pasted.out(2),
         max_passes=source["max_passes"],
         found=amodal.out(2),
-        look_again=source.get("look_again", True),
     )
     result = cut_out(node, source, end)
     return {
