@@ -11,8 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from amodal.stickers.segmenter import SIDE
-from training import bank, pool, segmenter
+from training import bank, pool
 from training import run as training_run
 from training.muon import Muon, orthogonal, shared_out, split
 from training.peers import Peers, start
@@ -197,14 +196,3 @@ def test_most_objects_of_the_bank_stand_as_a_crop_shows_them(monkeypatch):
         middle = np.array([xs.min() + xs.max(), ys.min() + ys.max()]) / 2 / bank.SIZE
         assert (np.abs(middle - 0.5) < 0.3).all()
         assert 0.45 < (max(np.ptp(xs), np.ptp(ys)) + 1) / bank.SIZE < 0.85
-
-
-def test_the_segmenter_is_trained_at_the_size_it_looks_at():
-    pictures = torch.rand(2, 3, 128, 128)
-    classes = torch.zeros(2, 128, 128, dtype=torch.int64)
-    classes[:, 32:64, 64:96] = 7
-    large, labels = segmenter.as_looked_at(pictures, classes)
-    assert large.shape == (2, 3, SIDE, SIDE) and labels.shape == (2, SIDE, SIDE)
-    assert labels.unique().tolist() == [0, 7] and labels.dtype == torch.int64
-    share = (labels == 7).float().mean()
-    assert abs(float(share) - 1 / 16) < 0.002

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from amodal.stickers.catalog import WORDS
-from amodal.stickers.segmenter import SIDE, SegmenterNet
+from amodal.stickers.segmenter import SegmenterNet
 
 from . import pool
 from .peers import Peers, start
@@ -44,14 +44,7 @@ def batches(data: dict, size: int, seed: tuple[int, ...]):
             small = F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
             pictures = F.interpolate(small, size=pictures.shape[-2:], mode="bilinear")
         gain = torch.from_numpy(rng.uniform(0.92, 1.06, (size, 3, 1, 1))).float()
-        classes = torch.from_numpy(np.stack([classes for _, classes in items]))
-        yield as_looked_at((pictures * gain).clamp(0, 1), classes)
-
-
-def as_looked_at(pictures: torch.Tensor, classes: torch.Tensor) -> tuple:
-    """Pictures [B, 3, S, S] and classes [B, S, S] at the size that the segmenter brings them to."""
-    large = F.interpolate(pictures, size=(SIDE, SIDE), mode="bilinear")
-    return large, F.interpolate(classes[:, None].float(), size=(SIDE, SIDE))[:, 0].long()
+        yield (pictures * gain).clamp(0, 1), torch.from_numpy(np.stack([m for _, m in items]))
 
 
 def softened(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ from .catalog import WORDS, known_words
 SIDE = 192  # pictures are brought to this larger side: more than in training, see results/log.md
 COARSE = 128  # and masks to this one, to see which parts belong together
 FAINT = 0.05  # classes that are nowhere as likely as this are left out
-REACH = 4  # pixels at that: parts of a class so near each other are of one object
-SMALLEST = 0.002  # parts smaller than this fraction of the picture are specks
+REACH = 6  # pixels at that: parts of a class so near each other are of one object
+SMALLEST = 0.001  # parts smaller than this fraction of the picture are specks
 
 
 def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
