@@ -209,12 +209,14 @@ def test_the_readmes_command_starts_a_host_and_completes_the_cat(tmp_path):
 
 def test_serve_prints_an_address_that_answers_and_ends_when_interrupted(tmp_path):
     words = [sys.executable, "-u", "-m", "amodal", "serve", "--base", str(tmp_path)]
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as served:
+    heeds = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # as a terminal's
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, **heeds) as served:
         try:
             line = next(said for said in served.stdout if "Ctrl+C" in said)
             address = re.search(r"http://127\.0\.0\.1:\d+", line)[0]
             with urllib.request.urlopen(f"{address}/object_info/AmodalLoopStart") as answer:
                 assert "AmodalLoopStart" in json.load(answer)
-        finally:
             served.send_signal(signal.SIGINT)
-        assert served.wait(timeout=60) == 0
+            assert served.wait(timeout=60) == 0
+        finally:
+            served.terminate()  # or a failure would wait for it for ever
