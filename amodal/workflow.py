@@ -97,11 +97,9 @@ def say(prompt: dict, text: str) -> None:
     whole = [node for node in prompt.values() if node["class_type"] == "AmodalCompletion"]
     for node in whole:
         node["inputs"]["prompt"] = text
-    stages = titled(prompt, "Prompt", *(() if whole else ("StringReplace",)))
+    stages = titled(prompt, "Prompt") if whole else need(prompt, "Prompt", "StringReplace")
     if stages is not None:
         prompt[stages]["inputs"]["string"] = text
-    elif not whole:
-        need(prompt, "Prompt")
 
 
 def from_editor(workflow: dict, schemas: dict) -> dict:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from amodal import curation, workflow
 
-from . import figures, judge, records, runner
+from . import figures, judge, records, runner, truth
 from .cells import EVERY
 
 WORKFLOW = workflow.FOLDER / "best_of_seeds.json"
@@ -99,9 +99,9 @@ def make(origin: dict, folder: str) -> dict:
     rgba = (completed.clip(0, 1) * 255).round().astype(np.uint8)
     Path(folder).mkdir(parents=True, exist_ok=True)
     Image.fromarray(rgba).save(Path(folder) / f"{at.name}.png")
-    mask, truth = on_sheet[..., 3] > 0.5, scene.amodal_sheet()
-    missing = 1 - float((mask & truth).sum() / truth.sum())
-    whole = figures.iou(mask, truth)
+    mask, true = on_sheet[..., 3] > 0.5, scene.amodal_sheet()
+    missing = 1 - float((mask & true).sum() / true.sum())
+    whole = figures.iou(mask, true)
     return {
         "origin": origin, "word": scene.word, "missing": round(missing, 4),
         "whole": round(whole, 4), "complete": labelled(missing, whole), "success": success,
@@ -129,7 +129,7 @@ def completed_by(
     task = runner.Task(
         origin.cell, origin.number, origin.kind, origin.seed, steps=origin.steps
     )
-    runner.EvaluationTruth.scene = scene
+    truth.Truth.scene = scene
     prompt = runner.prompt_of(task, scene)
     prompt[workflow.need(prompt, "Seed")]["inputs"]["value"] = origin.noise
     runner.CALLS[0] = 0

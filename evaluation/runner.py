@@ -15,13 +15,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from amodal import workflow
 from amodal.stickers.catalog import CATALOG
 
-from . import figures, judge, methods, records, rules, unseen
+from . import figures, judge, methods, records, rules, truth, unseen
 from .cells import EVERY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,44 +79,12 @@ def host():
     import hosting
 
     started = hosting.host()
-    started.classes["EvaluationTruth"] = EvaluationTruth
-    started.classes["EvaluationModal"] = EvaluationModal
+    started.classes |= {node.__name__: node for node in truth.NODES}
     count_unet_calls()
     return started
 
 
 OF_PASS_1 = ("crop", "mask_k")  # kept of the first pass, not of its clones
-
-
-class EvaluationTruth:
-    """The true picture and amodal mask in a pass' crop; for the oracles alone."""
-
-    RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE", "MASK"), "give", "evaluation"
-    scene = None
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {"crop": ("AMODAL_CROP",)}}
-
-    @classmethod
-    def IS_CHANGED(cls, **_inputs):
-        return float("nan")
-
-    def give(self, crop):
-        return figures.truth_in_crop(type(self).scene, crop)
-
-
-class EvaluationModal(EvaluationTruth):
-    """The true mask of the visible object in the whole picture; for an oracle alone."""
-
-    RETURN_TYPES = ("MASK",)
-
-    @classmethod
-    def INPUT_TYPES(cls):
-        return {"required": {}}
-
-    def give(self):
-        return (torch.from_numpy(EvaluationTruth.scene.modal()[None].astype(np.float32)),)
 
 
 CALLS = [0]
@@ -152,7 +119,7 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     import hosting
 
     scene = EVERY[task.cell].scene(task.number, task.seed)
-    EvaluationTruth.scene = scene
+    truth.Truth.scene = scene
     record = {"key": task.key(state), **asdict(task), **about(scene)}
     prompt = prompt_of(task, scene)
     CALLS[0], began = 0, time.monotonic()

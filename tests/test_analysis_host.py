@@ -213,3 +213,29 @@ def test_backgrounds_take_batches(host, graph):
     out = host.run(graph).values["out"]
     assert out.shape == (3, *analysis.SIZE, 3)
     assert torch.equal(out[1][mask[0] > 0], image[0][mask[0] > 0])
+
+
+def test_each_pass_looks_at_the_object_as_it_has_become(host, graph):
+    """The crop of the second pass is larger than the first one's, around the grown mask."""
+    small = torch.zeros(1, 64, 64)
+    small[:, 24:40, 24:40] = 1
+    image = graph.value("noise", torch.rand(1, 64, 64, 3))
+    start = graph.add("AmodalLoopStart", image=image, mask=graph.value("small square", small))
+    crop = graph.add(
+        "AmodalCropToObject", image=start[1], mask=start[2], canvas=start[3], left=0, top=0,
+        right=0, bottom=0, context=0.3, size=64,
+    )
+    grown = graph.add("GrowMask", mask=crop[1], expand=8, tapered_corners=False)
+    pasted = graph.add(
+        "AmodalPasteBack", image=start[1], mask=start[2], crop=crop[3], completed=crop[0],
+        amodal=grown, inpaint=grown, feather=0.0,
+    )
+    end = graph.add(
+        "AmodalLoopEnd", loop=start, occluded=True, reason="hidden", image=pasted[0],
+        mask=pasted[1], canvas=pasted[2], max_passes=2,
+    )
+    values = host.run(graph.keep(canvas=end[2], passes=end[4])).values
+    first, second = values["canvas"].painted
+    assert values["passes"] == 2
+    assert all(a >= b for a, b in zip(first[:2], second[:2]))
+    assert second[2] - second[0] > first[2] - first[0]

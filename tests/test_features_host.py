@@ -153,15 +153,21 @@ def test_every_guider_gives_its_positive_branch(host, graph, small, name):
     assert torch.allclose(plain, other, atol=1e-4 * plain.abs().max())
 
 
-def test_mixed_context_runs_end_to_end(host, graph, small):
-    """Swap, sample to k, features, clusters, M^k, noise, composite, resume: one prompt."""
-    at = setting(graph, small, "eps", 9)
-    half = first_half(graph, at)
+def clustered(graph, at, half):
+    """Clusters of the third level at step k, and a visible part beside an area to paint."""
     features = graph.add("AmodalCaptureFeatures", guider=at["guider"], sigmas=half[2],
                          latent=half[0], levels="3")
     clusters = graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=0)
     modal, area = torch.zeros(1, 128, 128), torch.zeros(1, 128, 128)
     modal[:, 20:60, 20:60], area[:, 60:100, 20:60] = 1, 1
+    return clusters, modal, area
+
+
+def test_mixed_context_runs_end_to_end(host, graph, small):
+    """Swap, sample to k, features, clusters, M^k, noise, composite, resume: one prompt."""
+    at = setting(graph, small, "eps", 9)
+    half = first_half(graph, at)
+    clusters, modal, area = clustered(graph, at, half)
     chosen = graph.add("AmodalSelectClusters", clusters=clusters, overlap=0.2,
                        mask=graph.value("modal", modal), inpaint=graph.value("area", area))
     plate = graph.value("plate", {"samples": small.tensor(1, 4, SIZE, SIZE, seed=9)})
@@ -185,11 +191,7 @@ def test_a_batch_of_pictures_under_one_mask_has_a_mask_for_each(host, graph, sma
     """Cluster, select and known background: what two pictures give is what each gives alone."""
     at = setting(graph, small, "eps", 9, batch=2)
     half = first_half(graph, at)
-    features = graph.add("AmodalCaptureFeatures", guider=at["guider"], sigmas=half[2],
-                         latent=half[0], levels="3")
-    clusters = graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=0)
-    modal, area = torch.zeros(1, 128, 128), torch.zeros(1, 128, 128)
-    modal[:, 20:60, 20:60], area[:, 60:100, 20:60] = 1, 1
+    clusters, modal, area = clustered(graph, at, half)
     masks = {"mask": graph.value("modal", modal), "inpaint": graph.value("area", area)}
     both = graph.add("AmodalSelectClusters", clusters=clusters, overlap=0.2, **masks)
     estimate = graph.value("estimate", small.tensor(2, 128, 128, 3, seed=4).sigmoid())

@@ -33,7 +33,8 @@ SIZE = 128
 SHARD = 500
 BANK = "bank"
 COVER = (0.4, 1.15)  # an occluder's side over the object's: about as large hides half and more
-SIDES = (0.48, 0.92), (0.56, 0.8)  # an object's larger side over the picture's: any; in a crop
+SIDE = (0.48, 0.92)  # an object's larger side over the picture's
+SIDE_IN_CROP = (0.56, 0.8)  # and as the crop of a pass shows it
 HIDDEN = (0.15, 0.85)  # how much of an object is to be hidden: as much of one as of another
 
 
@@ -47,9 +48,9 @@ def random_item(rng) -> tuple[np.ndarray, np.ndarray, str]:
     word = str(rng.choice(WORDS))
     studio = rng.random() < 0.68
     kind = "gray" if studio else str(rng.choice(scenes.BACKGROUNDS[1:], p=[0.6, 0.3, 0.1]))
-    cropped = rng.random() < 0.7
-    art = scenes.transformed(rng, word, rng.uniform(*SIDES[cropped]) * SIZE)
-    query = place_in_crop(rng, art) if cropped else place_query(rng, art)
+    as_cropped = rng.random() < 0.7
+    side, place = (SIDE_IN_CROP, place_in_crop) if as_cropped else (SIDE, place_query)
+    query = place(rng, scenes.transformed(rng, word, rng.uniform(*side) * SIZE))
     amodal = query[..., 3] > 0.5
     picture = scenes.make_background(rng, kind, SIZE)
     if not studio and rng.random() < 0.15:

@@ -1,0 +1,48 @@
+"""Nodes that know a scene's ground truth, for the oracles among the methods alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from . import figures
+
+
+class Truth:
+    """What the nodes below share: the scene that is being run."""
+
+    FUNCTION, CATEGORY = "give", "evaluation"
+    scene = None
+
+    @classmethod
+    def IS_CHANGED(cls, **_inputs):
+        return float("nan")
+
+
+class EvaluationTruth(Truth):
+    """The true picture and amodal mask in a pass' crop."""
+
+    RETURN_TYPES = ("IMAGE", "MASK")
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"crop": ("AMODAL_CROP",)}}
+
+    def give(self, crop):
+        return figures.truth_in_crop(Truth.scene, crop)
+
+
+class EvaluationModal(Truth):
+    """The true mask of the visible object in the whole picture."""
+
+    RETURN_TYPES = ("MASK",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def give(self):
+        return (torch.from_numpy(Truth.scene.modal()[None].astype(np.float32)),)
+
+
+NODES = (EvaluationTruth, EvaluationModal)
