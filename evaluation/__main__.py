@@ -41,6 +41,7 @@ def tasks(options) -> list[Task]:
         if number < options.doses:
             add(DOSES, ("without", "mixed"))
         if number < options.ks:
+            add(("companion-hard",), ("without", "mixed"))
             for k in K_CURVE:
                 add(("companion-hard",), ("mixed",), step_of(k, options.steps))
         if number < options.rules:
@@ -49,7 +50,7 @@ def tasks(options) -> list[Task]:
             add(ROBUST, ("mixed", "ceiling"))
         if number < options.unseen:
             add(unseen.ART, (ANALYSIS,))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def evaluate(options) -> tuple[list[dict], int]:
@@ -99,8 +100,9 @@ def main() -> None:
     from . import report
 
     made = datetime.date.fromtimestamp((options.out / "records.jsonl").stat().st_mtime)
-    about = f"`{commands.told('nox -s evaluate --', sys.argv[1:])}` on {made}, "
-    about += f"{commands.commit()}state of the code {runner.state_of_code()}"
+    line = f"`{commands.told('nox -s evaluate --', sys.argv[1:])}` on {made}, "
+    line += f"{commands.commit()}state of the code {runner.state_of_code()}"
+    about = "; ".join(commands.history(options.out, line, runner.state_of_code()))
     if missing:
         about += f"; {missing} scenes broke off and are left out"
     report.write(records, options.out, about)

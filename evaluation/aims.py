@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amodal import statistics
+
 from .cells import CELLS, DOSES
 from .tables import (
     companion_gain,
@@ -39,7 +41,10 @@ class Aim:
 
 def aims(records: list[dict]) -> list[Aim]:
     """Every aim that there are records for."""
-    parts = (of_oracle, gains, baselines, k_peak, median, no_dose, ordering, enclosed, layers)
+    parts = (
+        of_oracle, gains, baselines, k_peak, k_peak_of_iou, median, no_dose, ordering, enclosed,
+        layers,
+    )
     return [aim for part in parts for aim in part(records)]
 
 
@@ -64,6 +69,7 @@ def of_oracle(records):
             share = own / most if most else 0.0
             words = f"{share:.2f} ({own:.0%} of {most:.0%}"
             for name, rows in zip(("true M^k", "true visible mask"), groups[2:]):
+                rows = shared(mixed, rows)[1] if rows else []
                 words += f"; with the {name} {success(rows):.0%}" if rows else ""
             words += ")"
             what = f"success with mixed context, {cell.title}"
@@ -109,6 +115,25 @@ def k_peak(records):
         )
         inner = all(gain["gain"][0] > 0 and gain["p"] < SURE for gain in ends.values())
         yield Aim("success against the step k", "an inner peak above both ends, each by a p "
+                  f"below {SURE}", words, inner)
+
+
+def k_peak_of_iou(records):
+    """Of the shipped k, not of the best, which chance would favour."""
+    rows = k_rows(records, "companion-hard")
+    shipped = next((k for k, some in rows.items() if k and some[0]["k"] is None), None)
+    if len(rows) > 2 and shipped:
+        of_scene = {k: {r["number"]: r["whole"] for r in some} for k, some in rows.items()}
+        numbers = sorted(set.intersection(*map(set, of_scene.values())))
+        ious = {k: [whole[n] for n in numbers] for k, whole in of_scene.items()}
+        first, *_, last = ious
+        own = np.mean(ious[shipped])
+        ends = {end: statistics.paired(ious[end], ious[shipped])[1] for end in (first, last)}
+        words = f"{own:.3f} at {shipped:g}; " + ", ".join(
+            f"{np.mean(ious[end]):.3f} at {end:g} (p {p:.2g})" for end, p in ends.items()
+        )
+        inner = all(own > np.mean(ious[end]) and p < SURE for end, p in ends.items())
+        yield Aim("whole IoU against the step k", "at the shipped k above both ends, each by a p "
                   f"below {SURE}", words, inner)
 
 

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 HERE = ("--out", "--workers")  # of this machine alone: they change no figure but seconds
+FIGURES_OF = ("amodal", "nodes", "evaluation", "weights", "workflows")
 PLACES = ("--art", "--coco", "--pictures", "--models", "--metrics")  # differ from one to another
 
 
@@ -31,13 +32,29 @@ def told(command: str, words: list[str]) -> str:
 
 
 def commit() -> str:
-    """"commit 1a2b3c4, " of this clone; "" where it is none."""
-    words = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    """"commit 1a2b3c4, " of this clone, and whether what makes figures differs from it; "" where it
+    is none."""
     try:
-        found = subprocess.run(words, capture_output=True, text=True, check=True)
+        head = git("rev-parse", "--short", "HEAD")
+        changed = git("status", "--porcelain", "--", *FIGURES_OF)
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return f"commit {found.stdout.strip()}, "
+    return f"commit {head}{' with changes' if changed else ''}, "
+
+
+def git(*words: str) -> str:
+    run = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def history(out: Path, line: str, state: str) -> list[str]:
+    """The commands that have written into this folder with this state of the code, this one's
+    `line` the last."""
+    path = out / "commands.txt"
+    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = [one for one in before if one != line] + [line]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [one for one in lines if state in one]
 
 
 def parser(command: str, about: str, folder: str) -> argparse.ArgumentParser:

@@ -99,7 +99,7 @@ def perceptual(first: np.ndarray, second: np.ndarray, around: np.ndarray) -> flo
     pair = np.stack([first[box], second[box]]).astype(np.float32)
     pictures = torch.from_numpy(pair).permute(0, 3, 1, 2)
     side = (PERCEPTUAL_SIDE, PERCEPTUAL_SIDE)
-    pictures = F.interpolate(pictures, size=side, mode="bilinear") * 2 - 1
+    pictures = F.interpolate(pictures, size=side, mode="bilinear", antialias=True) * 2 - 1
     return float(stlpips()(pictures[:1], pictures[1:]))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 
 from amodal.stickers.catalog import WORDS
@@ -24,9 +25,10 @@ from amodal.stickers.segmenter import SegmenterNet
 from .figures import seen_on_sheet
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
+SHEET = 256  # pixels of the sheet of a scene as it was trained on
 WIDTHS = (24, 48, 96, 128)
 NAME = f"judge_{len(WORDS)}"
-POOL, PICTURES = f"pool_{NAME}", 4000
+POOL, PICTURES, SEED = f"pool_{NAME}", 4000, 4242
 UNCHANGED = 0.01  # pixels nearer than this to the picture's were not painted
 FOREIGN = 0.1  # of the hidden part's area: so much of another object, and it is a repainted one
 
@@ -44,9 +46,12 @@ def net() -> SegmenterNet:
 
 @torch.inference_mode()
 def classes(picture: np.ndarray) -> np.ndarray:
-    """The class of each pixel [H, W] (0 = background, else 1 + row of WORDS) of [H, W, 3]."""
+    """The class of each pixel [H, W] (0 = background, else 1 + row of WORDS) of a sheet [H, W, 3],
+    looked at SHEET pixels wide where it is so many times larger."""
     pixels = torch.from_numpy(np.ascontiguousarray(picture)).float().permute(2, 0, 1)[None]
-    return net()(pixels).argmax(1)[0].numpy()
+    factor = max(1, len(picture) // SHEET)
+    found = net()(F.avg_pool2d(pixels, factor)).argmax(1)[0].numpy()
+    return found.repeat(factor, 0).repeat(factor, 1)
 
 
 def foreign(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
@@ -74,8 +79,10 @@ def train(minutes: float) -> None:
     """The pack's own training of a segmenter, on a pool and with a net of the judge's own."""
     from training import pool, segmenter
 
-    pool.make(PICTURES, POOL, seed=4242)
-    run = segmenter.fit(NAME, SegmenterNet(widths=WIDTHS), minutes, pool.load(POOL))
+    pool.make(PICTURES, POOL, seed=SEED)
+    judge = SegmenterNet(widths=WIDTHS)
+    data = pool.load(POOL)
+    run = segmenter.fit(NAME, judge, minutes, data, side=pool.SIZE, seed=SEED)
     segmenter.export(run, WEIGHTS)
 
 

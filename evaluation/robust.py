@@ -1,5 +1,5 @@
 """Scenes that are hard in a way of their own: several occluders, an enclosing one, thin things, two
-layers, two borders.
+layers, two borders, a larger picture.
 
 Kinds are used as the evaluation's cells are. What a kind promises can be asked of its scenes:
 `hidden_by_each`, `is_enclosed`, `freed`.
@@ -197,6 +197,14 @@ def two_borders(rng, word, background, size):
     return first_that_fits(rng, background, size, layers, fits)
 
 
+def larger(rng, word, background, size):
+    """In a picture of twice the side, which the models see reduced or in crops."""
+    return scenes.make_scene(
+        int(rng.integers(2**40)), size=2 * size, query=word, occluder="other", hidden=(0.2, 0.5),
+        background=background,
+    )
+
+
 # --- what a scene is like ----------------------------------------------------------------------
 
 
@@ -255,5 +263,6 @@ ROBUST = {
         Kind("thin-object", "a thin thing is hidden", thin_object, THIN),
         Kind("two-layers", "behind two layers, to be freed in two passes", layered, LONG),
         Kind("two-borders", "two borders cut it off", two_borders),
+        Kind("larger", "another object hides 20-50 %, in a picture of 256x256", larger),
     )
 }

@@ -58,7 +58,7 @@ class Task:
 
 def step_of(k: int, steps: int) -> int:
     """Step k of 50 as a step of that many."""
-    return max(1, round(k * steps / 50))
+    return min(steps - 1, max(1, round(k * steps / 50)))
 
 
 @cache
@@ -220,7 +220,7 @@ def result_links(task: Task, wiring: methods.Wiring) -> dict:
         "report": wiring.link("end", 5),
         "object": wiring.link("trim", 0),
     }
-    if task.method in ("mixed", "true-mask", "true-modal"):
+    if task.method in ("clusters", "mixed", "true-mask", "true-modal"):
         links |= {"crop": wiring.link("crop", 3), "mask_k": wiring.inputs("composite")["mask"]}
     return links
 

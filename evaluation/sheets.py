@@ -15,6 +15,7 @@ from .stories import failures, line
 from .tables import compared, k_rows, of_rows, select
 from .unseen import ART
 
+TILE = 192  # the most pixels of a picture's side on a sheet
 STRIP = ("picture", "completed picture", "object", "truth")
 
 
@@ -135,7 +136,9 @@ def kept(records: list[dict], out: Path) -> list[tuple[dict, Image.Image]]:
     for record in records:
         path = out / "pictures" / f"{task_of(record).name}.webp"
         if path.exists():
-            found.append((record, Image.open(path).convert("RGB")))
+            strip = Image.open(path).convert("RGB")
+            strip.thumbnail((strip.width, TILE), Image.Resampling.LANCZOS)
+            found.append((record, strip))
     return found
 
 

@@ -152,8 +152,8 @@ def short(figures: list[dict]) -> str:
 
 
 PAIRS = (
-    ("without", "mixed"), ("naive", "mixed"), ("removal", "mixed"), ("naive", "without"),
-    ("mixed", "true-mask"), ("mixed", "true-modal"), ("mixed", "ceiling"),
+    ("without", "mixed"), ("clusters", "mixed"), ("naive", "mixed"), ("removal", "mixed"),
+    ("naive", "without"), ("mixed", "true-mask"), ("mixed", "true-modal"), ("mixed", "ceiling"),
 )
 
 

@@ -1,10 +1,12 @@
 """What the evaluation says of known records: comparisons, aims, stories, sheets."""
 
+import argparse
 import itertools
 
 import numpy as np
 import pytest
 
+from evaluation import __main__ as command
 from evaluation import aims, cells, commands, runner, sheets, stories, tables
 
 
@@ -93,6 +95,20 @@ def test_the_k_curve_holds_the_shipped_k_and_none_on_the_same_scenes(hits, best,
     assert [k for k, _ in sheets.k_points(records)["success"]] == [0, 5, 20, 40]
 
 
+@pytest.mark.parametrize("last, reached", [(0.86, True), (0.895, False)])
+def test_an_inner_peak_of_the_iou_is_tested_scene_by_scene(last, reached):
+    """At the shipped k: above every scene of the end, or above one and below another."""
+    def at(level, **words):
+        off = np.linspace(-0.02, 0.02, 9) if level == 0.895 else np.zeros(9)
+        return [made_up("companion-hard", number=n, whole=level + off[n], **words)
+                for n in range(9)]
+
+    records = [*at(0.9), *at(0.6, method="without"), *at(0.88, k=5), *at(last, k=49)]
+    found = aim(records, "whole IoU against the step k")
+    assert found.reached == reached
+    assert found.found.startswith(f"0.900 at 20; 0.600 at 0 (p 0.0039), {last:.3f} at 49 (p ")
+
+
 def test_methods_are_compared_in_every_cell_and_in_all():
     records = series([True] * 4) + series([False] * 4, method="naive")
     records += series([True] * 4, cell="border") + series([True] * 4, cell="border", method="naive")
@@ -133,14 +149,14 @@ def test_each_kind_of_failure_has_its_story():
     rows = [
         made_up(number=1, foreign=0.5, report="pass 1: hidden by yarn", **bad),
         made_up(number=2, hidden=0.1, **bad), made_up(number=3, hidden=0.1, success=False, whole=0),
-        made_up(number=4), *(
+        made_up(number=4), made_up(number=8, hidden=0.8, success=False, whole=0.84), *(
             made_up(number=n, passes=0, hidden=0.0, colour=1.0, **bad) for n in (5, 6, 7)
         ),
     ]
     found = stories.failures(rows)
     assert {k: [r["number"] for r in v] for k, v in found.items()} == {
         "nothing was found to complete": [5, 6], "a foreign object": [1],
-        "too little was completed": [3, 2],
+        "too little was completed": [3, 2], "nearly right": [8],
     }
     words = stories.stories(rows)
     assert "**a foreign object**: cat behind yarn" in words and "  - pass 1: hidden by" in words
@@ -173,6 +189,25 @@ def test_a_report_tells_its_command_without_what_is_of_this_machine():
     words = ["--per-cell", "20", "--out", "/there", "--art=/somewhere", "--workers", "2"]
     told = commands.told("nox -s evaluate --", words)
     assert told == "nox -s evaluate -- --per-cell 20 --art FOLDER"
+
+
+def test_a_report_names_every_command_of_its_state_of_the_code(tmp_path):
+    lines = ["`a` on 2026-01-01, state of the code 1", "`b` on 2026-01-02, state of the code 2",
+             "`c` on 2026-01-03, state of the code 2"]
+    for line in (*lines, lines[1]):  # b once more
+        found = commands.history(tmp_path, line, "code " + line[-1])
+    assert found == [lines[2], lines[1]]
+
+
+def test_fewer_steps_give_no_step_twice_and_none_at_the_end():
+    options = argparse.Namespace(
+        per_cell=0, doses=0, ks=2, rules=0, robust=0, unseen=0, seed=0, steps=4,
+        cells=list(cells.CELLS), methods=["mixed"],
+    )
+    found = command.tasks(options)
+    assert len(found) == len(set(found))
+    assert {task.k for task in found} == {None, 1, 2, 3}  # None: the shipped one
+    assert {task.method for task in found if task.k is None} == {"without", "mixed"}
 
 
 def test_what_was_written_into_a_kept_report_by_hand_stays():

@@ -31,3 +31,10 @@ def repainted(scene) -> np.ndarray:
     nearest = scene.layers[-1].rgba
     moved = np.roll(nearest, (3, 3), (0, 1))
     return scene.truth_sheet + (moved[..., :3] - scene.truth_sheet) * moved[..., 3:]
+
+
+def test_larger_sheets_are_judged_as_smaller_ones_are():
+    for scene in SCENES[:3]:
+        small = judge.classes(scene.truth_sheet)
+        large = judge.classes(scene.truth_sheet.repeat(2, 0).repeat(2, 1))
+        assert large.shape == (512, 512) and np.array_equal(large[::2, ::2], small)

@@ -102,3 +102,10 @@ def test_two_borders_cut_it(drawn):
         sides = set(robust.cut_sides(scene))
         assert sides in ({"left", "top"}, {"top", "right"}, {"right", "bottom"}, {"bottom", "left"})
         assert len(scene.layers) == 1
+
+
+def test_larger_pictures_have_twice_the_side(drawn):
+    for scene in drawn["larger"]:
+        assert scene.image.shape == (256, 256, 3)
+        rows, columns = (np.flatnonzero(scene.amodal_sheet().any(axis)) for axis in (1, 0))
+        assert max(np.ptp(rows), np.ptp(columns)) > 100

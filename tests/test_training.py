@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from training import bank, pool
+from training import bank, pool, segmenter
 from training import run as training_run
 from training.muon import Muon, orthogonal, shared_out, split
 from training.peers import Peers, start
@@ -166,6 +166,35 @@ def test_an_occluder_with_a_hole_shows_what_lies_behind(share, least, most):
             inside = ndimage.binary_fill_holes(item["amodal"][near]) & ~item["amodal"][near]
             holes += bool((inside & modal[far]).sum() > 20)
     assert least <= holes <= most
+
+
+def test_the_segmenter_learns_at_the_size_at_which_it_looks():
+    """Whole or through a window; an object counts 1 + HIDDEN times what is hidden of it."""
+    rng = np.random.default_rng(3)
+    items = [pool.random_picture(rng) for _ in range(6)]
+    data = {key: np.stack([item[key] for item in items]) for key in items[0]}
+    data["soft"] = pool.as_bytes(data["image"].clip(0, 1))
+    seen, drawn = set(), segmenter.batches(data, 2, (0, 1))
+    for pictures, classes, counts in itertools.islice(drawn, 12):
+        seen.add(pictures.shape[-1])
+        assert classes.shape == counts.shape == pictures.shape[:1] + pictures.shape[2:]
+        assert (counts[classes == 0] == 1).all() and counts.max() <= 1 + segmenter.HIDDEN
+    assert seen == {segmenter.WINDOW, segmenter.SIDE}
+
+    amodal = np.zeros((4, 128, 128), bool)
+    amodal[0, 20:60, 20:60] = amodal[1, 20:50, 20:60] = True  # the nearer one hides three quarters
+    image, words = np.zeros((128, 128, 3), np.uint8), np.array([4, 9, -1, -1])
+    blank = np.zeros((128, 128), bool)
+    _, classes, counts = segmenter.shown(Never(), image, amodal, blank, words)
+    assert set(np.unique(counts[classes == 5])) == {np.float32(1 + 0.75 * segmenter.HIDDEN)}
+    assert set(np.unique(counts[classes != 5])) == {1}
+
+
+class Never:
+    """A source of chance by which nothing happens that happens seldom."""
+
+    def random(self) -> float:
+        return 1.0
 
 
 def test_occluders_hide_much_as_often_as_little():

@@ -23,7 +23,7 @@ from amodal.masks import box_of
 from amodal.stickers import backgrounds, scenes
 from amodal.stickers.catalog import WORDS
 
-from .bank import load_autoencoder
+from .bank import hiding, load_autoencoder
 from .precision import autocast
 from .run import STATE
 
@@ -41,8 +41,7 @@ def random_picture(rng, holes: float = 0.0) -> dict[str, np.ndarray]:
     image = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS)), SIZE)
     amodal, words = np.zeros((MOST, SIZE, SIZE), bool), np.full(MOST, -1)
     for at, word in enumerate(rng.choice(len(WORDS), rng.integers(1, MOST + 1), replace=False)):
-        art = scenes.transformed(rng, WORDS[word], rng.uniform(0.3, 0.95) * SIZE)
-        layer = scenes.on_sheet(art, SIZE, *place(rng, art, amodal[:at].any(0)))
+        layer = random_layer(rng, WORDS[word], amodal[:at])
         covered = amodal[:at] & (layer[..., 3] > 0.5)
         if rng.random() < holes and covered.any():
             layer[scenes.hole_in(largest(covered), rng.uniform(0.3, 0.6)), 3] = 0
@@ -55,6 +54,16 @@ def random_picture(rng, holes: float = 0.0) -> dict[str, np.ndarray]:
         blank[y : y + height, x : x + width] = True
         image[blank] = backgrounds.GRAY if rng.random() < 0.7 else rng.random(3)
     return {"image": image, "amodal": amodal, "words": words, "blank": blank}
+
+
+def random_layer(rng, word: str, amodal: np.ndarray) -> np.ndarray:
+    """The sticker `word` on a sheet: for every other one large over one of the objects that are
+    there already, to hide much of it, else of any size."""
+    there = np.flatnonzero(amodal.sum((1, 2)) >= LEAST)
+    if len(there) and rng.random() < 0.5:
+        return hiding(rng, amodal[rng.choice(there)], word)
+    art = scenes.transformed(rng, word, rng.uniform(0.3, 0.95) * SIZE)
+    return scenes.on_sheet(art, SIZE, *place(rng, art, amodal.any(0)))
 
 
 def largest(masks: np.ndarray) -> np.ndarray:

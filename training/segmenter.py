@@ -3,7 +3,8 @@
     python -m training.segmenter --minutes 12 --shares 8,8
 
 A part of the pictures is of the pool, as the autoencoder gives them back: results of diffusion look
-like that. The others are drawn anew for every step.
+like that. The others are drawn anew for every step. Pixels of objects of which much is hidden count
+more. The net sees them at the size at which it will look, or a window of that.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from amodal.stickers.catalog import WORDS
-from amodal.stickers.segmenter import SegmenterNet
+from amodal.stickers.segmenter import SIDE, SegmenterNet
 
 from . import pool
 from .peers import Peers, start
@@ -29,65 +30,84 @@ from .run import WEIGHTS, Run, half
 BATCH = 16
 SOFT = 0.4  # of the pictures are of the pool
 ZOOMED = 0.5  # are crops around one of the objects, as in a pass
+WINDOW, WINDOWS = 128, 0.5  # a part of the steps sees windows of so many pixels of SIDE: quicker
+HIDDEN = 4.0  # pixels of objects hidden to a share h count 1 + HIDDEN * h
 ENDS = ("stem", "head")  # what Muon leaves to AdamW
 
 
-def batches(data: dict, size: int, seed: tuple[int, ...]):
-    """Pictures [B, 3, S, S] float 0..1 and the class of each pixel [B, S, S]; 0 is background."""
-    rng = np.random.default_rng([*seed, 99])
+def batches(data: dict, size: int, seed: tuple[int, ...], rank: int = 0, side: int = SIDE):
+    """Pictures [B, 3, S, S] float 0..1 at `side` pixels or windows of that, the class of each pixel
+    [B, S, S] (0 is background) and what it counts [B, S, S].
+
+    All processes draw the same sizes, lest they wait for each other."""
+    rng, sizes = np.random.default_rng([*seed, rank, 99]), np.random.default_rng(seed)
     while True:
         items = [softened(data, rng) if rng.random() < SOFT else drawn(rng) for _ in range(size)]
-        pictures = torch.from_numpy(np.stack([picture for picture, _ in items]))
+        pictures, classes, counts = (torch.from_numpy(np.stack(part)) for part in zip(*items))
         pictures = pictures.permute(0, 3, 1, 2).contiguous()
         if rng.random() < 0.5:  # as a crop resized from a smaller picture
-            side = int(rng.integers(72, 128))
-            small = F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
-            pictures = F.interpolate(small, size=pictures.shape[-2:], mode="bilinear")
+            small = (int(rng.integers(72, 128)),) * 2
+            pictures = F.interpolate(pictures, size=small, mode="bilinear", antialias=True)
         gain = torch.from_numpy(rng.uniform(0.92, 1.06, (size, 3, 1, 1))).float()
-        yield (pictures * gain).clamp(0, 1), torch.from_numpy(np.stack([m for _, m in items]))
+        pictures = (pictures * gain).clamp(0, 1)
+        pictures = F.interpolate(pictures, size=(side, side), mode="bilinear")
+        told = torch.stack([classes.float(), counts], 1)
+        told = F.interpolate(told, size=(side, side), mode="nearest-exact")
+        if sizes.random() < WINDOWS and side > WINDOW:
+            y, x = sizes.integers(0, side - WINDOW + 1, 2)
+            place = (..., slice(y, y + WINDOW), slice(x, x + WINDOW))
+            pictures, told = pictures[place].contiguous(), told[place]
+        yield pictures, told[:, 0].long(), told[:, 1]
 
 
-def softened(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
-    """A picture of the pool as the autoencoder gives it back, and its class map."""
+def softened(data: dict, rng) -> tuple[np.ndarray, ...]:
+    """A picture of the pool as the autoencoder gives it back; see `shown`."""
     at = rng.integers(0, len(data["words"]))
     return shown(rng, data["soft"][at], *(data[key][at] for key in ("amodal", "blank", "words")))
 
 
-def drawn(rng) -> tuple[np.ndarray, np.ndarray]:
-    """A new picture, and its class map."""
+def drawn(rng) -> tuple[np.ndarray, ...]:
+    """A new picture; see `shown`."""
     item = pool.random_picture(rng)
     image = pool.as_bytes(item["image"].clip(0, 1))
     return shown(rng, image, *(item[key] for key in ("amodal", "blank", "words")))
 
 
-def shown(rng, image, amodal, blank, words) -> tuple[np.ndarray, np.ndarray]:
-    """Picture [S, S, 3] float 0..1, whole or a crop of it, and the class [S, S] of each pixel."""
+def shown(rng, image, amodal, blank, words) -> tuple[np.ndarray, ...]:
+    """Picture [S, S, 3] float 0..1, whole or a crop of it, the class [S, S] of each pixel and what
+    it counts."""
     modal = pool.visible(amodal, blank)
+    hidden = 1 - modal.sum((1, 2)) / np.maximum(1, amodal.sum((1, 2)))
     if rng.random() < ZOOMED:
         image, _, modal = pool.zoomed(rng, image, amodal, modal)
     classes = np.zeros(modal.shape[1:], np.int64)
-    for mask, word in zip(modal, words):
-        classes[mask] = word + 1
-    return image.astype(np.float32) / 255, classes
+    counts = np.ones(modal.shape[1:], np.float32)
+    for mask, word, share in zip(modal, words, hidden):
+        classes[mask], counts[mask] = word + 1, 1 + HIDDEN * share
+    return image.astype(np.float32) / 255, classes, counts
 
 
 def fit(
-    name: str, net: SegmenterNet, minutes: float, data: dict, peers=None, rate: float = 2e-3
+    name: str, net: SegmenterNet, minutes: float, data: dict, peers=None, rate: float = 2e-3,
+    side: int = SIDE, seed: int = 0,
 ) -> Run:
-    """Train a net on a pool's pictures; the run holds it and its averaged weights."""
+    """Train a net on a pool's pictures and others of `seed`, at `side` pixels; the run holds it and
+    its averaged weights."""
     rank, size = (peers.rank, peers.shares[peers.rank]) if peers else (0, BATCH)
     run = Run(name, net, minutes=minutes, lr=rate, decay=0.99, peers=peers, ends=ENDS)
     hits, rng = [], np.random.default_rng([run.step, rank])
-    for pictures, classes in batches(data, size, (run.step + 1, rank)):
+    for pictures, *told in batches(data, size, (seed, run.step + 1), rank, side):
         if not run.going:
             break
         net.train()
-        pictures, classes = pictures.to(run.device), classes.to(run.device)
+        pictures = pictures.to(run.device)
         with autocast(run.device):
             logits = net(pictures)
         y, x = rng.integers(0, 2, 2)  # every fourth pixel: the loss costs as much as the net
-        logits, classes = logits[..., y::2, x::2].float(), classes[..., y::2, x::2]
-        run.update(F.cross_entropy(logits, classes))
+        logits = logits[..., y::2, x::2].float()
+        classes, counts = (part[..., y::2, x::2].to(run.device) for part in told)
+        losses = F.cross_entropy(logits, classes, reduction="none")
+        run.update((losses * counts).sum() / counts.sum())
         best = logits.argmax(1)
         object_pixels = classes > 0
         hits.append(float((best == classes)[object_pixels].float().mean()))

@@ -10,7 +10,7 @@ from ..errors import BadInput
 from ..payloads import Objects
 from .catalog import WORDS, known_words
 
-SIDE = 192  # pictures are brought to this larger side: more than in training, see results/log.md
+SIDE = 192  # pictures are brought to this larger side
 COARSE = 128  # and masks to this one, to see which parts belong together
 FAINT = 0.05  # classes that are nowhere as likely as this are left out
 REACH = 6  # pixels at that: parts of a class so near each other are of one object
