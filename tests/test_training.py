@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from scipy import ndimage
 
+from amodal.stickers.segmenter import SegmenterNet
 from training import bank, pool, segmenter
 from training import run as training_run
 from training.muon import Muon, orthogonal, shared_out, split
@@ -188,6 +190,20 @@ def test_the_segmenter_learns_at_the_size_at_which_it_looks():
     _, classes, counts = segmenter.shown(Never(), image, amodal, blank, words)
     assert set(np.unique(counts[classes == 5])) == {np.float32(1 + 0.75 * segmenter.HIDDEN)}
     assert set(np.unique(counts[classes != 5])) == {1}
+
+
+def test_warm_weights_are_exported_as_the_mean_with_those_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_run, "STATE", tmp_path)
+    torch.manual_seed(0)
+    before = {k: v.clone() for k, v in SegmenterNet(3).state_dict().items()}
+    run = training_run.Run("mean", SegmenterNet(3), minutes=1, lr=1e-3)
+    for name, state in (("after", None), ("mean", before)):
+        segmenter.export(run, tmp_path / f"{name}.safetensors", state)
+    after, mean = (load_file(tmp_path / f"{name}.safetensors") for name in ("after", "mean"))
+    assert after.keys() == mean.keys() and not any("num_batches" in name for name in mean)
+    for name, value in mean.items():
+        wanted = (before[name] + after[name].float()) / 2
+        assert torch.allclose(value.float(), wanted, atol=2e-3), name
 
 
 class Never:

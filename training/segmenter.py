@@ -122,12 +122,13 @@ def train(peers: Peers | None, minutes: float, warm: bool, rate: float):
     torch.manual_seed(0)
     if peers:
         torch.set_num_threads(1)
-    net = SegmenterNet()
+    net, before = SegmenterNet(), {}
     if warm:
         take_shipped(net)
+        before = {name: value.clone() for name, value in net.state_dict().items()}
     run = fit("segmenter", net, minutes, pool.load(), peers, rate)
     if run.leads:
-        export(run, WEIGHTS / "stickers_segmenter.safetensors")
+        export(run, WEIGHTS / "stickers_segmenter.safetensors", before)
 
 
 def take_shipped(net: SegmenterNet) -> None:
@@ -145,11 +146,15 @@ def take_shipped(net: SegmenterNet) -> None:
     net.load_state_dict(state, strict=False)  # batch counts, and layers it did not have
 
 
-def export(run: Run, path: Path):
-    """Averaged weights with the running statistics of the last net."""
+def export(run: Run, path: Path, before: dict[str, torch.Tensor] | None = None):
+    """Averaged weights with the running statistics of the last net; the mean with those of
+    `before` where the training began warm, which is better than either (Wortsman et al., Robust
+    fine-tuning of zero-shot models, CVPR 2022)."""
     state = run.net.state_dict()
     state.update(run.ema.named_parameters())
     state = {k: v for k, v in state.items() if "num_batches" not in k}
+    if before:
+        state = {k: (v + before[k].to(v)) / 2 for k, v in state.items()}
     about = {"words": list(WORDS), "steps": run.step}
     save_file(half(state), path, {"config": json.dumps(about)})
 
