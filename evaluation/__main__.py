@@ -3,7 +3,7 @@
     nox -s evaluate -- --per-cell 100 --methods mixed,without --out results/evaluation
 
 Every finished scene is a line in OUT/records.jsonl; a second run goes on where the first stopped,
-unless the weights have changed since.
+unless weights or code that make figures have changed since.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .methods import METHODS
 from .records import read
 from .robust import ROBUST
 from .runner import ANALYSIS, RULES, Task, step_of
+from .tables import SHIPPED_K
 
 K_CURVE = (1, 5, 10, 15, 25, 30, 35, 40, 45, 49)  # of 50 steps; 20 is the shipped one
 
@@ -34,6 +35,7 @@ def tasks(options) -> list[Task]:
             for method in methods:
                 found.append(Task(cell, number, method, options.seed, k, options.steps))
 
+    shipped = round(SHIPPED_K * options.steps / 50)
     counts = ("per_cell", "doses", "ks", "rules", "robust", "unseen")
     for number in range(max(getattr(options, name) for name in counts)):
         if number < options.per_cell:
@@ -42,8 +44,8 @@ def tasks(options) -> list[Task]:
             add(DOSES, ("without", "mixed"))
         if number < options.ks:
             add(("companion-hard",), ("without", "mixed"))
-            for k in K_CURVE:
-                add(("companion-hard",), ("mixed",), step_of(k, options.steps))
+            for k in {step_of(k, options.steps) for k in K_CURVE} - {shipped}:
+                add(("companion-hard",), ("mixed",), k)
         if number < options.rules:
             add(("companion-hard", "other-easy"), (RULES,))
         if number < options.robust:
@@ -77,6 +79,15 @@ def names(known: dict):
     return parse
 
 
+def begun(options) -> list[str]:
+    """This command and the earlier ones whose records the report will hold."""
+    return commands.history(
+        options.out, commands.told("nox -s evaluate --", sys.argv[1:]),
+        f"{datetime.date.today()}, {commands.commit()}",
+        f"state of the code {runner.state_of_code()}, seed {options.seed}, N = {options.steps}",
+    )
+
+
 def main() -> None:
     parser = commands.parser("nox -s evaluate --", __doc__, "evaluation")
     parser.add_argument("--per-cell", type=int, default=100, help="scenes of each cell")
@@ -96,13 +107,10 @@ def main() -> None:
     if missing:
         raise SystemExit("\n".join(missing))
     options.out.mkdir(parents=True, exist_ok=True)
+    about = "; ".join(begun(options))
     records, missing = evaluate(options)
     from . import report
 
-    made = datetime.date.fromtimestamp((options.out / "records.jsonl").stat().st_mtime)
-    line = f"`{commands.told('nox -s evaluate --', sys.argv[1:])}` on {made}, "
-    line += f"{commands.commit()}state of the code {runner.state_of_code()}"
-    about = "; ".join(commands.history(options.out, line, runner.state_of_code()))
     if missing:
         about += f"; {missing} scenes broke off and are left out"
     report.write(records, options.out, about)

@@ -7,11 +7,13 @@ import os
 import subprocess
 from pathlib import Path
 
+from .runner import PRESENTATION
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 HERE = ("--out", "--workers")  # of this machine alone: they change no figure but seconds
-FIGURES_OF = ("amodal", "nodes", "evaluation", "weights", "workflows")
+FIGURES_OF = ("amodal", "nodes", "evaluation", "weights", "workflows/api")
 PLACES = ("--art", "--coco", "--pictures", "--models", "--metrics")  # differ from one to another
 
 
@@ -34,9 +36,10 @@ def told(command: str, words: list[str]) -> str:
 def commit() -> str:
     """"commit 1a2b3c4, " of this clone, and whether what makes figures differs from it; "" where it
     is none."""
+    others = [f":(exclude,glob)**/{name}" for name in PRESENTATION]
     try:
         head = git("rev-parse", "--short", "HEAD")
-        changed = git("status", "--porcelain", "--", *FIGURES_OF)
+        changed = git("status", "--porcelain", "--", *FIGURES_OF, *others)
     except (OSError, subprocess.CalledProcessError):
         return ""
     return f"commit {head}{' with changes' if changed else ''}, "
@@ -47,14 +50,19 @@ def git(*words: str) -> str:
     return run.stdout.strip()
 
 
-def history(out: Path, line: str, state: str) -> list[str]:
-    """The commands that have written into this folder with this state of the code, this one's
-    `line` the last."""
+def history(out: Path, command: str, when: str, of: str) -> list[str]:
+    """The commands that were begun in this folder for the same records, the last one last.
+
+    when: the command's date and commit; of: what records of the same kind share, the state of the
+    code and the scenes' seed, say.
+    """
     path = out / "commands.txt"
     before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    lines = [one for one in before if one != line] + [line]
+    begun = f"`{command}` on "
+    lines = [one for one in before if not (one.startswith(begun) and one.endswith(of))]
+    lines.append(f"{begun}{when}{of}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return [one for one in lines if state in one]
+    return [one for one in lines if one.endswith(of)]
 
 
 def parser(command: str, about: str, folder: str) -> argparse.ArgumentParser:

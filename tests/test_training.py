@@ -182,6 +182,9 @@ def test_the_segmenter_learns_at_the_size_at_which_it_looks():
         assert classes.shape == counts.shape == pictures.shape[:1] + pictures.shape[2:]
         assert (counts[classes == 0] == 1).all() and counts.max() <= 1 + segmenter.HIDDEN
     assert seen == {segmenter.WINDOW, segmenter.SIDE}
+    ranks = [[len(p[0, 0]) for p, *_ in itertools.islice(segmenter.batches(data, 1, (0, 1), n), 6)]
+             for n in (0, 1)]
+    assert ranks[0] == ranks[1]  # nobody waits for a larger picture of another
 
     amodal = np.zeros((4, 128, 128), bool)
     amodal[0, 20:60, 20:60] = amodal[1, 20:50, 20:60] = True  # the nearer one hides three quarters

@@ -57,8 +57,8 @@ def random_picture(rng, holes: float = 0.0) -> dict[str, np.ndarray]:
 
 
 def random_layer(rng, word: str, amodal: np.ndarray) -> np.ndarray:
-    """The sticker `word` on a sheet: for every other one large over one of the objects that are
-    there already, to hide much of it, else of any size."""
+    """The sticker `word` on a sheet: every other time over one of the objects that are there, to
+    hide 15 to 85 % of it, else of any size and anywhere."""
     there = np.flatnonzero(amodal.sum((1, 2)) >= LEAST)
     if len(there) and rng.random() < 0.5:
         return hiding(rng, amodal[rng.choice(there)], word)

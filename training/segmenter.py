@@ -25,13 +25,14 @@ from amodal.stickers.segmenter import SIDE, SegmenterNet
 from . import pool
 from .peers import Peers, start
 from .precision import autocast
-from .run import WEIGHTS, Run, half
+from .run import STATE, WEIGHTS, Run, half
 
 BATCH = 16
 SOFT = 0.4  # of the pictures are of the pool
 ZOOMED = 0.5  # are crops around one of the objects, as in a pass
 WINDOW, WINDOWS = 128, 0.5  # a part of the steps sees windows of so many pixels of SIDE: quicker
 HIDDEN = 4.0  # pixels of objects hidden to a share h count 1 + HIDDEN * h
+NAME, BEFORE = "segmenter", STATE / "segmenter_before.pt"
 ENDS = ("stem", "head")  # what Muon leaves to AdamW
 
 
@@ -122,12 +123,13 @@ def train(peers: Peers | None, minutes: float, warm: bool, rate: float):
     torch.manual_seed(0)
     if peers:
         torch.set_num_threads(1)
-    net, before = SegmenterNet(), {}
-    if warm:
+    net = SegmenterNet()
+    if warm and not (STATE / f"{NAME}.pt").exists():
         take_shipped(net)
-        before = {name: value.clone() for name, value in net.state_dict().items()}
-    run = fit("segmenter", net, minutes, pool.load(), peers, rate)
+        torch.save(net.state_dict(), BEFORE)
+    run = fit(NAME, net, minutes, pool.load(), peers, rate)
     if run.leads:
+        before = torch.load(BEFORE, weights_only=True) if warm and BEFORE.exists() else None
         export(run, WEIGHTS / "stickers_segmenter.safetensors", before)
 
 
@@ -147,9 +149,9 @@ def take_shipped(net: SegmenterNet) -> None:
 
 
 def export(run: Run, path: Path, before: dict[str, torch.Tensor] | None = None):
-    """Averaged weights with the running statistics of the last net; the mean with those of
-    `before` where the training began warm, which is better than either (Wortsman et al., Robust
-    fine-tuning of zero-shot models, CVPR 2022)."""
+    """Averaged weights with the running statistics of the last net; where the training began warm,
+    the mean with the weights of `before`, which sees whole pictures better than either
+    (results/log.md; Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022)."""
     state = run.net.state_dict()
     state.update(run.ema.named_parameters())
     state = {k: v for k, v in state.items() if "num_batches" not in k}
