@@ -10,11 +10,12 @@ WEB_DIRECTORY = "./js"
 async def comfy_entrypoint():
     from comfy_api.latest import ComfyExtension
 
-    from .nodes import all_nodes, study_server
+    from .nodes import all_nodes
+    from .nodes.study import server
 
     class AmodalExtension(ComfyExtension):
         async def get_node_list(self):
-            study_server.register()
+            server.register()
             return all_nodes()
 
     return AmodalExtension()

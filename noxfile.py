@@ -1,6 +1,6 @@
 """The project's commands: `nox -s demo`, `nox -s tests`, ...; `nox -l` lists them all.
 
-All run in one environment, `.host/` (see tools/make_host.py), made by whichever comes first.
+All run in one environment, `.host/` (see tools/host/make_host.py), made by whichever comes first.
 """
 
 import os
@@ -22,7 +22,7 @@ def in_host(session, *words, keep_status=False):
     keep_status: end with the exit status of that Python, where nox would make any failure a 1.
     """
     sys.path.insert(0, str(ROOT))
-    from tools import make_host
+    from tools.host import make_host
 
     python = make_host.make(make_host.host.HOME)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve small machines
@@ -44,7 +44,7 @@ def host(session):
 @nox.session
 def demo(session):
     """Completes three occluded stickers in a real ComfyUI; pictures in output/demo/."""
-    in_host(session, "tools/demo.py")
+    in_host(session, "-m", "tools.demo")
 
 
 @nox.session
@@ -74,37 +74,37 @@ def tests_full(session):
 @nox.session
 def bench(session):
     """Measures what mixed context sampling costs beside plain inpainting."""
-    in_host(session, "tools/bench.py")
+    in_host(session, "-m", "tools.bench.bench")
 
 
 @nox.session
 def evaluate(session):
     """Compares methods on unseen sticker scenes; tables and pictures in output/evaluation/."""
-    in_host(session, "-m", "evaluation")
+    in_host(session, "-m", "research.evaluation")
 
 
 @nox.session
 def paper(session):
     """The paper's tables 1 to 3 and figures 8 and 9 beside ours; in output/paper/."""
-    in_host(session, "-m", "evaluation.paper")
+    in_host(session, "-m", "research.evaluation.paper")
 
 
 @nox.session
 def dataset(session):
     """Makes pseudo-occluded objects with ground truth: nox -s dataset -- stickers --easy 20."""
-    in_host(session, "-m", "dataset")
+    in_host(session, "-m", "research.dataset")
 
 
 @nox.session
 def curves(session):
     """Draws the training curves, completes 30 random scenes; pictures in output/training/."""
-    in_host(session, "-m", "training.report")
+    in_host(session, "-m", "research.evaluation.training_report")
 
 
 @nox.session
 def docs(session):
     """Rewrites what is made from the nodes' schemas: locales/en/nodeDefs.json, js/docs/."""
-    in_host(session, "tools/make_docs.py")
+    in_host(session, "-m", "tools.docs.make_docs")
 
 
 @nox.session

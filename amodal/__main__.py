@@ -1,5 +1,5 @@
 """`python -m amodal complete PICTURE --out DIR` and `python -m amodal serve`."""
 
-from .cli import main
+from .app.cli import main
 
 raise SystemExit(main())

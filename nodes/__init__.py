@@ -1,14 +1,32 @@
-"""One file for each stage of the method; each ends with NODES, the list of its node classes."""
+"""The stages of the method as nodes, a file for each; `all_nodes` collects their NODES lists."""
 
 from importlib import import_module
 
-STAGES = (
-    "detect", "order", "padding", "crop", "background", "sampling", "features",
-    "segment", "occlusion", "loop", "result", "one_node", "curation", "metrics", "sweeps",
-    "stickers", "order_models", "segmenter_models", "inpaint_models", "study",
-    "items",
+FILES = (
+    "grounded_segmentation",
+    "occluder_selection",
+    "padding",
+    "crop",
+    "background",
+    "sampling",
+    "mask_at_k",
+    "amodal_mask",
+    "check_occlusion",
+    "loop",
+    "cutout",
+    "completion",
+    "curation",
+    "metrics",
+    "sweeps",
+    "stickers",
+    "loaders.order_models",
+    "loaders.segmenter_models",
+    "loaders.inpaint_models",
+    "study.node",
+    "dataset_item",
 )
 
 
 def all_nodes() -> list[type]:
-    return [node for stage in STAGES for node in import_module(f".{stage}", __name__).NODES]
+    """Every node class of the pack, in the order of the golden schema."""
+    return [node for file in FILES for node in import_module(f".{file}", __name__).NODES]

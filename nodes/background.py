@@ -2,14 +2,15 @@
 
 from comfy_api.latest import io
 
-from ..amodal import background as backgrounds
-from ..amodal import patchmatch, removal, shapes
-from ..amodal.errors import BadInput
-from . import inpaint_models
+from ..amodal.core import validate
+from ..amodal.core.errors import BadInput
+from ..amodal.method import smooth_fill, swapped_background
+from ..amodal.models import patchmatch
 from .common import CATEGORY, aliases, names_itself
+from .loaders import inpaint_models
 
 BACKGROUND = f"{CATEGORY}/mixed context"
-METHODS = {"smooth": removal.smooth, "patchmatch": patchmatch.fill}
+METHODS = {"smooth": smooth_fill.smooth, "patchmatch": patchmatch.fill}
 
 
 class SwapBackground(io.ComfyNode):
@@ -26,16 +27,22 @@ class SwapBackground(io.ComfyNode):
                 io.Image.Input("image", tooltip="The crop."),
                 io.Mask.Input("mask", tooltip="M_modal: the object's visible pixels."),
                 io.Combo.Input(
-                    "background", options=backgrounds.CHOICES, default="gray",
+                    "background",
+                    options=swapped_background.CHOICES,
+                    default="gray",
                     tooltip="Gray helps most (figure 8). 'original' changes nothing; 'image' takes "
-                    "one of your own; 'textured gray' is like that of the authors' release.",
+                    "one of your own.",
                 ),
                 io.Image.Input(
                     "own", optional=True, tooltip="Your own background, cut to cover the crop."
                 ),
                 io.Int.Input(
-                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, optional=True,
-                    tooltip="For 'noise' and 'textured gray'.",
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    optional=True,
+                    tooltip="For 'noise'.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="I_syn.")],
@@ -44,11 +51,11 @@ class SwapBackground(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, image, mask, background="gray", own=None, seed=0):
-        image = shapes.as_images(image)
-        mask = shapes.as_masks(mask, tuple(image.shape[1:3]))
-        mask = shapes.paired(len(image), (mask > 0.5).float(), "mask")
-        own = None if own is None else shapes.as_images(own, "own")
-        return io.NodeOutput(backgrounds.swap(image, mask, background, own, seed))
+        image = validate.as_images(image)
+        mask = validate.as_masks(mask, tuple(image.shape[1:3]))
+        mask = validate.paired(len(image), (mask > 0.5).float(), "mask")
+        own = None if own is None else validate.as_images(own, "own")
+        return io.NodeOutput(swapped_background.swap(image, mask, background, own, seed))
 
 
 class RemoveObjects(io.ComfyNode):
@@ -73,17 +80,26 @@ class RemoveObjects(io.ComfyNode):
                     "beyond", optional=True, tooltip="What is unknown, from Crop To Object."
                 ),
                 io.Float.Input(
-                    "grow", default=0.03, min=0.0, max=0.5, step=0.005, optional=True,
+                    "grow",
+                    default=0.03,
+                    min=0.0,
+                    max=0.5,
+                    step=0.005,
+                    optional=True,
                     tooltip="Remove so much around them too, as a fraction of the larger side.",
                 ),
                 io.Combo.Input(
-                    "method", options=list(METHODS), default="smooth", optional=True,
+                    "method",
+                    options=list(METHODS),
+                    default="smooth",
+                    optional=True,
                     tooltip="smooth: continues the surroundings; needs nothing. patchmatch: "
                     "continues textures, where the package pypatchmatch is installed. Without "
                     "effect where an inpaint_model is connected.",
                 ),
                 inpaint_models.InpaintModel.Input(
-                    "inpaint_model", optional=True,
+                    "inpaint_model",
+                    optional=True,
                     tooltip="LaMa or MAT, from Load Inpaint Model or another pack's loader: paints "
                     "textured backgrounds.",
                 ),
@@ -96,18 +112,17 @@ class RemoveObjects(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, image, mask, occluders, beyond=None, grow=0.03, method="smooth",
-                inpaint_model=None):
+    def execute(
+        cls, image, mask, occluders, beyond=None, grow=0.03, method="smooth", inpaint_model=None
+    ):
         if method not in METHODS:
-            raise BadInput(
-                "method", f"'{method}' is unknown", f"choose of {', '.join(METHODS)}"
-            )
-        image = shapes.one_image(image)
+            raise BadInput("method", f"'{method}' is unknown", f"choose of {', '.join(METHODS)}")
+        image = validate.one_image(image)
         size = tuple(image.shape[1:3])
-        mask = shapes.as_masks(mask, size, "mask").amax(0, keepdim=True)
-        occluders = shapes.as_masks(occluders, size, "occluders").amax(0, keepdim=True)
-        beyond = None if beyond is None else shapes.one_mask(beyond, size, "beyond")
-        removed = removal.hole(mask, occluders, beyond, grow)
+        mask = validate.as_masks(mask, size, "mask").amax(0, keepdim=True)
+        occluders = validate.as_masks(occluders, size, "occluders").amax(0, keepdim=True)
+        beyond = None if beyond is None else validate.one_mask(beyond, size, "beyond")
+        removed = smooth_fill.hole(mask, occluders, beyond, grow)
         if inpaint_model is None:
             return io.NodeOutput(METHODS[method](image, removed), removed)
         return io.NodeOutput(inpaint_models.remove(inpaint_model, image, removed), removed)

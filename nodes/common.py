@@ -5,7 +5,7 @@ import functools
 
 from comfy_api.latest import io
 
-from ..amodal.errors import BadInput
+from ..amodal.core.errors import BadInput
 
 CATEGORY = "amodal completion"
 LOOP_CATEGORY = f"{CATEGORY}/loop"

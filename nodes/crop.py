@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..amodal import crop as cropping
-from ..amodal import release, shapes
-from ..amodal.errors import BadInput
+from ..amodal.core import validate
+from ..amodal.core.canvas import canvas_of, check_origin, paste, plan, take
+from ..amodal.core.errors import BadInput
 from . import types
 from .common import CATEGORY, aliases, names_itself
 
@@ -13,7 +13,11 @@ CROP = f"{CATEGORY}/crop"
 
 def pad_input(side: str):
     return io.Int.Input(
-        side, default=0, min=0, max=16384, optional=True,
+        side,
+        default=0,
+        min=0,
+        max=16384,
+        optional=True,
         tooltip=f"Pixels to grow the canvas by: {side}. From Pad If Touching.",
     )
 
@@ -32,23 +36,28 @@ class CropToObject(io.ComfyNode):
                 io.Image.Input("image", tooltip="The canvas."),
                 io.Mask.Input("mask", tooltip="The object on the canvas."),
                 types.Crop.Input(
-                    "canvas", optional=True,
+                    "canvas",
+                    optional=True,
                     tooltip="Where the picture lies on a grown canvas, from Loop Start.",
                 ),
                 *(pad_input(side) for side in ("left", "top", "right", "bottom")),
                 io.Float.Input(
-                    "context", default=0.3, min=0.0, max=4.0, step=0.05, optional=True,
+                    "context",
+                    default=0.3,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    optional=True,
                     tooltip="Margin on each side, as a fraction of the object's larger side.",
                 ),
                 io.Int.Input(
-                    "size", default=512, min=64, max=4096, step=8, optional=True,
+                    "size",
+                    default=512,
+                    min=64,
+                    max=4096,
+                    step=8,
+                    optional=True,
                     tooltip="The crop's side in pixels: what the model is made for, 8, 16, ...",
-                ),
-                io.Mask.Input(
-                    "first", optional=True,
-                    tooltip="Only to follow the authors' release: the object's mask on the "
-                    "original picture. Its box and 60 pixels around are shown in every pass, "
-                    "however the object grows; padding and context are passed over.",
                 ),
             ],
             outputs=[
@@ -64,20 +73,25 @@ class CropToObject(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, image, mask, canvas=None, left=0, top=0, right=0, bottom=0, context=0.3, size=512,
-        first=None,
+        cls,
+        image,
+        mask,
+        canvas=None,
+        left=0,
+        top=0,
+        right=0,
+        bottom=0,
+        context=0.3,
+        size=512,
     ):
-        image = shapes.one_image(image)
-        canvas = cropping.canvas_of(image, canvas)
-        mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
+        image = validate.one_image(image)
+        canvas = canvas_of(image, canvas)
+        mask = validate.object_mask(mask, tuple(image.shape[1:3]))
         if size < 8 or size % 8:
             near = max(1, size // 8) * 8
             raise BadInput("size", f"{size} is not a multiple of 8", f"take {near}")
-        if first is None:
-            crop = cropping.plan(mask, canvas, (left, top, right, bottom), context, size)
-        else:
-            crop = release.window(shapes.object_mask(first, canvas.original[::-1]), canvas, size)
-        return io.NodeOutput(*cropping.take(image, mask, crop), crop)
+        crop = plan(mask, canvas, (left, top, right, bottom), context, size)
+        return io.NodeOutput(*take(image, mask, crop), crop)
 
 
 class PasteBack(io.ComfyNode):
@@ -98,7 +112,12 @@ class PasteBack(io.ComfyNode):
                 io.Mask.Input("amodal", tooltip="The completed object's mask in the crop."),
                 io.Mask.Input("inpaint", tooltip="What was painted in the crop."),
                 io.Float.Input(
-                    "feather", default=0.01, min=0.0, max=0.2, step=0.005, optional=True,
+                    "feather",
+                    default=0.01,
+                    min=0.0,
+                    max=0.2,
+                    step=0.005,
+                    optional=True,
                     tooltip="How far the painted part fades into the picture around it, as a "
                     "fraction of the crop's side. 0: a hard seam.",
                 ),
@@ -113,18 +132,16 @@ class PasteBack(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, image, mask, crop, completed, amodal, inpaint, feather=0.01):
-        image = shapes.one_image(image)
-        mask = shapes.one_mask(mask, tuple(image.shape[1:3]))
+        image = validate.one_image(image)
+        mask = validate.one_mask(mask, tuple(image.shape[1:3]))
         if crop.box is None:
             raise BadInput("crop", "is a whole canvas", "take it from Crop To Object")
-        cropping.check_origin(image, crop)
-        completed = shapes.one_image(completed, "completed")
-        completed = shapes.resize(completed, crop.size[::-1])
-        amodal = shapes.one_mask(amodal, crop.size[::-1], "amodal")
-        inpaint = shapes.one_mask(inpaint, crop.size[::-1], "inpaint")
-        return io.NodeOutput(
-            *cropping.paste(image, mask, crop, completed, amodal, inpaint, feather)
-        )
+        check_origin(image, crop)
+        completed = validate.one_image(completed, "completed")
+        completed = validate.resize(completed, crop.size[::-1])
+        amodal = validate.one_mask(amodal, crop.size[::-1], "amodal")
+        inpaint = validate.one_mask(inpaint, crop.size[::-1], "inpaint")
+        return io.NodeOutput(*paste(image, mask, crop, completed, amodal, inpaint, feather))
 
 
 NODES = [CropToObject, PasteBack]

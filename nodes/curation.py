@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 from comfy_api.latest import io
 
-from ..amodal import curation, drawing, shapes
-from ..amodal.errors import BadInput
-from . import model_files
+from ..amodal.core import validate, visualize
+from ..amodal.core.errors import BadInput
+from ..amodal.method import curation
 from .common import CATEGORY, names_itself
+from .loaders import model_files
 
 CURATION = f"{CATEGORY}/curation"
 GREW = (0.95, 0.25, 0.2)
@@ -26,7 +27,12 @@ class CounterfactualMask(io.ComfyNode):
             inputs=[
                 io.Mask.Input("mask", tooltip="The completed object's amodal mask."),
                 io.Float.Input(
-                    "corner", default=0.1, min=0.0, max=0.5, step=0.01, optional=True,
+                    "corner",
+                    default=0.1,
+                    min=0.0,
+                    max=0.5,
+                    step=0.01,
+                    optional=True,
                     tooltip="Side of the corners that are kept, as a fraction of the smaller side; "
                     "they tell the model what background there is.",
                 ),
@@ -37,7 +43,7 @@ class CounterfactualMask(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, mask, corner=0.1):
-        return io.NodeOutput(curation.counterfactual_mask(shapes.object_mask(mask), corner))
+        return io.NodeOutput(curation.counterfactual_mask(validate.object_mask(mask), corner))
 
 
 class CounterfactualBackgrounds(io.ComfyNode):
@@ -53,12 +59,19 @@ class CounterfactualBackgrounds(io.ComfyNode):
                 io.Image.Input("image", tooltip="The crop with the completed object."),
                 io.Mask.Input("mask", tooltip="Its amodal mask."),
                 io.Int.Input(
-                    "count", default=2, min=1, max=32,
+                    "count",
+                    default=2,
+                    min=1,
+                    max=32,
                     tooltip="How many counterfactuals: each has noise and a background of its own, "
                     "and takes the time of a sampling run.",
                 ),
                 io.Int.Input(
-                    "seed", default=0, min=0, max=2**53, optional=True,
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**53,
+                    optional=True,
                     tooltip="Of the backgrounds' colours; the first one is gray.",
                 ),
             ],
@@ -72,14 +85,15 @@ class CounterfactualBackgrounds(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, image, mask, count, seed=0):
-        image = shapes.one_image(image)
-        mask = shapes.object_mask(mask, tuple(image.shape[1:3]))
+        image = validate.one_image(image)
+        mask = validate.object_mask(mask, tuple(image.shape[1:3]))
         return io.NodeOutput(curation.on_plain(image, mask, count, seed))
 
 
 AS_SET_HERE = "as set here"
 THRESHOLDS = {  # the menu's choice -> the file shipped for it
-    "paper, Stable Diffusion 2": "stable_diffusion_2.json", "sticker models": "stickers.json",
+    "paper, Stable Diffusion 2": "stable_diffusion_2.json",
+    "sticker models": "stickers.json",
 }
 FOLDER = "amodal_curation"  # of models/: people's own files
 
@@ -117,17 +131,28 @@ class JudgeCompletion(io.ComfyNode):
                     "several counterfactuals is averaged.",
                 ),
                 io.Float.Input(
-                    "extension", default=curation.EXTENSION, min=0.0, max=10.0, step=0.01,
+                    "extension",
+                    default=curation.EXTENSION,
+                    min=0.0,
+                    max=10.0,
+                    step=0.01,
                     optional=True,
                     tooltip="The most a complete object may grow, over its area (paper: 0.2).",
                 ),
                 io.Float.Input(
-                    "border", default=curation.BORDER, min=0.0, max=0.5, step=0.005, optional=True,
+                    "border",
+                    default=curation.BORDER,
+                    min=0.0,
+                    max=0.5,
+                    step=0.005,
+                    optional=True,
                     tooltip="How near to the border it may then come, over the larger side.",
                 ),
                 io.Combo.Input(
-                    "thresholds", options=[AS_SET_HERE, *THRESHOLDS, *own_thresholds()],
-                    default=AS_SET_HERE, optional=True,
+                    "thresholds",
+                    options=[AS_SET_HERE, *THRESHOLDS, *own_thresholds()],
+                    default=AS_SET_HERE,
+                    optional=True,
                     tooltip="Both of the above, or those fitted for a model: shipped ones, or your "
                     "own .json in models/amodal_curation/.",
                 ),
@@ -153,30 +178,39 @@ class JudgeCompletion(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, image, mask, outpainted, extension=curation.EXTENSION, border=curation.BORDER,
+        cls,
+        image,
+        mask,
+        outpainted,
+        extension=curation.EXTENSION,
+        border=curation.BORDER,
         thresholds=AS_SET_HERE,
     ):
-        image = shapes.as_images(image, "image")
+        image = validate.as_images(image, "image")
         size = tuple(image.shape[1:3])
-        before = shapes.object_mask(mask, size)
-        after = shapes.as_masks(outpainted, size, "outpainted")
+        before = validate.object_mask(mask, size)
+        after = validate.as_masks(outpainted, size, "outpainted")
         limits = chosen(thresholds, extension, border)
         verdict = curation.judge(before, after, limits.extension, limits.border)
         picture = side_by_side(image, before, after)
         return io.NodeOutput(
-            verdict.complete, verdict.score, verdict.extension, verdict.border, told(verdict),
+            verdict.complete,
+            verdict.score,
+            verdict.extension,
+            verdict.border,
+            told(verdict),
             picture,
         )
 
 
 def side_by_side(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
     """[1, H, n * W, 3]: what was added in each counterfactual that there is a picture of."""
-    colours = [drawing.QUERY_COLOUR, GREW]
+    colours = [visualize.QUERY_COLOUR, GREW]
     drawn = []
     for picture, mask in zip(image, after):
         grown = (mask > 0.5).float() * (1 - before[0])
         drawn.append(
-            drawing.overlay(picture[None], torch.stack([before[0], grown]), colours=colours)
+            visualize.overlay(picture[None], torch.stack([before[0], grown]), colours=colours)
         )
     return torch.cat(drawn, 2)
 
@@ -206,21 +240,37 @@ class PickBest(io.ComfyNode):
                     "scores", default=0.0, force_input=True, tooltip="From Judge Completion."
                 ),
                 io.Int.Input(
-                    "cell", default=256, min=32, max=2048, step=8, optional=True,
+                    "cell",
+                    default=256,
+                    min=32,
+                    max=2048,
+                    step=8,
+                    optional=True,
                     tooltip="The larger side of each picture in the grid, in pixels.",
                 ),
                 io.Mask.Input(
-                    "visible", optional=True,
+                    "visible",
+                    optional=True,
                     tooltip="What is seen of the object in the original picture, from Pick Object. "
                     "Scores that look the same (two digits) are then decided by the fit: the part "
                     "of it that is kept, less the step in colour at its seam.",
                 ),
                 io.Int.Input(
-                    "x", default=0, min=-65536, max=0, optional=True, force_input=True,
+                    "x",
+                    default=0,
+                    min=-65536,
+                    max=0,
+                    optional=True,
+                    force_input=True,
                     tooltip="Left edge of each completion's canvas, from Amodal Completion.",
                 ),
                 io.Int.Input(
-                    "y", default=0, min=-65536, max=0, optional=True, force_input=True,
+                    "y",
+                    default=0,
+                    min=-65536,
+                    max=0,
+                    optional=True,
+                    force_input=True,
                     tooltip="Top edge of each completion's canvas, from Amodal Completion.",
                 ),
             ],
@@ -240,7 +290,8 @@ class PickBest(io.ComfyNode):
     def execute(cls, objects, masks, scores, cell=None, visible=None, x=None, y=None):
         if not len(objects) == len(masks) == len(scores):
             raise BadInput(
-                "scores", f"are {len(scores)} for {len(objects)} objects, {len(masks)} masks",
+                "scores",
+                f"are {len(scores)} for {len(objects)} objects, {len(masks)} masks",
                 "judge every completion of the list, and connect that list",
             )
         fits = fits_of(objects, masks, visible, x or [0], y or [0]) if visible else None
@@ -249,7 +300,7 @@ class PickBest(io.ComfyNode):
         fit = {i: f", fit {fits[i]:.3f}" if fits else "" for i in order}
         labels = [f"{i + 1}: {scores[i]:.2f}{fit[i]}" for i in order]
         side = cell[0] if cell else 256
-        grid = drawing.grid([objects[i][0] for i in order], labels, "Best first", 0, side)
+        grid = visualize.grid([objects[i][0] for i in order], labels, "Best first", 0, side)
         told = "\n".join(f"{i + 1}: score {scores[i]:.2f}{fit[i]}" for i in order)
         return io.NodeOutput(objects[best], masks[best], best, torch.from_numpy(grid)[None], told)
 
@@ -258,13 +309,14 @@ def fits_of(objects: list, masks: list, visible: list, x: list, y: list) -> list
     """The fit of each completion to the visible part; one mask, x and y for all, or one each."""
     found = []
     for number, (image, mask) in enumerate(zip(objects, masks)):
-        image = shapes.one_image(image, "objects")
+        image = validate.one_image(image, "objects")
         size = tuple(image.shape[1:3])
-        seen, left, top = (each(given, number, len(objects), name) for given, name in (
-            (visible, "visible"), (x, "x"), (y, "y")
-        ))
-        seen = curation.on_canvas(shapes.object_mask(seen, name="visible"), size, left, top)
-        found.append(curation.fit_to_visible(image, shapes.one_mask(mask, size, "masks"), seen))
+        seen, left, top = (
+            each(given, number, len(objects), name)
+            for given, name in ((visible, "visible"), (x, "x"), (y, "y"))
+        )
+        seen = curation.on_canvas(validate.object_mask(seen, name="visible"), size, left, top)
+        found.append(curation.fit_to_visible(image, validate.one_mask(mask, size, "masks"), seen))
     return found
 
 

@@ -10,12 +10,13 @@ import time
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 
-from ..amodal import drawing, passes, shapes
-from ..amodal.errors import BadInput
-from ..amodal.payloads import Crop, LoopHandle
-from . import previews, stages, types
-from .cloning import next_pass
+from ..amodal.core import validate, visualize
+from ..amodal.core.errors import BadInput
+from ..amodal.core.types import Crop, LoopHandle
+from ..amodal.method.loop import mask_change, outcome, warned
+from . import progress, types, ui
 from .common import LOOP_CATEGORY, aliases, names_itself
+from .loop_expansion import next_pass
 
 
 class LoopStart(io.ComfyNode):
@@ -69,8 +70,8 @@ class LoopStart(io.ComfyNode):
     @names_itself
     def execute(cls, image, mask, canvas=None, number=1):
         refuse_lists()
-        stages.teller(cls.hidden, "looking for what hides the object")()
-        image = shapes.as_images(image, "image")
+        progress.teller(cls.hidden, "looking for what hides the object")()
+        image = validate.as_images(image, "image")
         if len(image) > 1:
             raise BadInput(
                 "image",
@@ -79,7 +80,7 @@ class LoopStart(io.ComfyNode):
                 "or pick one with Image From Batch",
             )
         height, width = image.shape[1:3]
-        mask = shapes.one_mask(mask, (height, width), "mask")
+        mask = validate.one_mask(mask, (height, width), "mask")
         canvas = canvas or Crop.whole(width, height)
         handle = LoopHandle(image, mask, canvas, number, time.monotonic(), prompt_id())
         return io.NodeOutput(handle, image, mask, canvas, number)
@@ -159,7 +160,15 @@ class LoopEnd(io.ComfyNode):
 
     @classmethod
     def check_lazy_status(
-        cls, loop, occluded, reason, image=None, mask=None, canvas=None, max_passes=6, so_far="[]",
+        cls,
+        loop,
+        occluded,
+        reason,
+        image=None,
+        mask=None,
+        canvas=None,
+        max_passes=6,
+        so_far="[]",
         found=True,
     ):
         if ending(loop, occluded, reason, max_passes, so_far):
@@ -170,7 +179,15 @@ class LoopEnd(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, loop, occluded, reason, image=None, mask=None, canvas=None, max_passes=6, so_far="[]",
+        cls,
+        loop,
+        occluded,
+        reason,
+        image=None,
+        mask=None,
+        canvas=None,
+        max_passes=6,
+        so_far="[]",
         found=True,
     ):
         refuse_lists()
@@ -178,7 +195,7 @@ class LoopEnd(io.ComfyNode):
         status = ending(loop, occluded, reason, max_passes, so_far)
         if status:
             tail = f"{status}: {reason}"
-            stages.teller(cls.hidden, tail)(done=True)
+            progress.teller(cls.hidden, tail)(done=True)
             first = (loop.image, loop.mask) if loop.number == 1 else None
             frame = film_frame(cls.hidden, loop.number, max_passes, reason, tail, first, status)
             return io.NodeOutput(
@@ -190,13 +207,13 @@ class LoopEnd(io.ComfyNode):
                 "\n".join([*map(line_of, history), tail]),
                 ui=frame,
             )
-        mask = shapes.one_mask(mask, canvas.canvas[::-1], "mask")
+        mask = validate.one_mask(mask, canvas.canvas[::-1], "mask")
         shift = tuple(a - b for a, b in zip(canvas.offset, loop.canvas.offset))
         history.append(
             {
                 "pass": loop.number,
                 "reason": reason,
-                "change": round(passes.mask_change(loop.mask, mask, shift), 4),
+                "change": round(mask_change(loop.mask, mask, shift), 4),
                 "seconds": seconds_since(loop),
                 "found": bool(found),
             }
@@ -209,7 +226,7 @@ class LoopEnd(io.ComfyNode):
             with_previews=loop.number < max_passes,
         )
         again = graph.lookup_node("Recurse")
-        line, after = line_of(history[-1]), (shapes.as_images(image)[:1], mask)
+        line, after = line_of(history[-1]), (validate.as_images(image)[:1], mask)
         return io.NodeOutput(
             *(again.out(i) for i in range(6)),
             expand=graph.finalize(),
@@ -241,9 +258,9 @@ def ending(loop: LoopHandle, occluded: bool, reason: str, cap: int, so_far: str)
     """The status with which the loop stops before this pass, or None."""
     history = json.loads(so_far)
     last = (history or [{"change": 1.0, "found": True}])[-1]
-    status = passes.outcome(loop.number, occluded, last["change"], cap, last["found"])
+    status = outcome(loop.number, occluded, last["change"], cap, last["found"])
     reasons = [entry["reason"] for entry in history] or [reason]
-    return status and passes.warned(status, reasons, reason)
+    return status and warned(status, reasons, reason)
 
 
 def line_of(entry: dict) -> str:
@@ -257,12 +274,18 @@ def film_frame(hidden, number: int, cap: int, reason: str, line: str, after, sta
 
     `after` is the canvas and the mask that a pass left, or None at the loop's end.
     """
-    picture = previews.saved(drawing.thumbnail(*after), "pass") if after else None
-    frame = previews.entry(
-        hidden, loop=stages.loop_of(previews.node_id()), number=number, of=cap, reason=reason,
-        line=line, status=status, image=picture,
+    picture = ui.saved(visualize.thumbnail(*after), "pass") if after else None
+    frame = ui.entry(
+        hidden,
+        loop=progress.loop_of(ui.node_id()),
+        number=number,
+        of=cap,
+        reason=reason,
+        line=line,
+        status=status,
+        image=picture,
     )
-    return {"amodal_pass": [previews.tell("amodal.pass", frame)]}
+    return {"amodal_pass": [ui.tell("amodal.pass", frame)]}
 
 
 NODES = [LoopStart, LoopEnd]

@@ -6,10 +6,12 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ..amodal import metrics, objects, results, shapes
-from ..amodal.errors import BadInput
-from . import model_files
+from ..amodal.core import detections, validate
+from ..amodal.core.errors import BadInput
+from ..amodal.measures import metrics
+from ..amodal.measures.table import Table
 from .common import CATEGORY, names_itself
+from .loaders import model_files
 
 MEASURES = f"{CATEGORY}/measures"
 FOLDER = "amodal_metrics"  # of models/: the weights of LPIPS, CLIP and DreamSim
@@ -32,7 +34,8 @@ class CompletionMetrics(io.ComfyNode):
                 io.Mask.Input("seen", tooltip="The object's visible pixels."),
                 io.String.Input("label", default="", tooltip="The object's name, for CLIP."),
                 io.String.Input(
-                    "measures", default="ST-LPIPS",
+                    "measures",
+                    default="ST-LPIPS",
                     tooltip="Comma separated, of ST-LPIPS, LPIPS, CLIP, DreamSim. ST-LPIPS brings "
                     "its weights; those of the others lie in models/amodal_metrics/.",
                 ),
@@ -52,27 +55,26 @@ class CompletionMetrics(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, image, mask, truth, amodal, seen, label="", measures="ST-LPIPS"):
-        image, truth = shapes.one_image(image), shapes.one_image(truth, "truth")
+        image, truth = validate.one_image(image), validate.one_image(truth, "truth")
         size = tuple(truth.shape[1:3])
         if tuple(image.shape[1:3]) != size:
             raise BadInput(
-                "image", f"is {list(image.shape[1:3])}, the truth {list(size)}",
+                "image",
+                f"is {list(image.shape[1:3])}, the truth {list(size)}",
                 "bring both to one canvas, with Crop To Object for example",
             )
         mask, amodal, seen = (
-            shapes.one_mask(one, size, name)[0]
+            validate.one_mask(one, size, name)[0]
             for one, name in ((mask, "mask"), (amodal, "amodal"), (seen, "seen"))
         )
         found = metrics.of_masks(mask, amodal, seen)
         found["colour error"] = metrics.colour_error(image[0], mask, truth[0], amodal, seen)
         model_files.listed(FOLDER)
         folder = Path(folder_paths.get_folder_paths(FOLDER)[0])
-        for name in objects.as_words(measures):
+        for name in detections.as_words(measures):
             found[name] = metrics.measure(name, image[0], mask, truth[0], amodal, label, folder)
         lines = "\n".join(f"{name}: {value:.6f}" for name, value in found.items())
-        return io.NodeOutput(
-            lines, found["whole IoU"], found["hidden IoU"], found["colour error"]
-        )
+        return io.NodeOutput(lines, found["whole IoU"], found["hidden IoU"], found["colour error"])
 
 
 class ResultsTable(io.ComfyNode):
@@ -87,11 +89,14 @@ class ResultsTable(io.ComfyNode):
             is_input_list=True,
             inputs=[
                 io.String.Input(
-                    "measures", force_input=True,
+                    "measures",
+                    force_input=True,
                     tooltip="A list of texts from Completion Metrics, one for each completion.",
                 ),
                 io.String.Input(
-                    "methods", default="", multiline=True,
+                    "methods",
+                    default="",
+                    multiline=True,
                     tooltip="The method of each: a list, or lines; one line stands for all.",
                 ),
             ],
@@ -109,7 +114,7 @@ class ResultsTable(io.ComfyNode):
             methods = methods[0].splitlines() or [""]
         if len(methods) == 1:
             methods = methods * len(measures)
-        table = results.Table.of(measures, methods)
+        table = Table.of(measures, methods)
         picture = torch.from_numpy(table.picture())[None]
         return io.NodeOutput(table.markdown(), table.csv(), picture)
 

@@ -2,8 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..amodal import padding, shapes
-from ..amodal.crop import canvas_of
+from ..amodal.core import validate
+from ..amodal.core.canvas import canvas_of
+from ..amodal.method import padding
 from . import types
 from .common import CATEGORY, aliases, names_itself
 
@@ -21,15 +22,25 @@ class PadIfTouching(io.ComfyNode):
             inputs=[
                 io.Mask.Input("mask", tooltip="The object on the canvas."),
                 types.Crop.Input(
-                    "canvas", optional=True,
+                    "canvas",
+                    optional=True,
                     tooltip="Where the picture lies on a grown canvas, from Loop Start.",
                 ),
                 io.Float.Input(
-                    "amount", default=0.5, min=0.0, max=4.0, step=0.05, optional=True,
+                    "amount",
+                    default=0.5,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    optional=True,
                     tooltip="How much to add, as a fraction of the object's larger side.",
                 ),
                 io.Int.Input(
-                    "margin", default=2, min=0, max=256, optional=True,
+                    "margin",
+                    default=2,
+                    min=0,
+                    max=256,
+                    optional=True,
                     tooltip="So near to the border, in pixels, counts as touching it.",
                 ),
             ],
@@ -48,7 +59,7 @@ class PadIfTouching(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, mask, canvas=None, amount=0.5, margin=2):
-        mask = shapes.object_mask(mask, canvas.canvas[::-1] if canvas else None)
+        mask = validate.object_mask(mask, canvas.canvas[::-1] if canvas else None)
         needed = padding.needed(mask, canvas_of(mask, canvas), amount, margin)
         return io.NodeOutput(*needed.amounts, bool(needed.sides), ", ".join(needed.sides))
 

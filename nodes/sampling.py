@@ -1,14 +1,14 @@
 """Sampling in two halves with a composite between them (section 3.5, equations 4 to 6)."""
 
 import comfy.sample
-import torch
 from comfy_api.latest import io
 
-from ..amodal import sampling, shapes
-from ..amodal.sampling import ExactX
-from . import stages
+from ..amodal.core import validate
+from ..amodal.method import sampling
+from ..amodal.method.sampling import ExactX
+from . import progress
 from .common import CATEGORY, aliases, names_itself
-from .partial_sampling import (
+from .sampler_segment import (
     Segment,
     exact_of,
     from_samples,
@@ -35,7 +35,8 @@ class SampleToStep(io.ComfyNode):
             inputs=[
                 io.Noise.Input("noise", tooltip="The noise to start from, such as Random Noise."),
                 io.Guider.Input(
-                    "guider", tooltip="Model and prompts for the swapped background, such as "
+                    "guider",
+                    tooltip="Model and prompts for the swapped background, such as "
                     "CFG Guider with Inpaint Model Conditioning.",
                 ),
                 io.Sampler.Input("sampler", tooltip="Any sampler; the paper uses ddim."),
@@ -43,18 +44,24 @@ class SampleToStep(io.ComfyNode):
                     "sigmas", tooltip="The whole schedule; the paper: ddim_uniform, 50 steps."
                 ),
                 io.Latent.Input(
-                    "latent", tooltip="Start from the latent of the swapped background (or an "
+                    "latent",
+                    tooltip="Start from the latent of the swapped background (or an "
                     "empty one), never of the original picture: it leaks into the result.",
                 ),
                 io.Float.Input(
-                    "k", default=20.0, min=0.0, max=10000.0, step=0.01,
+                    "k",
+                    default=20.0,
+                    min=0.0,
+                    max=10000.0,
+                    step=0.01,
                     tooltip="The step to stop at; below 1 it is a fraction of all steps.",
                 ),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="The noisy latent at step k."),
                 io.Latent.Output(
-                    display_name="preview", tooltip="The clean latent as the model guesses it by "
+                    display_name="preview",
+                    tooltip="The clean latent as the model guesses it by "
                     "step k; decode it to see the object forming.",
                 ),
                 io.Sigmas.Output(display_name="sigmas", tooltip="The schedule from k on."),
@@ -71,7 +78,7 @@ class SampleToStep(io.ComfyNode):
         image = comfy.sample.fix_empty_latent_channels(guider.model_patcher, image)
         step = sampling.resolve_k(k, len(sigmas) - 1)
         mask, segment = latent.get("noise_mask"), Segment(sampler, 0, step)
-        tell = stages.teller(cls.hidden, "the object on the swapped background", len(sigmas) - 1)
+        tell = progress.teller(cls.hidden, "the object on the swapped background", len(sigmas) - 1)
         x, x0 = sample(noise, guider, segment, sigmas, latent, image, mask, tell)
         sigma = float(sigmas[step])
         samples = to_samples(guider.model_patcher, x, sigma)
@@ -109,9 +116,7 @@ class NoiseToStep(io.ComfyNode):
         image = comfy.sample.fix_empty_latent_channels(model, image)
         drawn = noise.generate_noise({**latent, "samples": image})
         x = from_samples(model, image, sigma, drawn)
-        return io.NodeOutput(
-            marked(latent, ExactX(x, to_samples(model, x, sigma), sigma, image))
-        )
+        return io.NodeOutput(marked(latent, ExactX(x, to_samples(model, x, sigma), sigma, image)))
 
 
 class CompositeAtStep(io.ComfyNode):
@@ -135,7 +140,7 @@ class CompositeAtStep(io.ComfyNode):
     def execute(cls, object, background, mask):
         front = sampling.check_latent(object, "object")
         back = sampling.check_latent(background, "background")
-        small = sampling.latent_mask(shapes.as_masks(mask, None, "mask"), front.shape[-2:])
+        small = sampling.latent_mask(validate.as_masks(mask, None, "mask"), front.shape[-2:])
         samples = sampling.composite(front, back, small)
         if len(samples) != len(front):  # the object was repeated: its noise indices are void
             object = {key: value for key, value in object.items() if key != "batch_index"}
@@ -144,7 +149,8 @@ class CompositeAtStep(io.ComfyNode):
             return io.NodeOutput(unmarked(object, samples))
         sampling.check_sigma(other.sigma, one.sigma, "object")
         exact = one.but(
-            x=sampling.composite(one.x, other.x, small), belongs_to=samples,
+            x=sampling.composite(one.x, other.x, small),
+            belongs_to=samples,
             image=sampling.composite(one.image, other.image, small),
         )
         return io.NodeOutput(marked(object, exact))
@@ -167,14 +173,10 @@ class ResumeFromStep(io.ComfyNode):
                 io.Sigmas.Input("sigmas", tooltip="The remaining SIGMAS of Sample To Step."),
                 io.Latent.Input("latent", tooltip="A latent at step k."),
                 io.Latent.Input(
-                    "image_latent", optional=True,
+                    "image_latent",
+                    optional=True,
                     tooltip="Only for a noise mask: the clean latent to keep outside of it. "
                     "Leave open to keep what sampling began with.",
-                ),
-                io.Vae.Input(
-                    "vae", optional=True,
-                    tooltip="Only to follow the authors' release: the noisy latent is decoded, "
-                    "rounded to 8 bits and encoded again before it goes on, which costs detail.",
                 ),
             ],
             outputs=[
@@ -188,12 +190,10 @@ class ResumeFromStep(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, noise, guider, sampler, sigmas, latent, image_latent=None, vae=None):
+    def execute(cls, noise, guider, sampler, sigmas, latent, image_latent=None):
         patcher = guider.model_patcher
         sigmas = sampling.check_sigmas(sigmas)
         exact = exact_of(patcher, latent, sigmas)
-        if vae is not None:
-            exact = exact.but(x=round_trip(patcher, vae, exact))
         image, mask = exact.image, latent.get("noise_mask")
         if image_latent is not None:
             image = sampling.check_latent(image_latent, "image_latent")
@@ -201,26 +201,11 @@ class ResumeFromStep(io.ComfyNode):
             mask = image_latent.get("noise_mask", mask)
         whole, first = schedule_of(exact, sigmas)
         segment = Segment(sampler, first, len(whole) - 1, exact.x)
-        tell = stages.teller(cls.hidden, "the object in the picture", len(whole) - 1)
+        tell = progress.teller(cls.hidden, "the object in the picture", len(whole) - 1)
         x, x0 = sample(noise, guider, segment, whole, latent, image, mask, tell)
         end = to_samples(patcher, x, float(whole[-1]))
         clean = end if x0 is None else patcher.model.process_latent_out(x0)
         return io.NodeOutput(unmarked(latent, end), unmarked(latent, clean))
-
-
-def round_trip(patcher, vae, exact: ExactX) -> torch.Tensor:
-    """The x of a latent that went through the VAE's pictures, at unit variance as in the release.
-
-    What noise and clean latent weigh in x is asked of the model's own parameterisation.
-    """
-    space = patcher.get_model_object("model_sampling")
-    none, one = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
-    sigma = torch.tensor([exact.sigma])
-    weights = [space.noise_scaling(sigma, *pair, False) for pair in ((one, none), (none, one))]
-    scale = float(weights[0] ** 2 + weights[1] ** 2) ** -0.5
-    pixels = vae.decode(patcher.model.process_latent_out(exact.x * scale)).clamp(0, 1)
-    again = vae.encode((pixels * 255).round()[..., :3] / 255)
-    return patcher.model.process_latent_in(again.to(exact.x)) / scale
 
 
 NODES = [SampleToStep, NoiseToStep, CompositeAtStep, ResumeFromStep]

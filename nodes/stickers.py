@@ -3,10 +3,11 @@
 import torch
 from comfy_api.latest import io
 
-from ..amodal.errors import BadInput
+from ..amodal.core.errors import BadInput
 from ..amodal.stickers import catalog
-from . import sticker_models, types
+from . import types
 from .common import CATEGORY, names_itself
+from .loaders import sticker_models
 
 STICKERS = f"{CATEGORY}/stickers"
 

@@ -4,8 +4,8 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..amodal import drawing, objects
-from ..amodal.errors import BadInput
+from ..amodal.core import detections, visualize
+from ..amodal.core.errors import BadInput
 from .common import CATEGORY, aliases, names_itself
 
 SWEEPS = f"{CATEGORY}/sweeps"
@@ -24,7 +24,9 @@ class SweepValues(io.ComfyNode):
             "them runs once for all. Not for the loop, which completes one object.",
             inputs=[
                 io.String.Input(
-                    "values", default="", multiline=True,
+                    "values",
+                    default="",
+                    multiline=True,
                     tooltip="In lines or comma separated: numbers, words, a menu's choices.",
                 )
             ],
@@ -33,15 +35,18 @@ class SweepValues(io.ComfyNode):
                     display_name="text", is_output_list=True, tooltip="The values as text."
                 ),
                 io.Int.Output(
-                    display_name="whole", is_output_list=True,
+                    display_name="whole",
+                    is_output_list=True,
                     tooltip="As whole numbers. What hangs on it does not run if they are none.",
                 ),
                 io.Float.Output(
-                    display_name="number", is_output_list=True,
+                    display_name="number",
+                    is_output_list=True,
                     tooltip="As numbers. What hangs on it does not run if they are none.",
                 ),
                 CHOICE.Output(
-                    display_name="choice", is_output_list=True,
+                    display_name="choice",
+                    is_output_list=True,
                     tooltip="As a menu's choices, such as Swap Background's.",
                 ),
             ],
@@ -50,7 +55,7 @@ class SweepValues(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, values):
-        texts = objects.as_words(values)
+        texts = detections.as_words(values)
         if not texts:
             raise BadInput("values", "are empty", "write one value in each line")
         return io.NodeOutput(texts, numbers(texts, int), numbers(texts, float), texts)
@@ -75,10 +80,14 @@ class LabelledGrid(io.ComfyNode):
             description="All pictures of a list or batch side by side, a label under each.",
             is_input_list=True,
             inputs=[
-                io.Image.Input("images", tooltip="The pictures; transparent ones on a chequered "
-                               "ground."),
+                io.Image.Input(
+                    "images", tooltip="The pictures; transparent ones on a chequered ground."
+                ),
                 io.String.Input(
-                    "labels", default="", multiline=True, optional=True,
+                    "labels",
+                    default="",
+                    multiline=True,
+                    optional=True,
                     tooltip="A label for each: in lines, or a list, as Sweep Values gives. "
                     "Pictures without one get their number.",
                 ),
@@ -86,11 +95,20 @@ class LabelledGrid(io.ComfyNode):
                     "title", default="", optional=True, tooltip="Written above the grid."
                 ),
                 io.Int.Input(
-                    "columns", default=0, min=0, max=64, optional=True,
+                    "columns",
+                    default=0,
+                    min=0,
+                    max=64,
+                    optional=True,
                     tooltip="Pictures in a row; 0: as square as it gets.",
                 ),
                 io.Int.Input(
-                    "cell", default=256, min=32, max=2048, step=8, optional=True,
+                    "cell",
+                    default=256,
+                    min=32,
+                    max=2048,
+                    step=8,
+                    optional=True,
                     tooltip="The larger side of each picture in the grid, in pixels.",
                 ),
             ],
@@ -102,7 +120,7 @@ class LabelledGrid(io.ComfyNode):
     def execute(cls, images, labels=None, title=None, columns=None, cell=None):
         pictures = [picture for batch in images for picture in batch]
         named = labels if labels and len(labels) > 1 else first(labels, "").splitlines()
-        grid = drawing.grid(
+        grid = visualize.grid(
             pictures, named, first(title, ""), first(columns, 0), first(cell, 256)
         )
         return io.NodeOutput(torch.from_numpy(grid)[None])

@@ -1,4 +1,4 @@
-"""The pack's own socket types; their payloads are written down in `amodal/payloads.py`."""
+"""The pack's own socket types; their payloads are written down in `amodal/core/types.py`."""
 
 from comfy_api.latest import io
 

@@ -9,15 +9,15 @@ import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).parents[1])]
 
-import hosting  # noqa: E402
+from tools.host import inprocess  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def real_host():
-    """The host's own executor with the pack loaded; see hosting.Host."""
-    return hosting.host()
+    """The host's own executor with the pack loaded; see inprocess.Host."""
+    return inprocess.host()
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def host(real_host):
 
 @pytest.fixture
 def graph():
-    return hosting.Graph()
+    return inprocess.Graph()
 
 
 @pytest.fixture

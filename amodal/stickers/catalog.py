@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-ART = Path(__file__).parents[2] / "art"
+ART = Path(__file__).with_name("art")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import BadInput
+from ..core.errors import BadInput
 from .backgrounds import BACKGROUNDS, make_background
 from .catalog import CATALOG, WORDS, picture
 

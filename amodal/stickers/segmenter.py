@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..errors import BadInput
-from ..payloads import Objects
+from ..core.errors import BadInput
+from ..core.types import Objects
 from .catalog import WORDS, known_words
 
 SIDE = 192  # pictures are brought to this larger side

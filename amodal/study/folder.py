@@ -1,8 +1,8 @@
 """A study's folder: settings, methods, and trials in an order of each rater's own (section 4.1).
 
-    NAME/original/*.png       what every completion is to be judged against; may be missing
-    NAME/METHOD/*.png         a folder for each method, with the same file names
-    NAME/study.json           may be missing: {"question": ..., "show": "rows" | "pairs", "seed": 0}
+NAME/original/*.png       what every completion is to be judged against; may be missing
+NAME/METHOD/*.png         a folder for each method, with the same file names
+NAME/study.json           may be missing: {"question": ..., "show": "rows" | "pairs", "seed": 0}
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class Study:
         size = 2 if self.show == "pairs" else len(self.methods)
         return [
             Trial(item, methods)
-            for item in self.items for methods in itertools.combinations(self.methods, size)
+            for item in self.items
+            for methods in itertools.combinations(self.methods, size)
         ]
 
     def trials_for(self, rater: str) -> list[Trial]:
@@ -104,7 +105,8 @@ def pictures(folder: Path) -> dict[str, Path]:
         found = [Path(one.path) for one in entries if one.is_file(follow_symlinks=False)]
     return {
         path.stem: path
-        for path in sorted(found) if path.suffix.lower() in SUFFIXES and is_name(path.stem)
+        for path in sorted(found)
+        if path.suffix.lower() in SUFFIXES and is_name(path.stem)
     }
 
 

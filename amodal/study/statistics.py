@@ -101,8 +101,9 @@ def agreement(votes: list[Vote]) -> Agreement:
     if not groups:
         return Agreement(0, raters)
     trials_in = sum(map(len, groups))
-    same = sum(pairs(c).sum() for c in groups) / sum(pairs(c.sum(1, keepdims=True)).sum()
-                                                     for c in groups)
+    same = sum(pairs(c).sum() for c in groups) / sum(
+        pairs(c.sum(1, keepdims=True)).sum() for c in groups
+    )
     found = alpha([np.ones((1, len(counts))) for counts in groups], groups)[0]
     if np.isnan(found):
         return Agreement(trials_in, raters, same=float(same))
@@ -138,8 +139,17 @@ def table_csv(votes: list[Vote]) -> str:
         ("preference", one.method, one.share, one.low, one.high, one.votes, one.shown)
         for one in preferences(votes)
     ]
-    rows.append(("agreement", "Krippendorff's alpha (nominal)", agreed.alpha, agreed.low,
-                 agreed.high, "", agreed.trials))
+    rows.append(
+        (
+            "agreement",
+            "Krippendorff's alpha (nominal)",
+            agreed.alpha,
+            agreed.low,
+            agreed.high,
+            "",
+            agreed.trials,
+        )
+    )
     rows.append(("agreement", "equal pairs of votes", agreed.same, "", "", "", agreed.trials))
     return as_csv(("measure", "name", "value", "low_95", "high_95", "votes", "shown"), rows)
 

@@ -11,8 +11,20 @@ from .result import cut_out, finished, placed
 from .sampling import conditioned, mixed_context, prepared, sees_around_hole
 
 __all__ = [
-    "RULES", "TEMPLATE", "analysed", "completion", "conditioned", "cut_out", "finished",
-    "mixed_context", "naming", "pick", "placed", "prepared", "sees_around_hole", "zoomed",
+    "RULES",
+    "TEMPLATE",
+    "analysed",
+    "completion",
+    "conditioned",
+    "cut_out",
+    "finished",
+    "mixed_context",
+    "naming",
+    "pick",
+    "placed",
+    "prepared",
+    "sees_around_hole",
+    "zoomed",
 ]
 
 RULES = ("known background", "clusters")
@@ -49,7 +61,7 @@ def completion(graph, source: dict, name: str = "") -> dict:
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes; and as a choice
     sampler, scheduler, context, background, levels and level (of the decoder), inpaint_model,
     front and behind (masks of what was marked by hand), noise_mask (for a model that is given no
-    masked picture), and what else is in `amodal.release.SETTINGS`.
+    masked picture).
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], mask=source["mask"])

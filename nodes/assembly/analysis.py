@@ -23,7 +23,7 @@ def analysed(node, source, start) -> dict:
         front=source.get("front"),
         behind=source.get("behind"),
         crop=crop.out(3),
-        **({} if source.get("order") == "model alone" else {"picture": source["image"]}),
+        picture=source["image"],
     )
     check = node(
         "AmodalCheckOcclusion",
@@ -33,16 +33,20 @@ def analysed(node, source, start) -> dict:
         touching=pad.out(4),
         names=occluders.out(1),
         sides=pad.out(5),
-        grow=source.get("grow", 0.03),
-        **({"into_object": True} if source.get("into_object") else {}),
+        grow=0.03,
     )
     return {"crop": crop, "occluders": occluders, "check": check, "inpaint": check.out(0)}
 
 
 def zoomed(node, source, start) -> tuple:
     """Section 3.4: padding on the touched sides, and the crop around the object."""
-    pad = node("AmodalPadIfTouching", mask=start.out(2), canvas=start.out(3), amount=0.5,
-               margin=source.get("margin", 2))
+    pad = node(
+        "AmodalPadIfTouching",
+        mask=start.out(2),
+        canvas=start.out(3),
+        amount=0.5,
+        margin=2,
+    )
     sides = {side: pad.out(i) for i, side in enumerate(("left", "top", "right", "bottom"))}
     crop = node(
         "AmodalCropToObject",
@@ -51,9 +55,6 @@ def zoomed(node, source, start) -> tuple:
         canvas=start.out(3),
         **sides,
         size=source["size"],
-        **(
-            {"first": source["mask"]} if source.get("window") == "first"
-            else {"context": source.get("context", 0.3)}
-        ),
+        context=source.get("context", 0.3),
     )
     return pad, crop

@@ -17,7 +17,10 @@ def finished(node, source, start, view, painted) -> dict:
     )
     result = cut_out(node, source, end)
     return {
-        **result, "status": end.out(3), "passes": end.out(4), "report": end.out(5),
+        **result,
+        "status": end.out(3),
+        "passes": end.out(4),
+        "report": end.out(5),
     }
 
 
@@ -30,13 +33,9 @@ def placed(node, source, start, view, painted) -> tuple:
         mask=view["crop"].out(1),
         inpaint=view["inpaint"],
         label=source["label"],
-        floor=source.get("floor", 0.3),
-        reach=source.get("reach", 0.1),
+        floor=0.3,
+        reach=0.1,
     )
-    replaced = view["inpaint"]
-    if source.get("paste") == "all":
-        side = source["size"]
-        replaced = node("SolidMask", "Everything", value=1.0, width=side, height=side).out(0)
     pasted = node(
         "AmodalPasteBack",
         image=start.out(1),
@@ -44,7 +43,7 @@ def placed(node, source, start, view, painted) -> tuple:
         crop=view["crop"].out(3),
         completed=painted.out(0),
         amodal=amodal.out(0),
-        inpaint=replaced,
+        inpaint=view["inpaint"],
         feather=0.01,
     )
     return amodal, pasted
@@ -61,6 +60,10 @@ def cut_out(node, source, canvas) -> dict:
         edge=1.5,
     )
     return {
-        "object": result.out(0), "amodal": result.out(2), "overlay": result.out(3),
-        "x": result.out(4), "y": result.out(5), "offset": result.out(6),
+        "object": result.out(0),
+        "amodal": result.out(2),
+        "overlay": result.out(3),
+        "x": result.out(4),
+        "y": result.out(5),
+        "offset": result.out(6),
     }

@@ -48,12 +48,16 @@ def mixed_context(node, source, view, draw) -> dict:
     plate = removed_background(node, source, view)
     noised = plate_at_k(node, source, draw, plate, at_k)
     mixed = node("AmodalCompositeAtStep", object=at_k.out(0), background=noised.out(0), mask=mask_k)
-    context = plate if source.get("condition") == "plate" else view["crop"]
-    second = conditioned(node, source, draw, context.out(0), view["inpaint"], "context")
+    second = conditioned(node, source, draw, view["crop"].out(0), view["inpaint"], "context")
     painted = from_step_k(node, source, draw, second, at_k, mixed)
     return {
-        "synthetic": synthetic, "at_k": at_k, "mask_k": mask_k, "plate": plate, "noised": noised,
-        "mixed": mixed, "painted": painted,
+        "synthetic": synthetic,
+        "at_k": at_k,
+        "mask_k": mask_k,
+        "plate": plate,
+        "noised": noised,
+        "mixed": mixed,
+        "painted": painted,
     }
 
 
@@ -102,17 +106,9 @@ def to_step_k(node, source, draw, first):
         guider=first["guider"],
         sampler=draw["sampler"],
         sigmas=draw["sigmas"],
-        latent=beginning(node, source, first),
+        latent=first["latent"],
         k=source["k"],
     )
-
-
-def beginning(node, source, first):
-    """The latent to begin from: of the grayed picture, or none at all."""
-    if source.get("begin") != "noise" or source.get("noise_mask"):
-        return first["latent"]
-    side = source["size"]
-    return node("EmptyLatentImage", "Nothing", width=side, height=side, batch_size=1).out(0)
 
 
 def mask_at_k(node, source, view, first, at_k, synthetic):
@@ -152,8 +148,8 @@ def mask_at_k(node, source, view, first, at_k, synthetic):
 
 
 def removed_background(node, source, view):
-    """I_bg: the picture without object and occluders, or without the occluders alone."""
-    plate = node(
+    """I_bg: the picture without object and occluders."""
+    return node(
         "AmodalRemoveObjects",
         image=view["crop"].out(0),
         mask=view["crop"].out(1),
@@ -163,12 +159,6 @@ def removed_background(node, source, view):
         method="smooth",
         inpaint_model=source.get("inpaint_model"),
     )
-    if source.get("plate") != "with object":
-        return plate
-    return node(
-        "ImageCompositeMasked", "PlateWithObject", destination=plate.out(0),
-        source=view["crop"].out(0), x=0, y=0, resize_source=False, mask=view["crop"].out(1),
-    )
 
 
 def plate_at_k(node, source, draw, plate, at_k):
@@ -177,18 +167,10 @@ def plate_at_k(node, source, draw, plate, at_k):
     return node(
         "AmodalNoiseToStep",
         model=source["model"],
-        noise=plate_noise(node, source, draw),
+        noise=draw["noise"],
         sigmas=at_k.out(2),
         latent=encoded.out(0),
     )
-
-
-def plate_noise(node, source, draw):
-    """The noise of the background at step k: the object's own, or another one."""
-    if source.get("plate_noise") != "fresh":
-        return draw["noise"]
-    seed = node("AmodalPassSeed", "PlateSeed", seed=draw["seed"], number=2)
-    return node("RandomNoise", "PlateNoise", noise_seed=seed.out(0)).out(0)
 
 
 def from_step_k(node, source, draw, second, at_k, mixed):
@@ -201,6 +183,5 @@ def from_step_k(node, source, draw, second, at_k, mixed):
         sigmas=at_k.out(2),
         latent=mixed.out(0),
         **({"image_latent": second["latent"]} if source.get("noise_mask") else {}),
-        **({"vae": source["vae"]} if source.get("round_trip") else {}),
     )
     return node("VAEDecode", "Painted", samples=resumed.out(0), vae=source["vae"])

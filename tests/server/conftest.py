@@ -4,13 +4,13 @@ import os
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, NEWEST, QUIET, needs_newest, open_editor
 from graphs import node
 from PIL import Image
 from studies import StudyHost
 
-from amodal.client import Client
-from amodal.host import Host
+from amodal.app.client import Client
+from amodal.app.host import Host
+from tools.host.browser import CHROMIUM, NEWEST, QUIET, needs_newest, open_editor
 
 
 @pytest.fixture(scope="session")
@@ -53,15 +53,19 @@ def empty_cache(client: Client) -> None:
     so only after the next. That is a small one of our own.
     """
     client.post("/free", {"free_memory": True})
-    client.run({
-        "1": node("EmptyImage", width=8, height=8, batch_size=1, color=0),
-        "2": node("PreviewImage", images=["1", 0]),
-    })
+    client.run(
+        {
+            "1": node("EmptyImage", width=8, height=8, batch_size=1, color=0),
+            "2": node("PreviewImage", images=["1", 0]),
+        }
+    )
 
 
 @pytest.fixture(
     params=[
-        "classic", "vue", pytest.param("newest classic", marks=needs_newest),
+        "classic",
+        "vue",
+        pytest.param("newest classic", marks=needs_newest),
         pytest.param("newest vue", marks=needs_newest),
     ]
 )

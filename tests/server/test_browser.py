@@ -4,10 +4,10 @@ import io
 import json
 
 import pytest
-from browser import drop, needs_browser, open_editor, plain, press_run
 from PIL import Image
 
-from amodal import headless, workflow
+from amodal.app import headless, workflow
+from tools.host.browser import drop, needs_browser, open_editor, plain, press_run
 
 SHIPPED = workflow.FOLDER.parent / workflow.DEFAULT.name
 
@@ -23,9 +23,7 @@ def page(chromium, running):
 
 def test_a_dropped_workflow_runs_and_its_saved_picture_opens_it_again(page, client):
     saved = json.loads(SHIPPED.read_text())
-    opened = drop(
-        page, SHIPPED.name, "application/json", SHIPPED.read_bytes(), len(saved["nodes"])
-    )
+    opened = drop(page, SHIPPED.name, "application/json", SHIPPED.read_bytes(), len(saved["nodes"]))
     assert plain(opened) == plain(json.loads(workflow.DEFAULT.read_text()))
     ends = press_run(page)
     assert "id" in ends, ends

@@ -13,8 +13,8 @@ import pytest
 from graphs import node, toy
 from PIL import Image
 
-from amodal.host import ROOT
-from amodal.workflow import DEFAULT
+from amodal.app.host import ROOT
+from amodal.app.workflow import DEFAULT
 
 
 @pytest.fixture
@@ -25,7 +25,11 @@ def amodal(running, tmp_path):
         where = ["--server", running.url] if server else []
         done = subprocess.run(
             [sys.executable, "-m", "amodal", *map(str, words), *where],
-            cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**os.environ},
         )
         return done.returncode, done.stdout + done.stderr
 
@@ -45,8 +49,18 @@ def workflow(tmp_path):
 def test_writes_pictures_and_a_result(amodal, workflow, picture, mask, tmp_path):
     out = tmp_path / "out"
     status, said = amodal(
-        "complete", picture, "--mask", mask, "--seed", 5, "--prompt", "one {label}",
-        "--workflow", workflow(), "--out", out,
+        "complete",
+        picture,
+        "--mask",
+        mask,
+        "--seed",
+        5,
+        "--prompt",
+        "one {label}",
+        "--workflow",
+        workflow(),
+        "--out",
+        out,
     )
     assert status == 0, said
     result = json.loads((out / "result.json").read_text())
@@ -64,8 +78,18 @@ def test_writes_pictures_and_a_result(amodal, workflow, picture, mask, tmp_path)
 def test_count_gives_a_folder_for_each_seed(amodal, workflow, picture, mask, tmp_path):
     out = tmp_path / "out"
     status, said = amodal(
-        "complete", picture, "--mask", mask, "--seed", 8, "--count", 3,
-        "--workflow", workflow(), "--out", out,
+        "complete",
+        picture,
+        "--mask",
+        mask,
+        "--seed",
+        8,
+        "--count",
+        3,
+        "--workflow",
+        workflow(),
+        "--out",
+        out,
     )
     assert status == 0, said
     seeds = [json.loads((out / n / "result.json").read_text())["seed"] for n in "123"]
@@ -74,28 +98,40 @@ def test_count_gives_a_folder_for_each_seed(amodal, workflow, picture, mask, tmp
     assert first != second
 
 
-@pytest.mark.parametrize("told, expected", [
-    ("nothing to complete", 0), ("stopped at cap: 6 passes", 3), ("unchanged", 3),
-])
-def test_exit_status_follows_the_outcome(
-    amodal, workflow, picture, mask, tmp_path, told, expected
-):
+@pytest.mark.parametrize(
+    "told, expected",
+    [
+        ("nothing to complete", 0),
+        ("stopped at cap: 6 passes", 3),
+        ("unchanged", 3),
+    ],
+)
+def test_exit_status_follows_the_outcome(amodal, workflow, picture, mask, tmp_path, told, expected):
     status, said = amodal(
-        "complete", picture, "--mask", mask, "--workflow", workflow(status=told),
-        "--out", tmp_path / "out",
+        "complete",
+        picture,
+        "--mask",
+        mask,
+        "--workflow",
+        workflow(status=told),
+        "--out",
+        tmp_path / "out",
     )
     assert status == expected, said
     assert json.loads((tmp_path / "out" / "result.json").read_text())["status"] == told
 
 
-@pytest.mark.parametrize("words, said", [
-    (["nowhere.png"], "nowhere.png is not a file"),
-    (["PICTURE", "--mask", "nowhere.png"], "nowhere.png is not a file"),
-    (["PICTURE", "--point", "here"], "X,Y"),
-    (["PICTURE", "--point", "1,1", "--object", "dog"], "not allowed with"),
-    (["PICTURE", "--count", "0"], "1 or more"),
-    (["PICTURE", "--workflow", "nowhere.json"], "nowhere.json cannot be read"),
-])
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["nowhere.png"], "nowhere.png is not a file"),
+        (["PICTURE", "--mask", "nowhere.png"], "nowhere.png is not a file"),
+        (["PICTURE", "--point", "here"], "X,Y"),
+        (["PICTURE", "--point", "1,1", "--object", "dog"], "not allowed with"),
+        (["PICTURE", "--count", "0"], "1 or more"),
+        (["PICTURE", "--workflow", "nowhere.json"], "nowhere.json cannot be read"),
+    ],
+)
 def test_bad_input_is_status_2_with_a_remedy(amodal, picture, tmp_path, words, said):
     words = [picture if word == "PICTURE" else word for word in words]
     status, output = amodal("complete", *words, "--out", tmp_path / "out")
@@ -113,8 +149,14 @@ def test_a_black_mask_chooses_nothing(amodal, picture, tmp_path):
 
 def test_an_object_is_not_chosen_where_the_workflow_gives_the_masks(amodal, picture, tmp_path):
     status, said = amodal(
-        "complete", picture, "--object", "cat", "--out", tmp_path / "out",
-        "--workflow", DEFAULT.with_name("all_objects.json"),
+        "complete",
+        picture,
+        "--object",
+        "cat",
+        "--out",
+        tmp_path / "out",
+        "--workflow",
+        DEFAULT.with_name("all_objects.json"),
     )
     assert status == 2 and "all_objects.json gives the masks itself" in said
 
@@ -126,9 +168,7 @@ def test_a_workflow_without_a_status_saves_what_it_has(amodal, tmp_path, picture
     place = tmp_path / "small.json"
     place.write_text(json.dumps(prompt))
     out = tmp_path / "out"
-    status, said = amodal(
-        "complete", picture, "--mask", mask, "--workflow", place, "--out", out
-    )
+    status, said = amodal("complete", picture, "--mask", mask, "--workflow", place, "--out", out)
     assert status == 0 and "no node titled Status" in said
     files = ["amodal_mask.png", "completed.png", "side_by_side.png"]
     assert sorted(path.name for path in out.glob("*.png")) == files
@@ -166,8 +206,14 @@ def test_the_same_picture_is_sent_to_one_place(client, picture, running):
 def test_bad_input_of_a_node_is_status_2_and_names_it(amodal, workflow, picture, tmp_path):
     """No mask and no detected objects: Pick Object has nothing to choose from."""
     status, said = amodal(
-        "complete", picture, "--object", "dog", "--workflow", workflow(),
-        "--out", tmp_path / "out",
+        "complete",
+        picture,
+        "--object",
+        "dog",
+        "--workflow",
+        workflow(),
+        "--out",
+        tmp_path / "out",
     )
     assert status == 2 and "Pick Object" in said and "Remedy" in said
 
@@ -185,8 +231,15 @@ def test_a_workflow_that_saves_nothing_is_refused(amodal, workflow, picture, mas
 
 def test_no_host_at_the_address_is_status_3(amodal, picture, workflow, tmp_path):
     status, said = amodal(
-        "complete", picture, "--workflow", workflow(), "--out", tmp_path / "out",
-        "--server", "http://127.0.0.1:9", server=False,
+        "complete",
+        picture,
+        "--workflow",
+        workflow(),
+        "--out",
+        tmp_path / "out",
+        "--server",
+        "http://127.0.0.1:9",
+        server=False,
     )
     assert status == 3 and "No ComfyUI answers" in said
 
@@ -195,9 +248,22 @@ def test_no_host_at_the_address_is_status_3(amodal, picture, workflow, tmp_path)
 def test_the_readmes_command_starts_a_host_and_completes_the_cat(tmp_path):
     """The default workflow and the sticker models, no server given, the object by its name."""
     done = subprocess.run(
-        [sys.executable, "-m", "amodal", "complete", "pictures/amodal_example_cat.png",
-         "--object", "cat", "--out", str(tmp_path), "--quiet"],
-        cwd=ROOT, capture_output=True, text=True, timeout=400,
+        [
+            sys.executable,
+            "-m",
+            "amodal",
+            "complete",
+            "workflows/inputs/amodal_example_cat.png",
+            "--object",
+            "cat",
+            "--out",
+            str(tmp_path),
+            "--quiet",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads((tmp_path / "result.json").read_text())

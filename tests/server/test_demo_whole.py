@@ -7,13 +7,16 @@ import sys
 import pytest
 from PIL import Image
 
-from amodal.host import ROOT
+from amodal.app.host import ROOT
 
 
 @pytest.mark.slow
 def test_three_scenes_are_completed_and_measured_against_the_truth(tmp_path):
     done = subprocess.run(
-        [sys.executable, "tools/demo.py", str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "tools/demo/demo.py", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     results = {}
@@ -22,7 +25,11 @@ def test_three_scenes_are_completed_and_measured_against_the_truth(tmp_path):
         results[story] = json.loads((folder / "result.json").read_text())
         names = {path.name for path in folder.iterdir()}
         assert names >= {
-            "input.png", "pass_1.png", "completed.png", "amodal_mask.png", "overlay.png"
+            "input.png",
+            "pass_1.png",
+            "completed.png",
+            "amodal_mask.png",
+            "overlay.png",
         }
     assert all(result["passes"] >= 1 for result in results.values())
     truth = [result["against_truth"] for result in results.values()]

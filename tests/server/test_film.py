@@ -2,9 +2,10 @@
 
 import re
 
-from browser import drop_prompt, needs_browser, press_run, show
 from graphs import growing, one_node
 from widgets import change_and_undo, reload, to_another_tab_and_back
+
+from tools.host.browser import drop_prompt, needs_browser, press_run, show
 
 pytestmark = needs_browser
 FRAMES = ".amodal-film figure:visible"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from amodal import host
+from amodal.app import host
 
 HOLD = """
 import sys, time

@@ -6,11 +6,11 @@ In the newest front end: 1.32.9 loads a language after the packs' words for it, 
 import json
 
 import pytest
-from browser import drop_prompt, needs_browser, needs_newest, open_editor
 from graphs import picking
 from widgets import CAT, click_on, detect, point
 
-from amodal.host import ROOT
+from amodal.app.host import ROOT
+from tools.host.browser import drop_prompt, needs_browser, needs_newest, open_editor
 
 pytestmark = [*needs_browser, needs_newest]
 SHOWN = """(kind) => {

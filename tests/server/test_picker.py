@@ -1,6 +1,5 @@
 """Pick Object and Select Clusters: what lights up under the pointer, and what a click writes."""
 
-from browser import at, drop_prompt, needs_browser, press_run, show
 from graphs import picking, selecting
 from widgets import (
     BACKGROUND,
@@ -16,6 +15,8 @@ from widgets import (
     undo,
     words,
 )
+
+from tools.host.browser import at, drop_prompt, needs_browser, press_run, show
 
 pytestmark = needs_browser
 

@@ -1,15 +1,13 @@
 """The pack in a real ComfyUI: it loads, answers, names what is wrong, and goes on."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from graphs import swap
 from PIL import Image
 
-from amodal.client import RunError
-from amodal.host import ROOT
+from amodal.app.client import RunError
 
 
 @pytest.fixture
@@ -107,8 +105,7 @@ def test_a_node_with_a_missing_input_is_refused(client, uploaded):
 
 def test_help_and_names_are_what_the_schemas_say(client):
     """'nox -s docs' brings these files up to date."""
-    sys.path.insert(0, str(ROOT / "tools"))
-    import make_docs
+    from tools.docs import make_docs
 
     nodes = make_docs.schemas(client)
     stale = [p.name for p, text in make_docs.files(nodes).items() if make_docs.read(p) != text]

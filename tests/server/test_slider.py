@@ -1,8 +1,9 @@
 """Trim And Overlay: before and after under a line to drag."""
 
-from browser import at, drop_prompt, needs_browser, press_run, show
 from graphs import growing
 from widgets import change_and_undo, reload, to_another_tab_and_back
+
+from tools.host.browser import at, drop_prompt, needs_browser, press_run, show
 
 pytestmark = needs_browser
 STAGE = ".amodal-slider .stage:visible"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amodal import headless, workflow
-from amodal.client import RunError
+from amodal.app import headless, workflow
+from amodal.app.client import RunError
 from amodal.stickers.scenes import make_scene
 
 EDITOR = workflow.FOLDER.parent / workflow.DEFAULT.name

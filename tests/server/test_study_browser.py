@@ -7,8 +7,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from browser import needs_browser
 from studies import ITEMS, make_study
+
+from tools.host.browser import needs_browser
 
 pytestmark = needs_browser
 PICTURES = "#pictures button img"
@@ -217,8 +218,10 @@ def test_it_fits_a_phone(study, visit, scheme):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_pictures_stand_in_one_row(study, visit, scheme):
     page = visit("ann", color_scheme=scheme)
-    tops = {round(box["y"]) for box in (
-        one.bounding_box() for one in page.locator("#pictures img").all())}
+    tops = {
+        round(box["y"])
+        for box in (one.bounding_box() for one in page.locator("#pictures img").all())
+    }
     assert len(tops) == 1
     page.locator(PICTURES).nth(1).hover()
     shot(page, f"row-{scheme}")

@@ -39,9 +39,7 @@ class Caller:
         """(the choice, the state after it)"""
         trial = self.state(rater)["trial"]
         choice = trial["choices"][at]
-        status, now = self.json(
-            "vote", {"rater": rater, "trial": trial["trial"], "choice": choice}
-        )
+        status, now = self.json("vote", {"rater": rater, "trial": trial["trial"], "choice": choice})
         assert status == 200, now
         return choice, now
 
@@ -94,10 +92,14 @@ def test_the_results_are_those_of_the_votes(study):
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Origin": OTHER}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"},
-        {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"},
+        {"Origin": OTHER},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
         {"Origin": OTHER, "Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "cors"},
-        {TOKEN: ""}, {TOKEN: "0123.4567"},
+        {TOKEN: ""},
+        {TOKEN: "0123.4567"},
     ],
     ids=str,
 )
@@ -120,10 +122,15 @@ def test_no_preflight_lets_the_token_through(study):
     import http.client
 
     connection = http.client.HTTPConnection("127.0.0.1", study.host.port)
-    connection.request("OPTIONS", f"{study.path}/vote", headers={
-        "Origin": OTHER, "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type,x-study-token",
-    })
+    connection.request(
+        "OPTIONS",
+        f"{study.path}/vote",
+        headers={
+            "Origin": OTHER,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type,x-study-token",
+        },
+    )
     allowed = connection.getresponse().headers.get("Access-Control-Allow-Headers", "")
     assert TOKEN.lower() not in allowed.lower() and "*" not in allowed
 
@@ -157,11 +164,16 @@ def test_a_link_opens_the_page_and_a_frame_does_not(study):
 @pytest.mark.parametrize(
     "path",
     [
-        "/amodal/study/..%2f..%2fuser/", "/amodal/study/%2e%2e/", "/amodal/study/%2e%2e/state",
-        "/amodal/study/over%20http%2foriginal/", "/amodal/study/%2fetc/", "/amodal/study/a%00b/",
+        "/amodal/study/..%2f..%2fuser/",
+        "/amodal/study/%2e%2e/",
+        "/amodal/study/%2e%2e/state",
+        "/amodal/study/over%20http%2foriginal/",
+        "/amodal/study/%2fetc/",
+        "/amodal/study/a%00b/",
         "/amodal/study/over%20http/picture/..%2foriginal%2fcup.png",
         "/amodal/study/over%20http/picture/%2fetc%2fpasswd",
-        "/amodal/study/over%20http/picture/cup.png", "/amodal/study/no such/".replace(" ", "%20"),
+        "/amodal/study/over%20http/picture/cup.png",
+        "/amodal/study/no such/".replace(" ", "%20"),
         "/userdata/..%2f__amodal_studies%2fover%20http.sqlite",
         "/view?type=output&subfolder=../user/__amodal_studies&filename=over%20http.sqlite",
     ],
@@ -173,8 +185,15 @@ def test_no_path_leaves_the_folder_of_the_study(study, path):
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"rater": ""}, {"rater": ["x"]}, {"rater": "x", "trial": {}},
-             {"rater": "x", "trial": "../cup", "choice": "mixed context"}], ids=str
+    "body",
+    [
+        {},
+        {"rater": ""},
+        {"rater": ["x"]},
+        {"rater": "x", "trial": {}},
+        {"rater": "x", "trial": "../cup", "choice": "mixed context"},
+    ],
+    ids=str,
 )
 def test_a_vote_on_nothing_is_refused_in_words(study, body):
     status, said = study.json("vote", body)

@@ -2,10 +2,10 @@
 
 import json
 
-from browser import needs_browser, open_editor, plain, wait_until_unblocked
 from PIL import Image
 
-from amodal import workflow
+from amodal.app import workflow
+from tools.host.browser import needs_browser, open_editor, plain, wait_until_unblocked
 
 FOLDER = workflow.FOLDER.parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

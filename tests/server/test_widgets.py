@@ -2,7 +2,10 @@
 
 import json
 
-from browser import (
+from graphs import growing, picking
+from widgets import CAT, PROMPT, click_on, detect
+
+from tools.host.browser import (
     SAVED,
     drop_prompt,
     drop_workflow,
@@ -11,8 +14,6 @@ from browser import (
     press_run,
     wait_until_ready,
 )
-from graphs import growing, picking
-from widgets import CAT, PROMPT, click_on, detect
 
 pytestmark = needs_browser
 

@@ -2,10 +2,10 @@
 
 import json
 
-import browser as editor
 import pytest
 
-from amodal import workflow
+from amodal.app import workflow
+from tools.host import browser
 
 FILES = sorted(workflow.FOLDER.parent.glob("*.json"))
 NOTE = "MarkdownNote"
@@ -15,28 +15,29 @@ BOXES = """() => app.graph.nodes.map((node) => ({
 }))"""
 
 pytestmark = [
-    *editor.needs_browser, pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+    *browser.needs_browser,
+    pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem),
 ]
 
 
 @pytest.fixture
 def page(chromium, running):
-    page = editor.open_editor(chromium, running.url)
+    page = browser.open_editor(chromium, running.url)
     yield page
     page.close()
 
 
 def opened(page, file) -> dict:
     nodes = json.loads(file.read_text())["nodes"]
-    return editor.drop(page, file.name, "application/json", file.read_bytes(), len(nodes))
+    return browser.drop(page, file.name, "application/json", file.read_bytes(), len(nodes))
 
 
 def test_it_opens_as_its_api_form_and_saves_back_unchanged(page, file):
     api = json.loads((workflow.FOLDER / file.name).read_text())
     prompt = opened(page, file)
-    assert editor.plain(prompt) == editor.plain(api)
-    saved = page.evaluate(editor.SAVED)
-    assert editor.plain(editor.drop_workflow(page, saved)) == editor.plain(api)
+    assert browser.plain(prompt) == browser.plain(api)
+    saved = page.evaluate(browser.SAVED)
+    assert browser.plain(browser.drop_workflow(page, saved)) == browser.plain(api)
     notes = [node for node in saved["nodes"] if node["type"] == NOTE]
     assert notes and all(node["widgets_values"][0] for node in notes)
 
@@ -44,12 +45,17 @@ def test_it_opens_as_its_api_form_and_saves_back_unchanged(page, file):
 def assert_apart(page) -> None:
     """No two nodes overlap as the editor draws them, title bars included."""
     boxes = [
-        (one["title"], one["at"][0], one["at"][1] - 30, one["at"][0] + one["size"][0],
-         one["at"][1] + one["size"][1])
+        (
+            one["title"],
+            one["at"][0],
+            one["at"][1] - 30,
+            one["at"][0] + one["size"][0],
+            one["at"][1] + one["size"][1],
+        )
         for one in page.evaluate(BOXES)
     ]
     for number, (title, left, top, right, bottom) in enumerate(boxes):
-        for other, x0, y0, x1, y1 in boxes[number + 1:]:
+        for other, x0, y0, x1, y1 in boxes[number + 1 :]:
             apart = right <= x0 or x1 <= left or bottom <= y0 or y1 <= top
             assert apart, (title, other)
 
@@ -58,8 +64,10 @@ def test_the_run_button_runs_it_and_what_it_shows_has_room(page, file):
     opened(page, file)
     assert_apart(page)
     if file.stem in NEEDS_WEIGHTS:
-        pytest.skip("its models come from elsewhere; tests/test_photographs.py runs its graph")
-    ends = editor.press_run(page)
+        pytest.skip(
+            "its models come from elsewhere; tests/nodes/test_photographs.py runs its graph"
+        )
+    ends = browser.press_run(page)
     assert "id" in ends, ends
     page.wait_for_timeout(1500)
     assert_apart(page)

@@ -1,0 +1,204 @@
+"""The detected objects of a picture: making, cleaning and choosing them (section 3.4)."""
+
+import re
+
+import torch
+
+from . import mask_ops, validate
+from .errors import BadInput
+from .types import Objects
+
+SAME = 0.5  # masks with a larger IoU are the same object
+INSIDE = 0.8  # a detection with more than this inside the query is a part of the query
+SPECK = 1e-4  # what is left of a detection below this fraction of the picture is dropped
+
+
+def from_masks(masks, labels: list[str], scores: torch.Tensor | None = None) -> Objects:
+    """Objects from masks [n, H, W] (cut at 0.5), their labels and scores (1 when not known).
+
+    Empty masks are dropped. Fewer labels than masks: the rest are called 'object 3', and so on.
+    """
+    masks = (validate.as_masks(masks, None, "masks") > 0.5).float()
+    if len(labels) > len(masks):
+        raise BadInput(
+            "labels", f"has {len(labels)} words for {len(masks)} masks", "give one for each mask"
+        )
+    names = [*labels, *(f"object {i + 1}" for i in range(len(labels), len(masks)))]
+    scores = torch.ones(len(masks)) if scores is None else scores.float()
+    return only(masks, names, scores, [i for i, mask in enumerate(masks) if mask.any()])
+
+
+def only(masks, labels: list[str], scores: torch.Tensor, keep: list[int]) -> Objects:
+    """The chosen ones, with boxes made from their masks; they must not be empty."""
+    boxes = [mask_ops.box_of(masks[i]) for i in keep]
+    return Objects(
+        masks[keep].cpu(),
+        [labels[i] for i in keep],
+        scores[keep].cpu(),
+        torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+    )
+
+
+def distinct(objects: Objects, overlap: float = SAME) -> Objects:
+    """Greedy non-maximum suppression by mask IoU: of two alike, the one with the higher score."""
+    best_first = torch.argsort(objects.scores, descending=True, stable=True).tolist()
+    keep: list[int] = []
+    for i in best_first:
+        if not objects.masks[i].any():
+            continue
+        if all(mask_ops.iou(objects.masks[i], objects.masks[j]) <= overlap for j in keep):
+            keep.append(i)
+    return only(objects.masks, objects.labels, objects.scores, keep)
+
+
+def with_query(objects: Objects, modal: torch.Tensor) -> Objects:
+    """The query as the first object, everything else without its pixels (section 3.4).
+
+    modal [1, H, W] is the query's visible mask. Detections that are the query itself (IoU above
+    0.5, or more than 80 % inside it) are dropped; the query takes the label of the best of them.
+    """
+    query = modal[0]
+    overlaps = [mask_ops.iou(mask, query) for mask in objects.masks]
+    label, score = "query", 1.0
+    if overlaps and max(overlaps) > SAME:
+        best = overlaps.index(max(overlaps))
+        label, score = objects.labels[best], float(objects.scores[best])
+    rest, names, scores = [query], [label], [score]
+    for i, mask in enumerate(objects.masks):
+        if overlaps[i] > SAME or mask_ops.share_inside(mask, query) > INSIDE:
+            continue
+        visible = mask * (1 - query)
+        if not is_leftover(visible, mask):
+            rest.append(visible)
+            names.append(objects.labels[i])
+            scores.append(float(objects.scores[i]))
+    return only(torch.stack(rest), names, torch.tensor(scores), list(range(len(rest))))
+
+
+def is_leftover(visible: torch.Tensor, mask: torch.Tensor) -> bool:
+    """Is what the query leaves of a detection (both [H, W]) a speck, or but a thin rim of it?"""
+    area = float(visible.sum())
+    if area <= SPECK * visible.numel():
+        return True
+    thin = max(1, max(visible.shape) // 128)
+    return area < 0.5 * float(mask.sum()) and not mask_ops.erode(visible, thin).any()
+
+
+def best_overlap(objects: Objects, mask: torch.Tensor) -> tuple[int, float]:
+    """Which object is most like mask [1, H, W], and its IoU; (-1, 0.0) when there is none."""
+    overlaps = [mask_ops.iou(one, mask[0]) for one in objects.masks]
+    best = max(range(len(overlaps)), key=overlaps.__getitem__, default=-1)
+    return (best, overlaps[best]) if best >= 0 else (-1, 0.0)
+
+
+def at_point(objects: Objects, x: float, y: float, name: str = "point") -> int:
+    """The smallest object under a point in pixels; raises BadInput when there is none.
+
+    name: the input that the point comes from, for the error.
+    """
+    height, width = objects.masks.shape[-2:]
+    if not (0 <= x < width and 0 <= y < height):
+        raise BadInput(
+            name,
+            f"({x:g}, {y:g}) lies outside of the {width}x{height} picture",
+            "give x,y in pixels from the top left corner, or fractions like 0.43,0.61",
+        )
+    hit = [i for i, mask in enumerate(objects.masks) if mask[int(y), int(x)] > 0.5]
+    if not hit:
+        raise BadInput(name, f"({x:g}, {y:g}) hits no detected object", detected(objects))
+    return min(hit, key=lambda i: float(objects.masks[i].sum()))
+
+
+def by_words(objects: Objects, words: str) -> int:
+    """The best scored object whose label is `words`, occurs in them, or holds them.
+
+    Raises BadInput listing what was detected.
+    """
+    wanted = words.strip().lower()
+    labels = [label.lower() for label in objects.labels]
+    rules = (
+        lambda label: label == wanted,
+        lambda label: bool(re.search(rf"\b{re.escape(label)}\b", wanted)),
+        lambda label: bool(re.search(rf"\b{re.escape(wanted)}\b", label)),
+    )
+    for rule in rules:
+        hit = [i for i, label in enumerate(labels) if label and rule(label)]
+        if hit:
+            return max(hit, key=lambda i: (len(labels[i]), float(objects.scores[i])))
+    raise BadInput("words", f"'{words}' is not among the detected objects", detected(objects))
+
+
+def detected(objects: Objects) -> str:
+    """A remedy that lists what there is to choose from."""
+    names = ", ".join(f"{i}: {label}" for i, label in enumerate(objects.labels))
+    return f"choose one of: {names}" if names else "detect with other words or a lower threshold"
+
+
+def pick(
+    objects: Objects | None = None,
+    mask: torch.Tensor | None = None,
+    point: tuple[float, float] | None = None,
+    words: str = "",
+    index: int = -1,
+) -> tuple[torch.Tensor, str]:
+    """The query object's modal mask [1, H, W] and label.
+
+    What is given counts in this order: mask, point, words, index (from 0), the largest object.
+    """
+    if mask is not None:
+        size = tuple(objects.masks.shape[-2:]) if objects is not None and len(objects) else None
+        mask = validate.object_mask(mask, size, "mask")
+        best, overlap = best_overlap(objects, mask) if size else (-1, 0.0)
+        return mask, words or (objects.labels[best] if overlap > SAME else "")
+    if objects is None:
+        raise BadInput("objects", "is not connected, nor is a mask", "connect one of the two")
+    if not len(objects):
+        raise BadInput(
+            "objects",
+            "holds nothing: nothing was detected",
+            "detect with other words or a lower threshold, or give a mask",
+        )
+    chosen = choose(objects, point, words, index)
+    return objects.masks[chosen][None], objects.labels[chosen]
+
+
+def choose(objects: Objects, point, words: str, index: int) -> int:
+    if point is not None:
+        return at_point(objects, *point)
+    if words.strip():
+        return by_words(objects, words)
+    if index >= len(objects):
+        raise BadInput("index", f"{index} is too large", detected(objects))
+    if index >= 0:
+        return index
+    return int(objects.masks.sum((1, 2)).argmax())
+
+
+def as_point(
+    text: str, size: validate.Size = (1, 1), name: str = "point"
+) -> tuple[float, float] | None:
+    """(x, y) in pixels from 'x,y', None from an empty text; raises BadInput for anything else.
+
+    Two values from 0 to 1, both with a decimal point, are fractions of a picture of `size`
+    (height, width), so that the point stays right when the picture's size changes.
+    """
+    if not text.strip():
+        return None
+    numbers = re.findall(r"-?\d*\.?\d+", text)
+    if len(numbers) != 2:
+        raise BadInput(
+            name,
+            f"'{text.strip()}' is not a point",
+            "write x,y in pixels, like 120,84, or as fractions of the picture, like 0.43,0.61",
+        )
+    point = float(numbers[0]), float(numbers[1])
+    if all("." in number and 0 <= value <= 1 for number, value in zip(numbers, point)):
+        height, width = size
+        below = 1 - 1e-6  # the lower right corner is a pixel, too
+        return min(point[0], below) * width, min(point[1], below) * height
+    return point
+
+
+def as_words(text: str) -> list[str]:
+    """['a', 'b c'] from 'a, b c', or from a line for each."""
+    return [word.strip() for word in re.split(r"[,\n]", text) if word.strip()]

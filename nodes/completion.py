@@ -1,0 +1,289 @@
+"""The whole method as one node, which expands into the very nodes of its stages (`assembly`)."""
+
+from comfy_api.latest import io
+from comfy_execution.graph_utils import GraphBuilder
+
+from ..amodal.core import validate
+from . import types
+from .assembly import RULES, TEMPLATE, completion, pick, sees_around_hole
+from .common import CATEGORY, aliases, names_itself
+
+
+class Completion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalCompletion",
+            **aliases("deocclusion", "uncover", "complete a hidden object", "amodal"),
+            display_name="Amodal Completion",
+            category=CATEGORY,
+            description="Completes the object under the mask, the point or the words: picture in, "
+            "whole object out. Several pictures, masks of one picture, or seeds become one loop "
+            "each; every output is a list with one item for each.",
+            inputs=[
+                io.Model.Input(
+                    "model",
+                    tooltip="Diffusion model, best one for inpainting; an ordinary one "
+                    "paints through a noise mask.",
+                ),
+                io.Clip.Input("clip", tooltip="Its text encoder."),
+                io.Vae.Input("vae", tooltip="Its autoencoder."),
+                types.Segmenter.Input("segmenter", tooltip="Finds the objects."),
+                types.OrderModel.Input("order_model", tooltip="Tells what stands in front."),
+                io.Image.Input("image", tooltip="The picture, or a batch of them."),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="The object's visible pixels; several masks of one picture are several "
+                    "objects. LoadImage's MASK is 1 - alpha.",
+                ),
+                io.String.Input(
+                    "point",
+                    default="",
+                    tooltip="A point on the object: x,y in pixels, or fractions like 0.43,0.61.",
+                ),
+                io.String.Input("words", default="", tooltip="The object's name."),
+                io.String.Input(
+                    "prompt", default=TEMPLATE, tooltip="The prompt; {label} is the object's name."
+                ),
+                io.String.Input("negative", default="", tooltip="What not to paint."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="Seed of the first completion; each pass derives its own.",
+                ),
+                io.Int.Input(
+                    "count", default=1, min=1, max=64, tooltip="How many completions, seed by seed."
+                ),
+                io.Int.Input("steps", default=50, min=2, max=1000, tooltip="N, sampling steps."),
+                io.Float.Input(
+                    "k",
+                    default=20,
+                    min=0.01,
+                    max=999,
+                    step=0.01,
+                    tooltip="The step at which contexts mix; below 1 a fraction of N.",
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=7.5,
+                    min=0,
+                    max=100,
+                    step=0.1,
+                    tooltip="Classifier-free guidance.",
+                ),
+                io.Combo.Input(
+                    "mask_rule",
+                    options=list(RULES),
+                    default=RULES[0],
+                    tooltip="How the object is cut out at step k: by its difference from the known "
+                    "gray background, or by clusters of decoder features (the paper's rule).",
+                ),
+                io.Int.Input(
+                    "size",
+                    default=512,
+                    min=64,
+                    max=4096,
+                    step=8,
+                    tooltip="Side of the crop the model works on.",
+                ),
+                io.Int.Input(
+                    "max_passes", default=6, min=1, max=100, tooltip="Stop after so many passes."
+                ),
+                io.Float.Input(
+                    "context",
+                    optional=True,
+                    default=0.3,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="What is shown around the object, as a fraction of its larger side.",
+                ),
+                io.String.Input(
+                    "occluders",
+                    default="",
+                    optional=True,
+                    tooltip="Points on what hides the object, separated by semicolons, and, with "
+                    "'not' before them, on what does not; as in Pick Object. Empty: the order "
+                    "model decides.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "object",
+                    display_name="object",
+                    is_output_list=True,
+                    tooltip="The whole object, RGBA on the grown canvas.",
+                ),
+                io.Mask.Output(
+                    "amodal",
+                    display_name="amodal",
+                    is_output_list=True,
+                    tooltip="Amodal mask on that canvas.",
+                ),
+                io.Image.Output(
+                    "overlay",
+                    display_name="overlay",
+                    is_output_list=True,
+                    tooltip="The picture with the whole object in place.",
+                ),
+                io.String.Output(
+                    "status",
+                    display_name="status",
+                    is_output_list=True,
+                    tooltip="completed, nothing to complete, unchanged, not found again, ...",
+                ),
+                io.Int.Output(
+                    "passes",
+                    display_name="passes",
+                    is_output_list=True,
+                    tooltip="How many passes painted something.",
+                ),
+                io.String.Output(
+                    "report",
+                    display_name="report",
+                    is_output_list=True,
+                    tooltip="One line for each pass.",
+                ),
+                io.Int.Output(
+                    "x",
+                    display_name="x",
+                    is_output_list=True,
+                    tooltip="Left edge of the canvas in the picture's coordinates.",
+                ),
+                io.Int.Output(
+                    "y",
+                    display_name="y",
+                    is_output_list=True,
+                    tooltip="Top edge of the canvas in the picture's coordinates.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
+            enable_expand=True,
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, image, seed, count, mask=None, **settings):
+        images = validate.as_images(image, "image")
+        masks = None if mask is None else validate.as_masks(mask, tuple(images.shape[1:3]), "mask")
+        links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
+        given = {name: links.get(name, value) for name, value in settings.items()}
+        given["noise_mask"] = not sees_around_hole(settings["model"])
+        graph, gathered = GraphBuilder(), None
+        for index, chosen in enumerate(queries(graph, links, images, masks)):
+            source = {**given, **chosen}
+            picked = pick(graph, source, f"{index}-")
+            for number in range(count):
+                made = completion(
+                    graph,
+                    {**source, **picked, "seed": (seed + number) % 2**64},
+                    f"{index}-{number}-",
+                )
+                gathered = graph.node(
+                    "AmodalGather",
+                    f"gather-{index}-{number}",
+                    **{name: made[name] for name in GATHERED},
+                    **({"results": gathered.out(0)} if gathered else {}),
+                )
+        return io.NodeOutput(
+            *(gathered.out(1 + i) for i in range(len(GATHERED))), expand=graph.finalize()
+        )
+
+
+def queries(graph, links: dict, images, masks) -> list[dict]:
+    """Links to picture and mask of each object: one for each picture, or each mask of one."""
+    several = masks is not None and len(images) == 1
+    if masks is not None and not several:
+        validate.paired(len(images), masks, "mask")
+    found = []
+    for index in range(len(masks) if several else len(images)):
+        one = {"image": links["image"]}
+        if len(images) > 1:
+            one["image"] = from_batch(
+                graph, "ImageFromBatch", f"image{index}", links["image"], index
+            )
+        if masks is not None:
+            one["mask"] = links["mask"]
+            if len(masks) > 1:
+                one["mask"] = from_batch(
+                    graph, "AmodalMaskFromBatch", f"mask{index}", links["mask"], index
+                )
+        found.append(one)
+    return found
+
+
+def from_batch(graph, kind: str, name: str, link, index: int):
+    if kind == "ImageFromBatch":
+        return graph.node(kind, name, image=link, batch_index=index, length=1).out(0)
+    return graph.node(kind, name, masks=link, index=index).out(0)
+
+
+GATHERED = ("object", "amodal", "overlay", "status", "passes", "report", "x", "y")
+Results = io.Custom("AMODAL_RESULTS")  # a list of tuples in the order of GATHERED
+
+
+class Gather(io.ComfyNode):
+    """Collects the results of several loops; its outputs after the first hold Python lists."""
+
+    @classmethod
+    def define_schema(cls):
+        kinds = (io.Image, io.Mask, io.Image, io.String, io.Int, io.String, io.Int, io.Int)
+        fields = list(zip(GATHERED, kinds))
+        return io.Schema(
+            node_id="AmodalGather",
+            display_name="Gather Results (Amodal)",
+            category=f"{CATEGORY}/internal",
+            description="Used by Amodal Completion to hand on the results of several loops.",
+            inputs=[
+                *(
+                    kind.Input(name, tooltip=f"The {name} of one more loop.")
+                    if kind in (io.Image, io.Mask)
+                    else kind.Input(name, force_input=True, tooltip=f"The {name} of one more loop.")
+                    for name, kind in fields
+                ),
+                Results.Input("results", optional=True, tooltip="The results so far."),
+            ],
+            outputs=[
+                Results.Output("all", display_name="results", tooltip="The results so far."),
+                *(
+                    kind.Output(f"{name}_list", display_name=name, tooltip=f"Each loop's {name}.")
+                    for name, kind in fields
+                ),
+            ],
+            is_experimental=True,
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, results=None, **fields):
+        rows = [*(results or []), tuple(fields[name] for name in GATHERED)]
+        return io.NodeOutput(rows, *(list(column) for column in zip(*rows)))
+
+
+class MaskFromBatch(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalMaskFromBatch",
+            display_name="Mask From Batch (Amodal)",
+            category=CATEGORY,
+            description="One mask of a batch.",
+            inputs=[
+                io.Mask.Input("masks", tooltip="A batch of masks."),
+                io.Int.Input("index", default=0, min=0, max=4095, tooltip="Which one, from 0."),
+            ],
+            outputs=[io.Mask.Output("mask", display_name="mask", tooltip="That mask alone.")],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, masks, index):
+        masks = validate.as_masks(masks, None, "masks")
+        return io.NodeOutput(masks[min(index, len(masks) - 1)][None])
+
+
+NODES = [Completion, Gather, MaskFromBatch]

@@ -1,0 +1,127 @@
+"""A sampler's run over a part of its schedule, and the LATENT that it begins and ends with.
+
+Any core sampler, scheduler, guider and noise: the sampler's own function runs on a part of the
+schedule, between the host's usual preparation and clean-up.
+"""
+
+import copy
+
+import comfy.model_management
+import comfy.sample
+import comfy.utils
+import latent_preview
+import torch
+
+from ..amodal.core.errors import BadInput
+from ..amodal.method import sampling
+from ..amodal.method.sampling import KEY, ExactX
+
+
+class Segment:
+    """One sampler's run over steps first..last of a schedule, from an exact x or from noise.
+
+    The host is given the whole schedule, so that everything that looks at it (patches through
+    `sample_sigmas`, Differential Diffusion) sees what it would see in an uninterrupted run.
+    """
+
+    def __init__(self, sampler, first: int, last: int, x=None):
+        if not callable(getattr(sampler, "sampler_function", None)):
+            raise BadInput(
+                "sampler",
+                f"is a {type(sampler).__name__}, which cannot be stopped at a step",
+                "use a sampler of KSamplerSelect, or one made with the host's KSAMPLER",
+            )
+        self.inner, self.first, self.last, self.x = sampler.sampler_function, first, last, x
+        self.end = self.noise = None
+        self.sampler = copy.copy(sampler)
+        self.sampler.sampler_function = self.run
+
+    def run(self, model, x, sigmas, extra_args=None, **options):
+        extra_args = dict(extra_args or {})
+        if self.x is not None:
+            x = self.x.to(x)
+            if extra_args.get("seed") is not None:  # ancestral samplers must not draw step 0's
+                extra_args["seed"] += self.first or 1  # noise a second time
+        self.noise = getattr(model, "noise", None)
+        part = sigmas[self.first : self.last + 1].clone()  # cloned: uni_pc writes into it
+        self.end = self.inner(model, x, part, extra_args=extra_args, **options)
+        return self.end
+
+
+def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):
+    """Run a segment; `latent` gives batch indices, `image` what sampling began with; `tell` is
+    called with the number of each finished step of the whole schedule.
+
+    Returns (exact x at the end, the last estimate of the clean latent in model space or None).
+    """
+    steps = segment.last - segment.first
+    estimate = {}
+    shown = latent_preview.prepare_callback(guider.model_patcher, steps, estimate)
+
+    def callback(step, denoised, x, _total):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        shown(step, denoised, x, steps)
+        tell(segment.first + step + 1)
+
+    guider.sample(
+        noise.generate_noise({**latent, "samples": image}),
+        image,
+        segment.sampler,
+        sigmas.clone(),
+        denoise_mask=mask,
+        callback=callback,
+        seed=noise.seed,
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+    )
+    device = comfy.model_management.intermediate_device()
+    x0 = estimate.get("x0")
+    return segment.end.to(device), None if x0 is None else x0.to(device)
+
+
+def schedule_of(exact: ExactX, sigmas):
+    """The whole schedule and the step to go on from: the run's own where `sigmas` is its rest."""
+    if exact.sigmas is not None and torch.equal(exact.sigmas[exact.k :], sigmas.cpu()):
+        return exact.sigmas, exact.k
+    return sigmas, 0
+
+
+def to_samples(patcher, x, sigma):
+    """A raw x at sigma as a LATENT's `samples`, as the host's own sampler nodes hand it on."""
+    space = patcher.get_model_object("model_sampling")
+    scaled = space.inverse_noise_scaling(torch.as_tensor(sigma), x)
+    return patcher.model.process_latent_out(scaled.to(torch.float32))
+
+
+def from_samples(patcher, samples, sigma, noise=None):
+    """The raw x at sigma of a clean latent and noise; without noise, of an already noisy one."""
+    space = patcher.get_model_object("model_sampling")
+    if torch.count_nonzero(samples) > 0:  # as the host: an empty latent is not shifted
+        samples = patcher.model.process_latent_in(samples)
+    noise = torch.zeros_like(samples) if noise is None else noise.to(samples)
+    return space.noise_scaling(torch.as_tensor(sigma), noise, samples, False)
+
+
+def exact_of(patcher, latent: dict, sigmas) -> ExactX:
+    """The x of a LATENT at the first of `sigmas`: bit for bit as a run left it, or to float
+    rounding where other nodes made or changed the LATENT. Raises BadInput for one that is no
+    plain tensor, or at another noise level."""
+    sigma = float(sigmas[0])
+    samples = sampling.check_latent(latent, "latent")
+    exact = sampling.exact_x(latent)
+    if exact is None:
+        samples = comfy.sample.fix_empty_latent_channels(patcher, samples)
+        x = from_samples(patcher, samples, sigma)
+        exact = ExactX(x, samples, sigma, torch.zeros_like(samples))
+    sampling.check_sigma(exact.sigma, sigma, "sigmas")
+    return exact
+
+
+def marked(latent: dict, exact: ExactX) -> dict:
+    """A LATENT like `latent` with the samples that `exact` belongs to."""
+    return {**latent, "samples": exact.belongs_to, KEY: exact}
+
+
+def unmarked(latent: dict, samples) -> dict:
+    """A LATENT like `latent`, finished: new samples and no exact x."""
+    out = {key: value for key, value in latent.items() if key != KEY}
+    return {**out, "samples": samples}

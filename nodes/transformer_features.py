@@ -1,0 +1,107 @@
+"""Looks into a transformer's blocks during one forward pass, as `decoder` does into a UNet.
+
+The paper says that its sampling fits any text-to-image model, but names features of a UNet only. A
+transformer has no decoder levels; here its blocks are counted in quarters, so that level 3 is what
+leaves the last block of the third quarter, as it is the third of four levels of SD2's decoder.
+"""
+
+import math
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.patcher_extension
+import torch
+
+from ..amodal.core import tokens
+from ..amodal.core.errors import BadInput
+
+# Lists of blocks, and which of a block's two outputs is the picture's (the other is the text's).
+STREAMS = {"double_blocks": 0, "joint_blocks": 1, "transformer_blocks": 1}
+
+
+def blocks_of(net) -> list[tuple[torch.nn.Module, int | None]]:
+    """A transformer's blocks in order with their stream; None where one sequence holds both.
+
+    Empty for any other model: UNets, and transformers whose sequences are laid out otherwise.
+    """
+    for name, stream in STREAMS.items():
+        if hasattr(net, name) and hasattr(net, "patch_size"):
+            joined = [(block, None) for block in getattr(net, "single_blocks", [])]
+            return [(block, stream) for block in getattr(net, name)] + joined
+    return []
+
+
+def positive_rows(batch: torch.Tensor, options: dict, positive: set) -> torch.Tensor | None:
+    """A copy of the rows that the first positive conditioning has in a batch of several, if any.
+
+    positive: the ids of the positive prompt's conditionings.
+    """
+    names = options.get("uuids", [])
+    part = next((i for i, name in enumerate(names) if name in positive), None)
+    if part is None:
+        return None
+    rows = len(batch) // len(names)
+    device = comfy.model_management.intermediate_device()
+    return batch[part * rows : (part + 1) * rows].to(device, torch.float32, copy=True)
+
+
+class BlockProbe:
+    """Keeps what leaves the wanted levels' blocks in the positive prompt's branch of one pass.
+
+    size: the latent's (height, width).
+    """
+
+    def __init__(self, net, levels: list[int], positive, size: tuple[int, int]):
+        blocks = blocks_of(net)
+        ends = sorted({math.ceil(len(blocks) * quarter / 4) - 1 for quarter in (1, 2, 3, 4)})
+        if max(levels) > len(ends):
+            raise BadInput(
+                "levels",
+                f"asks for {max(levels)} of {len(ends)}",
+                f"this transformer's {len(blocks)} blocks are counted as levels 1 to {len(ends)}",
+            )
+        self.patch, self.size, self.positive, self.found = net.patch_size, size, positive, {}
+        self.at_block = [(*blocks[ends[level - 1]], level) for level in levels]
+        self.joined = any(stream is None for _, stream in blocks)  # text first, then the picture
+        self.first, self.stream = blocks[0]
+        self.words = 0
+
+    def count_words(self, _block, _inputs, output):
+        self.words = output[1 - self.stream].shape[1]
+
+    def keeper(self, level: int, stream: int | None, options: dict):
+        def keep(_block, _inputs, output):
+            if level in self.found:
+                return
+            sequence = output[:, self.words :] if stream is None else output[stream]
+            rows = positive_rows(sequence, options, self.positive())
+            if rows is not None:
+                self.found[level] = tokens.as_picture(rows, self.size, self.patch)
+
+        return keep
+
+    def wrap(self, executor, *args, **kwargs):
+        # handed on by name or, by the host's own call, as the last of the positional ones
+        options = kwargs.get("transformer_options") or next(
+            given for given in args[::-1] if isinstance(given, dict) and "uuids" in given
+        )
+        hooks = [self.first.register_forward_hook(self.count_words)] if self.joined else []
+        hooks += [
+            block.register_forward_hook(self.keeper(level, stream, options))
+            for block, stream, level in self.at_block
+        ]
+        try:
+            return executor(*args, **kwargs)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def attach(self, model_options: dict) -> dict:
+        """A copy of a guider's model options with this probe around the model's call."""
+        model_options = comfy.model_patcher.create_model_options_clone(model_options)
+        comfy.patcher_extension.add_wrapper(
+            comfy.patcher_extension.WrappersMP.APPLY_MODEL,
+            self.wrap,
+            model_options.setdefault("transformer_options", {}),
+        )
+        return model_options

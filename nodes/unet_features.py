@@ -1,0 +1,136 @@
+"""Looks into a UNet's decoder during one forward pass; leaves model and guider as they were.
+
+Transformers are looked into by `blocks`.
+"""
+
+import copy
+
+import comfy.model_patcher
+import comfy.patcher_extension
+import comfy.samplers
+import torch
+
+from ..amodal.core.errors import BadInput
+from .sampler_segment import Segment, schedule_of
+from .transformer_features import STREAMS, BlockProbe, blocks_of, positive_rows
+
+
+def level_ends(unet) -> list[int]:
+    """The last output block of each decoder level of a UNet; SD2: 2, 5, 8, 11."""
+    ends = [
+        index
+        for index, block in enumerate(unet.output_blocks)
+        if any(type(module).__name__ == "Upsample" for module in block)
+    ]
+    last = len(unet.output_blocks) - 1
+    return ends if last in ends else [*ends, last]
+
+
+class Probe:
+    """Keeps the wanted decoder levels of the positive prompt's branch of one forward pass.
+
+    Level l is the output of its last block, before anybody's patches on the next block, and, for
+    the last level, the input of the UNet's `out` (sees everybody's).
+    """
+
+    def __init__(self, unet, levels: list[int], positive):
+        ends = level_ends(unet)
+        if max(levels) > len(ends):
+            raise BadInput(
+                "levels",
+                f"asks for {max(levels)} of {len(ends)}",
+                f"this model's decoder has levels 1 (deepest) to {len(ends)}",
+            )
+        self.unet, self.positive, self.found = unet, positive, {}
+        self.at_block = {ends[level - 1] + 1: level for level in levels}
+        self.last = self.at_block.pop(len(unet.output_blocks), None)
+
+    def keep(self, level: int, h, options: dict):
+        if level not in self.found:
+            rows = positive_rows(h, options, self.positive())
+            if rows is not None:
+                self.found[level] = rows
+
+    def patch(self, h, skip, options):
+        kind, index = options["block"]
+        if kind == "output" and index in self.at_block:
+            self.keep(self.at_block[index], h, options)
+        return h, skip
+
+    def wrap(self, executor, x, timesteps, context, y, control, options, **kwargs):
+        if self.last is None:
+            return executor(x, timesteps, context, y, control, options, **kwargs)
+        hook = self.unet.out.register_forward_pre_hook(
+            lambda _module, inputs: self.keep(self.last, inputs[0], options)
+        )
+        try:
+            return executor(x, timesteps, context, y, control, options, **kwargs)
+        finally:
+            hook.remove()
+
+    def attach(self, model_options: dict) -> dict:
+        """A copy of a guider's model options with this probe in front of everybody's patches."""
+        model_options = comfy.model_patcher.create_model_options_clone(model_options)
+        inner = model_options.setdefault("transformer_options", {})
+        patches = inner.setdefault("patches", {})
+        patches["output_block_patch"] = [self.patch, *patches.get("output_block_patch", [])]
+        comfy.patcher_extension.add_wrapper(
+            comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, self.wrap, inner
+        )
+        return model_options
+
+
+def one_call(mask_noise):
+    """A sampler that asks the model once, at the first sigma, and is otherwise the run's own."""
+
+    def call(model, x, sigmas, extra_args=None, callback=None, disable=None, **options):
+        if mask_noise is not None:
+            model.noise = mask_noise.to(x)
+        return model(x, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
+
+    return comfy.samplers.KSAMPLER(call)
+
+
+def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
+    """The probe that suits the guider's model. Raises BadInput where none does."""
+    net = guider.model_patcher.get_model_object("diffusion_model")
+    if hasattr(net, "output_blocks") and hasattr(net, "out"):
+        return Probe(net, levels, positive)
+    if blocks_of(net):
+        return BlockProbe(net, levels, positive, size)
+    raise BadInput(
+        "guider",
+        f"holds a {type(net).__name__}, which has no UNet decoder, nor blocks whose "
+        f"order of tokens is known ({', '.join(STREAMS)})",
+        "use a UNet (SD 1.5, 2, XL) or a transformer such as Flux, SD3 or Qwen Image, or Known "
+        "Background Mask instead of features, which takes any model",
+    )
+
+
+def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.Tensor]:
+    """Decoder features of one forward pass at (x_k, sigma_k); the guider is left as it was."""
+    watched = copy.copy(guider)
+    probe = probe_of(
+        guider,
+        levels,
+        lambda: {cond["uuid"] for cond in watched.conds.get("positive", []) if "uuid" in cond},
+        tuple(exact.x.shape[-2:]),
+    )
+    watched.model_options = probe.attach(guider.model_options)
+    whole, first = schedule_of(exact, sigmas)
+    segment = Segment(one_call(exact.mask_noise), first, len(whole) - 1, exact.x)
+    watched.sample(
+        torch.zeros_like(exact.x),
+        exact.image,
+        segment.sampler,
+        whole,
+        seed=0,
+        denoise_mask=None if exact.mask_noise is None else mask,
+    )
+    if set(probe.found) != set(levels):
+        raise BadInput(
+            "guider",
+            "showed no features for its positive prompt",
+            "use CFG Guider or Basic Guider, with a positive prompt that is active at this step",
+        )
+    return probe.found

@@ -1,0 +1,96 @@
+r"""Make pseudo-occluded objects with ground truth (section 4.1 of the paper).
+
+    python -m research.dataset stickers --easy 1500 --hard 1500
+    python -m research.dataset coco --annotations instances_val2017.json --pictures val2017
+    python -m research.dataset openimages --segmentations validation-annotations-object-segmentation.csv \
+        --masks MASKS --pictures PICTURES --classes class-descriptions-boxable.csv \
+        --boxes validation-annotations-bbox.csv
+
+A stopped run goes on where it was; the same command writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from amodal.core.errors import BadInput
+
+from . import builder, open_images, wholes
+
+OUT = Path(__file__).resolve().parents[2] / "output" / "dataset"
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m research.dataset",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sources = top.add_subparsers(dest="source", required=True)
+    coco = sources.add_parser("coco", help="from COCO-style annotations and a picture folder")
+    coco.add_argument("--annotations", type=Path, required=True, help="instances_*.json")
+    coco.add_argument("--pictures", type=Path, required=True, help="the folder they are of")
+    open_images_words(sources.add_parser("openimages", help="from Open Images' segmentations"))
+    sources.add_parser("stickers", help="from the sticker world")
+    for one in sources.choices.values():
+        one.add_argument("--easy", type=int, default=1500, help="items with 20-50 %% hidden")
+        one.add_argument("--hard", type=int, default=1500, help="items with 50-80 %% hidden")
+        one.add_argument(
+            "--pairs",
+            choices=builder.PAIRS,
+            default="random",
+            help="any occluder, or of the category most seen with the query's",
+        )
+        one.add_argument("--seed", type=int, default=0)
+        one.add_argument("--least-categories", type=int, default=55)
+        one.add_argument("--workers", type=int, default=os.cpu_count())
+        one.add_argument("--out", type=Path, default=OUT)
+    return top
+
+
+def open_images_words(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--segmentations", type=Path, required=True, help="*-annotations-object-segmentation.csv"
+    )
+    one.add_argument("--masks", type=Path, required=True, help="the folder of its mask PNGs")
+    one.add_argument("--pictures", type=Path, required=True, help="the folder of ImageID.jpg")
+    one.add_argument("--classes", type=Path, required=True, help="class-descriptions-boxable.csv")
+    one.add_argument(
+        "--boxes",
+        type=Path,
+        help="*-annotations-bbox.csv, which tells what is "
+        "occluded, truncated or a group; without it boxes that meet are left out",
+    )
+
+
+def source_of(options):
+    if options.source == "coco":
+        return wholes.Coco(options.annotations, options.pictures)
+    if options.source == "openimages":
+        return open_images.Segmentations(
+            options.segmentations, options.masks, options.pictures, options.classes, options.boxes
+        )
+    return wholes.Stickers()
+
+
+def main(words: list[str] | None = None) -> int:
+    options = parser().parse_args(words)
+    plan = builder.Plan(
+        options.easy, options.hard, options.seed, options.pairs, options.least_categories
+    )
+    try:
+        lines = builder.build(source_of(options), plan, options.out, options.workers)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 2
+    categories = Counter(line["category"] for line in lines)
+    print(f"{len(lines)} items of {len(categories)} categories in {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Amodal masks that people drew: COCO-A and BSDS-A (Zhu et al., 2017), KINS (Qi et al., 2019).
+
+    for one in amodal_truth.read("COCO_amodal_val2014.json"):
+        iou(one.amodal(), my_mask)
+
+COCO-A and BSDS-A: an annotation is a picture by one annotator, with `regions`; a region's
+`segmentation` is one flat polygon of the whole object, and `visible_mask` its visible part as run
+lengths, absent where nothing hides it; `order` counts from the nearest, `isStuff` marks background;
+`depth_constraint` "1-2,1-5" says that region 1 is in front of 2 and of 5. BSDS-A has several
+annotators for each picture. KINS: an annotation is an object, `a_segm` whole and `i_segm` visible
+(in the first release `segmentation` and `inmodal_seg`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from amodal.core.errors import BadInput
+
+from . import rle
+from .wholes import read_json
+
+
+@dataclass
+class Annotated:
+    """One object as people drew it. name: its label. stuff: background such as sky. annotator:
+    number of the annotation of its picture. behind: orders of the regions in front of it."""
+
+    picture: str
+    size: tuple[int, int]  # height, width
+    name: str
+    order: int | None = None
+    stuff: bool = False
+    annotator: int = 0
+    behind: list[int] = field(default_factory=list)
+    whole: object = None
+    visible: object = None
+
+    def amodal(self) -> np.ndarray:
+        """[H, W] bool: all of it, within the picture."""
+        return rle.decode(self.whole, *self.size)
+
+    def modal(self) -> np.ndarray:
+        """[H, W] bool: what is seen of it."""
+        return self.amodal() if self.visible is None else rle.decode(self.visible, *self.size)
+
+    def hidden(self) -> float:
+        """The fraction of the whole that is hidden; 0 for an empty one."""
+        whole = self.amodal()
+        return 1 - float((whole & self.modal()).sum()) / whole.sum() if whole.any() else 0.0
+
+
+def read(path: Path | str) -> list[Annotated]:
+    """All objects of a file of either format; the format is told by its keys. Raises BadInput."""
+    data = read_json(Path(path))
+    try:
+        pictures = {picture["id"]: picture for picture in data["images"]}
+        annotations = data["annotations"]
+        if annotations and "regions" in annotations[0]:
+            return of_regions(pictures, annotations)
+        names = {one["id"]: one["name"] for one in data["categories"]}
+        return [of_kins(pictures[one["image_id"]], names, one) for one in annotations]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadInput(
+            "annotations",
+            f"are none of COCO-A, BSDS-A or KINS ({type(error).__name__}: {error})",
+            "give the .json file as its authors published it",
+        ) from None
+
+
+def of_regions(pictures: dict, annotations: list[dict]) -> list[Annotated]:
+    found, annotators = [], {}
+    for one in annotations:
+        picture = pictures[one["image_id"]]
+        number = annotators[one["image_id"]] = annotators.get(one["image_id"], -1) + 1
+        front = in_front(one.get("depth_constraint") or "")
+        for region in one["regions"]:
+            found.append(
+                Annotated(
+                    picture["file_name"],
+                    (picture["height"], picture["width"]),
+                    region["name"],
+                    region["order"],
+                    bool(region.get("isStuff")),
+                    number,
+                    sorted(front.get(region["order"], ())),
+                    region["segmentation"],
+                    region.get("visible_mask"),
+                )
+            )
+    return found
+
+
+def in_front(constraint: str) -> dict[int, set[int]]:
+    """order of a region -> orders of those in front of it, from "nearer-farther,..."."""
+    found: dict[int, set[int]] = {}
+    for pair in filter(None, constraint.split(",")):
+        near, far = (int(order) for order in pair.split("-"))
+        found.setdefault(far, set()).add(near)
+    return found
+
+
+def of_kins(picture: dict, names: dict, one: dict) -> Annotated:
+    whole = one["a_segm"] if "a_segm" in one else one["segmentation"]
+    visible = one["i_segm"] if "i_segm" in one else one["inmodal_seg"]
+    return Annotated(
+        picture["file_name"],
+        (picture["height"], picture["width"]),
+        names[one["category_id"]],
+        whole=whole,
+        visible=visible,
+    )

@@ -1,0 +1,200 @@
+"""Writes a set of pseudo-occluded objects; item by item, each from its number and the seed alone.
+
+    OUT/dataset.json       what the set was made from
+    OUT/manifest.jsonl     a line for each item, in order
+    OUT/picture, truth, modal, amodal, occluder/<item>.png
+
+The same command writes the same bytes, also where it was stopped and started again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from amodal.core.errors import BadInput
+from amodal.measures import dataset_item
+
+from .occlusion import LEVELS, occlude
+
+PAIRS = ("random", "companion")
+TRIES = 60  # pairs for one item; every fifth try takes another query
+FOLDERS = dataset_item.PICTURES + dataset_item.MASKS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """counts of items; pairs: "random", or "companion" for the category most seen with the
+    query's; least_categories: fewer than these are refused."""
+
+    easy: int
+    hard: int
+    seed: int = 0
+    pairs: str = "random"
+    least_categories: int = 55
+
+    def items(self) -> list[tuple[str, int]]:
+        """(level, number) in turn, easy and hard alternating while both last."""
+        both = [(level, n) for level in LEVELS for n in range(getattr(self, level))]
+        return sorted(both, key=lambda item: (item[1], item[0]))
+
+
+class Maker:
+    """Makes the items of a plan from a source."""
+
+    def __init__(self, source, plan: Plan):
+        self.source, self.plan = source, plan
+        self.by_category: dict[str, list] = {}
+        for entry in source.objects:
+            self.by_category.setdefault(entry.category, []).append(entry)
+        self.categories = self.queries()
+        if len(self.categories) < max(1, plan.least_categories):
+            raise BadInput(
+                "annotations",
+                f"hold whole objects of {len(self.categories)} categories that can be paired",
+                f"give more pictures, or --least-categories {len(self.categories)}",
+            )
+
+    def queries(self) -> list[str]:
+        """Categories that an occluder can be found for, in the order of this seed."""
+        names = sorted(self.by_category)
+        if self.plan.pairs == "companion":
+            front = self.source.companions
+            names = [name for name in names if front.get(name) in self.by_category]
+        elif len(names) < 2:
+            names = []
+        return [str(n) for n in np.random.default_rng([self.plan.seed, 1]).permutation(names)]
+
+    def item(self, level: str, number: int):
+        """(line of the manifest, pictures by folder); categories in turn, objects at random."""
+        rng = np.random.default_rng([self.plan.seed, 2, list(LEVELS).index(level), number])
+        category = self.categories[number % len(self.categories)]
+        for attempt in range(TRIES):
+            if attempt % 5 == 0:
+                query = drawn(rng, self.by_category[category])
+                whole = self.source.load(query)
+            front = drawn(rng, self.by_category[self.front_of(category, rng)])
+            found = occlude(whole, self.source.load(front), level, rng)
+            if found is not None:
+                return self.line(level, number, query, front, found), pictures(whole, found)
+        raise BadInput(
+            "annotations",
+            f"hold no two objects for item {number} ({level}, {category}): sizes do not match",
+            "give more pictures",
+        )
+
+    def front_of(self, category: str, rng) -> str:
+        if self.plan.pairs == "companion":
+            return self.source.companions[category]
+        others = [name for name in self.categories if name != category]
+        return others[rng.integers(len(others))]
+
+    def line(self, level, number, query, front, found) -> dict:
+        return {
+            "item": f"{level}-{number:05d}",
+            "level": level,
+            "number": number,
+            "seed": self.plan.seed,
+            "category": query.category,
+            "query": asdict(query),
+            "occluder": asdict(front),
+            "companion": self.source.companions.get(query.category),
+            "hidden": round(found.hidden, 6),
+            "scale": round(found.scale, 6),
+            "corner": list(found.corner),
+            "size": list(found.amodal.shape[::-1]),
+        }
+
+
+def drawn(rng, entries: list):
+    return entries[rng.integers(len(entries))]
+
+
+def pictures(whole, found) -> dict[str, np.ndarray]:
+    masks = {name: getattr(found, name) for name in ("modal", "amodal", "occluder")}
+    grays = {name: mask.astype(np.uint8) * 255 for name, mask in masks.items()}
+    return {"picture": found.picture, "truth": whole.picture, **grays}
+
+
+def build(source, plan: Plan, out: Path, workers: int = 1, quiet: bool = False) -> list[dict]:
+    """The manifest's lines; writes what is not written yet. Raises BadInput where the source cannot
+    give the set, or `out` holds another one."""
+    from tqdm import tqdm
+
+    maker = Maker(source, plan)
+    check(out, {"plan": asdict(plan), **source.about})
+    lines = kept(out / "manifest.jsonl", plan)
+    todo = plan.items()[len(lines) :]
+    bar = tqdm(total=len(lines) + len(todo), initial=len(lines), unit="item", disable=quiet)
+    with open(out / "manifest.jsonl", "a", encoding="utf-8") as manifest, bar:
+        for line in made(maker, todo, out, workers):
+            manifest.write(json.dumps(line) + "\n")
+            manifest.flush()
+            lines.append(line)
+            bar.update()
+    return lines
+
+
+def made(maker: Maker, todo: list, out: Path, workers: int):
+    """The items' lines in order, their pictures written before."""
+    if workers == 1:
+        for item in todo:
+            yield write(maker, item, out)
+        return
+    with get_context("spawn").Pool(workers, take, (maker, out)) as pool:
+        yield from pool.imap(write_taken, todo)
+
+
+TAKEN = []  # in a worker process: its maker and folder
+
+
+def take(maker: Maker, out: Path) -> None:
+    TAKEN[:] = [maker, out]
+
+
+def write_taken(item: tuple[str, int]) -> dict:
+    return write(TAKEN[0], item, TAKEN[1])
+
+
+def write(maker: Maker, item: tuple[str, int], out: Path) -> dict:
+    line, found = maker.item(*item)
+    for folder, pixels in found.items():
+        Image.fromarray(pixels).save(out / folder / f"{line['item']}.png", compress_level=1)
+    return line
+
+
+def check(out: Path, about: dict) -> None:
+    """Makes the folder, or makes sure that it holds the beginning of this very set."""
+    path, text = out / "dataset.json", json.dumps(about, indent=1) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise BadInput("out", f"{out} holds another set", "choose an empty folder")
+    for folder in FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def kept(path: Path, plan: Plan) -> list[dict]:
+    """Whole lines of an earlier run; what a kill cut short is cut off the file."""
+    lines, size = [], 0
+    for text in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+        if not text.endswith(b"\n"):
+            break
+        lines.append(json.loads(text))
+        size += len(text)
+    if path.exists():
+        with open(path, "r+b") as file:
+            file.truncate(size)
+    return lines[: len(plan.items())]
+
+
+def read(out: Path) -> list[dict]:
+    """The manifest's lines of a finished set, with `files`: the paths of its pictures."""
+    return [
+        line | {"files": {name: out / name / f"{line['item']}.png" for name in FOLDERS}}
+        for line in dataset_item.manifest(out)
+    ]

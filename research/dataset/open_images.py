@@ -1,0 +1,215 @@
+"""Whole objects of Open Images (V5 to V7): the segmentations' CSV, its mask PNGs, the pictures.
+
+    Segmentations("train-annotations-object-segmentation.csv", "masks", "pictures",
+                  "class-descriptions-boxable.csv", "train-annotations-bbox.csv")
+
+Millions of rows go through a temporary SQLite database, which lies on disk where it grows; only the
+whole objects whose files are there are kept. A mask may have another size than its picture.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from amodal.core.errors import BadInput
+
+from .wholes import (
+    LEAST_AREA,
+    MARGIN,
+    MOST_AREA,
+    Entry,
+    Whole,
+    commonest,
+)
+
+SCALE = 10_000  # coordinates of 0..1 as whole numbers, by which masks find their boxes
+RIM = round(SCALE * MARGIN / 1024)  # Open Images' pictures are 1024 at their larger side
+LARGEST_PART = 0.97  # of a mask: what is in several parts is hidden in between
+SIDES = ("XMin", "XMax", "YMin", "YMax")
+SEGMENT = ("MaskPath", "ImageID", "LabelName", *(f"Box{side}" for side in SIDES))
+FLAGS = ("IsOccluded", "IsTruncated", "IsGroupOf")
+BOX = ("ImageID", "LabelName", *SIDES, *FLAGS)
+TABLES = """
+create table segment (mask, picture, label, x0, x1, y0, y1);
+create table whole (picture, label, x0, x1, y0, y1, primary key (picture, label, x0, x1, y0, y1))
+    without rowid;
+"""
+ALONE = """select s.rowid, s.mask, s.picture, s.label, s.x0, s.x1, s.y0, s.y1 from segment s
+where not exists (select 1 from segment o where o.picture = s.picture and o.rowid != s.rowid
+    and o.x0 < s.x1 and s.x0 < o.x1 and o.y0 < s.y1 and s.y0 < o.y1) order by s.rowid"""
+FLAGGED = """select s.rowid, s.mask, s.picture, s.label, s.x0, s.x1, s.y0, s.y1
+from segment s join whole using (picture, label, x0, x1, y0, y1) order by s.rowid"""
+TOGETHER = """with seen as (select distinct picture, label from segment)
+select a.label, b.label, count(*) from seen a join seen b using (picture)
+where a.label != b.label group by 1, 2"""
+
+
+class Segmentations:
+    """Objects with a mask that are off the border and neither too small nor too large.
+
+    With the boxes' CSV those flagged as neither occluded nor truncated nor a group; without it
+    those whose box no other segmented object reaches into. Raises BadInput.
+    """
+
+    def __init__(self, segmentations, masks, pictures, classes, boxes=None):
+        self.masks_folder, self.folder = Path(masks), Path(pictures)
+        self.names = names_of(Path(classes))
+        with closing(sqlite3.connect("")) as base:  # temporary, on disk where it grows
+            fill(base, Path(segmentations), boxes and Path(boxes))
+            self.masks = {}
+            self.objects = list(self.whole(base.execute(FLAGGED if boxes else ALONE)))
+            together = defaultdict(Counter)
+            for one, other, count in base.execute(TOGETHER):
+                together[self.name(one)][self.name(other)] = count
+        if not self.objects:
+            raise BadInput(
+                "segmentations",
+                f"hold no whole object of which {self.masks_folder} has the mask "
+                f"and {self.folder} the picture",
+                "unpack the masks and pictures they are of there",
+            )
+        self.companions = commonest(together)
+        self.about = {
+            "source": "open images",
+            "files": {Path(p).name: digest(p) for p in (segmentations, boxes, classes) if p},
+        }
+
+    def whole(self, rows) -> Iterator[Entry]:
+        for key, mask, picture, label, *box in rows:
+            found = self.picture(picture)
+            if fits(*box) and found and (self.masks_folder / mask).is_file():
+                self.masks[key] = mask
+                yield Entry(self.name(label), found, key)
+
+    def picture(self, key: str) -> str | None:
+        """The file's name, where the picture is there."""
+        names = (f"{key}{ending}" for ending in (".jpg", ".png"))
+        return next((name for name in names if (self.folder / name).is_file()), None)
+
+    def name(self, label: str) -> str:
+        try:
+            return self.names[label]
+        except KeyError:
+            raise BadInput(
+                "classes",
+                f"lack {label}",
+                "give class-descriptions-boxable.csv of the same release as the segmentations",
+            ) from None
+
+    def load(self, entry: Entry) -> Whole:
+        """The object; without a pixel where its mask is in several parts, so that none is made
+        of it."""
+        picture = opened(self.folder / entry.picture, "pictures").convert("RGB")
+        mask = opened(self.masks_folder / self.masks[entry.id], "masks").convert("L")
+        mask = np.asarray(mask.resize(picture.size, Image.Resampling.NEAREST)) > 0
+        alpha = mask & in_one_part(mask)
+        return Whole(np.asarray(picture), np.dstack([picture, alpha.astype(np.uint8) * 255]))
+
+
+def fill(base: sqlite3.Connection, segmentations: Path, boxes: Path | None) -> None:
+    base.executescript(TABLES)
+    base.executemany(
+        "insert into segment values (?, ?, ?, ?, ?, ?, ?)",
+        rows(segmentations, "segmentations", SEGMENT, lambda row: (*row[:3], *box_of(row[3:]))),
+    )
+    base.execute("create index picture on segment (picture)")
+    if boxes:
+        whole = rows(
+            boxes,
+            "boxes",
+            BOX,
+            lambda row: (
+                (*row[:2], *box_of(row[2:6])) if all(float(flag) == 0 for flag in row[6:]) else None
+            ),
+        )
+        base.executemany("insert or ignore into whole values (?, ?, ?, ?, ?, ?)", whole)
+
+
+def rows(path: Path, name: str, columns: tuple, made) -> Iterator[tuple]:
+    """What `made` makes of each row's values in those columns, one after the other; not None."""
+    with opened_text(path, name) as file:
+        table = csv.reader(file)
+        head = next(table, [])
+        missing = [column for column in columns if column not in head]
+        if missing:
+            raise BadInput(
+                name,
+                f"{path.name} lacks the columns {', '.join(missing)}",
+                "give the .csv as Open Images publishes it",
+            )
+        places = [head.index(column) for column in columns]
+        for row in filter(None, table):
+            try:
+                found = made([row[place] for place in places])
+            except (ValueError, IndexError) as error:
+                raise BadInput(
+                    name,
+                    f"{path.name}, line {table.line_num}: {error}",
+                    "give the .csv as Open Images publishes it",
+                ) from None
+            if found is not None:
+                yield found
+
+
+def box_of(sides: list[str]) -> tuple[int, ...]:
+    return tuple(round(float(side) * SCALE) for side in sides)
+
+
+def fits(x0: int, x1: int, y0: int, y1: int) -> bool:
+    """Is the box off the border, and of a size to be used?"""
+    share = (x1 - x0) * (y1 - y0) / SCALE**2
+    inside = min(x0, y0) >= RIM and max(x1, y1) <= SCALE - RIM
+    return inside and LEAST_AREA <= share <= MOST_AREA
+
+
+def in_one_part(mask: np.ndarray) -> bool:
+    """Is nearly all of a mask [H, W] in one connected part?"""
+    from scipy.ndimage import label
+
+    sizes = np.bincount(label(mask, structure=np.ones((3, 3)))[0].ravel())[1:]
+    return bool(len(sizes)) and sizes.max() >= LARGEST_PART * sizes.sum()
+
+
+def names_of(path: Path) -> dict[str, str]:
+    """Label -> name in small letters; V7's file has a head, earlier ones have none."""
+    with opened_text(path, "classes") as file:
+        pairs = [row[:2] for row in csv.reader(file) if len(row) >= 2]
+    names = {label: name.lower() for label, name in pairs if label.startswith("/")}
+    if not names:
+        raise BadInput(
+            "classes", f"{path.name} names no class", "give class-descriptions-boxable.csv"
+        )
+    return names
+
+
+def opened_text(path: Path, name: str):
+    try:
+        return open(path, newline="", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(name, f"cannot be read ({error})", "check the path") from None
+
+
+def opened(path: Path, name: str) -> Image.Image:
+    try:
+        picture = Image.open(path)
+        picture.load()
+        return picture
+    except OSError as error:
+        raise BadInput(name, f"{path.name} cannot be read ({error})", "unpack it again") from None
+
+
+def digest(path) -> str:
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            found.update(block)
+    return found.hexdigest()

@@ -1,0 +1,218 @@
+"""What the method should reach, and whether it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from amodal.measures import statistics
+
+from .scenarios import CELLS, DOSES
+from .tables import (
+    companion_gain,
+    compared,
+    gained,
+    k_rows,
+    order_share,
+    percent,
+    pool,
+    section,
+    select,
+    shared,
+)
+
+OF_ORACLE = 0.9  # of the oracle's success, in every cell
+GAIN, AT_LEAST = 0.18, 0.05  # of success with mixed context: the gain, and where its interval ends
+MEDIAN = 0.9  # whole IoU
+SURE = 0.05  # a smaller p is no chance
+ORDER = {"art-seen": 0.95, "art-noto": 0.85, "art-tuxpaint": 0.85}
+TOLD = 0.9  # of enclosed objects, said to be so by the status
+TWICE = 0.9  # of objects behind two layers, painted in more than one pass
+
+
+@dataclass(frozen=True)
+class Aim:
+    what: str
+    wanted: str
+    found: str
+    reached: bool
+
+
+def aims(records: list[dict]) -> list[Aim]:
+    """Every aim that there are records for."""
+    parts = (
+        of_oracle,
+        gains,
+        baselines,
+        k_peak,
+        k_peak_of_iou,
+        median,
+        no_dose,
+        ordering,
+        enclosed,
+        layers,
+    )
+    return [aim for part in parts for aim in part(records)]
+
+
+def table(records: list[dict]) -> str:
+    return section(
+        "Aims",
+        ["aim", "wanted", "found", ""],
+        [
+            [a.what, a.wanted, a.found, "reached" if a.reached else "**not reached**"]
+            for a in aims(records)
+        ],
+    )
+
+
+def success(rows: list[dict]) -> float:
+    return float(np.mean([r["success"] for r in rows]))
+
+
+def of_oracle(records):
+    for cell in CELLS.values():
+        groups = [
+            select(records, cell.name, m) for m in ("mixed", "ceiling", "true-mask", "true-modal")
+        ]
+        mixed, ceiling = shared(*groups[:2])
+        if mixed:
+            own, most = success(mixed), success(ceiling)
+            share = own / most if most else 0.0
+            words = f"{share:.2f} ({own:.0%} of {most:.0%}"
+            for name, rows in zip(("true M^k", "true visible mask"), groups[2:]):
+                rows = shared(mixed, rows)[1] if rows else []
+                words += f"; with the {name} {success(rows):.0%}" if rows else ""
+            words += ")"
+            what = f"success with mixed context, {cell.title}"
+            yield Aim(what, f"{OF_ORACLE} of the oracle's", words, share >= OF_ORACLE)
+
+
+def gains(records):
+    found = companion_gain(records)
+    if found:
+        value, low, _ = found["gain"]
+        wanted = f"at least {GAIN:.0%}, interval above {AT_LEAST:.0%}"
+        reached = value >= GAIN and low > AT_LEAST
+        yield Aim("gain over no mixed context, companions", wanted, percent(found["gain"]), reached)
+
+
+def baselines(records):
+    rows = {m: pool(records, CELLS, m) for m in ("naive", "without", "mixed", "removal")}
+    naive, without, mixed = shared(*(rows[m] for m in ("naive", "without", "mixed")))
+    if naive:
+        own, plain, most = map(success, (naive, without, mixed))
+        words = (
+            f"{own:.0%} < {plain:.0%}, {most:.0%}"
+            if own < min(plain, most)
+            else (f"{own:.0%}; {plain:.0%}, {most:.0%}")
+        )
+        what = "naive outpainting, all cells"
+        yield Aim(what, "below without and with mixed context", words, own < min(plain, most))
+    removal, mixed = shared(rows["removal"], rows["mixed"])
+    if removal:
+        own, most = success(removal), success(mixed)
+        words = f"{own:.0%} against {most:.0%}"
+        wanted = f"at least {GAIN:.0%} below mixed context"
+        yield Aim("removal alone, all cells", wanted, words, most - own >= GAIN)
+
+
+def k_peak(records):
+    rows = k_rows(records, "companion-hard")
+    found = {k: success(some) for k, some in rows.items()}
+    if len(found) > 2:
+        first, *_, last = found
+        best = max(found, key=found.get)
+        ends = {end: gained(rows[end], rows[best]) for end in (first, last)}
+        words = f"{found[best]:.0%} at {best:g}; " + ", ".join(
+            f"{found[end]:.0%} at {end:g} (p {gain['p']:.2g})" for end, gain in ends.items()
+        )
+        inner = all(gain["gain"][0] > 0 and gain["p"] < SURE for gain in ends.values())
+        yield Aim(
+            "success against the step k",
+            f"an inner peak above both ends, each by a p below {SURE}",
+            words,
+            inner,
+        )
+
+
+def k_peak_of_iou(records):
+    """Of the shipped k, not of the best, which chance would favour."""
+    rows = k_rows(records, "companion-hard")
+    shipped = next((k for k, some in rows.items() if k and some[0]["k"] is None), None)
+    if len(rows) > 2 and shipped:
+        of_scene = {k: {r["number"]: r["whole"] for r in some} for k, some in rows.items()}
+        numbers = sorted(set.intersection(*map(set, of_scene.values())))
+        ious = {k: [whole[n] for n in numbers] for k, whole in of_scene.items()}
+        first, *_, last = ious
+        own = np.mean(ious[shipped])
+        ends = {end: statistics.paired(ious[end], ious[shipped])[1] for end in (first, last)}
+        words = f"{own:.3f} at {shipped:g}; " + ", ".join(
+            f"{np.mean(ious[end]):.3f} at {end:g} (p {p:.2g})" for end, p in ends.items()
+        )
+        inner = all(own > np.mean(ious[end]) and p < SURE for end, p in ends.items())
+        yield Aim(
+            "whole IoU against the step k",
+            f"at the shipped k above both ends, each by a p below {SURE}",
+            words,
+            inner,
+        )
+
+
+def median(records):
+    rows = pool(records, CELLS, "mixed")
+    if rows:
+        value = float(np.median([r["whole"] for r in rows]))
+        yield Aim(
+            "median whole IoU, all cells", f"at least {MEDIAN}", f"{value:.3f}", value >= MEDIAN
+        )
+
+
+def no_dose(records):
+    never = next(name for name, cell in DOSES.items() if cell.likely == (0.0, 0.0))
+    found = compared(records, never, "without", "mixed")
+    if found:
+        _, low, high = found["gain"]
+        yield Aim(
+            "gain of mixed context at p = 0",
+            "none: interval holds 0",
+            percent(found["gain"]),
+            low <= 0 <= high,
+        )
+
+
+def ordering(records):
+    for art, least in ORDER.items():
+        found = order_share(records, art)
+        if found:
+            yield Aim(
+                f"order network, {found['title']}",
+                f"at least {least}",
+                percent(found["right"]),
+                found["right"][0] >= least,
+            )
+
+
+def enclosed(records):
+    rows = select(records, "enclosed", "mixed")
+    if rows:
+        told = float(np.mean(["(enclosed)" in r["status"] for r in rows]))
+        yield Aim(
+            "status says that the object is enclosed",
+            f"at least {TOLD:.0%}",
+            f"{told:.0%} of {len(rows)}",
+            told >= TOLD,
+        )
+
+
+def layers(records):
+    rows = select(records, "two-layers", "mixed")
+    if rows:
+        further = float(np.mean([r["passes"] > 1 for r in rows]))
+        yield Aim(
+            "more than one pass behind two layers",
+            f"at least {TWICE:.0%}",
+            f"{further:.0%} of {len(rows)}",
+            further >= TWICE,
+        )

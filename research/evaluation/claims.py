@@ -1,0 +1,187 @@
+"""What the paper says of its tables 1 to 3 and figures 8 and 9, held against our records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scipy import stats
+
+from amodal.measures import statistics
+
+from . import rules
+from .judge import FOREIGN
+from .methods import GROUNDS
+from .runner import RULES, step_of
+from .tables import COMPANION, SHIPPED_K, gained, pool, shared
+
+EASY, HARD = ("companion-easy", "other-easy"), ("companion-hard", "other-hard")  # of Table 1
+OTHER = ("other-easy", "other-hard")  # of Table 2, beside COMPANION
+SURE = 0.05  # a smaller p is no chance
+NEAR = (15, 20, 25)  # the region of k = 20
+
+# Table 1 (COCO): CLIP, DreamSim, LPIPS of easy and of hard cases
+PAPER_1 = {
+    "SSSD": ((0.280, 0.186, 0.096), (0.267, 0.315, 0.166)),
+    "LaMa": ((0.288, 0.098, 0.054), (0.279, 0.236, 0.130)),
+    "Inst-Inpaint": ((0.264, 0.325, 0.185), (0.252, 0.451, 0.263)),
+    "theirs": ((0.290, 0.096, 0.054), (0.290, 0.184, 0.110)),
+}
+# Table 2: successes where the occluder is not, and is, the top co-occurring category
+PAPER_2 = {"naive": (0.66, 0.40), "without": (0.90, 0.72), "mixed": (0.88, 0.90)}
+PAPER_8 = {"gray": 0.20}  # gain in success over the original background; forest -0.16, sky -0.09
+
+
+@dataclass(frozen=True)
+class Claim:
+    """paper, ours: in words. gain: ours, positive where the paper's claim holds. p: of no gain."""
+
+    where: str
+    paper: str
+    ours: str
+    gain: float | None
+    p: float | None
+
+    @property
+    def verdict(self) -> str:
+        if self.gain is None:
+            return "not measured"
+        if self.p is not None and self.p >= SURE:
+            side = "same direction" if self.gain > 0 else "no difference"
+            return f"{side if self.gain >= 0 else 'other direction'}, may be chance"
+        return "agrees" if self.gain > 0 else "does not agree"
+
+
+def more_success(where: str, paper: str, first: list[dict], second: list[dict]) -> Claim:
+    """That the second succeeds more often than the first, on the same scenes."""
+    found = gained(first, second)
+    if not found:
+        return Claim(where, paper, "", None, None)
+    (gain, low, high), p = found["gain"], found["p"]
+    words = f"{100 * gain:+.0f} points ({100 * low:+.0f} to {100 * high:+.0f}), p {p:.2g}"
+    return Claim(where, paper, f"{words}, {found['n']} scenes", gain, p)
+
+
+def lower(where: str, paper: str, name: str, first: list[dict], second: list[dict]) -> Claim:
+    """That the second has the lower figure of that name, on the same scenes."""
+    first, second = shared(first, second)
+    if not first:
+        return Claim(where, paper, "", None, None)
+    difference, p = statistics.paired([r[name] for r in first], [r[name] for r in second])
+    words = f"{difference:+.3f} ST-LPIPS, p {p:.2g}, {len(first)} scenes"
+    return Claim(where, paper, words, -difference, p)
+
+
+def of_records(records: list[dict]) -> list[Claim]:
+    """The claims of Table 1, Table 2, Figure 8 and Figure 9."""
+    found = of_tables(records)
+    found.append(
+        more_success(
+            "Figure 8, background",
+            "gray over the original background: +20 points",
+            grounded(records, "original"),
+            grounded(records, "gray"),
+        )
+    )
+    for k, words in ((1, "20 beats swapping at once"), (49, "20 beats swapping at the end")):
+        found.append(
+            more_success(
+                "Figure 8, step k", words, at_step(records, k), at_step(records, SHIPPED_K)
+            )
+        )
+    return [*found, *layers(records)]
+
+
+def of_tables(records: list[dict]) -> list[Claim]:
+    """The claims of Table 1 and Table 2."""
+    found = [
+        lower(
+            f"Table 1, {name}",
+            f"better than LaMa: DreamSim {ours:.3f} against {lama:.3f}",
+            "perceptual",
+            pool(records, cells, "removal"),
+            pool(records, cells, "mixed"),
+        )
+        for name, cells, ours, lama in (
+            ("20-50 % hidden", EASY, 0.096, 0.098),
+            ("50-80 % hidden", HARD, 0.184, 0.236),
+        )
+    ]
+    titles = {OTHER: "occluder not top co-occurring", COMPANION: "occluder top co-occurring"}
+    for column, cells in enumerate((OTHER, COMPANION)):
+        for one, two, words in (
+            ("naive", "without", "inpainting only the occluder beats naive outpainting"),
+            ("without", "mixed", "mixed context over none"),
+        ):
+            gain = 100 * (PAPER_2[two][column] - PAPER_2[one][column])
+            found.append(
+                more_success(
+                    f"Table 2, {titles[cells]}",
+                    f"{words}: {gain:+.0f} points",
+                    pool(records, cells, one),
+                    pool(records, cells, two),
+                )
+            )
+    return found
+
+
+def grounded(records: list[dict], ground: str) -> list[dict]:
+    return pool(records, (*EASY, *HARD), f"ground-{ground}")
+
+
+def at_step(records: list[dict], k: float) -> list[dict]:
+    """Mixed context with the swap at step k of 50, on scenes with a hard companion."""
+    steps = next((r["steps"] for r in records), 50)
+    chosen = None if k == SHIPPED_K else step_of(k, steps)
+    return pool(records, ("companion-hard",), "mixed", chosen)
+
+
+def compared(records: list[dict]) -> list[dict]:
+    """The records that hold M^k by every rule: nothing was painted in the others."""
+    return [r for r in records if r["method"] == RULES and set(r["rules"]) >= set(rules.RULES)]
+
+
+def layers(records: list[dict]) -> list[Claim]:
+    """Figure 9: the third decoder level's clusters against each other level's."""
+    rows = compared(records)
+    found = []
+    for level in (1, 2, 4):
+        where, paper = "Figure 9, decoder level", f"level 3 gives a better M^k than level {level}"
+        if not rows:
+            found.append(Claim(where, paper, "", None, None))
+            continue
+        one, three = ([r["rules"][f"level {n}"] for r in rows] for n in (level, 3))
+        gain, p = statistics.paired(one, three)
+        words = f"{gain:+.3f} IoU of M^k, p {p:.2g}, {len(rows)} scenes"
+        found.append(Claim(where, paper, words, gain, p))
+    return found
+
+
+def of_curation(table: dict | None) -> list[Claim]:
+    """Table 3, from curate.results: {counterfactuals: figures}."""
+    where = "Table 3"
+    if not table:
+        return [Claim(where, "the rule decides 0.70 rightly", "", None, None)]
+    figures = table[max(table, key=int)]
+    rated, count = figures["test"], figures["objects"]
+    words = ", ".join(f"{name} {rated[name]:.2f}" for name in ("accuracy", "precision", "recall"))
+    best, found = rated["accuracy"], []
+    for paper, than, sign in (
+        ("the rule decides better than chance: accuracy 0.70", 0.5, 1),
+        ("people decide better than the rule: 0.83", 0.83, -1),
+    ):
+        p = float(stats.binomtest(round(best * count), count, than).pvalue)
+        ours = f"{words}, p {p:.2g}, {count} objects"
+        found.append(Claim(where, paper, ours, sign * (best - than), p))
+    return found
+
+
+def success(rows: list[dict]):
+    return statistics.share([r["success"] for r in rows]) if rows else None
+
+
+def foreign(rows: list[dict]):
+    return statistics.share([r["foreign"] >= FOREIGN for r in rows]) if rows else None
+
+
+def grounds(records: list[dict]) -> dict[str, tuple | None]:
+    return {ground: success(grounded(records, ground)) for ground in GROUNDS}

@@ -1,0 +1,301 @@
+"""Runs scenes through the rewired workflow in the real host, one task at a time.
+
+A task is (cell, number, method, settings); its record is a flat dict that goes into a line of JSON,
+and its pictures go beside it, so that an evaluation can be stopped and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from amodal.app import workflow
+from amodal.stickers.catalog import CATALOG
+
+from . import (
+    figures,
+    judge,
+    methods,
+    records,
+    rules,
+    truth,
+    unseen_art,
+)
+from .scenarios import EVERY
+
+ROOT = Path(__file__).resolve().parents[2]
+SUCCESS = 0.85  # the least IoU of the whole object
+PRESENTATION = (  # what shows figures and does not make them
+    "report.py",
+    "tables.py",
+    "sheets.py",
+    "statistics.py",
+    "stories.py",
+    "aims.py",
+    "__main__.py",
+    "cli.py",
+    "client.py",
+    "headless.py",
+    "curate.py",
+    "records.py",
+    "paper.py",
+    "claims.py",
+    "best.py",
+    "commands.py",
+    "plots.py",
+    "results.py",
+    "photographs.py",
+    "photograph_tables.py",
+    "pasted.py",
+    "stickers.json",
+    "stable_diffusion_2.json",
+)
+RULES = "rules"  # a task of this method compares the rules for M^k
+ANALYSIS = "analysis"  # and one of this looks at a scene of ART, seen or unseen
+
+
+@dataclass(frozen=True)
+class Task:
+    """method: one of METHODS, or RULES, or ANALYSIS. k: None for the shipped one. steps: N."""
+
+    cell: str
+    number: int
+    method: str
+    seed: int = 0
+    k: float | None = None
+    steps: int = 50
+
+    def key(self, state: str) -> str:
+        """What tells this task's record from others; `state` is `state_of_code()`."""
+        return json.dumps([state, *asdict(self).values()])
+
+    @property
+    def name(self) -> str:
+        extra = "" if self.k is None else f"-k{self.k:g}"
+        return f"{self.cell}-{self.number:03d}-{self.method}{extra}-s{self.seed}-n{self.steps}"
+
+
+def step_of(k: int, steps: int) -> int:
+    """Step k of 50 as a step of that many."""
+    return min(steps - 1, max(1, round(k * steps / 50)))
+
+
+@cache
+def state_of_code() -> str:
+    """A digest of everything the figures depend on: weights, method, nodes, workflow, judge."""
+    digest = hashlib.sha256()
+    for folder in ("amodal", "nodes", "research/evaluation", "workflows/api"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".safetensors", ".py", ".json") and path.name not in PRESENTATION:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def host():
+    """The tests' in-process host (tools/host/inprocess.py), with the node that knows the truth."""
+    from tools.host import inprocess
+
+    started = inprocess.host()
+    started.classes |= {node.__name__: node for node in truth.NODES}
+    count_unet_calls()
+    return started
+
+
+OF_PASS_1 = ("crop", "mask_k")  # kept of the first pass, not of its clones
+
+
+CALLS = [0]
+
+
+def count_unet_calls() -> None:
+    from comfy.model_base import BaseModel
+
+    apply = BaseModel.apply_model
+
+    def counted(self, *args, **options):
+        CALLS[0] += 1
+        return apply(self, *args, **options)
+
+    BaseModel.apply_model = counted
+
+
+def run_all(tasks: list[Task], options) -> list[dict]:
+    """The tasks' records, each run unless OUT/records.jsonl has it, and its picture made."""
+    state, pictures = state_of_code(), options.out / "pictures"
+    todo = {task.key(state): (task, pictures, state) for task in tasks}
+    path = options.out / "records.jsonl"
+    return list(records.complete(todo, run, path, options.workers, "scenes").values())
+
+
+def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
+    """The record of a task. What the user would see as an error (nothing detected) is a record
+    too, with the message as its status; anything else the host fails at is raised."""
+    if task.method == ANALYSIS:
+        return analysis(task, pictures, state)
+    started = host()
+    from tools.host.inprocess import Failed
+
+    scene = EVERY[task.cell].scene(task.number, task.seed)
+    truth.Truth.scene = scene
+    record = {"key": task.key(state), **asdict(task), **about(scene)}
+    prompt = prompt_of(task, scene)
+    CALLS[0], began = 0, time.monotonic()
+    try:
+        values = started.run(prompt).values
+    except Failed as error:
+        if not is_outcome(error):
+            raise
+        values = {"status": f"failed: {' '.join(str(error).split())[:200]}"}
+    record |= {"seconds": round(time.monotonic() - began, 2), "calls": CALLS[0]}
+    if task.method == RULES:
+        return record | {"rules": rules.of_masks(scene, values)}
+    completed, canvas, known = on_sheet(scene, values)
+    record |= {"status": values["status"], "passes": int(values.get("passes", 0))}
+    record["report"] = values.get("report", "")
+    close = asdict(figures.closeness(scene, completed))
+    record |= {name: round(value, 4) for name, value in close.items()}
+    record["perceptual"] = round(figures.unlikeness(scene, completed), 4)
+    record["foreign"] = round(judge.foreign(scene, canvas, known), 4)
+    if "mask_k" in values:
+        record["mask_k"] = round(figures.mask_at_k(scene, values["crop"], values["mask_k"]), 4)
+    right = record["whole"] >= SUCCESS and record["foreign"] < judge.FOREIGN
+    record["success"] = right and "object" in values
+    if pictures is not None:
+        keep_pictures(pictures / task.name, scene, completed, canvas)
+    return record
+
+
+def is_outcome(error) -> bool:
+    """Did the host fail at a BadInput (nothing detected, say), as a user would see it?"""
+    return "BadInput" in str((error.details or {}).get("exception_type"))
+
+
+def analysis(task: Task, pictures: Path | None, state: str) -> dict:
+    """The record of a scene of ART: what the stages that need no words make of it."""
+    scene, began = unseen_art.ART[task.cell].scene(task.number, task.seed), time.monotonic()
+    found, shown = unseen_art.analysed(scene, *analysts())
+    record = {"key": task.key(state), **asdict(task), "background": scene.background, **found}
+    if pictures is not None:
+        keep(pictures / task.name, unseen_art.tiles(shown))
+    return record | {"seconds": round(time.monotonic() - began, 2)}
+
+
+@cache
+def analysts() -> tuple:
+    """(segmenter, order model) as the host's loader nodes give them."""
+    started = host()
+    from tools.host.inprocess import Graph
+
+    graph = Graph()
+    nodes = {"segmenter": "AmodalStickerSegmenter", "order": "AmodalStickerOrder"}
+    graph.keep(**{name: graph.add(node)[0] for name, node in nodes.items()})
+    values = started.run(graph).values
+    return values["segmenter"], values["order"]
+
+
+def about(scene) -> dict:
+    sticker = CATALOG[scene.word]
+    nearer = scene.words[scene.query + 1 :]
+    return {
+        "word": scene.word,
+        "occluder": ", ".join(nearer),
+        "p": sticker.p,
+        "hidden_share": round(float(scene.hidden()), 4),
+    }
+
+
+def prompt_of(task: Task, scene) -> dict:
+    import folder_paths
+
+    # a name of its own: nothing is taken from the executor's cache of another method
+    picture = Path(folder_paths.get_input_directory()) / f"{task.name}.png"
+    Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(picture)
+    prompt = workflow.load(workflow.DEFAULT, dict)
+    prompt = workflow.fill(prompt, picture.name, words=scene.word, seed=1 + task.number)
+    wiring = methods.wire(task.method, prompt)
+    wiring.inputs("scheduler")["steps"] = task.steps
+    wiring.inputs("to_k")["k"] = task.k or wiring.inputs("to_k")["k"] * task.steps / 50
+    if task.method == RULES:
+        links = {"crop": wiring.link("crop", 3), **rules.links(wiring)}
+        of_pass_1 = tuple(links)
+    else:
+        links, of_pass_1 = result_links(task, wiring), OF_PASS_1
+    for name, link in links.items():
+        inputs = {"name": name, "value": link}
+        if name in of_pass_1:
+            inputs["after"] = wiring.link("end", 3)
+        wiring.prompt[f"evaluation_keep_{name}"] = {"class_type": "TestKeep", "inputs": inputs}
+    return wiring.prompt
+
+
+def result_links(task: Task, wiring: methods.Wiring) -> dict:
+    links = {
+        "image": wiring.link("end", 0),
+        "canvas": wiring.link("end", 2),
+        "status": wiring.link("end", 3),
+        "passes": wiring.link("end", 4),
+        "report": wiring.link("end", 5),
+        "object": wiring.link("trim", 0),
+    }
+    if task.method in ("clusters", "mixed", "true-mask", "true-modal"):
+        links |= {"crop": wiring.link("crop", 3), "mask_k": wiring.inputs("composite")["mask"]}
+    return links
+
+
+def on_sheet(scene, values: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Completed object, canvas, and where the canvas is known, on the scene's sheet.
+
+    Where nothing came out, the picture as it is and its visible part: nothing was completed.
+    """
+    image = values["image"][0].numpy() if "image" in values else scene.image
+    x, y = (-shift for shift in values["canvas"].offset) if "canvas" in values else (0, 0)
+    if "object" in values:
+        completed = values["object"][0].numpy()
+    else:
+        completed = np.dstack([scene.image, scene.modal()])
+        x, y = 0, 0
+    canvas = figures.on_sheet(image, scene, x, y)
+    known = figures.on_sheet(np.ones(image.shape[:2], bool), scene, x, y)
+    return figures.on_sheet(completed, scene, x, y), canvas, known
+
+
+def keep_pictures(base: Path, scene, completed: np.ndarray, canvas: np.ndarray) -> None:
+    """<base>.webp: the picture, the canvas, the completed object and the truth, side by side, on
+    as much of the scene's sheet as the picture and the whole object take."""
+    truth = np.dstack([scene.truth_sheet, scene.amodal_sheet()])
+    view = view_of(scene)
+    ground = np.float32(1)
+    picture = np.ones_like(scene.truth_sheet)
+    scene.window(picture)[:] = scene.image
+    tiles = [picture, canvas]
+    for rgba in (completed, truth):
+        tiles.append(ground + (rgba[..., :3] - ground) * (rgba[..., 3:] > 0.5))
+    keep(base, [tile[view] for tile in tiles])
+
+
+def keep(base: Path, tiles: list[np.ndarray]) -> None:
+    """<base>.webp: pictures [S, S, 3] side by side."""
+    strip = np.concatenate(tiles, 1)
+    base.parent.mkdir(parents=True, exist_ok=True)
+    pixels = Image.fromarray((strip.clip(0, 1) * 255).round().astype(np.uint8))
+    pixels.save(base.with_name(base.name + ".webp"), quality=92)
+
+
+def view_of(scene) -> tuple[slice, slice]:
+    """A square of the sheet, 1.5 pictures wide, with the picture and most of the object in it."""
+    spare, edge = scene.size // 4, scene.size // 2
+    found = []
+    for axis in (1, 0):
+        line = np.flatnonzero(scene.amodal_sheet().any(axis))
+        over = (edge - line[0]) - (line[-1] + 1 - edge - scene.size)
+        shift = int(np.clip(over // 2, -spare, spare))
+        found.append(slice(spare - shift, spare - shift + 6 * spare))
+    return tuple(found)

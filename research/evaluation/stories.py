@@ -1,0 +1,75 @@
+"""Results in words: a line for each, and how one failure of each kind came about."""
+
+from __future__ import annotations
+
+from .hard_scenes import ROBUST
+from .judge import FOREIGN
+from .scenarios import CELLS
+from .tables import section, select
+
+FAILURES = {  # kind -> is it this record's? The first that fits is.
+    "nothing was found to complete": lambda r: r["passes"] == 0,
+    "a foreign object": lambda r: r["foreign"] >= FOREIGN,
+    "too little was completed": lambda r: r["hidden"] < 0.3,
+    "too much or at the wrong place": lambda r: r["hidden"] < 0.7,
+    "the wrong colours": lambda r: r["colour"] > 0.12,
+    "nearly right": lambda r: r["whole"] > 0.8,
+    "something of what was seen is missing": lambda r: True,  # all else is as it should be
+}
+
+
+def failures(records: list[dict], each: int = 2) -> dict[str, list[dict]]:
+    """Of mixed context in the main cells, failures of each kind, the worst of it first; none of
+    two kinds."""
+    rows = [r for cell in CELLS for r in select(records, cell, "mixed") if not r["success"]]
+    found = {kind: [] for kind in FAILURES}
+    for record in sorted(rows, key=lambda r: r["whole"]):
+        kind = next((kind for kind, fits in FAILURES.items() if fits(record)), None)
+        if kind and len(found[kind]) < each:
+            found[kind].append(record)
+    return {kind: own for kind, own in found.items() if own}
+
+
+def line(record: dict) -> str:
+    """A record in a few words."""
+    return (
+        f"{record['word']} behind {record['occluder'] or 'the border'} "
+        f"({record['hidden_share']:.0%} hidden), {record['status'].split(':')[0]}, "
+        f"{record['passes']} passes: whole {record['whole']:.2f}, hidden {record['hidden']:.2f}, "
+        f"colour {record['colour']:.3f}, foreign {record['foreign']:.0%}"
+    )
+
+
+def stories(records: list[dict]) -> str:
+    """The worst failure of each kind, with what the loop said of each pass."""
+    lines = []
+    for kind, (record, *_) in failures(records, each=1).items():
+        lines.append(f"- **{kind}**: {line(record)}")
+        if record["status"].startswith("failed"):
+            lines.append(f"  - {record['status']}")
+        lines += [f"  - {told}" for told in record.get("report", "").splitlines()]
+    if not lines:
+        return ""
+    about = "With mixed context, of the main kinds of scenes; the worst failure of each kind:"
+    return "\n".join(["## Failures", "", about, "", *lines])
+
+
+def statuses(records: list[dict]) -> str:
+    """How the loop ended and after how many passes, cell by cell."""
+    lines = []
+    for cell in (*CELLS.values(), *ROBUST.values()):
+        for method in ("mixed", "ceiling"):
+            rows = select(records, cell.name, method)
+            if rows:
+                ends = counted(r["status"].split(":")[0] for r in rows)
+                passes = counted(r["passes"] for r in rows)
+                lines.append([cell.title, method, str(len(rows)), ends, passes])
+    head = ["scenes", "method", "n", "status: how often", "passes: how often"]
+    return section("How the loop ended", head, lines)
+
+
+def counted(values) -> str:
+    """'completed: 12, unchanged: 3', the most frequent first."""
+    from collections import Counter
+
+    return ", ".join(f"{value}: {count}" for value, count in Counter(values).most_common())

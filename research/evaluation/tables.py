@@ -1,0 +1,334 @@
+"""The evaluation's figures by cell and method, and their tables in Markdown."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from amodal.measures import statistics
+from amodal.stickers.scenes import BACKGROUNDS
+
+from .judge import FOREIGN
+from .methods import METHODS
+from .rules import RULES as RULES_FOR_MASK
+from .runner import ANALYSIS, RULES
+from .scenarios import CELLS, DOSES, EVERY
+from .unseen_art import ART
+
+SHIPPED_K = 20  # of 50 steps, in the shipped workflow
+COMPANION = ("companion-easy", "companion-hard")
+
+FIGURES = {  # name -> (heading, how it is averaged)
+    "success": ("success", "share"),
+    "whole": ("whole IoU", "mean"),
+    "hidden": ("hidden IoU", "mean"),
+    "colour": ("colour error", "mean"),
+    "perceptual": ("ST-LPIPS", "mean"),
+    "foreign": ("foreign object", "over"),
+    "mask_k": ("M^k IoU", "mean"),
+    "passes": ("passes", "mean"),
+    "calls": ("UNet calls", "mean"),
+    "seconds": ("seconds", "mean"),
+}
+
+
+def table(records: list[dict]) -> dict:
+    """cells -> methods -> figures: {"n", name: [value, low, high], "median whole"}."""
+    found = {}
+    for cell in EVERY:
+        for method in METHODS:
+            rows = select(records, cell, method)
+            if rows:
+                found.setdefault(cell, {})[method] = of_rows(rows)
+    return found
+
+
+def pool(records: list[dict], cells, method: str, k: float | None = None) -> list[dict]:
+    """Records of a method on some cells, in an order of scenes that all methods share."""
+    rows = [r for r in records if r["cell"] in cells and r["method"] == method and r["k"] == k]
+    return sorted(rows, key=lambda r: (r["cell"], r["number"]))
+
+
+def select(records: list[dict], cell: str, method: str, k: float | None = None) -> list[dict]:
+    """Records of a method on one cell, in the order of the scenes."""
+    return pool(records, (cell,), method, k)
+
+
+def shared(*groups: list[dict]) -> list[list[dict]]:
+    """The records of the scenes that all have, a list for each group."""
+    common = set.intersection(*({(r["cell"], r["number"]) for r in rows} for rows in groups))
+    return [[r for r in rows if (r["cell"], r["number"]) in common] for rows in groups]
+
+
+def of_rows(rows: list[dict]) -> dict:
+    figures = {"n": len(rows)}
+    for name, (_, how) in FIGURES.items():
+        values = [r[name] for r in rows if name in r]
+        if not values:
+            continue
+        if how == "share":
+            figures[name] = statistics.share(values)
+        elif how == "over":
+            figures[name] = statistics.share([v >= FOREIGN for v in values])
+        else:
+            figures[name] = statistics.mean(values)
+    figures["median whole"] = float(np.median([r["whole"] for r in rows]))
+    return figures
+
+
+def gained(first: list[dict], second: list[dict]) -> dict | None:
+    """The second's gain in success over the first, on the scenes that both have been run on."""
+    hits = [[r["success"] for r in rows] for rows in shared(first, second)]
+    if not hits[0]:
+        return None
+    gain = list(statistics.gain(*hits))
+    return {"n": len(hits[0]), "gain": gain, "p": statistics.mcnemar(*hits)}
+
+
+def compared(records: list[dict], cell: str, first: str, second: str) -> dict | None:
+    """The second method's gain over the first on a cell."""
+    return gained(select(records, cell, first), select(records, cell, second))
+
+
+def percent(values) -> str:
+    value, low, high = values
+    return f"{value:.0%} ({low:.0%} to {high:.0%})"
+
+
+def number(values) -> str:
+    value, low, high = values
+    form = "{:.0f}" if value >= 100 else "{:.1f}" if value >= 10 else "{:.3f}"
+    return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
+
+
+def row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def headed(*cells: str) -> list[str]:
+    """The head of a table."""
+    return [row(list(cells)), row(["---"] * len(cells))]
+
+
+def section(title: str, head: list[str], rows: list[list[str]], about: str = "") -> str:
+    """A table under its title; empty where it has no rows."""
+    if not rows:
+        return ""
+    lines = [f"## {title}", "", *([about, ""] if about else []), *headed(*head), *map(row, rows)]
+    return "\n".join(lines)
+
+
+def cell_table(cell: str, methods: dict) -> str:
+    names = [n for n in FIGURES if any(n in figures for figures in methods.values())]
+    count = next(iter(methods.values()))["n"]
+    rows = []
+    for method, figures in methods.items():
+        cells = []
+        for name in names:
+            form = number if FIGURES[name][1] == "mean" else percent
+            cells.append(form(figures[name]) if name in figures else "")
+        rows.append([METHODS[method], *cells, f"{figures['median whole']:.3f}"])
+    head = ["method", *(FIGURES[n][0] for n in names), "median whole"]
+    return section(f"{EVERY[cell].title} ({count} scenes)", head, rows)
+
+
+def main_table(found: dict) -> str:
+    """Every method in every cell, and in all of them, each scene counting once."""
+    cells = [cell for cell in CELLS if cell in found]
+    methods = [m for m in METHODS if all(m in found[cell] for cell in cells)]
+    rows = [[EVERY[c].title, *(short([found[c][m]]) for m in methods)] for c in cells]
+    if len(cells) > 1:
+        rows.append(["**all**", *(short([found[c][m] for c in cells]) for m in methods)])
+    about = "Success, and mean IoU of the whole object."
+    return section("Main table", ["scenes", *(METHODS[m] for m in methods)], rows, about)
+
+
+def short(figures: list[dict]) -> str:
+    """Success and whole IoU over the scenes of several cells."""
+    count = sum(one["n"] for one in figures)
+    both = (sum(one[name][0] * one["n"] for one in figures) for name in ("success", "whole"))
+    return "{:.0%}, {:.2f}".format(*(value / count for value in both))
+
+
+PAIRS = (
+    ("without", "mixed"),
+    ("clusters", "mixed"),
+    ("naive", "mixed"),
+    ("removal", "mixed"),
+    ("naive", "without"),
+    ("mixed", "true-mask"),
+    ("mixed", "true-modal"),
+    ("mixed", "ceiling"),
+)
+
+
+def companion_gain(records: list[dict]) -> dict | None:
+    """Mixed context over without it on all companion scenes, easy and hard."""
+    return gained(*(pool(records, COMPANION, method) for method in ("without", "mixed")))
+
+
+def comparisons(records: list[dict]) -> str:
+    found = [("**its companion, both**", "without", "mixed", companion_gain(records))]
+    groups = {"**all**": tuple(CELLS), **{cell.title: (name,) for name, cell in CELLS.items()}}
+    for title, group in groups.items():
+        for pair in PAIRS:
+            rows = (pool(records, group, method) for method in pair)
+            found.append((title, *pair, gained(*rows)))
+    rows = [
+        [
+            title,
+            f"{METHODS[second]} over {METHODS[first]}",
+            percent(gain["gain"]),
+            f"{gain['p']:.2g}",
+        ]
+        for title, first, second, gain in found
+        if gain
+    ]
+    head = ["scenes", "compared", "gain in success", "McNemar p"]
+    return section(
+        "Paired comparisons",
+        head,
+        rows,
+        "On the same scenes. Intervals: Newcombe's for paired shares (method 10); p: McNemar's "
+        "exact test that both succeed equally often.",
+    )
+
+
+def dose_table(records: list[dict]) -> str:
+    """Gain of mixed context against the companion's probability."""
+    rows = []
+    for name, cell in DOSES.items():
+        found = compared(records, name, "without", "mixed")
+        if found:
+            foreign = [
+                percent(of_rows(select(records, name, method))["foreign"])
+                for method in ("without", "mixed")
+            ]
+            gain = percent(found["gain"])
+            rows.append([cell.title, str(found["n"]), gain, f"{found['p']:.2g}", *foreign])
+    return section(
+        "Dose and response",
+        [
+            "companion",
+            "scenes",
+            "gain of mixed context",
+            "McNemar p",
+            "foreign without",
+            "foreign with",
+        ],
+        rows,
+        "How often an object's companion stands before it in training. Each p has objects of "
+        "its own, so that p is not all that differs.",
+    )
+
+
+def k_rows(records: list[dict], cell: str) -> dict[float, list[dict]]:
+    """{k: records of mixed context}, rising, with the shipped k on the same scenes, and as k = 0
+    those without mixed context: the original context from the start."""
+    steps = sorted({r["k"] for r in records if r["k"] is not None and r["cell"] == cell})
+    found = {k: select(records, cell, "mixed", k) for k in steps}
+    numbers = {r["number"] for rows in found.values() for r in rows}
+    shipped = [r for r in select(records, cell, "mixed") if r["number"] in numbers]
+    if shipped:
+        found[SHIPPED_K * shipped[0]["steps"] / 50] = shipped
+    plain = [r for r in select(records, cell, "without") if r["number"] in numbers]
+    if plain:
+        found[0] = plain
+    return dict(sorted(found.items()))
+
+
+def k_table(records: list[dict]) -> str:
+    """Success against the step at which the contexts are swapped."""
+    rows = []
+    for cell in CELLS:
+        for k, found in k_rows(records, cell).items():
+            figures = of_rows(found)
+            rows.append(
+                [
+                    f"{k:g}",
+                    CELLS[cell].title,
+                    str(figures["n"]),
+                    percent(figures["success"]),
+                    number(figures["whole"]),
+                    percent(figures["foreign"]),
+                    number(figures["mask_k"]) if "mask_k" in figures else "",
+                ]
+            )
+    head = ["k", "scenes", "n", "success", "whole IoU", "foreign object", "M^k IoU"]
+    return section(
+        "The step k of the swap",
+        head,
+        rows,
+        "k = 0 is inpainting without mixed context. k = N, the object on gray to the end, is no "
+        "mixed context any more and refused by the node; one step before is the last.",
+    )
+
+
+def rules_table(records: list[dict]) -> str:
+    """IoU of M^k with the whole object, rule by rule and level by level, at the shipped k."""
+    rows = []
+    for cell in CELLS:
+        found = [r for r in select(records, cell, RULES) if set(r["rules"]) == set(RULES_FOR_MASK)]
+        for rule, title in RULES_FOR_MASK.items():
+            values = [r["rules"][rule] for r in found]
+            if values:
+                mean = number(statistics.mean(values))
+                rows.append([CELLS[cell].title, title, str(len(values)), mean])
+    head = ["scenes", "rule for M^k", "n", "IoU with the whole object"]
+    return section("The mask at step k", head, rows)
+
+
+def order_share(records: list[dict], art: str) -> dict | None:
+    """right: neighbours whose order is told rightly; front: of two of which one hides the other,
+    the nearer one told."""
+    rows = select(records, art, ANALYSIS)
+    counts = {name: [r[name] for r in rows] for name in ("pairs", "right", "over", "front")}
+    if not sum(counts["pairs"]):
+        return None
+    found = {"title": ART[art].title, "n": sum(counts["pairs"])}
+    for name, of in (("right", "pairs"), ("front", "over")):
+        found[name] = statistics.ratio(counts[name], counts[of]) if sum(counts[of]) else None
+    return found
+
+
+def unseen_table(records: list[dict]) -> str:
+    """The stages that need no words, on art that was trained on and art that was not."""
+    rows = []
+    for name, art in ART.items():
+        found, order = select(records, name, ANALYSIS), order_share(records, name)
+        if order is None:
+            continue
+        ious, counts = [r["objects"] for r in found], [len(r["objects"]) for r in found]
+        right = [sum(iou >= 0.5 for iou in some) for some in ious]
+        emptied = [
+            f"{np.mean([r['removal'] for r in found if r['background'] == kind] or [np.nan]):.4f}"
+            for kind in BACKGROUNDS[1:]
+        ]
+        rows.append(
+            [
+                art.title,
+                str(len(found)),
+                number(statistics.ratio([sum(i) for i in ious], counts)),
+                percent(statistics.ratio(right, counts)),
+                percent(order["right"]),
+                percent(order["front"]) if order["front"] else "",
+                " / ".join(emptied),
+            ]
+        )
+    head = [
+        "art",
+        "scenes",
+        "mask IoU of objects",
+        "found (IoU 0.5)",
+        "order right",
+        "nearer one told",
+        f"removal's error: {' / '.join(BACKGROUNDS[1:])}",
+    ]
+    return section(
+        "Art that was not trained on",
+        head,
+        rows,
+        "Three objects over each other. Masks: the best detection, whatever it is called. Order: "
+        "of neighbours, both answers right (who hides whom, or neither), given the true masks. "
+        "Removal: mean difference (0..1) from the truth where the object and its occluders were. "
+        "Intervals are bootstrapped over scenes.",
+    )

@@ -1,0 +1,181 @@
+"""Train the sticker world's order model on pairs of objects that meet.
+
+    python -m research.training.pool --pictures 5000 --name pairs --holes 0.3
+    python -m research.training.order --minutes 12
+
+Masks are the true ones, often a little off, and the segmenter's own, which are off in its own way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from scipy import ndimage
+from tqdm import tqdm
+
+from amodal.stickers import weight_files
+from amodal.stickers.catalog import WORDS
+from amodal.stickers.order_model import OrderNet, pair_view
+from amodal.stickers.segmenter import SegmenterNet, StickerSegmenter
+
+from . import pool
+from .precision import autocast
+from .run import STATE, WEIGHTS, Run, half
+
+BATCH = 48
+POOL = "pairs"  # pictures in which an occluder may have a hole
+ZOOMED = 0.6  # how often the picture is a crop around one of the objects, as in a pass
+ENDS = ("trunk.0.", "head")  # what Muon leaves to AdamW
+
+
+def load_pairs() -> tuple[torch.Tensor, torch.Tensor]:
+    """Views [n, 5, 64, 64] uint8 and labels [n, 2] (i hides j, j hides i) of pairs that meet.
+
+    Kept beside the pool's shards, where they are not there yet made in two processes."""
+    paths = sorted((STATE / POOL).glob("[0-9][0-9][0-9][0-9].npz"))
+    if not paths:
+        remedy = f"run python -m research.training.pool --name {POOL} --holes 0.3 first"
+        raise FileNotFoundError(f"no pictures in .training/{POOL}: {remedy}")
+    with multiprocessing.get_context("spawn").Pool(2) as workers:
+        made = list(tqdm(workers.imap(pairs_of, paths), "pairs", total=len(paths)))
+    shards = [np.load(path) for path in made]
+    return tuple(
+        torch.from_numpy(np.concatenate([s[key] for s in shards])) for key in ("views", "labels")
+    )
+
+
+def pairs_of(path: Path) -> Path:
+    """The file of a shard's pairs."""
+    made = path.with_name(f"{path.stem}.{digest()}.npz")
+    if made.exists():
+        return made
+    torch.set_num_threads(1)
+    views, labels = pairs_in({**np.load(path)}, np.random.default_rng([int(path.stem), 3]))
+    part = path.with_suffix(".part.npz")
+    np.savez(part, views=views, labels=labels)
+    return part.replace(made)
+
+
+def digest() -> str:
+    """Of what pairs are made with besides the pictures: this script and the segmenter."""
+    files = (Path(__file__), WEIGHTS / "stickers_segmenter.safetensors")
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
+
+
+def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Views and labels, as `load_pairs`, of a shard of the pool."""
+    segmenter, views, labels = shipped_segmenter(), [], []
+    for at in range(len(data["words"])):
+        whole = data["amodal"][at]
+        modal = pool.visible(whole, data["blank"][at])
+        image = data["soft" if rng.random() < 0.3 else "image"][at]
+        if rng.random() < ZOOMED:
+            image, whole, modal = pool.zoomed(rng, image, whole, modal)
+        picture = torch.from_numpy(image).float() / 255
+        rough = [roughened(rng, mask) for mask in modal]
+        for masks in (rough, found(segmenter, picture, data["words"][at], modal)):
+            for far, near in itertools.combinations(range(len(modal)), 2):
+                if meet(masks[far], masks[near]):
+                    pair = [torch.from_numpy(masks[k]).float() for k in (near, far)]
+                    views.append((pair_view(picture, *pair) * 255).round().byte().numpy())
+                    labels.append([float((whole[far] & modal[near]).any()), 0.0])
+    return np.stack(views), np.array(labels, np.float32)
+
+
+def meet(one: np.ndarray, other: np.ndarray) -> bool:
+    """Are both masks [S, S] large enough to judge by, and within three pixels of each other?"""
+    if min(one.sum(), other.sum()) < pool.LEAST:
+        return False
+    return bool((ndimage.binary_dilation(one, iterations=3) & other).any())
+
+
+def shipped_segmenter() -> StickerSegmenter:
+    name = "stickers_segmenter"
+    return StickerSegmenter(
+        weight_files.load_into(SegmenterNet(), weight_files.read(name)[0], name)
+    )
+
+
+def found(segmenter, picture: torch.Tensor, words: np.ndarray, modal: np.ndarray) -> np.ndarray:
+    """What the segmenter finds of the objects with these masks [n, S, S]; empty where it does
+    not find one under its name with an IoU of at least a half."""
+    objects, masks = segmenter.detect(picture), np.zeros_like(modal)
+    for label, mask in zip(objects.labels, objects.masks.bool().numpy()):
+        for at in np.flatnonzero(words == WORDS.index(label)):
+            if (mask & modal[at]).sum() >= 0.5 * (mask | modal[at]).sum():
+                masks[at] = mask
+    return masks
+
+
+def batches(views: torch.Tensor, labels: torch.Tensor, seed: int):
+    rng = np.random.default_rng([seed, 3])
+    while True:
+        at = torch.from_numpy(rng.integers(0, len(views), BATCH))
+        view, label = views[at].float() / 255, labels[at]
+        for axis in (2, 3):
+            flip = torch.from_numpy(rng.random(BATCH) < 0.5)[:, None, None, None]
+            view = torch.where(flip, view.flip(axis), view)
+        swap = torch.from_numpy(rng.random(BATCH) < 0.5)[:, None]
+        view = torch.where(swap[..., None, None], view[:, [1, 0, 2, 3, 4]], view)
+        gain = torch.from_numpy(rng.uniform(0.8, 1.1, (BATCH, 3, 1, 1))).float()
+        view[:, 2:] = (view[:, 2:] * gain).clamp(0, 1)
+        yield view, torch.where(swap, label.flip(1), label)
+
+
+def roughened(rng, mask: np.ndarray) -> np.ndarray:
+    """A mask a little off, as a segmenter gives it."""
+    kind = rng.integers(4)
+    if kind == 0:
+        return ndimage.binary_dilation(mask)
+    if kind == 1 and mask.sum() > 200:
+        return ndimage.binary_erosion(mask)
+    return mask
+
+
+def train(minutes: float, rate: float, warm: bool):
+    views, labels = load_pairs()
+    print(f"{len(views)} pairs", flush=True)
+    torch.manual_seed(0)
+    net = OrderNet()
+    if warm and not (STATE / "order.pt").exists():
+        weight_files.load_into(net, weight_files.read("stickers_order")[0], "stickers_order")
+        net.requires_grad_(True)
+    run, hits = Run("order", net, minutes=minutes, lr=rate, decay=0.99, ends=ENDS), []
+    for view, label in batches(views, labels, run.step):
+        if not run.going:
+            break
+        net.train()
+        view, label = view.to(run.device), label.to(run.device)
+        with autocast(run.device):
+            logits = net(view).float()
+        run.update(F.binary_cross_entropy_with_logits(logits, label))
+        hits.append(float(((logits > 0) == (label > 0.5)).float().mean()))
+        if run.step % 100 == 0:
+            run.note(right=round(float(np.mean(hits[-100:])), 4))
+    run.save()
+    state = run.net.state_dict()
+    state.update(run.ema.named_parameters())
+    state = {k: v for k, v in state.items() if "num_batches" not in k}
+    save_file(
+        half(state),
+        WEIGHTS / "stickers_order.safetensors",
+        {"config": json.dumps({"steps": run.step})},
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--rate", type=float, default=2e-3, help="the learning rate at first")
+    parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
+    options = parser.parse_args()
+    train(options.minutes, options.rate, options.warm)

@@ -1,0 +1,154 @@
+"""What every training script shares: where state is kept, a budget by the clock, EMA, curves."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import fcntl
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+
+from .muon import Muon, split
+from .precision import CPU, DEVICE
+
+ROOT = Path(__file__).parents[2]
+STATE = ROOT / ".training"
+WEIGHTS = ROOT / "amodal" / "stickers" / "weights"
+
+
+class Run:
+    """One training run: resumes from `.training/<name>.pt`, saves there every two minutes; on
+    `device`, a GPU where there is one, to which it brings the net.
+
+    The learning rate falls linearly to zero over `minutes` of training time, whatever the speed;
+    time spent in earlier runs counts. `until`, HH:MM UTC, takes the place of `minutes`. `log`
+    collects (step, minutes, values) for the curves. With `ends`, parts of the names of the first
+    and last layers, Muon trains the matrices between them, and AdamW the rest; else AdamW all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        net: torch.nn.Module,
+        *,
+        minutes: float,
+        lr: float,
+        decay=0.998,
+        until: str | None = None,
+        peers=None,
+        ends: tuple[str, ...] | None = None,
+    ):
+        STATE.mkdir(exist_ok=True)
+        self.path, self.name = STATE / f"{name}.pt", name
+        self.peers, self.leads = peers, peers is None or peers.rank == 0
+        self.lock = only_one(name) if self.leads else None
+        self.device = CPU if peers else DEVICE
+        self.net = net = net.to(self.device)
+        self.minutes, self.lr, self.decay = minutes, lr, decay
+        self.ema = copy.deepcopy(net).requires_grad_(False)
+        matrices, rest = ([], net.parameters()) if ends is None else split(net, ends)
+        self.optimizers = [torch.optim.AdamW(rest, lr=lr, weight_decay=0.01, fused=True)]
+        if matrices:
+            self.optimizers.append(Muon(matrices, lr, peers))
+        self.step, self.spent, self.log = 0, 0.0, []
+        if self.path.exists():
+            self._load()
+        if until:
+            self.minutes = self.spent + minutes_until(until)
+        self.stopped = False
+        self.began = self.saved = time.monotonic()
+
+    def _load(self):
+        state = torch.load(self.path, weights_only=True, map_location=self.device)
+        self.net.load_state_dict(state["net"])
+        self.ema.load_state_dict(state["ema"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(kept)
+        self.step, self.spent, self.log = state["step"], state["spent"], state["log"]
+
+    @property
+    def minute(self) -> float:
+        return self.spent + (time.monotonic() - self.began) / 60
+
+    @property
+    def going(self) -> bool:
+        if self.peers and self.peers.rank:
+            return not self.stopped
+        return self.minute < self.minutes and not self.stopped
+
+    def update(self, loss: torch.Tensor) -> float:
+        """One step down the gradient; returns the loss."""
+        warm = min(1.0, (self.step + 1) / 100)
+        rate = self.lr * warm * max(0.0, 1 - self.minute / self.minutes)
+        self.net.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.peers:
+            rate, going = self.peers.agree(self.net, rate, self.going)
+            self.stopped = not going
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+        self.step += 1
+        self._average()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise FloatingPointError(f"{self.name}: the loss is {value} at step {self.step}")
+        if self.leads and time.monotonic() - self.saved > 120:
+            self.save()
+        return value
+
+    @torch.no_grad()
+    def _average(self):
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        for mean, new in zip(self.ema.parameters(), self.net.parameters()):
+            mean.lerp_(new, 1 - decay)
+
+    def note(self, **values):
+        """Put figures on the curve and on the terminal."""
+        self.log.append({"step": self.step, "minute": round(self.minute, 2), **values})
+        print(self.name, json.dumps(self.log[-1]), flush=True)
+
+    def save(self):
+        state = {
+            "net": self.net.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "spent": self.minute,
+            "log": self.log,
+        }
+        part = self.path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self.path)
+        self.saved = time.monotonic()
+
+
+def only_one(name: str):
+    """Holds the run's lock while the process lives; a second run of one name ends at once."""
+    lock = open(STATE / f"{name}.lock", "w")  # noqa: SIM115  held while the process lives
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit(f"{name}: another process is training it") from None
+    return lock
+
+
+def minutes_until(clock: str) -> float:
+    """Minutes from now to the next HH:MM (UTC)."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    hour, minute = (int(part) for part in clock.split(":"))
+    end = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if end <= now:
+        end += datetime.timedelta(days=1)
+    return (end - now).total_seconds() / 60
+
+
+def half(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict in fp16, for the files in `weights/`."""
+    return {key: value.detach().cpu().half().contiguous() for key, value in state.items()}

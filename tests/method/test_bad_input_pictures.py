@@ -1,0 +1,224 @@
+"""Bad pictures, masks, words and points: node, input and remedy are named; the host goes on."""
+
+import analysis
+import pytest
+import torch
+from analysis import SIZE, ByColour, scene
+
+from amodal.core.types import Crop
+from tools.host.inprocess import Failed, Graph
+
+IMAGE, MASK = scene()
+NAN = torch.where(torch.arange(SIZE[1])[:, None] == 7, float("nan"), IMAGE)
+NO_MASK = torch.zeros(1, *SIZE)
+WHOLE = Crop.whole(SIZE[1], SIZE[0])
+
+
+def crop(graph, image=IMAGE, mask=MASK, **inputs):
+    return graph.add(
+        "AmodalCropToObject",
+        image=graph.value("image", image),
+        mask=graph.value("mask", mask),
+        **inputs,
+    )
+
+
+def detect(graph, image=IMAGE, **inputs):
+    segmenter = graph.value("by colour", ByColour())
+    return graph.add(
+        "AmodalDetectObjects", image=graph.value("image", image), segmenter=segmenter, **inputs
+    )
+
+
+def pick(graph, **inputs):
+    return graph.add("AmodalPickObject", objects=detect(graph), **inputs)
+
+
+def occluders(graph, mask):
+    at = analysis.analysis(graph, graph.value("image", IMAGE), graph.value("mask", MASK))
+    return graph.add(
+        "AmodalSelectOccluders",
+        image=at["crop"][0],
+        objects=at["order"][1],
+        order=at["order"][0],
+        mask=graph.value("other mask", mask),
+    )
+
+
+def paste(graph, image=IMAGE, crop_of=None, completed=None):
+    taken = crop(graph)
+    return graph.add(
+        "AmodalPasteBack",
+        image=graph.value("canvas", image),
+        mask=graph.value("mask", MASK),
+        crop=graph.value("crop", crop_of) if crop_of else taken[3],
+        completed=taken if completed is None else graph.value("completed", completed),
+        amodal=taken[1],
+        inpaint=taken[2],
+    )
+
+
+def trim(graph, image=IMAGE, mask=MASK, picture=IMAGE):
+    return graph.add(
+        "AmodalTrimAndOverlay",
+        image=graph.value("image", image),
+        mask=graph.value("mask", mask),
+        picture=graph.value("picture", picture),
+    )
+
+
+def swap(graph, image=IMAGE, mask=MASK, background="gray"):
+    return graph.add(
+        "AmodalSwapBackground",
+        image=graph.value("image", image),
+        mask=graph.value("mask", mask),
+        background=background,
+    )
+
+
+def segment(graph, image=IMAGE, mask=MASK):
+    return graph.add(
+        "AmodalSegmentObject",
+        image=graph.value("image", image),
+        mask=graph.value("mask", mask),
+        inpaint=graph.value("inpaint", NO_MASK),
+        segmenter=graph.value("by colour", ByColour()),
+    )
+
+
+def remove(graph, image=IMAGE, occluders=NO_MASK):
+    return graph.add(
+        "AmodalRemoveObjects",
+        image=graph.value("image", image),
+        mask=graph.value("mask", MASK),
+        occluders=graph.value("occluders", occluders),
+    )
+
+
+def pad(graph, mask=MASK):
+    return graph.add("AmodalPadIfTouching", mask=graph.value("mask", mask))
+
+
+CASES = {
+    "crop: empty mask": (lambda g: crop(g, mask=NO_MASK), "Crop To Object", "mask", "empty"),
+    "crop: NaN": (lambda g: crop(g, image=NAN), "Crop To Object", "image", "NaN"),
+    "crop: batch": (
+        lambda g: crop(g, image=IMAGE.repeat(2, 1, 1, 1)),
+        "Crop To Object",
+        "image",
+        "batch of 2",
+    ),
+    "crop: several masks": (
+        lambda g: crop(g, mask=MASK.repeat(3, 1, 1)),
+        "Crop To Object",
+        "mask",
+        "batch of 3",
+    ),
+    "crop: two channels": (
+        lambda g: crop(g, image=IMAGE[..., :2]),
+        "Crop To Object",
+        "image",
+        "[1, 96, 128, 2]",
+    ),
+    "crop: size": (lambda g: crop(g, size=100), "Crop To Object", "size", "multiple of 8"),
+    "crop: 0 to 255": (lambda g: crop(g, image=IMAGE * 255), "Crop To Object", "image", "up to"),
+    "crop: other canvas": (
+        lambda g: crop(g, canvas=g.value("canvas", Crop.whole(30, 40))),
+        "Crop To Object",
+        "canvas",
+        "30x40",
+    ),
+    "pad: empty mask": (lambda g: pad(g, NO_MASK), "Pad If Touching", "mask", "empty"),
+    "pad: no mask at all": (lambda g: pad(g, IMAGE), "Pad If Touching", "mask", "shape"),
+    "detect: NaN": (lambda g: detect(g, NAN), "Detect Objects", "image", "NaN"),
+    "pick: unknown word": (lambda g: pick(g, words="zebra"), "Pick Object", "words", "0: plate"),
+    "pick: no object there": (
+        lambda g: pick(g, point="64,94"),
+        "Pick Object",
+        "point",
+        "no detected object",
+    ),
+    "pick: outside": (lambda g: pick(g, point="900,2"), "Pick Object", "point", "128x96"),
+    "pick: no point": (lambda g: pick(g, point="here"), "Pick Object", "point", "120,84"),
+    "pick: index": (lambda g: pick(g, index=9), "Pick Object", "index", "too large"),
+    "pick: nothing": (lambda g: g.add("AmodalPickObject"), "Pick Object", "objects", "connect"),
+    "pick: nothing detected": (
+        lambda g: g.add("AmodalPickObject", objects=detect(g, threshold=1.0)),
+        "Pick Object",
+        "objects",
+        "nothing was detected",
+    ),
+    "pick: empty mask": (
+        lambda g: pick(g, mask=g.value("none", NO_MASK)),
+        "Pick Object",
+        "mask",
+        "empty",
+    ),
+    "labels": (
+        lambda g: g.add("AmodalObjectsFromMasks", masks=g.value("mask", MASK), labels="a, b"),
+        "Objects From Masks",
+        "labels",
+        "2 words for 1",
+    ),
+    "occluders: other mask": (
+        lambda g: occluders(g, analysis.disc(5, 5, 3)[None]),
+        "Select Occluders",
+        "mask",
+        "IoU",
+    ),
+    "paste: whole canvas": (
+        lambda g: paste(g, crop_of=WHOLE),
+        "Paste Back",
+        "crop",
+        "Crop To Object",
+    ),
+    "paste: other canvas": (
+        lambda g: paste(g, image=torch.rand(1, 200, 200, 3)),
+        "Paste Back",
+        "image",
+        "200x200",
+    ),
+    "paste: NaN": (lambda g: paste(g, completed=NAN[:, :, :96]), "Paste Back", "completed", "NaN"),
+    "trim: other picture": (
+        lambda g: trim(g, picture=IMAGE[:, :50]),
+        "Trim And Overlay",
+        "picture",
+        "128x50",
+    ),
+    "trim: empty mask": (lambda g: trim(g, mask=NO_MASK), "Trim And Overlay", "mask", "empty"),
+    "swap: no own picture": (
+        lambda g: swap(g, background="image"),
+        "Swap Background",
+        "own",
+        "not connected",
+    ),
+    "swap: batches": (
+        lambda g: swap(g, IMAGE.repeat(3, 1, 1, 1), MASK.repeat(2, 1, 1)),
+        "Swap Background",
+        "mask",
+        "batch of 2 against 3",
+    ),
+    "segment: empty mask": (lambda g: segment(g, mask=NO_MASK), "Segment Object", "mask", "empty"),
+    "segment: NaN": (lambda g: segment(g, NAN), "Segment Object", "image", "NaN"),
+    "remove: NaN": (lambda g: remove(g, NAN), "Remove Objects", "image", "NaN"),
+    "remove: NaN in a mask": (
+        lambda g: remove(g, occluders=NAN[..., 0]),
+        "Remove Objects",
+        "occluders",
+        "NaN",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_names_node_input_and_remedy_and_the_host_goes_on(host, graph, name):
+    build, node, input_name, words = CASES[name]
+    graph.keep(out=build(graph))
+    with pytest.raises(Failed) as error:
+        host.run(graph)
+    message = str(error.value)
+    assert node in message and f"input '{input_name}'" in message and "Remedy:" in message
+    assert words in message
+    good = Graph()
+    good.keep(sides=good.add("AmodalPadIfTouching", mask=good.value("good", MASK))[5])
+    assert host.run(good).values["sides"] == "left"

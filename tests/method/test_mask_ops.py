@@ -1,0 +1,123 @@
+"""Mask algebra against plain definitions, on random masks."""
+
+import hypothesis.strategies as st
+import torch
+from hypothesis import given, settings
+
+from amodal.core import mask_ops
+
+
+@st.composite
+def a_mask(draw, largest=24):
+    height, width = draw(st.integers(1, largest)), draw(st.integers(1, largest))
+    density = draw(st.sampled_from([0.02, 0.3, 0.9]))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    return (torch.rand(height, width, generator=generator) < density).float()
+
+
+@given(a_mask())
+@settings(deadline=None)
+def test_the_box_holds_every_pixel_and_no_row_more(mask):
+    box = mask_ops.box_of(mask)
+    if box is None:
+        assert not mask.any()
+        return
+    x0, y0, x1, y1 = box
+    inside = mask[y0:y1, x0:x1]
+    assert inside.sum() == mask.sum()
+    assert inside[0].any() and inside[-1].any() and inside[:, 0].any() and inside[:, -1].any()
+
+
+@given(a_mask(), st.floats(0, 6))
+@settings(deadline=None)
+def test_dilation_is_a_disc_around_every_pixel(mask, radius):
+    grown = mask_ops.dilate(mask, radius)
+    points = mask.nonzero().float()
+    y, x = torch.meshgrid(*(torch.arange(n) for n in mask.shape), indexing="ij")
+    grid = torch.stack([y, x], -1).float().reshape(-1, 2)
+    expected = torch.zeros(mask.numel())
+    if len(points):
+        expected = (torch.cdist(grid, points).amin(1) <= radius + 1e-4).float()
+        doubt = (torch.cdist(grid, points).amin(1) - radius).abs() < 1e-3
+        expected[doubt] = grown.flatten()[doubt]
+    assert torch.equal(grown.flatten(), expected)
+
+
+@given(a_mask(), st.integers(0, 5))
+@settings(deadline=None)
+def test_growing_and_shrinking_are_ordered(mask, radius):
+    assert (mask_ops.dilate(mask, radius) >= mask).all()
+    assert (mask_ops.erode(mask, radius) <= mask).all()
+    closed = mask_ops.erode(mask_ops.dilate(mask, radius), radius)
+    assert (closed >= mask).all()
+
+
+def test_the_picture_border_does_not_erode():
+    assert mask_ops.erode(torch.ones(5, 5), 2).all()
+
+
+def test_batches_are_grown_one_by_one():
+    batch = torch.zeros(2, 9, 9)
+    batch[1, 4, 4] = 1
+    grown = mask_ops.dilate(batch, 1)
+    assert grown[0].sum() == 0 and grown[1].sum() == 5
+
+
+def test_overlaps():
+    one, other = torch.zeros(4, 4), torch.zeros(4, 4)
+    one[:2], other[1:3] = 1, 1
+    assert mask_ops.iou(one, other) == 4 / 12
+    assert mask_ops.share_inside(one, other) == 0.5
+    assert mask_ops.iou(torch.zeros(4, 4), torch.zeros(4, 4)) == 0
+    assert mask_ops.share_inside(torch.zeros(4, 4), one) == 0
+
+
+def test_only_parts_that_touch_the_seed_stay():
+    mask = torch.zeros(5, 12)
+    mask[:, 0:2] = mask[:, 4:6] = mask[:, 10:12] = 1
+    seed = torch.zeros(5, 12)
+    seed[2, 1] = 1
+    assert mask_ops.connected_to(mask, seed)[0].tolist() == [1, 1] + [0] * 10
+    bridged = mask_ops.connected_to(mask, seed, bridge=1)
+    assert bridged[0].tolist() == [1, 1, 0, 0, 1, 1] + [0] * 6
+    assert not mask_ops.connected_to(mask, torch.zeros(5, 12)).any()
+
+
+def test_small_enclosed_holes_are_filled():
+    ring = torch.ones(9, 9)
+    ring[2, 2] = 0
+    ring[5:8, 5:8] = 0
+    ring[0, 4] = 0  # open to the border: no hole
+    filled = mask_ops.fill_holes(ring, largest=4)
+    assert filled[2, 2] == 1 and filled[6, 6] == 0 and filled[0, 4] == 0
+    assert torch.equal(mask_ops.fill_holes(torch.ones(3, 3), 4), torch.ones(3, 3))
+
+
+def ring(outer: int, inner: int, gap: int = 0) -> torch.Tensor:
+    """A square frame on 64x64, open over `gap` pixels at its top."""
+    mask = torch.zeros(64, 64)
+    mask[32 - outer : 32 + outer, 32 - outer : 32 + outer] = 1
+    mask[32 - inner : 32 + inner, 32 - inner : 32 + inner] = 0
+    mask[:32, 32 : 32 + gap] = 0
+    return mask
+
+
+def test_what_no_way_leads_out_of_is_surrounded():
+    inside = torch.zeros(64, 64)
+    inside[30:34, 30:34] = 1
+    wall = ring(20, 10)
+    assert mask_ops.surrounds(wall, inside)
+    assert mask_ops.surrounds(ring(20, 10, gap=2), inside)  # too narrow to tell from a rough mask
+    assert not mask_ops.surrounds(ring(20, 10, gap=8), inside)
+    assert not mask_ops.surrounds(wall, torch.roll(inside, 28, 1))
+    assert not mask_ops.surrounds(wall * 0, inside) and not mask_ops.surrounds(wall, inside * 0)
+
+
+def test_what_reaches_over_the_wall_is_not_surrounded():
+    across = torch.zeros(64, 64)
+    across[30:34, 30:] = 1
+    assert not mask_ops.surrounds(ring(20, 10) * (1 - across), across)
+    specks = torch.zeros(64, 64)
+    specks[28:36, 28:36] = 1
+    specks[2, 2] = 1
+    assert mask_ops.surrounds(ring(20, 10), specks)

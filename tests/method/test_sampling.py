@@ -1,0 +1,128 @@
+"""amodal.sampling without a host: k, schedules, masks at latent size, the composite."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as some
+
+from amodal.core.errors import BadInput
+from amodal.method import sampling
+
+
+@given(some.integers(2, 200), some.data())
+def test_a_step_is_itself_and_a_fraction_is_the_same_share_of_all(steps, data):
+    step = data.draw(some.integers(1, steps - 1))
+    assert sampling.resolve_k(step, steps) == step
+    assert sampling.resolve_k(step / steps, steps) == step
+
+
+@pytest.mark.parametrize(
+    "k,steps",
+    [
+        (0, 50),
+        (-1, 50),
+        (50, 50),
+        (51, 50),
+        (0.001, 50),
+        (0.999, 50),
+        (float("nan"), 50),
+        (49.7, 50),
+    ],
+)
+def test_k_outside_of_the_run_is_refused(k, steps):
+    with pytest.raises(BadInput, match="input 'k'.*Remedy: choose a step from 1 to 49"):
+        sampling.resolve_k(k, steps)
+
+
+def test_the_papers_k():
+    assert sampling.resolve_k(20, 50) == sampling.resolve_k(0.4, 50) == 20
+
+
+def test_a_schedule_is_copied():
+    sigmas = torch.tensor([3.0, 1.0, 0.0])
+    checked = sampling.check_sigmas(sigmas)
+    checked[-1] = 9
+    assert sigmas.tolist() == [3, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "sigmas",
+    [
+        [],
+        [1.0],
+        [1.0, 1.0],
+        [0.0, 1.0],
+        [[2.0, 1.0, 0.0]],
+        [float("nan"), 0.0],
+        [float("inf"), 0.0],
+    ],
+)
+def test_schedules_that_do_not_fall_are_refused(sigmas):
+    with pytest.raises(BadInput, match="sigmas"):
+        sampling.check_sigmas(torch.tensor(sigmas))
+
+
+def test_the_exact_x_holds_only_for_the_samples_it_was_stored_with():
+    samples = torch.randn(1, 4, 8, 8)
+    exact = sampling.ExactX(samples * 2, samples, 1.0, samples)
+    latent = {"samples": samples, sampling.KEY: exact}
+    assert sampling.exact_x(latent) is exact
+    assert sampling.exact_x({**latent, "samples": samples.clone()}) is exact
+    assert sampling.exact_x({**latent, "samples": samples + 1e-6}) is None
+    assert sampling.exact_x({**latent, "samples": samples[:, :, :4]}) is None
+    assert sampling.exact_x({"samples": samples}) is None
+
+
+@pytest.mark.parametrize("latent", [None, {}, {"samples": None}, {"samples": [1]}])
+def test_a_latent_without_a_tensor_is_refused(latent):
+    with pytest.raises(BadInput, match="no plain tensor"):
+        sampling.check_latent(latent, "latent")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_latent_that_is_not_finite_is_refused(value):
+    samples = torch.zeros(1, 4, 8, 8)
+    samples[0, 1, 2, 3] = value
+    with pytest.raises(BadInput, match="NaN"):
+        sampling.check_latent({"samples": samples}, "latent")
+
+
+def test_a_cell_is_in_the_mask_when_half_of_it_is():
+    mask = torch.zeros(1, 16, 16)
+    mask[0, :8, :4], mask[0, 8:, 8:11] = 1, 1
+    assert sampling.latent_mask(mask, (2, 2))[0, 0].tolist() == [[1, 0], [0, 0]]
+
+
+@given(some.integers(1, 40), some.integers(1, 40), some.integers(1, 12), some.integers(1, 12))
+def test_masks_of_any_size_become_hard_latent_masks(height, width, rows, columns):
+    mask = torch.rand(2, height, width)
+    small = sampling.latent_mask(mask, (rows, columns))
+    assert small.shape == (2, 1, rows, columns)
+    assert set(small.unique().tolist()) <= {0.0, 1.0}
+    assert sampling.latent_mask(torch.ones(1, height, width), (rows, columns)).all()
+    assert not sampling.latent_mask(torch.zeros(1, height, width), (rows, columns)).any()
+
+
+@given(some.integers(0, 2**16 - 1))
+def test_every_cell_of_a_composite_comes_from_one_side_unchanged(bits):
+    mask = torch.tensor([bits >> i & 1 for i in range(16)]).float().reshape(1, 1, 4, 4)
+    front, back = torch.randn(1, 4, 4, 4), torch.randn(1, 4, 4, 4)
+    mixed = sampling.composite(front, back, mask)
+    inside = mask.bool().expand(1, 4, 4, 4)
+    assert torch.equal(mixed[inside], front[inside])
+    assert torch.equal(mixed[~inside], back[~inside])
+
+
+def test_a_composite_broadcasts_single_ones_and_refuses_the_rest():
+    front, back, mask = torch.ones(1, 4, 2, 2), torch.zeros(3, 4, 2, 2), torch.ones(1, 1, 2, 2)
+    assert sampling.composite(front, back, mask).shape == (3, 4, 2, 2)
+    with pytest.raises(BadInput, match="batch of 2 beside a batch of 3"):
+        sampling.composite(front.repeat(2, 1, 1, 1), back, mask)
+    with pytest.raises(BadInput, match="crops of one size"):
+        sampling.composite(front, back[:, :, :1], mask)
+
+
+def test_noise_levels_that_differ_are_refused_and_rounding_is_not():
+    sampling.check_sigma(2.00001, 2.0, "sigmas")
+    with pytest.raises(BadInput, match="at sigma 2, the latent at sigma 2.1"):
+        sampling.check_sigma(2.1, 2.0, "sigmas")

@@ -1,0 +1,204 @@
+"""Stable Diffusion XL's kind of model, and ordinary models of every kind through the noise mask."""
+
+import functools
+
+import pytest
+import torch
+from setting import (
+    SIZE,
+    STEPS,
+    conditions,
+    first_half,
+    second_half,
+    setting,
+    whole,
+    with_model,
+)
+from stickers_at_hand import Loaded, image_of, masks_of, module_of
+
+from amodal.stickers.scenes import make_scene
+from tests.nodes.test_mask_at_k_host import Recorder
+
+K = 2
+ENDS = {1: 3, 2: 6}  # XL's first two levels end before these output blocks; the third is the last
+
+
+@functools.cache
+def model_of(small, kind: str, inputs: int):
+    return small.sdxl(inputs) if kind == "xl" else small.model(kind, inputs)
+
+
+def of_kind(graph, small, kind: str, inputs: int, **other) -> dict:
+    """The setting with a model of a kind; XL's prompts have a pooled output beside the words."""
+    at = setting(graph, small, "eps", inputs, **other)
+    at["model_value"] = model_of(small, kind, inputs)
+    with_model(graph, at, graph.value(f"family {kind} {inputs}", at["model_value"]))
+    graph.prompt[at["sigmas"].node_id]["inputs"]["model"] = at["model"][0]
+    if kind == "xl":
+        for seed, name in ((1, "positive"), (2, "negative")):
+            extra = {**conditions(small, inputs), "pooled_output": small.tensor(1, small.CONTEXT)}
+            value = graph.value(f"xl {name} {inputs}", small.words(seed, **extra))
+            graph.prompt[at["guider"].node_id]["inputs"][name] = value[0]
+    return at
+
+
+@pytest.mark.parametrize("inputs", [4, 9])
+def test_xl_in_two_halves_and_its_features_are_one_runs(host, graph, small, inputs):
+    at = of_kind(graph, small, "xl", inputs)
+    half = first_half(graph, at, K)
+    graph.keep(
+        one=whole(graph, at),
+        two=second_half(graph, at, half),
+        features=graph.add(
+            "AmodalCaptureFeatures",
+            guider=at["guider"],
+            sigmas=half[2],
+            latent=half[0],
+            levels="1 2 3",
+        ),
+    )
+    values = host.run(graph).values
+    assert values["one"]["samples"].std() > 0.01
+    assert torch.equal(values["one"]["samples"], values["two"]["samples"])
+    recorder = XlRecorder(at["model_value"])
+    graph.prompt.clear()
+    at = of_kind(graph, small, "xl", inputs)
+    with_model(graph, at, graph.value(f"recorded xl {inputs}", recorder.model))
+    host.run(graph.keep(run=whole(graph, at)))
+    found = values["features"].levels
+    assert {level: tuple(h.shape) for level, h in found.items()} == {
+        1: (1, 128, 8, 8),
+        2: (1, 64, 16, 16),
+        3: (1, 32, 16, 16),
+    }
+    for level, features in found.items():
+        assert torch.equal(features, recorder.calls[K][level]), level
+
+
+class XlRecorder(Recorder):
+    """Keeps what XL's decoder did: its last level is the third."""
+
+    def store(self, level, h):
+        super().store({4: 3}.get(level, level), h)
+
+    def see(self, h, skip, options):
+        if options["block"] in (("output", 3), ("output", 6)):
+            self.store(options["block"][1] // 3, h)
+        return h, skip
+
+
+@pytest.mark.parametrize("kind", ["eps", "v", "flow", "xl"])
+def test_an_ordinary_model_keeps_what_is_outside_of_the_noise_mask(host, graph, small, kind):
+    """To step k on the gray, from k on in the picture: each keeps its own outside of the mask."""
+    at = of_kind(graph, small, kind, 4)
+    area = torch.zeros(1, 8 * SIZE, 8 * SIZE)
+    area[:, 40:100, 24:88] = 1
+    latents = {
+        name: small.tensor(1, 4, SIZE, SIZE, seed=seed)
+        for seed, name in enumerate(("gray", "plate", "picture"), 3)
+    }
+    links = {
+        name: graph.value(f"family {name}", {"samples": samples, "noise_mask": area})
+        for name, samples in latents.items()
+    }
+    at["latent"] = links["gray"]
+    half = first_half(graph, at, K)
+    features = graph.add(
+        "AmodalCaptureFeatures", guider=at["guider"], sigmas=half[2], latent=half[0], levels="3"
+    )
+    noised = graph.add(
+        "AmodalNoiseToStep",
+        model=at["model"],
+        noise=at["noise"],
+        sigmas=half[2],
+        latent=links["plate"],
+    )
+    modal = torch.zeros_like(area)
+    modal[:, 10:70, 30:60] = 1
+    mixed = graph.add(
+        "AmodalCompositeAtStep",
+        object=half[0],
+        background=noised,
+        mask=graph.value("family modal", modal),
+    )
+    graph.keep(
+        estimate=half[1],
+        features=features,
+        end=second_half(graph, at, half, latent=mixed, image_latent=links["picture"]),
+    )
+    values = host.run(graph).values
+    inside = area[0, ::8, ::8].bool()
+    for name, wanted in (("estimate", "gray"), ("end", "picture")):
+        off = (values[name]["samples"] - latents[wanted])[0].abs().amax(0)
+        assert off[~inside].max() < 1e-4 and off[inside].mean() > 0.1, name
+    assert values["features"].levels[3].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "follow"),
+    [
+        (4, "paper"),
+        (9, "paper"),
+        pytest.param(4, "release", marks=pytest.mark.slow),
+    ],
+)
+def test_the_one_node_shows_an_ordinary_model_the_surroundings(host, graph, small, inputs, follow):
+    """By a noise mask, which keeps what is outside of it; an inpainting model is shown them."""
+    scene = make_scene(4, query="rabbit", occluder="companion", hidden=(0.2, 0.4))
+    others = Loaded()  # the sticker text encoder's words are 128 numbers wide
+    made = graph.add(
+        "AmodalCompletion",
+        "one",
+        image=graph.value("scene", image_of(scene)[None]),
+        model=graph.value(f"wide {inputs}", small.model("eps", inputs, context=128)),
+        vae=graph.value("small vae", small.vae()),
+        words=scene.word,
+        point="",
+        negative="",
+        mask=graph.value("modal", masks_of(scene)[scene.query][None]),
+        seed=1,
+        count=1,
+        cfg=2.5,
+        prompt="a photo of a {label}",
+        steps=STEPS,
+        k=float(K),
+        mask_rule="known background",
+        size=8 * SIZE,
+        max_passes=1,
+        follow=follow,
+        **{
+            name: graph.value(f"sticker {name}", others[name])
+            for name in ("clip", "segmenter", "order_model")
+        },
+    )
+    run = host.run(graph.keep(passes=made[4]))
+    assert run.values["passes"] == 1
+    end, picture = given(host, run, "ResumeFromStep")[0], given(host, run, "See-context")[2]
+    hole = torch.nn.functional.avg_pool2d(given(host, run, "CheckOcclusion")[0], 8)[0]
+    off = (end["samples"] - picture["samples"])[0].abs().amax(0)
+    assert off[hole == 1].mean() > 0.1
+    assert (off[hole == 0].max() < 1e-3) == (inputs == 4)
+
+
+def given(host, run, name: str) -> list:
+    """What a node of the one node's graph gave out in its first pass, as the host keeps it."""
+    node = next(one for one in run.executed if one.endswith(f"-{name}"))
+    return [values[0] for values in host.executor.caches.outputs.get(node).outputs]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sees"),
+    {"flux fill": True, "flux": False, "sd3": False, "qwen": False, "sticker": True}.items(),
+)
+def test_which_models_are_given_the_masked_picture(real_host, small, kind, sees):
+    """As the host's own concat_cond has it: with a mask, where the model takes one."""
+    model = Loaded()["model"] if kind == "sticker" else small.transformer(kind)
+    assert module_of("AmodalCompletion").sees_around_hole(model) == sees
+    channels = model.model.latent_format.latent_channels
+    extra = model.model.concat_cond(
+        noise=torch.zeros(1, channels, 8, 8),
+        device="cpu",
+        concat_mask=torch.ones(1, 1, 64, 64),
+        concat_latent_image=torch.zeros(1, channels, 8, 8),
+    )
+    assert (extra is not None) == sees

@@ -1,0 +1,330 @@
+"""The loop on the real host: a body of core nodes that grows a mask until it fills a target."""
+
+import json
+
+import pytest
+import torch
+
+from amodal.method.loop import pass_seed
+from tools.host.inprocess import Failed, Graph
+
+SIZE = 64
+
+
+def square(side: int) -> torch.Tensor:
+    """A centred square of the given side on a 64x64 mask."""
+    mask = torch.zeros(1, SIZE, SIZE)
+    edge = (SIZE - side) // 2
+    mask[:, edge : edge + side, edge : edge + side] = 1
+    return mask
+
+
+def growing_loop(
+    target: int = 40,
+    step: int = 4,
+    cap: int = 6,
+    begin: int = 16,
+    previews: bool = False,
+    picture=None,
+    one_sided: bool = False,
+) -> Graph:
+    """Each pass grows the mask by `step` pixels; what of the target is left counts as occluder.
+    It surrounds the object unless it is one_sided.
+
+    A body anyone could have wired: Grow Mask in the place of sampling, hanging on Check Occlusion.
+    """
+    graph = Graph()
+    image = graph.value("image", torch.rand(1, SIZE, SIZE, 3) if picture is None else picture)
+    mask = graph.value(f"mask{begin}", square(begin))
+    shape = square(target)
+    if one_sided:
+        shape[..., : SIZE // 2] = square(begin)[..., : SIZE // 2]
+    whole = graph.value(f"target{target}{one_sided}", shape)
+    nothing = graph.add("SolidMask", value=0.0, width=SIZE, height=SIZE)
+    start = graph.add("AmodalLoopStart", "start", image=image, mask=mask)
+    left = graph.add(
+        "MaskComposite", "left", destination=whole, source=start[2], x=0, y=0, operation="subtract"
+    )
+    check = graph.add(
+        "AmodalCheckOcclusion",
+        "check",
+        occluders=left,
+        beyond=nothing,
+        mask=start[2],
+        touching=False,
+        names="square",
+        sides="",
+        grow=0.0,
+    )
+    grown = graph.add("GrowMask", "grow", mask=start[2], expand=step, tapered_corners=False)
+    painted = graph.add(
+        "MaskComposite",
+        "painted",
+        destination=check[0],
+        source=grown,
+        x=0,
+        y=0,
+        operation="multiply",
+    )
+    joined = graph.add(
+        "MaskComposite", "joined", destination=start[2], source=painted, x=0, y=0, operation="add"
+    )
+    end = graph.add(
+        "AmodalLoopEnd",
+        "end",
+        loop=start,
+        occluded=check[1],
+        reason=check[2],
+        image=start[1],
+        mask=joined,
+        canvas=start[3],
+        max_passes=cap,
+    )
+    if previews:
+        graph.add("MaskPreview", "preview", mask=painted)
+        graph.add("MaskPreview", "analysis", mask=left)
+    return graph.keep(mask=end[1], status=end[3], passes=end[4], report=end[5])
+
+
+@pytest.mark.parametrize(
+    "settings, status, passes, side",
+    [
+        ({}, "completed (enclosed)", 3, 40),
+        ({"target": 16}, "nothing to complete", 0, 16),
+        ({"cap": 2}, "stopped at cap (enclosed)", 2, 32),
+        ({"cap": 3}, "completed (enclosed)", 3, 40),
+        ({"step": 0}, "unchanged (enclosed)", 1, 16),
+    ],
+)
+def test_it_stops_and_says_why(host, settings, status, passes, side):
+    values = host.run(growing_loop(**settings)).values
+    assert values["status"] == status
+    assert values["passes"] == passes
+    assert torch.equal(values["mask"], square(side))
+    lines = values["report"].splitlines()
+    assert len(lines) == passes + 1
+    assert all("enclosed by square" in line for line in lines[:-1])
+    assert lines[-1].startswith(status)
+
+
+def test_only_what_is_surrounded_is_called_enclosed(host):
+    values = host.run(growing_loop(one_sided=True)).values
+    assert (values["status"], values["passes"]) == ("completed", 3)
+    assert "hidden by square" in values["report"] and "enclosed" not in values["report"]
+
+
+def test_what_surrounds_the_object_is_told_though_it_is_taken_to_be_behind(host):
+    """Select Occluders names it in brackets where nothing hides the object."""
+    graph = growing_loop(target=16)
+    graph.prompt["check"]["inputs"]["names"] = "(plate)"
+    values = host.run(graph).values
+    assert (values["status"], values["passes"]) == ("nothing to complete (enclosed)", 0)
+    assert values["report"].endswith("enclosed by plate (taken to be behind it)")
+
+
+@pytest.mark.parametrize(
+    "inside, touching, beyond, occluded, told",
+    [
+        (True, False, False, False, "hidden by yarn; nothing of it is left to paint"),
+        (False, True, False, False, "cut at the left; nothing of it is left to paint"),
+        (False, True, True, True, "cut at the left"),
+        (False, False, False, False, "nothing hides the object"),
+    ],
+)
+def test_nothing_left_to_paint_is_told_apart_from_nothing_hides(
+    host, inside, touching, beyond, occluded, told
+):
+    """Occluders within the mask, or a border behind which nothing was padded."""
+    graph = Graph()
+    blank = graph.value("blank", torch.zeros(1, SIZE, SIZE))
+    check = graph.add(
+        "AmodalCheckOcclusion",
+        occluders=graph.value("few", square(8)) if inside else blank,
+        beyond=graph.value("strip", torch.ones(1, SIZE, SIZE) - square(60)) if beyond else blank,
+        mask=graph.value("mask", square(32)),
+        touching=touching,
+        names="yarn" if inside else "",
+        sides="left" if touching else "",
+        grow=0.0,
+    )
+    run = host.run(graph.keep(occluded=check[1], reason=check[2]))
+    assert (run.values["occluded"], run.values["reason"]) == (occluded, told)
+
+
+def test_a_loop_says_when_nothing_is_left_to_paint_though_the_object_is_not_free(host):
+    graph = growing_loop(target=8)  # within the mask of 16
+    graph.prompt["left"]["inputs"]["operation"] = "multiply"
+    values = host.run(graph).values
+    assert values["status"] == "nothing to complete (nothing of it is left to paint)"
+    assert values["passes"] == 0
+
+
+def test_a_rerun_executes_nothing(host):
+    graph = growing_loop()
+    assert host.run(graph).values["passes"] == 3
+    assert not {*host.run(graph).executed_classes()} - {"TestKeep"}
+
+
+def test_a_higher_cap_runs_only_what_is_new(host):
+    """Two passes are there already: only Loop End and the third pass run."""
+    host.run(growing_loop(cap=2))
+    again = host.run(growing_loop(cap=6))
+    assert again.values["passes"] == 3
+    bodies = [node for node in again.executed if node.split(".")[-1] == "grow"]
+    assert len(bodies) == 1
+
+
+def test_previews_in_the_body_show_every_pass(host):
+    run = host.run(growing_loop(previews=True))
+    shown = [node for node in run.ui if node.split(".")[-1] == "preview"]
+    analysed = [node for node in run.ui if node.split(".")[-1] == "analysis"]
+    assert len(shown) == 3
+    assert len(analysed) == 4  # the last pass finds nothing to paint
+
+
+def test_previews_do_not_paint_beyond_the_cap(host):
+    run = host.run(growing_loop(previews=True, cap=2))
+    assert len([node for node in run.executed if node.split(".")[-1] == "grow"]) == 2
+    assert len([node for node in run.ui if node.split(".")[-1] == "preview"]) == 2
+
+
+def test_nothing_is_painted_where_nothing_hides_the_object(host):
+    run = host.run(growing_loop(target=16, previews=True))
+    assert run.values["passes"] == 0
+    assert not [node for node in run.ui if node.split(".")[-1] == "preview"]
+
+
+def test_the_body_can_be_rewired(host):
+    """Another core node put between Grow Mask and the composite takes part in every pass."""
+    graph = growing_loop()
+    twice = graph.add("GrowMask", "twice", mask=["grow", 0], expand=4, tapered_corners=False)
+    graph.prompt["painted"]["inputs"]["source"] = twice.first
+    run = host.run(graph)
+    assert run.values["passes"] == 2
+    assert len([node for node in run.executed if node.split(".")[-1] == "twice"]) == 2
+
+
+def test_each_pass_has_a_seed_of_its_own_and_always_the_same(host):
+    def seeds_from(first: int) -> list[int]:
+        graph = growing_loop(cap=3)
+        seed = graph.add("AmodalPassSeed", seed=first, number=["start", 4])
+        graph.add("PreviewAny", "seed", source=seed)
+        run = host.run(graph)
+        shown = [ui for node, ui in run.ui.items() if node.split(".")[-1] == "seed"]
+        return sorted(int(text) for ui in shown for text in ui["text"])
+
+    found = seeds_from(5)
+    assert found == sorted(pass_seed(5, number) for number in (1, 2, 3))
+    assert 5 in found and len(set(found)) == 3 and max(found) < 2**64
+    assert not set(found) & set(seeds_from(6))
+
+
+def test_links_travel_not_tensors(host):
+    """Every input of a cloned node is a link or a primitive, so that caching works."""
+    graph = growing_loop()
+    host.run(graph)
+    ephemeral = host.executor.caches.outputs.dynprompt.ephemeral_prompt
+    assert len(ephemeral) > 10
+    for node in ephemeral.values():
+        json.dumps(node["inputs"])  # raises for a tensor
+
+
+def test_loops_share_what_is_identical(host):
+    """As the seeds of one picture do: their first pass up to the sampling runs once."""
+    graph = growing_loop()
+    copies = json.loads(json.dumps(graph.prompt))
+    names = ("start", "left", "check", "grow", "painted", "joined", "end")
+    for name in names:
+        node = copies[name]
+        for key, value in node["inputs"].items():
+            if isinstance(value, list) and value[0] in names:
+                node["inputs"][key] = [value[0] + "B", value[1]]
+        graph.prompt[name + "B"] = node
+    graph.add("TestKeep", name="other", value=["endB", 4])
+    run = host.run(graph)
+    assert run.values["other"] == run.values["passes"] == 3
+    assert len([n for n in run.executed if n in ("grow", "growB")]) == 1
+
+
+def test_a_batch_is_refused_with_the_remedy(host):
+    with pytest.raises(Failed, match=r"Loop Start.*'image' is a batch of 2.*Amodal Completion"):
+        host.run(growing_loop(picture=torch.rand(2, SIZE, SIZE, 3)))
+
+
+def test_an_unconnected_end_is_refused(host):
+    graph = growing_loop()
+    graph.prompt["end"]["inputs"]["mask"] = graph.value("mask16").first
+    graph.prompt["end"]["inputs"]["canvas"] = ["start", 3]
+    del graph.prompt["end"]["inputs"]["image"]
+    with pytest.raises(Failed):
+        host.run(graph)
+    assert host.run(growing_loop()).values["passes"] == 3  # the host lives on
+
+
+def test_an_error_in_a_later_pass_names_its_node_and_is_shown_on_loop_end(host):
+    """Pass 1 works; in pass 2 the clone of one node finds its mask empty. The host shows what goes
+    wrong in an expansion on the node that expanded; the message names the node at fault."""
+    graph = growing_loop()
+    bad = graph.add(
+        "AmodalSelectClusters",
+        "bad",
+        clusters=["joined", 0],
+        mask=["rest", 0],
+        inpaint=["check", 0],
+        overlap=0.2,
+    )
+    begun = graph.value("begun", square(24))
+    graph.add(
+        "MaskComposite",
+        "rest",
+        destination=begun,
+        source=["start", 2],
+        x=0,
+        y=0,
+        operation="subtract",
+    )  # 24 less 16 in pass 1, nothing once the object has 24
+    graph.prompt["end"]["inputs"]["mask"] = graph.add(
+        "MaskComposite",
+        "sum",
+        destination=["joined", 0],
+        source=bad.first,
+        x=0,
+        y=0,
+        operation="add",
+    ).first
+    with pytest.raises(Failed, match="Select Clusters .*'mask' is empty. Remedy") as caught:
+        host.run(graph)
+    assert caught.value.details["node_id"] == "end"
+    ran = [data["node"] for event, data in host.server.events if event == "executing"]
+    assert len([node for node in ran if node and node.split(".")[-1] == "sum"]) == 1
+
+
+def test_a_list_of_pictures_is_refused_with_the_remedy(host):
+    graph = growing_loop()
+    graph.prompt["end"]["inputs"]["image"] = graph.add("TestList", value=["start", 1]).first
+    with pytest.raises(Failed, match=r"'image' is a list of several.*Amodal Completion"):
+        host.run(graph)
+    assert host.run(growing_loop()).values["passes"] == 3
+
+
+def test_it_stops_where_the_object_is_not_found_again(host):
+    graph = growing_loop()
+    graph.prompt["end"]["inputs"]["found"] = graph.add("PrimitiveBoolean", value=False).first
+    run = host.run(graph)
+    assert run.values["status"] == "not found again (enclosed)" and run.values["passes"] == 1
+    assert "object not found again" in run.values["report"].splitlines()[0]
+
+
+def test_what_was_found_is_not_asked_for_where_nothing_is_painted(host):
+    graph = growing_loop(target=16)
+    lazy = graph.add("TestValue", name="never given")  # would raise
+    graph.prompt["end"]["inputs"]["found"] = lazy.first
+    assert host.run(graph).values["status"] == "nothing to complete"
+
+
+def test_a_flat_mask_of_another_size_is_brought_to_the_canvas(host):
+    graph = growing_loop()
+    graph.prompt["end"]["inputs"]["mask"] = graph.value("small", torch.ones(10, 10)).first
+    values = host.run(graph).values
+    assert (values["status"], values["passes"]) == ("completed (enclosed)", 1)
+    assert torch.equal(values["mask"], torch.ones(1, SIZE, SIZE))

@@ -1,0 +1,322 @@
+"""Decoder features on the real host: the run's own, whatever patches and prompts are chained."""
+
+import pytest
+import torch
+from setting import (
+    SIZE,
+    captured,
+    first_half,
+    second_half,
+    setting,
+    whole,
+    with_model,
+)
+
+from tools.host.inprocess import Graph
+
+K = 2
+ENDS = {1: 3, 2: 6, 3: 9}  # SD2's levels end before these output blocks, with 2 residual blocks
+
+
+@pytest.fixture(scope="session")
+def deep(small):
+    """A model of SD2's block counts: 12 output blocks in 4 levels."""
+    return small.model("eps", 4, seed=4, blocks=2)
+
+
+class Recorder:
+    """Keeps what the decoder did in every call of a run, in the positive prompt's branch."""
+
+    def __init__(self, patcher):
+        self.calls, self.unet = [], patcher.model.diffusion_model
+        self.model = patcher.clone()
+        self.model.set_model_output_block_patch(self.see)
+        self.model.set_model_unet_function_wrapper(self.call)
+
+    def call(self, apply, options):
+        self.row = options["cond_or_uncond"].index(0)
+        self.parts = len(options["cond_or_uncond"])
+        self.calls.append({})
+        hook = self.unet.out.register_forward_pre_hook(lambda _, h: self.store(4, h[0]))
+        try:
+            return apply(options["input"], options["timestep"], **options["c"])
+        finally:
+            hook.remove()
+
+    def store(self, level, h):
+        self.calls[-1][level] = h.chunk(self.parts)[self.row].clone()
+
+    def see(self, h, skip, options):
+        for level, block in ENDS.items():
+            if options["block"] == ("output", block):
+                self.store(level, h)
+        return h, skip
+
+
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize("sampler", ["ddim", "euler", "dpmpp_2m"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_features_are_the_runs_own(host, graph, small, deep, sampler, mask, batch):
+    """What an uninterrupted run of the host computes in step k, bit for bit."""
+    at = setting(graph, small, sampler=sampler, mask=mask, batch=batch)
+    with_model(graph, at, graph.value("deep", deep))
+    features = captured(host, graph, at)
+    recorder = Recorder(deep)
+    with_model(graph, at, graph.value(f"recorded {sampler} {mask} {batch}", recorder.model))
+    graph.keep(run=whole(graph, at))
+    host.forget()
+    recorder.calls.clear()
+    for node in [n for n, spec in graph.prompt.items() if spec["class_type"].startswith("Amodal")]:
+        del graph.prompt[node]
+    graph.prompt = {
+        n: spec
+        for n, spec in graph.prompt.items()
+        if spec["class_type"] != "TestKeep" or spec["inputs"]["name"] == "run"
+    }
+    host.run(graph)
+    assert features.k == K
+    for level in (1, 2, 3, 4):
+        assert features.levels[level].shape[0] == batch
+        assert torch.equal(features.levels[level], recorder.calls[K][level]), level
+
+
+def test_levels_have_sd2s_shapes(host, graph, small, deep):
+    at = with_model(graph, setting(graph, small), graph.value("deep", deep))
+    features = captured(host, graph, at)
+    shapes = {level: tuple(h.shape) for level, h in features.levels.items()}
+    assert shapes == {1: (1, 128, 4, 4), 2: (1, 128, 8, 8), 3: (1, 64, 16, 16), 4: (1, 32, 16, 16)}
+    assert features.size == (8 * SIZE, 8 * SIZE)
+    assert features.sigma > 0
+
+
+def test_one_residual_block_a_level_works_too(host, graph, small):
+    features = captured(host, graph, setting(graph, small, "v", 9))
+    assert [h.shape[-1] for h in features.levels.values()] == [4, 8, 16, 16]
+
+
+def test_the_sampling_is_left_as_it_was(host, graph, small, deep):
+    """Same result with and without a capture in between; no hook, no patch stays behind."""
+    at = with_model(graph, setting(graph, small), graph.value("deep", deep))
+    half = first_half(graph, at)
+    graph.keep(end=second_half(graph, at, half), guider=at["guider"])
+    before = host.run(graph).values["end"]["samples"]
+    captured(host, graph, at)
+    host.forget()
+    values = host.run(graph).values
+    assert torch.equal(before, values["end"]["samples"])
+    assert not deep.model.diffusion_model.out._forward_pre_hooks
+    options = values["guider"].model_options["transformer_options"]
+    assert not options.get("patches")
+    assert not options.get("wrappers")
+
+
+def test_only_the_positive_prompt_matters(host, graph, small):
+    """At one and the same x: the negative prompt's branch is computed, but not kept."""
+    at = setting(graph, small)
+    half = first_half(graph, at)
+    positive, negative = graph.value("positive 4"), graph.value("negative 4")
+    other = graph.value("other", small.words(6))
+    for name, prompts in (
+        ("plain", (positive, negative)),
+        ("other negative", (positive, other)),
+        ("other positive", (other, negative)),
+    ):
+        guider = graph.add(
+            "CFGGuider", model=at["model"], cfg=3.0, positive=prompts[0], negative=prompts[1]
+        )
+        graph.keep(
+            **{
+                name: graph.add(
+                    "AmodalCaptureFeatures",
+                    guider=guider,
+                    sigmas=half[2],
+                    latent=half[0],
+                    levels="3",
+                )
+            }
+        )
+    found = {name: value.levels[3] for name, value in host.run(graph).values.items()}
+    assert torch.equal(found["plain"], found["other negative"])
+    assert not torch.allclose(found["plain"], found["other positive"], atol=1e-3)
+
+
+GUIDERS = {
+    "BasicGuider": lambda at, more: {"model": at["model"], "conditioning": more["positive"]},
+    "DualCFGGuider": lambda at, more: {
+        "model": at["model"],
+        "cond1": more["positive"],
+        "cond2": more["middle"],
+        "negative": more["negative"],
+        "cfg_conds": 3.0,
+        "cfg_cond2_negative": 2.0,
+        "style": "regular",
+    },
+    "PerpNegGuider": lambda at, more: {
+        "model": at["model"],
+        "positive": more["positive"],
+        "negative": more["negative"],
+        "empty_conditioning": more["middle"],
+        "cfg": 3.0,
+        "neg_scale": 1.0,
+    },
+}
+
+
+@pytest.mark.parametrize("name", GUIDERS)
+def test_every_guider_gives_its_positive_branch(host, graph, small, name):
+    """At one and the same x, features of a guider's positive prompt are those of the plain one."""
+    at = setting(graph, small)
+    more = {
+        "positive": graph.value("positive 4"),
+        "negative": graph.value("negative 4"),
+        "middle": graph.value("middle", small.words(5)),
+    }
+    half = first_half(graph, at)
+    other = graph.add(name, **GUIDERS[name](at, more))
+    for key, guider in (("plain", at["guider"]), ("other", other)):
+        graph.keep(
+            **{
+                key: graph.add(
+                    "AmodalCaptureFeatures",
+                    guider=guider,
+                    sigmas=half[2],
+                    latent=half[0],
+                    levels="3",
+                )
+            }
+        )
+    values = host.run(graph).values
+    plain, other = values["plain"].levels[3], values["other"].levels[3]
+    assert torch.allclose(plain, other, atol=1e-4 * plain.abs().max())
+
+
+def clustered(graph, at, half):
+    """Clusters of the third level at step k, and a visible part beside an area to paint."""
+    features = graph.add(
+        "AmodalCaptureFeatures", guider=at["guider"], sigmas=half[2], latent=half[0], levels="3"
+    )
+    clusters = graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=0)
+    modal, area = torch.zeros(1, 128, 128), torch.zeros(1, 128, 128)
+    modal[:, 20:60, 20:60], area[:, 60:100, 20:60] = 1, 1
+    return clusters, modal, area
+
+
+def test_mixed_context_runs_end_to_end(host, graph, small):
+    """Swap, sample to k, features, clusters, M^k, noise, composite, resume: one prompt."""
+    at = setting(graph, small, "eps", 9)
+    half = first_half(graph, at)
+    clusters, modal, area = clustered(graph, at, half)
+    chosen = graph.add(
+        "AmodalSelectClusters",
+        clusters=clusters,
+        overlap=0.2,
+        mask=graph.value("modal", modal),
+        inpaint=graph.value("area", area),
+    )
+    plate = graph.value("plate", {"samples": small.tensor(1, 4, SIZE, SIZE, seed=9)})
+    noised = graph.add(
+        "AmodalNoiseToStep", model=at["model"], noise=at["noise"], sigmas=half[2], latent=plate
+    )
+    mixed = graph.add("AmodalCompositeAtStep", object=half[0], background=noised, mask=chosen)
+    graph.keep(
+        end=second_half(graph, at, half, latent=mixed),
+        mask=chosen,
+        kept=chosen[1],
+        clusters=clusters,
+        picture=clusters[1],
+        plain=second_half(graph, at, half),
+    )
+    values = host.run(graph).values
+    assert values["end"]["samples"].isfinite().all()
+    assert not torch.equal(values["end"]["samples"], values["plain"]["samples"])
+    assert values["clusters"].shape == (4, 128, 128)
+    assert (values["clusters"].sum(0) == 1).all()
+    assert values["picture"].shape == (1, 128, 128, 3)
+    assert (values["mask"] >= modal).all()
+    assert (values["mask"] <= torch.maximum(modal, area)).all()
+    assert values["kept"].startswith("kept ")
+
+
+def test_a_batch_of_pictures_under_one_mask_has_a_mask_for_each(host, graph, small):
+    """Cluster, select and known background: what two pictures give is what each gives alone."""
+    at = setting(graph, small, "eps", 9, batch=2)
+    half = first_half(graph, at)
+    clusters, modal, area = clustered(graph, at, half)
+    masks = {"mask": graph.value("modal", modal), "inpaint": graph.value("area", area)}
+    both = graph.add("AmodalSelectClusters", clusters=clusters, overlap=0.2, **masks)
+    estimate = graph.value("estimate", small.tensor(2, 128, 128, 3, seed=4).sigmoid())
+    ground = graph.value("ground", torch.full((1, 128, 128, 3), 0.5))
+    known = {"background": ground, "threshold": 0.05, **masks}
+    seen = graph.add("AmodalKnownBackgroundMask", estimate=estimate, **known)
+    alone = []
+    for number in range(2):
+        one = graph.add("ImageFromBatch", image=estimate, batch_index=number, length=1)
+        alone.append(graph.add("AmodalKnownBackgroundMask", estimate=one, **known))
+    graph.keep(clusters=clusters, both=both, seen=seen, first=alone[0], second=alone[1])
+    values = host.run(graph).values
+    assert values["clusters"].shape == (8, 128, 128) and values["both"].shape == (2, 128, 128)
+    for number, group in enumerate(values["clusters"].chunk(2)):
+        lone = Graph()
+        picked = lone.add(
+            "AmodalSelectClusters",
+            clusters=lone.value(f"group{number}", group),
+            overlap=0.2,
+            mask=lone.value("modal", modal),
+            inpaint=lone.value("area", area),
+        )
+        kept = host.run(lone.keep(kept=picked)).values["kept"]
+        assert torch.equal(values["both"][number : number + 1], kept)
+    assert torch.equal(values["seen"], torch.cat([values["first"], values["second"]]))
+
+
+def test_a_level_the_model_does_not_have_is_refused(host, graph, small):
+    from tools.host import inprocess
+
+    with pytest.raises(inprocess.Failed, match="levels 1 .deepest. to 4"):
+        captured(host, graph, setting(graph, small), levels="3 5")
+
+
+@pytest.mark.parametrize("levels", ["", "third", "0", "3.5"])
+def test_levels_that_are_no_numbers_are_refused(host, graph, small, levels):
+    from tools.host.inprocess import Failed
+
+    with pytest.raises(Failed, match="Capture Features .Amodal.: input 'levels' is"):
+        captured(host, graph, setting(graph, small), levels=levels)
+
+
+def test_a_level_that_was_not_captured_is_refused(host, graph, small):
+    from tools.host import inprocess
+
+    at = setting(graph, small)
+    half = first_half(graph, at)
+    features = graph.add(
+        "AmodalCaptureFeatures", guider=at["guider"], sigmas=half[2], latent=half[0], levels="2"
+    )
+    graph.keep(
+        clusters=graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=0)
+    )
+    with pytest.raises(inprocess.Failed, match="captured were .2."):
+        host.run(graph)
+
+
+def test_a_model_without_a_unet_decoder_is_refused(host, graph, small):
+    from tools.host import inprocess
+
+    at = setting(graph, small)
+    half = first_half(graph, at)
+    value = small.model()
+    value.add_object_patch("diffusion_model", torch.nn.Linear(1, 1))
+    other = graph.add(
+        "CFGGuider",
+        model=graph.value("no unet", value),
+        cfg=3.0,
+        positive=graph.value("positive 4"),
+        negative=graph.value("negative 4"),
+    )
+    graph.keep(
+        features=graph.add(
+            "AmodalCaptureFeatures", guider=other, sigmas=half[2], latent=half[0], levels="3"
+        )
+    )
+    with pytest.raises(inprocess.Failed, match="Linear, which has no UNet decoder"):
+        host.run(graph)

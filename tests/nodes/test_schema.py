@@ -1,0 +1,197 @@
+"""What saved workflows rely on: ids, and the order of inputs and outputs, against schema.json.
+
+Widgets are saved by position, so inputs and outputs may only be added at the end. After adding:
+`python tests/nodes/test_schema.py` writes schema.json anew, and refuses to where workflows would break.
+"""
+
+import copy
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).with_name("schema.json")
+
+
+def described(node) -> dict:
+    """A node class' schema as plain JSON."""
+    schema = node.define_schema()
+    return {
+        "display_name": schema.display_name,
+        "inputs": [
+            {
+                "name": one.id,
+                "type": one.get_io_type(),
+                "optional": bool(one.optional),
+                **({"options": list(one.options)} if getattr(one, "options", None) else {}),
+            }
+            for one in schema.inputs
+        ],
+        "outputs": [
+            {"name": one.display_name or one.id, "type": one.get_io_type()}
+            for one in schema.outputs
+        ],
+    }
+
+
+def breaks(old: dict, new: dict) -> list[str]:
+    """What in `new` breaks workflows that were saved with `old`; both {node id: described}."""
+    found = [f"{node} is gone" for node in old if node not in new]
+    for node in old.keys() & new.keys():
+        for side in ("inputs", "outputs"):
+            before, now = old[node][side], new[node][side]
+            found += [f"{node}: {words}" for words in row_breaks(side, before, now)]
+    return sorted(found)
+
+
+def row_breaks(side: str, before: list[dict], now: list[dict]) -> list[str]:
+    found = []
+    for place, was in enumerate(before):
+        if place >= len(now):
+            found.append(f"{side} lost {was['name']}")
+            continue
+        is_now = now[place]
+        if (was["name"], was["type"]) != (is_now["name"], is_now["type"]):
+            found.append(
+                f"{side} {place} was {was['name']} {was['type']}, "
+                f"is {is_now['name']} {is_now['type']}"
+            )
+        elif was.get("optional") and not is_now.get("optional"):
+            found.append(f"{side} {was['name']} is no longer optional")
+        lost = set(was.get("options", [])) - set(is_now.get("options", []))
+        found += [f"{side} {was['name']} lost the option {option}" for option in sorted(lost)]
+    if side == "inputs":
+        found += [
+            f"inputs gained {one['name']}, which is neither optional nor a widget"
+            for one in now[len(before) :]
+            if not one["optional"] and one["type"] not in WIDGETS
+        ]
+    return found
+
+
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+
+
+@pytest.fixture(scope="session")
+def now(real_host) -> dict:
+    return {name: described(node) for name, node in real_host.pack.items()}
+
+
+def test_saved_workflows_still_load(now):
+    assert breaks(json.loads(GOLDEN.read_text()), now) == []
+
+
+def test_the_golden_schema_is_up_to_date(now):
+    golden = json.loads(GOLDEN.read_text())
+    assert golden == now, "additions only? then run: python tests/nodes/test_schema.py"
+
+
+def test_every_input_and_output_has_a_tooltip(real_host):
+    bare = [
+        f"{name}.{one.display_name or one.id}"
+        for name, node in real_host.pack.items()
+        for one in [*node.define_schema().inputs, *node.define_schema().outputs]
+        if not (one.tooltip or "").strip()
+    ]
+    assert bare == []
+
+
+def test_every_node_says_what_it_is_and_where_it_lives(real_host):
+    for name, node in real_host.pack.items():
+        schema = node.define_schema()
+        assert schema.node_id == name
+        assert schema.display_name.strip()
+        assert schema.description.strip(), name
+        assert schema.category.startswith("amodal completion"), name
+
+
+def test_ids_are_literals_in_the_source(real_host):
+    """So that registries and people find them by searching."""
+    source = "".join(
+        path.read_text() for path in (Path(__file__).parents[2] / "nodes").glob("*.py")
+    )
+    assert [name for name in real_host.pack if f'node_id="{name}"' not in source] == []
+
+
+def test_the_host_describes_every_node_to_the_browser(real_host):
+    for name, node in real_host.pack.items():
+        info = node.GET_NODE_INFO_V1()
+        assert info["name"] == name
+        json.dumps(info)
+        outputs = node.define_schema().outputs
+        assert len(info["output_tooltips"]) == len(outputs)
+
+
+def test_other_words_to_find_a_node_by_are_given_where_the_host_takes_them(real_host, monkeypatch):
+    from comfy_api.latest import io
+
+    @dataclasses.dataclass
+    class Newer(io.Schema):
+        search_aliases: list[str] = dataclasses.field(default_factory=list)
+
+    for node in real_host.pack.values():  # this host's own Schema takes what it is given
+        assert node.define_schema().node_id
+    monkeypatch.setattr(io, "Schema", Newer)
+    words = {name: node.define_schema().search_aliases for name, node in real_host.pack.items()}
+    assert "deocclusion" in words["AmodalCompletion"]
+    assert "for loop" in words["AmodalLoopEnd"] and words["AmodalGather"] == []
+
+
+def mutated(now: dict, change) -> dict:
+    new = copy.deepcopy(now)
+    change(new["AmodalSampleToStep"])
+    return new
+
+
+BREAKING = {
+    "inserted input": lambda node: node["inputs"].insert(
+        1, {"name": "other", "type": "INT", "optional": True}
+    ),
+    "renamed input": lambda node: node["inputs"][-1].update(name="step"),
+    "other type": lambda node: node["inputs"][-1].update(type="INT"),
+    "lost input": lambda node: node["inputs"].pop(),
+    "lost output": lambda node: node["outputs"].pop(),
+    "swapped outputs": lambda node: node["outputs"].reverse(),
+    "new socket that must be connected": lambda node: node["inputs"].append(
+        {"name": "mask", "type": "MASK", "optional": False}
+    ),
+}
+
+
+@pytest.mark.parametrize("change", BREAKING)
+def test_a_change_that_breaks_workflows_is_noticed(now, change):
+    assert len(breaks(now, mutated(now, BREAKING[change]))) >= 1
+
+
+def test_a_lost_node_and_a_lost_option_are_noticed(now):
+    fewer = {name: node for name, node in now.items() if name != "AmodalSampleToStep"}
+    assert breaks(now, fewer) == ["AmodalSampleToStep is gone"]
+    new = copy.deepcopy(now)
+    new["AmodalSwapBackground"]["inputs"][2]["options"].remove("gray")
+    assert breaks(now, new) == ["AmodalSwapBackground: inputs background lost the option gray"]
+
+
+def test_additions_at_the_end_are_fine(now):
+    def change(node):
+        node["inputs"].append({"name": "more", "type": "INT", "optional": False})
+        node["outputs"].append({"name": "more", "type": "MASK"})
+
+    assert breaks(now, mutated(now, change)) == []
+
+
+def write() -> None:
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from tools.host import inprocess
+
+    new = {name: described(node) for name, node in inprocess.host().pack.items()}
+    found = breaks(json.loads(GOLDEN.read_text()), new) if GOLDEN.exists() else []
+    if found:
+        raise SystemExit("Not written; workflows would break:\n" + "\n".join(found))
+    GOLDEN.write_text(json.dumps(new, indent=1, sort_keys=True) + "\n")
+    print(f"{GOLDEN}: {len(new)} nodes")
+
+
+if __name__ == "__main__":
+    write()

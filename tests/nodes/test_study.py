@@ -1,0 +1,129 @@
+"""A user study's folder: trials in an order of each rater's own, names that stay inside."""
+
+import json
+from collections import Counter
+
+import pytest
+from PIL import Image
+
+from amodal.study.folder import Study, StudyError, is_name, open_study, studies
+
+
+def make(root, methods=("a", "b", "c"), items=("chair", "cup", "owl", "zebra"), **settings):
+    """A study's folder `root/s` with pictures of 4 x 4."""
+    for part in ("original", *methods):
+        (root / "s" / part).mkdir(parents=True)
+        for item in items:
+            Image.new("RGB", (4, 4)).save(root / "s" / part / f"{item}.png")
+    if settings:
+        (root / "s" / "study.json").write_text(json.dumps(settings))
+    return root / "s"
+
+
+def test_a_row_shows_every_method_and_a_pair_each_two(tmp_path):
+    folder = make(tmp_path)
+    rows = Study(folder).trials()
+    assert len(rows) == 4 and all(trial.methods == ("a", "b", "c") for trial in rows)
+    (folder / "study.json").write_text('{"show": "pairs"}')
+    pairs = Study(folder).trials()
+    assert len(pairs) == len({trial.key for trial in pairs}) == 12
+    counts = Counter("".join(trial.methods) for trial in pairs)
+    assert counts == {"ab": 4, "ac": 4, "bc": 4}
+
+
+def test_seed_and_rater_alone_decide_the_order(tmp_path):
+    folder = make(tmp_path, items=[f"picture {n}" for n in range(30)])
+    study, again = Study(folder), Study(folder)
+
+    def seen(study, rater):
+        return [(t.item, study.methods_for(rater, t)) for t in study.trials_for(rater)]
+
+    assert seen(study, "ann") == seen(again, "ann")
+    assert seen(study, "ann") != seen(study, "ben")
+    assert sorted(item for item, _ in seen(study, "ann")) == study.items
+    (folder / "study.json").write_text('{"seed": 1}')
+    assert seen(Study(folder), "ann") != seen(study, "ann")
+    firsts = Counter(methods[0] for r in range(20) for _, methods in seen(study, f"rater {r}"))
+    assert all(abs(firsts[method] - 200) < 60 for method in "abc")  # of 600; sd 11.5
+
+
+def test_pictures_that_are_not_in_every_folder_are_left_out_and_counted(tmp_path):
+    folder = make(tmp_path)
+    (folder / "b" / "owl.png").unlink()
+    (folder / "c" / "only c.png").write_bytes(b"")
+    (folder / "a" / "notes.txt").write_text("no picture")
+    study = Study(folder)
+    assert study.items == ["chair", "cup", "zebra"] and study.left_out == 2
+
+
+def test_a_suffix_of_its_own_is_the_same_picture(tmp_path):
+    folder = make(tmp_path)
+    (folder / "original" / "owl.png").rename(folder / "original" / "owl.JPG")
+    assert "owl" in Study(folder).items
+
+
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ("{", "not valid JSON"),
+        ('{"shows": "rows"}', "may hold"),
+        ("[]", "may hold"),
+        ('{"show": "all"}', "one of rows, pairs"),
+        ('{"seed": "x"}', "whole number"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_named(tmp_path, settings, said):
+    folder = make(tmp_path)
+    (folder / "study.json").write_text(settings)
+    with pytest.raises(StudyError, match=said):
+        Study(folder)
+
+
+def test_a_study_with_nothing_to_compare_says_so(tmp_path):
+    with pytest.raises(StudyError, match="has 1 methods"):
+        Study(make(tmp_path / "one", methods=("a",)))
+    folder = make(tmp_path / "two", methods=("a", "b"), items=("cup",))
+    (folder / "b" / "cup.png").rename(folder / "b" / "mug.png")
+    with pytest.raises(StudyError, match="in all of its folders"):
+        Study(folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        ".",
+        "",
+        "a/b",
+        "a\\b",
+        "../s",
+        "/etc",
+        "s.",
+        " s",
+        ".s",
+        "s\0",
+        "CON",
+        "nul.x",
+        "a\nb",
+        "x" * 65,
+        "a:b",
+        "~",
+    ],
+)
+def test_no_name_leaves_the_folder(tmp_path, name):
+    make(tmp_path)
+    assert not is_name(name)
+    with pytest.raises(LookupError):
+        open_study(tmp_path, name)
+
+
+def test_a_link_out_of_the_study_is_no_picture(tmp_path):
+    folder = make(tmp_path, methods=("a", "b"))
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (4, 4)).save(secret)
+    for part in ("original", "a", "b"):
+        (folder / part / "secret.png").symlink_to(secret)
+    (folder / "away").symlink_to(tmp_path, target_is_directory=True)
+    study = Study(folder)
+    assert studies(tmp_path) == ["s"]
+    assert "secret" not in study.items and study.left_out == 0 and study.methods == ("a", "b")

@@ -1,0 +1,150 @@
+"""Workflow files in both of the host's formats, without a host."""
+
+import json
+
+import pytest
+
+from amodal.app import workflow
+from amodal.core.errors import BadInput
+
+SCHEMAS = {
+    "LoadImage": {"input": {"required": {"image": [["a.png"], {"image_upload": True}]}}},
+    "KSampler": {
+        "input": {
+            "required": {
+                "model": ["MODEL", {}],
+                "seed": ["INT", {"control_after_generate": True}],
+                "steps": ["INT", {}],
+                "sampler_name": [["euler", "ddim"]],
+                "number": ["INT", {"forceInput": True}],
+                "denoise": ["FLOAT", {}],
+            }
+        },
+    },
+    "Loader": {"input": {"required": {"name": ["COMBO", {"options": ["m"]}]}}},
+}
+
+
+def editor(*nodes, links=()) -> dict:
+    return {"nodes": list(nodes), "links": [list(link) for link in links]}
+
+
+def node(number, kind, widgets=(), inputs=(), **more) -> dict:
+    sockets = [{"name": name, "link": link} for name, link in inputs]
+    return {"id": number, "type": kind, "widgets_values": list(widgets), "inputs": sockets, **more}
+
+
+SAMPLED = editor(
+    node(1, "Loader", ["m"]),
+    node(2, "KSampler", [7, "fixed", 20, "ddim", 0.5], [("model", 1), ("number", 4)]),
+    node(3, "Reroute", [], [("", 2)]),
+    node(4, "PrimitiveNode", [12, "fixed"]),
+    node(5, "LoadImage", ["b.png", "image"], title="Picture"),
+    node(6, "Note", ["words"]),
+    links=[(1, 3, 0, 2, 0, "*"), (2, 1, 0, 3, 0, "*"), (4, 4, 0, 2, 4, "INT")],
+)
+
+
+def test_widgets_links_reroutes_and_primitives_are_translated():
+    prompt = workflow.from_editor(SAMPLED, SCHEMAS)
+    assert set(prompt) == {"1", "2", "5"}
+    assert prompt["2"]["inputs"] == {
+        "model": ["1", 0],
+        "seed": 7,
+        "steps": 20,
+        "sampler_name": "ddim",
+        "number": 12,
+        "denoise": 0.5,
+    }
+    assert prompt["5"]["inputs"] == {"image": "b.png"}
+    assert prompt["5"]["_meta"]["title"] == "Picture"
+
+
+def test_a_widget_that_is_connected_takes_the_link():
+    both = editor(
+        node(1, "Loader", ["m"]),
+        node(2, "KSampler", [7, "fixed", 20], [("steps", 9)]),
+        links=[(9, 1, 0, 2, 2, "INT")],
+    )
+    assert workflow.from_editor(both, SCHEMAS)["2"]["inputs"]["steps"] == ["1", 0]
+
+
+def test_muted_nodes_are_left_out_with_their_links():
+    muted = editor(
+        node(1, "Loader", ["m"], mode=workflow.MUTED),
+        node(2, "KSampler", [7], [("model", 1)]),
+        links=[(1, 1, 0, 2, 0, "MODEL")],
+    )
+    assert workflow.from_editor(muted, SCHEMAS) == {
+        "2": {"class_type": "KSampler", "inputs": {"seed": 7}, "_meta": {"title": "KSampler"}}
+    }
+
+
+@pytest.mark.parametrize(
+    "bad, said",
+    [
+        (node(1, "Loader", mode=workflow.BYPASSED), "bypassed"),
+        (node(1, "f3b1-subgraph"), "subgraph"),
+    ],
+)
+def test_what_only_the_editor_translates_is_refused_with_the_remedy(bad, said):
+    with pytest.raises(BadInput, match=f"{said}.*Remedy: export"):
+        workflow.from_editor(editor(bad), SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (None, "cannot be read"),
+        ("{", "is not JSON"),
+        ("[1]", "holds no workflow"),
+        ("{}", "holds no workflow"),
+        ('{"a": {"b": 1}}', "holds no workflow"),
+    ],
+)
+def test_a_file_that_is_no_workflow_is_refused(tmp_path, text, said):
+    place = tmp_path / "w.json"
+    if text is not None:
+        place.write_text(text)
+    with pytest.raises(BadInput, match=said):
+        workflow.load(place, dict)
+
+
+def test_both_formats_load(tmp_path):
+    place = tmp_path / "w.json"
+    place.write_text(json.dumps(SAMPLED))
+    prompt = workflow.load(place, lambda: SCHEMAS)
+    place.write_text(json.dumps(prompt))
+    assert workflow.load(place, dict) == prompt
+
+
+def test_fill_leaves_the_template_alone_and_finds_a_lone_node_by_class():
+    pick = {"class_type": "AmodalPickObject", "inputs": {}, "_meta": {"title": "Pick the object"}}
+    template = {"1": {"class_type": "LoadImage", "inputs": {"image": "old.png"}}, "2": pick}
+    filled = workflow.fill(template, "new.png", point="3,4")
+    assert template["1"]["inputs"]["image"] == "old.png"
+    assert filled["1"]["inputs"]["image"] == "new.png"
+    assert filled["2"]["inputs"] == {"point": "3,4", "words": ""}
+    with pytest.raises(BadInput, match="no node titled 'Seed'"):
+        workflow.fill(template, "new.png", seed=1)
+
+
+def test_fill_finds_its_way_in_the_one_node_workflow():
+    template = workflow.load(workflow.FOLDER / "amodal_one_node.json", dict)
+    filled = workflow.fill(template, "p.png", mask="m.png", words="dog", text="a {label}", seed=4)
+    inputs = filled[workflow.need(filled, "", "AmodalCompletion")]["inputs"]
+    assert inputs["mask"] == ["given_mask", 0]
+    assert (inputs["words"], inputs["prompt"]) == ("dog", "a {label}")
+    assert filled[inputs["seed"][0]]["inputs"]["value"] == 4
+
+
+def test_fill_forgets_which_object_the_file_names():
+    """Its words are about its own picture: another one's mask would be completed as that object."""
+    template = workflow.load(workflow.DEFAULT, dict)
+    pick = workflow.need(template, "Pick the object")
+    assert template[pick]["inputs"]["words"] == "cat"
+    template[pick]["inputs"]["occluders"] = "0.5,0.7"
+    for told in ({"mask": "m.png"}, {"point": "3,4"}, {}):
+        inputs = workflow.fill(template, "p.png", **told)[pick]["inputs"]
+        assert inputs["words"] == inputs["occluders"] == ""
+    assert workflow.fill(template, "p.png", words="dog")[pick]["inputs"]["words"] == "dog"

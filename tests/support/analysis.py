@@ -1,0 +1,76 @@
+"""A scene of plain discs and an all-knowing segmenter and order model, for tests on the host."""
+
+import torch
+
+from amodal.core import detections
+from amodal.method import occluder_selection
+
+SIZE = (96, 128)  # height, width
+COLOURS = {"plate": (0.2, 0.7, 0.3), "ball": (0.9, 0.2, 0.2), "far": (0.1, 0.2, 0.9)}
+BACKGROUND = (0.7, 0.6, 0.5)
+
+
+def disc(x, y, radius, size=SIZE):
+    ys, xs = torch.meshgrid(*(torch.arange(n) for n in size), indexing="ij")
+    return ((xs - x) ** 2 + (ys - y) ** 2 < radius**2).float()
+
+
+def scene(x=20):
+    """A plate (cut off at the left by default), a ball in front of it, another object far away."""
+    parts = {"far": disc(118, 10, 7), "plate": disc(x, 50, 30), "ball": disc(x + 24, 60, 14)}
+    image = torch.tensor(BACKGROUND).expand(*SIZE, 3)
+    for name, mask in parts.items():
+        image = torch.where(mask[..., None] > 0, torch.tensor(COLOURS[name]), image)
+    return image[None].clone(), (parts["plate"] * (1 - parts["ball"]))[None]
+
+
+def near(image, colour):
+    return ((image - torch.tensor(colour)).abs().amax(-1) < 0.12).float()
+
+
+class ByColour:
+    """A segmenter that knows the scene's objects by their colours."""
+
+    def detect(self, image, words=None, threshold=0.5):
+        names = [n for n in words or COLOURS if n in COLOURS]
+        masks = [near(image, COLOURS[n]) for n in names]
+        empty = torch.zeros(0, *image.shape[:2])
+        found = detections.from_masks(torch.stack(masks), names) if names else None
+        if found is None or threshold > 0.99:
+            return detections.Objects(empty, [], torch.zeros(0), torch.zeros(0, 4))
+        return found
+
+    def segment(self, image, *, box=None, points=None, prior=None, label=None):
+        return near(image, COLOURS[label or "plate"])
+
+
+class BallInFront:
+    """Whatever is red hides whatever is not."""
+
+    def order(self, image, masks, pairs):
+        red = [float(image[mask > 0.5][:, 0].mean()) > 0.8 for mask in masks]
+        table = occluder_selection.unknown(len(masks))
+        for i, j in pairs:
+            table[i, j], table[j, i] = float(red[i] and not red[j]), float(red[j] and not red[i])
+        return table
+
+
+def analysis(graph, image, mask, **crop_inputs):
+    """Links of the first half of a pass: padding, crop, detection, order, occluders."""
+    pad = graph.add("AmodalPadIfTouching", mask=mask)
+    sides = {side: pad[i] for i, side in enumerate(("left", "top", "right", "bottom"))}
+    crop = graph.add("AmodalCropToObject", image=image, mask=mask, size=128, **sides | crop_inputs)
+    found = graph.add(
+        "AmodalDetectObjects", image=crop[0], segmenter=graph.value("by colour", ByColour())
+    )
+    order = graph.add(
+        "AmodalOrderObjects",
+        image=crop[0],
+        objects=found[0],
+        mask=crop[1],
+        order_model=graph.value("ball in front", BallInFront()),
+    )
+    hiding = graph.add(
+        "AmodalSelectOccluders", image=crop[0], objects=order[1], order=order[0], mask=crop[1]
+    )
+    return {"pad": pad, "crop": crop, "found": found, "order": order, "hiding": hiding}

@@ -1,0 +1,218 @@
+"""Benchmarks of single stages, for `bench`: rows of (what, figure), medians of alternating runs."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+
+def took(call, *args) -> float:
+    began = time.perf_counter()
+    call(*args)
+    return time.perf_counter() - began
+
+
+def alternating(calls: dict, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call by name, in turns, after one run of each that does not count."""
+    times = {name: [] for name in calls}
+    for call in calls.values():
+        call()
+    for round_ in range(rounds):
+        for name in list(calls) if round_ % 2 else list(calls)[::-1]:
+            times[name].append(took(calls[name]))
+    return times
+
+
+def compared(times: dict, fast: str, slow: str, aim: str = "") -> list[tuple[str, str]]:
+    ratios = [b / a for a, b in zip(times[fast], times[slow])]
+    rows = [(name, f"{1000 * statistics.median(times[name]):.0f} ms") for name in (fast, slow)]
+    ratio = f"**{statistics.median(ratios):.1f}** ({min(ratios):.1f} to {max(ratios):.1f})"
+    return [*rows, (f"**times as fast**{aim}", ratio)]
+
+
+def crowd(columns: int = 5, lines: int = 4):
+    """A picture with 20 objects side by side: IMAGE [1, H, W, 3], masks [20, H, W], words."""
+    import torch
+
+    from amodal.stickers.scenes import make_scene
+
+    side, words = 128, []
+    image = torch.full((1, side * lines, side * columns, 3), 0.5)
+    masks = torch.zeros(columns * lines, side * lines, side * columns)
+    for index in range(columns * lines):
+        scene = make_scene(970_000 + index, background="gray", occluder=None)
+        y, x = index // columns * side, index % columns * side
+        place = slice(y, y + side), slice(x, x + side)
+        image[0][place] = torch.from_numpy(scene.image.copy()).float()
+        masks[index][place] = torch.from_numpy(scene.modal().copy()).float()
+        words.append(scene.word)
+    return image, masks, words
+
+
+class KnownBoxes:
+    """In the place of GroundingDINO, whose work does not grow with the objects: their boxes."""
+
+    def __init__(self, boxes, words):
+        self.boxes, self.words = boxes, words
+
+    def find(self, image, words):
+        import torch
+
+        from amodal.models.grounding_dino import Found
+
+        return Found(self.boxes, torch.full((len(self.boxes),), 0.6), self.words)
+
+
+def masker_net():
+    """SAM's own classes, of a size between the tests' and the published ones, random weights."""
+    from functools import partial
+
+    import torch
+    from segment_anything import modeling
+
+    torch.manual_seed(0)
+    return modeling.Sam(
+        image_encoder=modeling.ImageEncoderViT(
+            img_size=512,
+            embed_dim=192,
+            depth=6,
+            num_heads=3,
+            out_chans=256,
+            use_rel_pos=True,
+            window_size=14,
+            global_attn_indexes=(2, 5),
+            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+        ),
+        prompt_encoder=modeling.PromptEncoder(256, (32, 32), (512, 512), 16),
+        mask_decoder=modeling.MaskDecoder(
+            transformer_dim=256,
+            transformer=modeling.TwoWayTransformer(2, 256, 8, 2048),
+        ),
+    ).eval()
+
+
+def segmentation(rounds: int) -> list[tuple[str, str]]:
+    """All of 20 boxes asked of one encoded picture, against encoding it for each."""
+    from amodal.core import detections
+    from amodal.models.grounded_sam import GroundedSegmenter
+    from amodal.models.sam import Masker
+
+    image, masks, words = crowd()
+    boxes = detections.from_masks(masks, words).boxes
+    net = masker_net()
+
+    def together():
+        GroundedSegmenter(KnownBoxes(boxes, words), Masker(net), words).detect(image[0])
+
+    def apart():
+        for box, word in zip(boxes, words):
+            one = GroundedSegmenter(KnownBoxes(box[None], [word]), Masker(net), words)
+            one.detect(image[0])
+
+    names = "20 objects, the picture encoded once", "20 objects, encoded for each"
+    return compared(alternating(dict(zip(names, (together, apart))), rounds), *names)
+
+
+def order(rounds: int, model) -> list[tuple[str, str]]:
+    """All 190 pairs of 20 objects."""
+    image, masks, _ = crowd()
+    pairs = [(i, j) for i in range(len(masks)) for j in range(i + 1, len(masks))]
+
+    def together():
+        model.order(image[0], masks, pairs)
+
+    def apart():
+        for pair in pairs:
+            model.order(image[0], masks, [pair])
+
+    names = "order of 190 pairs, one batch", "order of 190 pairs, one at a time"
+    return compared(alternating(dict(zip(names, (together, apart))), rounds), *names)
+
+
+def features(cells: int = 64, channels: int = 640):
+    """Features [640, 64, 64] of four smooth regions, a background and much noise."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    regions = torch.nn.functional.interpolate(
+        torch.randn(1, 5, 6, 6, generator=generator), (cells, cells), mode="bicubic"
+    )[0].softmax(0)
+    centres = 2 * torch.randn(5, channels, generator=generator)
+    noise = torch.randn(channels, cells, cells, generator=generator)
+    return torch.einsum("rhw,rc->chw", regions, centres) + noise
+
+
+def inertia(points, labels) -> float:
+    parts = [points[labels == label] for label in range(int(labels.max()) + 1)]
+    return sum(float((part - part.mean(0)).square().sum()) for part in parts if len(part))
+
+
+def kmeans(rounds: int) -> list[tuple[str, str]]:
+    """Clusters of 4096 x 640 features, against the release's setting: speed and inertia."""
+    from sklearn.cluster import KMeans
+
+    from amodal.method import mask_at_k
+
+    found = features()
+    points = found.flatten(1).T.double()
+    labels = {}
+
+    def ours():
+        masks = mask_at_k.cluster(found, 4, 0, tuple(found.shape[1:]))
+        labels["ours"] = masks.argmax(0).flatten()
+
+    def release():
+        import torch
+
+        made = KMeans(4, n_init=10, random_state=0).fit_predict(points.numpy())
+        labels["release"] = torch.from_numpy(made)
+
+    names = "k-means on 4096x640 features (aim: about 50 ms)", "in the release's setting"
+    rows = compared(alternating(dict(zip(names, (ours, release))), rounds), *names)
+    ratio = inertia(points, labels["ours"]) / inertia(points, labels["release"])
+    return [*rows, ("**inertia, ours over the release's** (aim: at most 1.01)", f"**{ratio:.4f}**")]
+
+
+class InsideModel:
+    """Seconds spent in the diffusion model's calls while it is open."""
+
+    def __enter__(self):
+        import comfy.model_base
+
+        self.seconds, self.calls, self.base = 0.0, 0, comfy.model_base.BaseModel
+        self.original = self.base.apply_model
+
+        def timed(model, *args, **kwargs):
+            began = time.perf_counter()
+            try:
+                return self.original(model, *args, **kwargs)
+            finally:
+                self.seconds += time.perf_counter() - began
+                self.calls += 1
+
+        self.base.apply_model = timed
+        return self
+
+    def __exit__(self, *_):
+        self.base.apply_model = self.original
+
+
+def outside_the_model(run, prompts) -> list[tuple[str, str]]:
+    """The share of one pass, all models loaded, that is not spent in the UNet's calls.
+
+    run(prompt) runs the whole workflow; the first of the prompts only loads.
+    """
+    shares, calls = [], []
+    run(prompts[0])
+    for prompt in prompts[1:]:
+        with InsideModel() as inside:
+            whole = took(run, prompt)
+        shares.append(1 - inside.seconds / whole)
+        calls.append(inside.calls)
+    return [
+        ("UNet calls in a pass of 50 steps", f"{statistics.median(calls):.0f}"),
+        (
+            "**share of the pass outside of them**, at 128x128 (aim at 512x512: under 10 %)",
+            f"**{statistics.median(shares):.1%}**",
+        ),
+    ]

@@ -1,0 +1,102 @@
+"""Takes the pictures of the editor: the README's docs/images/graph.jpg and docs/images/widgets.png, and those of
+the nodes with widgets of their own for the help pages.
+
+    python -m tools.docs.make_screenshots [help]      # needs Chromium, as the browser tests do
+
+help: those for the help pages alone.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from amodal.app import workflow
+from amodal.app.host import Host
+from tools.host import browser
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SHIPPED = ROOT / "workflows" / workflow.DEFAULT.name
+HELP = ROOT / "js" / "docs" / "pictures"
+STEPS = ROOT / "workflows" / "mixed_context_step_by_step.json"
+WIDGETS = ("AmodalPickObject", "AmodalLoopEnd", "AmodalTrimAndOverlay")
+GAP = 12
+
+
+def main(words: list[str]) -> None:
+    with Host(arguments=["--fp32-text-enc"]) as host, sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.QUIET))
+        page = after_a_run(chromium, host.url, SHIPPED)
+        below = {"x": 0, "y": 40, "width": 1600, "height": 960}  # the front end's announcement
+        graph = shot(page, clip=below)
+        mark_by_hand(page)
+        shots = {kind: node_shot(page, kind) for kind in WIDGETS}
+        if "help" not in words:
+            graph.save(ROOT / "docs" / "images" / "graph.jpg", quality=88)
+            widgets = side_by_side(list(shots.values()))
+            widgets.quantize(256).save(ROOT / "docs" / "images" / "widgets.png", optimize=True)
+        page = after_a_run(chromium, host.url, STEPS)
+        shots["AmodalSelectClusters"] = node_shot(page, "AmodalSelectClusters")
+        for kind, picture in shots.items():
+            picture.save(HELP / f"{kind}.webp", quality=85, method=6)
+        chromium.close()
+
+
+def mark_by_hand(page) -> None:
+    """Clicks the cat of the example picture, and with Shift the yarn in front of it."""
+    browser.show(page, "AmodalPickObject")
+    picture = page.locator(".amodal-picker canvas:visible")
+    page.mouse.click(*browser.at(picture, 0.5, 0.45))
+    page.keyboard.down("Shift")
+    page.mouse.click(*browser.at(picture, 0.5, 0.7))
+    page.keyboard.up("Shift")
+    page.mouse.move(900, 850)
+
+
+def after_a_run(chromium, url: str, file: Path):
+    """A page with a workflow in the editor, run by the Run button."""
+    page = browser.open_editor(chromium, url)
+    content = file.read_bytes()
+    browser.drop(page, file.name, "application/json", content, content.count(b'"pos"'))
+    print(file.stem, browser.press_run(page))
+    page.wait_for_timeout(3000)
+    return page
+
+
+def shot(page, **options) -> Image.Image:
+    return Image.open(io.BytesIO(page.screenshot(**options))).convert("RGB")
+
+
+def node_shot(page, kind: str) -> Image.Image:
+    """A node at full size, cut to its box."""
+    browser.show(page, kind)
+    page.wait_for_timeout(500)
+    x, y, width, height = page.evaluate(
+        """(kind) => {
+          const node = app.graph.nodes.find((one) => one.comfyClass === kind);
+          const at = app.canvas.convertOffsetToCanvas([node.pos[0], node.pos[1] - 30]);
+          const box = app.canvas.canvas.getBoundingClientRect();
+          return [at[0] + box.x, at[1] + box.y, node.size[0], node.size[1] + 30];
+        }""",
+        kind,
+    )
+    return shot(page, clip={"x": x - 4, "y": y - 4, "width": width + 8, "height": height + 8})
+
+
+def side_by_side(pictures: list[Image.Image]) -> Image.Image:
+    width = sum(one.width + GAP for one in pictures) + GAP
+    page = Image.new("RGB", (width, max(one.height for one in pictures) + 2 * GAP), "#202020")
+    left = GAP
+    for one in pictures:
+        page.paste(one, (left, GAP))
+        left += one.width + GAP
+    return page
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

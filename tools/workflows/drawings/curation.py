@@ -1,0 +1,133 @@
+"""Section 3.6: several completions, each tested by a counterfactual, and the best of them."""
+
+from __future__ import annotations
+
+from tools.workflows.workflow_formats import Drawing
+
+from .common import (
+    CAT,
+    begun,
+    given,
+    grid,
+    picked,
+    save,
+    tell,
+)
+from .one_node import whole
+
+
+def best_of_seeds(assembly) -> Drawing:
+    """Four seeds; each completion outpainted twice; the one that grows least is kept."""
+    draw = begun()
+    source = picked(draw, assembly, given(draw, assembly, CAT, "cat"))
+    made = whole(draw, {**source, "words": source["label"], "point": ""}, count=4)
+    judged = counterfactual(draw, assembly, source, made)
+    best = draw.node(
+        "AmodalPickBest",
+        "Best",
+        objects=made.out(0),
+        masks=made.out(1),
+        scores=judged.out(1),
+        visible=source["mask"],
+        x=made.out(6),
+        y=made.out(7),
+    )
+    draw.place("result", "Best")
+    save(draw, {"object": best.out(0), "amodal": best.out(1), "overlay": best.out(3)})
+    draw.title(Overlay="Ranking")
+    grid(draw, "Tests", "Outpainted: what was added, in red", judged.out(5), judged.out(4))
+    tell(draw, status=made.out(3), order=best.out(4))
+    draw.note(
+        "query",
+        "**Several answers, and which to believe.** Four completions of one object, "
+        "each tested; nothing pauses.",
+    )
+    draw.note(
+        "test",
+        "**Section 3.6.** All but the object and the corners is painted anew, on "
+        "two plain backgrounds (*Counterfactual Backgrounds*' count). "
+        "What is incomplete calls for its missing part and grows; what is complete does not. "
+        "**Judge Completion** decides by two thresholds, growth and nearness to the "
+        "border; its menu holds those fitted for the sticker models and the paper's. The "
+        "crop's *context* leaves the object about as large as the model has seen objects: "
+        "around a smaller one it paints a larger one.",
+    )
+    draw.note(
+        "result",
+        "**Best first.** Equal scores (two digits) are decided by the fit to what "
+        "is seen: how much of it the mask keeps, less the step in colour at the seam.",
+    )
+    return draw
+
+
+def counterfactual(draw: Drawing, assembly, source: dict, made):
+    """Outpaints every completion of a list on gray and judges it; the judging node."""
+    node = assembly.naming(draw)
+    crop = node(
+        "AmodalCropToObject", image=made.out(0), mask=made.out(1), context=0.3, size=source["size"]
+    )
+    plain = node(
+        "AmodalCounterfactualBackgrounds", image=crop.out(0), mask=crop.out(1), count=2, seed=0
+    )
+    inpaint = node("AmodalCounterfactualMask", mask=crop.out(1), corner=0.1)
+    prompt = node(
+        "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
+    )
+    texts = {
+        name: node("CLIPTextEncode", name.capitalize(), clip=source["clip"], text=text)
+        for name, text in (("positive", prompt.out(0)), ("negative", source["negative"]))
+    }
+    seen = assembly.conditioned(node, source, texts, plain.out(0), inpaint.out(0), "test")
+    sampled = node(
+        "SamplerCustomAdvanced",
+        noise=node("RandomNoise", noise_seed=source["seed"]).out(0),
+        guider=seen["guider"],
+        sampler=node("KSamplerSelect", sampler_name="ddim").out(0),
+        sigmas=node(
+            "BasicScheduler",
+            model=source["model"],
+            scheduler="ddim_uniform",
+            steps=12,
+            denoise=1.0,
+        ).out(0),
+        latent_image=seen["latent"],
+    )
+    painted = node("VAEDecode", "Outpainted", samples=sampled.out(0), vae=source["vae"])
+    grown = node(
+        "AmodalSegmentObject",
+        image=painted.out(0),
+        segmenter=source["segmenter"],
+        mask=crop.out(1),
+        inpaint=inpaint.out(0),
+        label=source["label"],
+        floor=0.3,
+        reach=0.1,
+    )
+    judged = node(
+        "AmodalJudgeCompletion",
+        image=painted.out(0),
+        mask=crop.out(1),
+        outpainted=grown.out(0),
+        extension=0.2,
+        border=0.02,
+        thresholds="sticker models",
+    )
+    draw.place(
+        "test",
+        "CropToObject",
+        "CounterfactualBackgrounds",
+        "CounterfactualMask",
+        "Prompt",
+        "Positive",
+        "Negative",
+        "See-test",
+        "Guide-test",
+        "RandomNoise",
+        "KSamplerSelect",
+        "BasicScheduler",
+        "SamplerCustomAdvanced",
+        "Outpainted",
+        "SegmentObject",
+        "JudgeCompletion",
+    )
+    return judged

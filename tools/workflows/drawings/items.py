@@ -1,0 +1,47 @@
+"""Section 4.1: a set of pseudo-occluded objects, looked at item by item."""
+
+from __future__ import annotations
+
+from tools.workflows.workflow_formats import Drawing
+
+from .common import ITEMS, begun, show
+
+GROUPS = {
+    "query": ("4.1 An item of the set", "#A88"),
+    "analysis": ("Masks", "#3f789e"),
+    "result": ("Truth", "#8A8"),
+}
+
+
+def dataset_viewer(_assembly) -> Drawing:
+    """Picture, masks and truth of one item; the next one by its index."""
+    draw = begun(groups=GROUPS)
+    item = draw.node("AmodalLoadItem", "Item", folder=ITEMS, index=0)
+    draw.node("PreviewAny", "About", source=item.out(7))
+    draw.place("query", "Item", "About")
+    draw.title(About="About")
+    show(draw, "analysis", "Overlay", "Visible and hidden part", item.out(5))
+    show(draw, "analysis", "Modal", "Modal mask", item.out(1), mask=True)
+    show(draw, "analysis", "Amodal", "Amodal mask", item.out(2), mask=True)
+    show(draw, "analysis", "Occluder", "Occluder", item.out(3), mask=True)
+    show(draw, "result", "Picture", "Picture", item.out(0))
+    show(draw, "result", "Truth", "Truth", item.out(4))
+    draw.note(
+        "query",
+        "**A set of pseudo-occluded objects, item by item.** `index` counts from 0; "
+        "with its control on *increment* every run shows the next one. The four that ship "
+        "are stickers. For photographs make a set of COCO or Open Images: `nox -s dataset`, "
+        "with `--out` a folder in ComfyUI's input folder, and write its name into `folder`.",
+    )
+    draw.note(
+        "analysis",
+        "**White is the object.** Modal: what is seen of it; amodal: all of it. "
+        "The overlay has the visible part in green, the hidden one in red.",
+    )
+    draw.note(
+        "result",
+        "**The truth** is the picture before the occluder was pasted. Give "
+        "picture, modal mask and label to *Amodal Completion*, and what comes of it with the "
+        "truth to *Completion Metrics*.",
+    )
+    return draw

@@ -1,0 +1,345 @@
+"""The host's two workflow formats of a drawing: the API's, and the editor's with its layout."""
+
+from __future__ import annotations
+
+import uuid
+
+from amodal.models import pretrained
+
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+VERSION = "0.1.0"
+GAP, TOP = 40, 70  # pixels between nodes and columns; room for a group's title
+WIDTH = 320  # of a node
+TALL = 1800  # height at which a column of nodes is full
+FILM, RUN = 130, 24  # heights of a loop's passes and of the run's bar in a node
+HEAD = 30  # a node's title bar, which stands above its place
+WINDOW = (1600, 1000)  # the editor's window that a workflow fits at first sight
+BARS = (70, 170)  # what of it the editor's own bars cover at the left and at the top
+
+
+class Drawing:
+    """Collects nodes as the host's GraphBuilder does, with a title and a group for each."""
+
+    def __init__(self, groups: dict, stacks: tuple):
+        """groups: key -> (title, colour); stacks: keys, from left to right, those in one pair of
+        brackets below each other."""
+        self.groups, self.stacks = groups, stacks
+        self.nodes, self.places, self.titles, self.notes = {}, {}, {}, {}
+        self.models = {}
+
+    def node(self, kind: str, name: str, **inputs):
+        inputs = {key: value for key, value in inputs.items() if value is not None}
+        self.nodes[name] = {"class_type": kind, "inputs": inputs}
+        return Ref(name)
+
+    def place(self, group: str, *names: str):
+        """Puts the nodes that are drawn into a group; links decide about their columns."""
+        self.places.update({name: group for name in names if name in self.nodes})
+
+    def note(self, group: str, text: str):
+        """Markdown that stands above the group's nodes."""
+        self.notes[group] = text
+
+    def title(self, **titles: str):
+        titles = {name.replace("__", "-"): title for name, title in titles.items()}
+        self.titles.update({name: title for name, title in titles.items() if name in self.nodes})
+
+    def model(self, name: str, *files: str):
+        """The published files that a loader node needs, so that the editor can say where from."""
+        self.models[name] = [
+            {"name": one.file, "url": one.url, "directory": one.folder}
+            for one in map(pretrained.named, files)
+        ]
+
+    def sources(self, name: str) -> list[str]:
+        inputs = self.nodes[name]["inputs"].values()
+        return [value[0] for value in inputs if isinstance(value, list)]
+
+
+class Ref:
+    def __init__(self, name: str):
+        self.name = name
+
+    def out(self, slot: int):
+        return [self.name, slot]
+
+
+def api_format(draw: Drawing, schemas: dict) -> dict:
+    """{id: {class_type, inputs, _meta}} with every widget's value written out."""
+    numbers = {name: str(i + 1) for i, name in enumerate(draw.nodes)}
+    prompt = {}
+    for name, node in draw.nodes.items():
+        inputs = {}
+        for key, spec in specs(schemas[node["class_type"]]).items():
+            value = node["inputs"].get(key, default_of(spec) if is_widget(spec) else None)
+            if isinstance(value, list):
+                value = [numbers[value[0]], value[1]]
+            if value is not None:
+                inputs[key] = value
+        title = draw.titles.get(name) or schemas[node["class_type"]]["display_name"]
+        prompt[numbers[name]] = {
+            "class_type": node["class_type"],
+            "inputs": inputs,
+            "_meta": {"title": title},
+        }
+    return prompt
+
+
+def specs(schema: dict) -> dict:
+    return {**schema["input"].get("required", {}), **schema["input"].get("optional", {})}
+
+
+def kind_of(spec) -> str:
+    return "COMBO" if isinstance(spec[0], list) else spec[0]
+
+
+def options_of(spec) -> dict:
+    return spec[1] if len(spec) > 1 else {}
+
+
+def is_widget(spec) -> bool:
+    return kind_of(spec) in WIDGETS and not options_of(spec).get("forceInput")
+
+
+def default_of(spec):
+    options = options_of(spec)
+    if "default" in options:
+        return options["default"]
+    choices = spec[0] if isinstance(spec[0], list) else options.get("options")
+    empty = {"INT": 0, "FLOAT": 0.0, "STRING": "", "BOOLEAN": False}
+    return choices[0] if choices else empty.get(kind_of(spec))
+
+
+def editor_format(draw: Drawing, schemas: dict, name: str) -> dict:
+    """The file that is dragged into the editor."""
+    prompt = api_format(draw, schemas)
+    numbers = {name: str(i + 1) for i, name in enumerate(draw.nodes)}
+    links, nodes = [], {}
+    for key, node in prompt.items():
+        nodes[key] = editor_node(int(key), node, schemas[node["class_type"]])
+    for key, node in prompt.items():
+        for slot, socket in enumerate(nodes[key]["inputs"]):
+            value = node["inputs"].get(socket["name"])
+            if not isinstance(value, list):
+                continue
+            origin = nodes[value[0]]["outputs"][value[1]]
+            links.append([len(links) + 1, int(value[0]), value[1], int(key), slot, origin["type"]])
+            socket["link"] = len(links)
+            origin["links"] = [*(origin["links"] or []), len(links)]
+    by_name = {name: nodes[number] for name, number in numbers.items()}
+    for loader, models in draw.models.items():
+        by_name[loader]["properties"]["models"] = models
+    groups, notes = lay_out(draw, by_name)
+    every = [*nodes.values(), *notes]
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"amodal-completion/{name}")),
+        "revision": 0,
+        "last_node_id": max(node["id"] for node in every),
+        "last_link_id": len(links),
+        "nodes": every,
+        "links": links,
+        "groups": groups,
+        "config": {},
+        "version": 0.4,
+        "extra": {"ds": first_sight(groups)},
+    }
+
+
+def first_sight(groups: list[dict]) -> dict:
+    """The scale and offset at which all groups are in the window."""
+    right = max(group["bounding"][0] + group["bounding"][2] for group in groups)
+    bottom = max(group["bounding"][1] + group["bounding"][3] for group in groups)
+    free = [side - 1.3 * bar for side, bar in zip(WINDOW, BARS)]
+    scale = round(min(1.0, free[0] / right, free[1] / bottom), 3)
+    return {"scale": scale, "offset": [round(bar / scale) for bar in BARS]}
+
+
+def editor_node(number: int, node: dict, schema: dict) -> dict:
+    sockets, values = [], []
+    for key, spec in specs(schema).items():
+        value = node["inputs"].get(key)
+        linked = isinstance(value, list)
+        if is_widget(spec):
+            values.append(default_of(spec) if linked else value)
+            if options_of(spec).get("control_after_generate"):
+                values.append("fixed")
+            if options_of(spec).get("image_upload"):
+                values.append("image")
+            if linked:
+                sockets.append(
+                    {"name": key, "type": kind_of(spec), "link": None, "widget": {"name": key}}
+                )
+        else:
+            sockets.append({"name": key, "type": kind_of(spec), "link": None})
+    outputs = [
+        {"name": title, "type": kind if isinstance(kind, str) else "COMBO", "links": None}
+        for title, kind in zip(schema["output_name"], schema["output"])
+    ]
+    ours = node["class_type"].startswith("Amodal")
+    loops = node["inputs"].get("count", 1)
+    return {
+        "id": number,
+        "type": node["class_type"],
+        "title": node["_meta"]["title"],
+        "pos": [0, 0],
+        "size": size_of(node["class_type"], sockets, values, outputs, loops),
+        "flags": {},
+        "order": 0,
+        "mode": 0,
+        "inputs": sockets,
+        "outputs": outputs,
+        "widgets_values": values,
+        "properties": {
+            "Node name for S&R": node["class_type"],
+            "cnr_id": "amodal-completion" if ours else "comfy-core",
+            "ver": VERSION if ours else "0.3.75",
+        },
+    }
+
+
+def size_of(kind: str, sockets: list, values: list, outputs: list, loops: int) -> list[int]:
+    """Room for the node as the editor draws it, with what it shows after a run of `loops`."""
+    shown = {
+        "LoadImage": 280,
+        "PreviewImage": 220,
+        "SaveImage": 220,
+        "MaskPreview": 220,
+        "PreviewAny": 90,
+        "CLIPTextEncode": 40,
+        "StringReplace": 90,
+        "AmodalSweepValues": 80,
+        "AmodalSwapBackground": 20,
+        "AmodalClusterFeatures": 20,
+        "AmodalLabelledGrid": 40,
+        "AmodalLoadSegmenter": 160,
+        "AmodalPickObject": 280,
+        "AmodalLoopEnd": 180,
+        "AmodalTrimAndOverlay": 240,
+        "AmodalCompletion": FILM * loops + RUN,
+        "AmodalSelectClusters": 230,
+    }.get(kind, 0)
+    plain = [s for s in sockets if "widget" not in s]
+    rows = max(len(plain), len(outputs)) * 20 + len(values) * 24
+    return [WIDTH, max(60, rows + 20 + shown)]
+
+
+def lay_out(draw: Drawing, nodes: dict) -> tuple[list[dict], list[dict]]:
+    """Gives every node its place; returns the groups around them and the notes in these."""
+    missing = set(nodes) - set(draw.places)
+    if missing:
+        raise ValueError(f"no place for {sorted(missing)}")
+    groups, notes, left = [], [], 0
+    for stack in draw.stacks:
+        used = [group for group in stack if group in draw.places.values()]
+        if not used:
+            continue
+        columns = columns_of(draw, used, nodes)
+        lefts = column_lefts(columns, nodes, left)
+        top = 0
+        for group in used:
+            here = [[n for n in names if draw.places[n] == group] for names in columns]
+            bounding, note = place_group(draw, nodes, group, here, lefts, top)
+            if note:
+                note["id"] = len(nodes) + len(notes) + 1
+                notes.append(note)
+            title, color = draw.groups[group]
+            groups.append(
+                {
+                    "id": len(groups) + 1,
+                    "title": title,
+                    "color": color,
+                    "flags": {},
+                    "bounding": bounding,
+                    "font_size": 36,
+                }
+            )
+            top += bounding[3] + GAP
+        left = lefts[-1] + GAP // 2
+    for order, node in enumerate(sorted(nodes.values(), key=lambda node: node["pos"])):
+        node["order"] = order
+    return groups, notes
+
+
+def columns_of(draw: Drawing, groups: list, nodes: dict) -> list[list[str]]:
+    """The groups' nodes in columns, each below or to the right of all in these groups that it
+    hangs on; a column is full at the height TALL, which the groups share."""
+    columns, place, height = [], {}, {}
+    for name in sources_first(draw, [n for n, group in draw.places.items() if group in groups]):
+        group = groups.index(draw.places[name])
+        at = max(
+            (
+                place[s] + (groups.index(draw.places[s]) > group)
+                for s in draw.sources(name)
+                if s in place
+            ),
+            default=0,
+        )
+        need = nodes[name]["size"][1] + HEAD + GAP
+        while height.get((group, at)) and height[group, at] + need > TALL // len(groups):
+            at += 1
+        place[name], height[group, at] = at, height.get((group, at), 0) + need
+        columns += [[] for _ in range(at + 1 - len(columns))]
+        columns[at].append(name)
+    return columns
+
+
+def sources_first(draw: Drawing, names: list[str]) -> list[str]:
+    """The names in their order, but each behind what it hangs on."""
+    found = {}
+
+    def take(name: str):
+        for source in draw.sources(name):
+            if source in names:
+                take(source)
+        found[name] = True
+
+    for name in names:
+        take(name)
+    return list(found)
+
+
+def column_lefts(columns: list, nodes: dict, left: int) -> list[int]:
+    """The left edge of each column's nodes, and of the one that would follow."""
+    lefts = [left + GAP // 2]
+    for names in columns:
+        lefts.append(lefts[-1] + max(nodes[name]["size"][0] for name in names) + GAP)
+    return lefts
+
+
+def place_group(draw, nodes, group, columns: list, lefts: list, top: int) -> tuple[list, dict]:
+    """Places a group's nodes and its note; its bounding, and the note or None."""
+    held = [column for column, names in enumerate(columns) if names]
+    left, right = lefts[held[0]] - GAP // 2, lefts[held[-1] + 1] - GAP // 2
+    inner, note = top + TOP, None
+    if group in draw.notes:
+        note = note_node(draw.notes[group], left + GAP // 2, inner + HEAD, right - left - GAP)
+        inner += HEAD + note["size"][1] + GAP // 2
+    bottom = inner
+    for column in held:
+        y = inner + HEAD
+        for name in columns[column]:
+            nodes[name]["pos"] = [lefts[column], y]
+            y += nodes[name]["size"][1] + HEAD + GAP
+        bottom = max(bottom, y - HEAD - GAP // 2)
+    return [left, top, right - left, bottom - top], note
+
+
+def note_node(text: str, left: int, top: int, width: int) -> dict:
+    """A note as wide as its group and as high as its words need."""
+    lines = sum(max(1, -(-len(line) * 8 // (width - 40))) for line in text.splitlines())
+    return {
+        "id": 0,
+        "type": "MarkdownNote",
+        "title": "Note",
+        "pos": [left, top],
+        "size": [width, max(90, 40 + 22 * lines)],
+        "flags": {},
+        "order": 0,
+        "mode": 0,
+        "inputs": [],
+        "outputs": [],
+        "properties": {},
+        "widgets_values": [text],
+        "color": "#432",
+        "bgcolor": "#653",
+    }
