@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..amodal.core import validate
-from ..amodal.method import amodal_mask
+from ..amodal.method.amodal_mask import segment_amodal
 from . import types
 from .common import CATEGORY, names_itself
 
@@ -16,27 +16,29 @@ class SegmentObject(io.ComfyNode):
             node_id="AmodalSegmentObject",
             display_name="Segment Object (Amodal)",
             category=f"{CATEGORY}/result",
-            description="Segments the completed object: its visible part, and what was painted of "
-            "it; the painted background is left out (section 3.4).",
+            description="Segments the completed object: its visible part and the part that was "
+            "painted, without the painted background (section 3.4).",
             inputs=[
                 io.Image.Input(
-                    "image", tooltip="The completed crop; of a batch, each gets its own mask."
+                    "image", tooltip="The completed crop. Each picture of a batch gets its mask."
                 ),
                 types.Segmenter.Input("segmenter", tooltip="From a segmenter's loader node."),
-                io.Mask.Input("mask", tooltip="The object before this pass, as a prompt."),
-                io.String.Input(
-                    "label", default="", optional=True, tooltip="Its label; may be empty."
+                io.Mask.Input(
+                    "modal_mask", tooltip="The object before this pass. It prompts the segmenter."
                 ),
-                io.Mask.Input("inpaint", tooltip="What was painted."),
+                io.String.Input(
+                    "label", default="", optional=True, tooltip="The object's label, or empty."
+                ),
+                io.Mask.Input("inpaint_mask", tooltip="The painted pixels."),
                 io.Float.Input(
-                    "floor",
+                    "min_iou",
                     default=0.3,
                     min=0.0,
                     max=1.0,
                     step=0.01,
                     optional=True,
-                    tooltip="Believe the segmenter when it agrees with the visible part by at "
-                    "least this IoU; else the visible part is kept and the status says so.",
+                    tooltip="The segment is taken if it agrees with the modal mask by at least this "
+                    "IoU. Else the modal mask is kept and 'found' is false.",
                 ),
                 io.Float.Input(
                     "reach",
@@ -45,38 +47,40 @@ class SegmentObject(io.ComfyNode):
                     max=2.0,
                     step=0.01,
                     optional=True,
-                    tooltip="How far from what was painted the object may grow, as a fraction of "
-                    "the crop's side: closes gaps of the visible mask. 0: nowhere else.",
+                    tooltip="How far outside the inpaint mask the object may grow, as a fraction of "
+                    "the crop's side. Closes gaps of the modal mask. 0 allows none.",
                 ),
             ],
             outputs=[
-                io.Mask.Output(display_name="mask", tooltip="The amodal mask."),
+                io.Mask.Output(display_name="amodal_mask", tooltip="The completed object."),
                 io.String.Output(
-                    display_name="status", tooltip="segmented, or: kept the visible part, and why."
+                    display_name="explanation",
+                    tooltip="Where the mask comes from: the segment, or the modal mask and why.",
                 ),
                 io.Boolean.Output(
                     display_name="found",
-                    tooltip="Whether the segmenter found the object again. To Loop End.",
+                    tooltip="True if the segmenter found the object again. To Loop End.",
                 ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, segmenter, mask, inpaint, label="", floor=0.3, reach=0.1):
+    def execute(cls, image, segmenter, modal_mask, inpaint_mask, label="", min_iou=0.3, reach=0.1):
         image = validate.as_images(image)
         size = tuple(image.shape[1:3])
-        modal = validate.object_mask(mask, size)[0]
-        inpaint = validate.one_mask(inpaint, size, "inpaint")[0]
-        masks, lines = [], []
-        for one in image:
-            found = segmenter.segment(one, prior=modal, label=label or None)
-            found = validate.one_mask(found, size, "segmenter")[0]
-            amodal, status = amodal_mask.amodal_mask(found, modal, inpaint, floor, reach)
-            masks.append(amodal)
-            lines.append(status)
-        again = not any(line.startswith(amodal_mask.KEPT) for line in lines)
-        return io.NodeOutput(torch.stack(masks), "\n".join(lines), again)
+        modal_mask = validate.object_mask(modal_mask, size, "modal_mask")[0]
+        inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")[0]
+        results = []
+        for picture in image:
+            segment = segmenter.segment(picture, prior=modal_mask, label=label or None)
+            segment = validate.one_mask(segment, size, "segmenter")[0]
+            results.append(segment_amodal(segment, modal_mask, inpaint_mask, min_iou, reach))
+        return io.NodeOutput(
+            torch.stack([result.mask for result in results]),
+            "\n".join(result.describe() for result in results),
+            all(result.found for result in results),
+        )
 
 
 NODES = [SegmentObject]

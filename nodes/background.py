@@ -1,4 +1,4 @@
-"""The two backgrounds of mixed context: swapped, and freed of the occluders (section 3.5)."""
+"""The two backgrounds of mixed context: the swapped one and the removed one (section 3.5)."""
 
 from comfy_api.latest import io
 
@@ -21,20 +21,22 @@ class SwapBackground(io.ComfyNode):
             **aliases("gray background", "replace the background"),
             display_name="Swap Background (Amodal)",
             category=BACKGROUND,
-            description="I_syn: the visible object alone on a clean background, so that its "
-            "surroundings do not call for their usual companions (section 3.5).",
+            description="Makes I_syn: the visible object alone on a clean background, where nothing "
+            "suggests the usual co-occurring objects (section 3.5).",
             inputs=[
                 io.Image.Input("image", tooltip="The crop."),
-                io.Mask.Input("mask", tooltip="M_modal: the object's visible pixels."),
+                io.Mask.Input("modal_mask", tooltip="M_modal: the object's visible pixels."),
                 io.Combo.Input(
                     "background",
                     options=swapped_background.CHOICES,
                     default="gray",
-                    tooltip="Gray helps most (figure 8). 'original' changes nothing; 'image' takes "
-                    "one of your own.",
+                    tooltip="What stands behind the object. Gray helps most (Figure 8). 'original' "
+                    "changes nothing; 'image' uses own_background.",
                 ),
                 io.Image.Input(
-                    "own", optional=True, tooltip="Your own background, cut to cover the crop."
+                    "own_background",
+                    optional=True,
+                    tooltip="For 'image': your background. It is scaled and cut to cover the crop.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -42,20 +44,27 @@ class SwapBackground(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     optional=True,
-                    tooltip="For 'noise'.",
+                    tooltip="For 'noise': seed of the random pixels.",
                 ),
             ],
-            outputs=[io.Image.Output(display_name="image", tooltip="I_syn.")],
+            outputs=[
+                io.Image.Output(
+                    display_name="synthetic_image", tooltip="I_syn, the object on that background."
+                )
+            ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, mask, background="gray", own=None, seed=0):
+    def execute(cls, image, modal_mask, background="gray", own_background=None, seed=0):
         image = validate.as_images(image)
-        mask = validate.as_masks(mask, tuple(image.shape[1:3]))
-        mask = validate.paired(len(image), (mask > 0.5).float(), "mask")
-        own = None if own is None else validate.as_images(own, "own")
-        return io.NodeOutput(swapped_background.swap(image, mask, background, own, seed))
+        modal_mask = validate.as_masks(modal_mask, tuple(image.shape[1:3]), "modal_mask")
+        modal_mask = validate.paired(len(image), (modal_mask > 0.5).float(), "modal_mask")
+        if own_background is not None:
+            own_background = validate.as_images(own_background, "own_background")
+        return io.NodeOutput(
+            swapped_background.swap(image, modal_mask, background, own_background, seed)
+        )
 
 
 class RemoveObjects(io.ComfyNode):
@@ -66,63 +75,77 @@ class RemoveObjects(io.ComfyNode):
             **aliases("erase", "clean plate", "lama"),
             display_name="Remove Objects (Amodal)",
             category=BACKGROUND,
-            description="The background without the object and its occluders: both are really "
-            "removed (section 3.5).",
+            description="Makes the background without the object and without its occluders "
+            "(section 3.5).",
             inputs=[
                 io.Image.Input("image", tooltip="The crop."),
                 io.Mask.Input(
-                    "mask", tooltip="The object's visible pixels; of a batch of masks, all."
+                    "modal_mask",
+                    tooltip="M_modal: the object's visible pixels. All masks of a batch count.",
                 ),
                 io.Mask.Input(
-                    "occluders", tooltip="M_occ, from Select Occluders; of a batch, all."
+                    "occluder_mask",
+                    tooltip="M_occ, from Select Occluders. All masks of a batch count.",
                 ),
                 io.Mask.Input(
-                    "beyond", optional=True, tooltip="What is unknown, from Crop To Object."
+                    "padding_mask", optional=True, tooltip="Unknown pixels, from Crop To Object."
                 ),
                 io.Float.Input(
-                    "grow",
+                    "dilate",
                     default=0.03,
                     min=0.0,
                     max=0.5,
                     step=0.005,
                     optional=True,
-                    tooltip="Remove so much around them too, as a fraction of the larger side.",
+                    tooltip="Dilates what is removed, as a fraction of the larger side, so that "
+                    "soft edges and contact shadows go too.",
                 ),
                 io.Combo.Input(
                     "method",
                     options=list(METHODS),
                     default="smooth",
                     optional=True,
-                    tooltip="smooth: continues the surroundings; needs nothing. patchmatch: "
-                    "continues textures, where the package pypatchmatch is installed. Without "
-                    "effect where an inpaint_model is connected.",
+                    tooltip="How to fill without an inpaint_model. smooth continues the "
+                    "surroundings and needs nothing. patchmatch continues textures and needs the "
+                    "package pypatchmatch.",
                 ),
                 inpaint_models.InpaintModel.Input(
                     "inpaint_model",
                     optional=True,
-                    tooltip="LaMa or MAT, from Load Inpaint Model or another pack's loader: paints "
-                    "textured backgrounds.",
+                    tooltip="LaMa or MAT, from Load Inpaint Model or another pack's loader. Fills "
+                    "textured backgrounds, and replaces 'method'.",
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="image", tooltip="The empty background."),
-                io.Mask.Output(display_name="removed", tooltip="What was filled in."),
+                io.Image.Output(display_name="background", tooltip="The picture without them."),
+                io.Mask.Output(display_name="removed_mask", tooltip="The pixels that were filled."),
             ],
         )
 
     @classmethod
     @names_itself
     def execute(
-        cls, image, mask, occluders, beyond=None, grow=0.03, method="smooth", inpaint_model=None
+        cls,
+        image,
+        modal_mask,
+        occluder_mask,
+        padding_mask=None,
+        dilate=0.03,
+        method="smooth",
+        inpaint_model=None,
     ):
         if method not in METHODS:
-            raise BadInput("method", f"'{method}' is unknown", f"choose of {', '.join(METHODS)}")
+            raise BadInput(
+                "method", f"'{method}' is unknown", f"choose one of {', '.join(METHODS)}"
+            )
         image = validate.one_image(image)
         size = tuple(image.shape[1:3])
-        mask = validate.as_masks(mask, size, "mask").amax(0, keepdim=True)
-        occluders = validate.as_masks(occluders, size, "occluders").amax(0, keepdim=True)
-        beyond = None if beyond is None else validate.one_mask(beyond, size, "beyond")
-        removed = smooth_fill.hole(mask, occluders, beyond, grow)
+        modal_mask = validate.as_masks(modal_mask, size, "modal_mask").amax(0, keepdim=True)
+        occluder_mask = validate.as_masks(occluder_mask, size, "occluder_mask")
+        occluder_mask = occluder_mask.amax(0, keepdim=True)
+        if padding_mask is not None:
+            padding_mask = validate.one_mask(padding_mask, size, "padding_mask")
+        removed = smooth_fill.hole(modal_mask, occluder_mask, padding_mask, dilate)
         if inpaint_model is None:
             return io.NodeOutput(METHODS[method](image, removed), removed)
         return io.NodeOutput(inpaint_models.remove(inpaint_model, image, removed), removed)

@@ -1,10 +1,12 @@
-"""What a pass of the loop begins with: is anything left to paint, and with which seed."""
+"""What a pass of the loop starts with: its seed, and what it has to paint (section 3.4)."""
 
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..amodal.core import mask_ops, validate
+from ..amodal.core.types import OcclusionReport, Padding
 from ..amodal.method import loop
+from . import types
 from .common import LOOP_CATEGORY, names_itself
 
 
@@ -15,7 +17,7 @@ class PassSeed(io.ComfyNode):
             node_id="AmodalPassSeed",
             display_name="Pass Seed (Amodal)",
             category=LOOP_CATEGORY,
-            description="A seed for each pass, derived from (seed, pass).",
+            description="Derives a seed for each pass from the seed of the run.",
             inputs=[
                 io.Int.Input(
                     "seed",
@@ -26,13 +28,13 @@ class PassSeed(io.ComfyNode):
                     tooltip="The seed of the whole run.",
                 ),
                 io.Int.Input(
-                    "number",
+                    "pass_number",
                     default=1,
                     min=1,
                     max=1000,
                     force_input=True,
                     optional=True,
-                    tooltip="The pass, from Loop Start; 1 where nothing is connected.",
+                    tooltip="The pass, from Loop Start; 1 if nothing is connected.",
                 ),
             ],
             outputs=[
@@ -42,8 +44,8 @@ class PassSeed(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, seed, number=1):
-        return io.NodeOutput(loop.pass_seed(seed, number))
+    def execute(cls, seed, pass_number=1):
+        return io.NodeOutput(loop.pass_seed(seed, pass_number))
 
 
 class CheckOcclusion(io.ComfyNode):
@@ -53,78 +55,68 @@ class CheckOcclusion(io.ComfyNode):
             node_id="AmodalCheckOcclusion",
             display_name="Check Occlusion (Amodal)",
             category=LOOP_CATEGORY,
-            description="Is anything left to paint? Gives the mask for the inpainting model; when "
-            "the object is free, whatever hangs on that mask is skipped in this pass.",
+            description="Decides whether anything is left to paint, and makes the inpaint mask. "
+            "If nothing hides the object, every node after that mask is skipped in this pass.",
             inputs=[
-                io.Mask.Input("occluders", tooltip="M_occ: what stands in front of the object."),
-                io.Mask.Input("beyond", tooltip="Where the picture is unknown (padding)."),
-                io.Mask.Input("mask", tooltip="The object's mask on the same crop."),
-                io.Boolean.Input(
-                    "touching",
-                    default=False,
-                    force_input=True,
-                    tooltip="Does the object touch the picture's border?",
-                ),
-                io.String.Input(
-                    "names",
-                    default="",
-                    force_input=True,
+                io.Mask.Input("occluder_mask", tooltip="M_occ, from Select Occluders."),
+                io.Mask.Input("padding_mask", tooltip="Unknown pixels, from Crop To Object."),
+                io.Mask.Input("modal_mask", tooltip="The object in the same crop."),
+                types.Occlusion.Input(
+                    "occlusion",
                     optional=True,
-                    tooltip="Names of the occluders, for the report; in brackets what "
-                    "takes part in surrounding the object without hiding it.",
+                    tooltip="Who hides the object, from Select Occluders. For the report.",
                 ),
-                io.String.Input(
-                    "sides",
-                    default="",
-                    force_input=True,
+                types.Padding.Input(
+                    "padding",
                     optional=True,
-                    tooltip="The touched sides, for the report.",
+                    tooltip="Where the object is cut off, from Pad If Touching.",
                 ),
                 io.Float.Input(
-                    "grow",
+                    "dilate",
                     default=0.03,
                     min=0.0,
                     max=0.5,
                     step=0.005,
-                    tooltip="How far to grow the mask, as a fraction of the crop's side.",
+                    tooltip="Dilates the inpaint mask, as a fraction of the crop's side, so that "
+                    "soft edges and contact shadows of the occluder go too.",
                 ),
             ],
             outputs=[
                 io.Mask.Output(
-                    "inpaint",
-                    display_name="inpaint",
-                    tooltip="What to paint. Skips what follows when empty.",
+                    display_name="inpaint_mask",
+                    tooltip="The area to paint. If it is empty, the nodes after it are skipped.",
                 ),
                 io.Boolean.Output(
-                    "occluded", display_name="occluded", tooltip="Is there anything to paint?"
+                    display_name="occluded", tooltip="True if there is anything to paint."
                 ),
-                io.String.Output(
-                    "reason", display_name="reason", tooltip="What hides the object, in words."
+                types.Occlusion.Output(
+                    "pass_occlusion",
+                    display_name="occlusion",
+                    tooltip="What hides the object in this pass. To Loop End.",
                 ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, occluders, beyond, mask, touching, names="", sides="", grow=0.03):
-        mask = validate.as_masks(mask, None, "mask")
-        size = tuple(mask.shape[-2:])
-        occluders = validate.one_mask(occluders, size, "occluders")
-        beyond = validate.one_mask(beyond, size, "beyond")
-        around = mask_ops.surrounds(occluders[0], mask[0])
-        reason = loop.reason(split_words(names), split_words(sides), around)
-        hidden = bool(occluders.any())
-        if hidden or (touching and beyond.any()):
-            inpaint = loop.inpaint_mask(occluders, beyond, mask, grow)
-            if inpaint.any():
-                return io.NodeOutput(inpaint, True, reason)
-        if hidden or touching:
-            reason = f"{reason}; {loop.NOTHING_LEFT}"
-        return io.NodeOutput(ExecutionBlocker(None), False, reason)
-
-
-def split_words(text: str) -> list[str]:
-    return [word.strip() for word in text.replace("\n", ",").split(",") if word.strip()]
+    def execute(
+        cls, occluder_mask, padding_mask, modal_mask, occlusion=None, padding=None, dilate=0.03
+    ):
+        modal_mask = validate.as_masks(modal_mask, None, "modal_mask")
+        size = tuple(modal_mask.shape[-2:])
+        occluder_mask = validate.one_mask(occluder_mask, size, "occluder_mask")
+        padding_mask = validate.one_mask(padding_mask, size, "padding_mask")
+        sides = (padding or Padding()).sides
+        report = (occlusion or OcclusionReport()).but(
+            sides=sides, enclosed=mask_ops.surrounds(occluder_mask[0], modal_mask[0])
+        )
+        hidden = bool(occluder_mask.any())
+        if hidden or (sides and padding_mask.any()):
+            inpaint_mask = loop.inpaint_mask(occluder_mask, padding_mask, modal_mask, dilate)
+            if inpaint_mask.any():
+                return io.NodeOutput(inpaint_mask, True, report)
+        report = report.but(nothing_left=hidden or bool(sides))
+        return io.NodeOutput(ExecutionBlocker(None), False, report)
 
 
 NODES = [PassSeed, CheckOcclusion]

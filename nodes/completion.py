@@ -1,4 +1,4 @@
-"""The whole method as one node, which expands into the very nodes of its stages (`assembly`)."""
+"""The whole method as one node. It expands into the nodes of its stages (`assembly`)."""
 
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
@@ -17,9 +17,9 @@ class Completion(io.ComfyNode):
             **aliases("deocclusion", "uncover", "complete a hidden object", "amodal"),
             display_name="Amodal Completion",
             category=CATEGORY,
-            description="Completes the object under the mask, the point or the words: picture in, "
-            "whole object out. Several pictures, masks of one picture, or seeds become one loop "
-            "each; every output is a list with one item for each.",
+            description="Completes the object at the mask, the point or the words: picture in, whole "
+            "object out. Each picture, mask of one picture, and seed becomes a loop of its own; "
+            "every output is a list with one item for each.",
             inputs=[
                 io.Model.Input(
                     "model",
@@ -32,10 +32,10 @@ class Completion(io.ComfyNode):
                 types.OrderModel.Input("order_model", tooltip="Tells what stands in front."),
                 io.Image.Input("image", tooltip="The picture, or a batch of them."),
                 io.Mask.Input(
-                    "mask",
+                    "modal_mask",
                     optional=True,
-                    tooltip="The object's visible pixels; several masks of one picture are several "
-                    "objects. LoadImage's MASK is 1 - alpha.",
+                    tooltip="The object's visible pixels, 1 on the object. Several masks of one "
+                    "picture are several objects. Load Image's mask is 1 - alpha.",
                 ),
                 io.String.Input(
                     "point",
@@ -103,12 +103,12 @@ class Completion(io.ComfyNode):
                     tooltip="What is shown around the object, as a fraction of its larger side.",
                 ),
                 io.String.Input(
-                    "occluders",
+                    "occluder_hints",
                     default="",
                     optional=True,
-                    tooltip="Points on what hides the object, separated by semicolons, and, with "
-                    "'not' before them, on what does not; as in Pick Object. Empty: the order "
-                    "model decides.",
+                    tooltip="Points on objects that hide this one, separated by semicolons; 'not' "
+                    "before a point marks an object that does not. As in Pick Object. Empty: the "
+                    "order model decides.",
                 ),
             ],
             outputs=[
@@ -119,10 +119,10 @@ class Completion(io.ComfyNode):
                     tooltip="The whole object, RGBA on the grown canvas.",
                 ),
                 io.Mask.Output(
-                    "amodal",
-                    display_name="amodal",
+                    "amodal_mask",
+                    display_name="amodal_mask",
                     is_output_list=True,
-                    tooltip="Amodal mask on that canvas.",
+                    tooltip="M_amodal: the object's mask on that canvas.",
                 ),
                 io.Image.Output(
                     "overlay",
@@ -134,7 +134,8 @@ class Completion(io.ComfyNode):
                     "status",
                     display_name="status",
                     is_output_list=True,
-                    tooltip="completed, nothing to complete, unchanged, not found again, ...",
+                    tooltip="completed, nothing to complete, unchanged, not found again, or stopped "
+                    "at cap.",
                 ),
                 io.Int.Output(
                     "passes",
@@ -160,6 +161,13 @@ class Completion(io.ComfyNode):
                     is_output_list=True,
                     tooltip="Top edge of the canvas in the picture's coordinates.",
                 ),
+                io.String.Output(
+                    "warnings",
+                    display_name="warnings",
+                    is_output_list=True,
+                    tooltip="Empty, or comma-separated: enclosed, nothing left to paint. See Loop "
+                    "End.",
+                ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
             enable_expand=True,
@@ -167,9 +175,11 @@ class Completion(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, image, seed, count, mask=None, **settings):
+    def execute(cls, image, seed, count, modal_mask=None, **settings):
         images = validate.as_images(image, "image")
-        masks = None if mask is None else validate.as_masks(mask, tuple(images.shape[1:3]), "mask")
+        masks = None
+        if modal_mask is not None:
+            masks = validate.as_masks(modal_mask, tuple(images.shape[1:3]), "modal_mask")
         links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
         given = {name: links.get(name, value) for name, value in settings.items()}
         given["noise_mask"] = not sees_around_hole(settings["model"])
@@ -195,25 +205,25 @@ class Completion(io.ComfyNode):
 
 
 def queries(graph, links: dict, images, masks) -> list[dict]:
-    """Links to picture and mask of each object: one for each picture, or each mask of one."""
-    several = masks is not None and len(images) == 1
-    if masks is not None and not several:
-        validate.paired(len(images), masks, "mask")
-    found = []
-    for index in range(len(masks) if several else len(images)):
-        one = {"image": links["image"]}
+    """Links to image and modal mask of each object: one for each picture, or each mask of one."""
+    several_masks = masks is not None and len(images) == 1
+    if masks is not None and not several_masks:
+        validate.paired(len(images), masks, "modal_mask")
+    sources = []
+    for index in range(len(masks) if several_masks else len(images)):
+        source = {"image": links["image"]}
         if len(images) > 1:
-            one["image"] = from_batch(
+            source["image"] = from_batch(
                 graph, "ImageFromBatch", f"image{index}", links["image"], index
             )
         if masks is not None:
-            one["mask"] = links["mask"]
+            source["modal_mask"] = links["modal_mask"]
             if len(masks) > 1:
-                one["mask"] = from_batch(
-                    graph, "AmodalMaskFromBatch", f"mask{index}", links["mask"], index
+                source["modal_mask"] = from_batch(
+                    graph, "AmodalMaskFromBatch", f"mask{index}", links["modal_mask"], index
                 )
-        found.append(one)
-    return found
+        sources.append(source)
+    return sources
 
 
 def from_batch(graph, kind: str, name: str, link, index: int):
@@ -222,7 +232,17 @@ def from_batch(graph, kind: str, name: str, link, index: int):
     return graph.node(kind, name, masks=link, index=index).out(0)
 
 
-GATHERED = ("object", "amodal", "overlay", "status", "passes", "report", "x", "y")
+GATHERED = (
+    "object",
+    "amodal_mask",
+    "overlay",
+    "status",
+    "passes",
+    "report",
+    "x",
+    "y",
+    "warnings",
+)
 Results = io.Custom("AMODAL_RESULTS")  # a list of tuples in the order of GATHERED
 
 
@@ -231,7 +251,17 @@ class Gather(io.ComfyNode):
 
     @classmethod
     def define_schema(cls):
-        kinds = (io.Image, io.Mask, io.Image, io.String, io.Int, io.String, io.Int, io.Int)
+        kinds = (
+            io.Image,
+            io.Mask,
+            io.Image,
+            io.String,
+            io.Int,
+            io.String,
+            io.Int,
+            io.Int,
+            io.String,
+        )
         fields = list(zip(GATHERED, kinds))
         return io.Schema(
             node_id="AmodalGather",

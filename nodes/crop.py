@@ -1,10 +1,11 @@
-"""Zooming in on the object, and pasting the result back (section 3.4)."""
+"""Zoom in on the object, and paste the result back (section 3.4)."""
 
 from comfy_api.latest import io
 
 from ..amodal.core import validate
-from ..amodal.core.canvas import canvas_of, check_origin, paste, plan, take
+from ..amodal.core.canvas import canvas_of, check_origin, cut_crop, paste_crop, plan_crop
 from ..amodal.core.errors import BadInput
+from ..amodal.core.types import Padding
 from . import types
 from .common import CATEGORY, aliases, names_itself
 
@@ -18,7 +19,7 @@ def pad_input(side: str):
         min=0,
         max=16384,
         optional=True,
-        tooltip=f"Pixels to grow the canvas by: {side}. From Pad If Touching.",
+        tooltip=f"More pixels to add at the {side}, beside those of 'padding'.",
     )
 
 
@@ -30,15 +31,21 @@ class CropToObject(io.ComfyNode):
             **aliases("zoom", "crop to mask", "inpaint crop"),
             display_name="Crop To Object (Amodal)",
             category=CROP,
-            description="A square window with the object, its context and the padding, at the "
-            "size the diffusion model wants (section 3.4).",
+            description="Cuts a square window with the object, its context and the padding, at the "
+            "size the diffusion model works at (section 3.4).",
             inputs=[
-                io.Image.Input("image", tooltip="The canvas."),
-                io.Mask.Input("mask", tooltip="The object on the canvas."),
-                types.Crop.Input(
+                io.Image.Input("image", tooltip="The canvas, from Loop Start, or any picture."),
+                io.Mask.Input("modal_mask", tooltip="The object on that canvas."),
+                types.Canvas.Input(
                     "canvas",
                     optional=True,
-                    tooltip="Where the picture lies on a grown canvas, from Loop Start.",
+                    tooltip="The map of a grown canvas, from Loop Start. Leave it open for a plain "
+                    "picture.",
+                ),
+                types.Padding.Input(
+                    "padding",
+                    optional=True,
+                    tooltip="From Pad If Touching: pixels to grow the canvas by.",
                 ),
                 *(pad_input(side) for side in ("left", "top", "right", "bottom")),
                 io.Float.Input(
@@ -57,16 +64,19 @@ class CropToObject(io.ComfyNode):
                     max=4096,
                     step=8,
                     optional=True,
-                    tooltip="The crop's side in pixels: what the model is made for, 8, 16, ...",
+                    tooltip="The crop's side in pixels, a multiple of 8. Use the size the model "
+                    "was trained at: 512 for SD 1.5 and 2, 1024 for SDXL and Flux.",
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="image", tooltip="The crop; gray where unknown."),
-                io.Mask.Output(display_name="mask", tooltip="The object in the crop."),
+                io.Image.Output(display_name="image", tooltip="The crop; unknown pixels are gray."),
+                io.Mask.Output(display_name="modal_mask", tooltip="The object in the crop."),
                 io.Mask.Output(
-                    display_name="beyond", tooltip="What is unknown and to be painted: padding."
+                    display_name="padding_mask", tooltip="Unknown pixels, which are to be painted."
                 ),
-                types.Crop.Output(display_name="crop", tooltip="To Paste Back."),
+                types.Crop.Output(
+                    display_name="crop", tooltip="The map of this window. To Paste Back."
+                ),
             ],
         )
 
@@ -75,8 +85,9 @@ class CropToObject(io.ComfyNode):
     def execute(
         cls,
         image,
-        mask,
+        modal_mask,
         canvas=None,
+        padding=None,
         left=0,
         top=0,
         right=0,
@@ -86,12 +97,14 @@ class CropToObject(io.ComfyNode):
     ):
         image = validate.one_image(image)
         canvas = canvas_of(image, canvas)
-        mask = validate.object_mask(mask, tuple(image.shape[1:3]))
+        modal_mask = validate.object_mask(modal_mask, tuple(image.shape[1:3]), "modal_mask")
         if size < 8 or size % 8:
             near = max(1, size // 8) * 8
-            raise BadInput("size", f"{size} is not a multiple of 8", f"take {near}")
-        crop = plan(mask, canvas, (left, top, right, bottom), context, size)
-        return io.NodeOutput(*take(image, mask, crop), crop)
+            raise BadInput("size", f"{size} is not a multiple of 8", f"use {near}")
+        amounts = (padding or Padding()).amounts
+        pads = tuple(a + b for a, b in zip(amounts, (left, top, right, bottom)))
+        crop = plan_crop(modal_mask, canvas, pads, context, size)
+        return io.NodeOutput(*cut_crop(image, modal_mask, crop), crop)
 
 
 class PasteBack(io.ComfyNode):
@@ -102,15 +115,15 @@ class PasteBack(io.ComfyNode):
             **aliases("stitch", "uncrop"),
             display_name="Paste Back (Amodal)",
             category=CROP,
-            description="Puts what was painted into the (grown) canvas; every other pixel stays "
-            "as it was, to the bit (section 3.4).",
+            description="Puts the painted crop into the canvas, which grows where it must. Every "
+            "other pixel stays equal to the bit (section 3.4).",
             inputs=[
-                io.Image.Input("image", tooltip="The canvas that the crop was taken from."),
-                io.Mask.Input("mask", tooltip="The object on that canvas."),
+                io.Image.Input("image", tooltip="The canvas that the crop was cut from."),
+                io.Mask.Input("modal_mask", tooltip="The object on that canvas."),
                 types.Crop.Input("crop", tooltip="From Crop To Object."),
                 io.Image.Input("completed", tooltip="The crop with the completed object."),
-                io.Mask.Input("amodal", tooltip="The completed object's mask in the crop."),
-                io.Mask.Input("inpaint", tooltip="What was painted in the crop."),
+                io.Mask.Input("amodal_mask", tooltip="The completed object in the crop."),
+                io.Mask.Input("inpaint_mask", tooltip="The painted pixels of the crop."),
                 io.Float.Input(
                     "feather",
                     default=0.01,
@@ -118,30 +131,31 @@ class PasteBack(io.ComfyNode):
                     max=0.2,
                     step=0.005,
                     optional=True,
-                    tooltip="How far the painted part fades into the picture around it, as a "
-                    "fraction of the crop's side. 0: a hard seam.",
+                    tooltip="Width over which the painted part fades into the picture, as a "
+                    "fraction of the crop's side. 0 gives a hard seam.",
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The canvas after this pass."),
-                io.Mask.Output(display_name="mask", tooltip="The amodal mask on that canvas."),
-                types.Crop.Output(display_name="canvas", tooltip="Where the original lies on it."),
+                io.Mask.Output(display_name="amodal_mask", tooltip="The object on that canvas."),
+                types.Canvas.Output(
+                    display_name="canvas", tooltip="The map of that canvas. To Loop End."
+                ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, mask, crop, completed, amodal, inpaint, feather=0.01):
+    def execute(cls, image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather=0.01):
         image = validate.one_image(image)
-        mask = validate.one_mask(mask, tuple(image.shape[1:3]))
-        if crop.box is None:
-            raise BadInput("crop", "is a whole canvas", "take it from Crop To Object")
+        modal_mask = validate.one_mask(modal_mask, tuple(image.shape[1:3]), "modal_mask")
         check_origin(image, crop)
-        completed = validate.one_image(completed, "completed")
-        completed = validate.resize(completed, crop.size[::-1])
-        amodal = validate.one_mask(amodal, crop.size[::-1], "amodal")
-        inpaint = validate.one_mask(inpaint, crop.size[::-1], "inpaint")
-        return io.NodeOutput(*paste(image, mask, crop, completed, amodal, inpaint, feather))
+        size = crop.size[::-1]
+        completed = validate.resize(validate.one_image(completed, "completed"), size)
+        amodal_mask = validate.one_mask(amodal_mask, size, "amodal_mask")
+        inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")
+        pasted = paste_crop(image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather)
+        return io.NodeOutput(*pasted)
 
 
 NODES = [CropToObject, PasteBack]

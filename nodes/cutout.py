@@ -1,4 +1,4 @@
-"""What the user takes home: the cut-out object, and the picture with it in place."""
+"""The result: the object as a cut-out, and the picture with the object in place (section 3.4)."""
 
 from comfy_api.latest import io
 
@@ -20,15 +20,17 @@ class TrimAndOverlay(io.ComfyNode):
             **aliases("cut out", "alpha", "transparent background"),
             display_name="Trim And Overlay (Amodal)",
             category=f"{CATEGORY}/result",
-            description="Cuts the completed object out, and shows it in its picture, in front of "
-            "what hid it.",
+            description="Cuts the completed object out with transparency, and shows it in its "
+            "picture, in front of its occluders.",
             inputs=[
                 io.Image.Input("image", tooltip="The canvas, from Loop End."),
-                io.Mask.Input("mask", tooltip="The amodal mask, from Loop End."),
-                types.Crop.Input(
-                    "canvas", optional=True, tooltip="Where the original lies, from Loop End."
+                io.Mask.Input("amodal_mask", tooltip="The object on it, from Loop End."),
+                types.Canvas.Input(
+                    "canvas", optional=True, tooltip="The map of the canvas, from Loop End."
                 ),
-                io.Image.Input("picture", tooltip="The original picture."),
+                io.Image.Input(
+                    "original_image", tooltip="The input picture, as it went into Loop Start."
+                ),
                 io.Float.Input(
                     "edge",
                     optional=True,
@@ -36,68 +38,66 @@ class TrimAndOverlay(io.ComfyNode):
                     min=0.0,
                     max=64.0,
                     step=0.1,
-                    tooltip="Pixels over which the cut-out's edge fades; 0 cuts it hard.",
+                    tooltip="Width in pixels over which the cut-out's edge fades. 0 cuts it hard.",
                 ),
             ],
             outputs=[
-                io.Image.Output(
-                    display_name="object", tooltip="The object on the canvas, with transparency."
-                ),
+                io.Image.Output(display_name="object", tooltip="The object on the canvas, RGBA."),
                 io.Image.Output(display_name="trimmed", tooltip="The same, cut to its box."),
-                io.Mask.Output(display_name="mask", tooltip="The amodal mask on the canvas."),
+                io.Mask.Output(display_name="amodal_mask", tooltip="The object on the canvas."),
                 io.Image.Output(
                     display_name="overlay", tooltip="The picture with the object in front."
                 ),
                 io.Int.Output(
                     display_name="x",
-                    tooltip="The canvas' left edge in the original picture, 0 or negative.",
+                    tooltip="Left edge of the canvas in the input picture's pixels, 0 or negative.",
                 ),
                 io.Int.Output(
                     display_name="y",
-                    tooltip="The canvas' upper edge in the original picture, 0 or negative.",
+                    tooltip="Top edge of the canvas in the input picture's pixels, 0 or negative.",
                 ),
-                io.String.Output(display_name="offset", tooltip="x,y of the canvas' corner."),
+                io.String.Output(display_name="offset", tooltip="x,y as text."),
             ],
             hidden=[io.Hidden.extra_pnginfo],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, mask, picture, canvas=None, edge=1.5):
+    def execute(cls, image, amodal_mask, original_image, canvas=None, edge=1.5):
         image = validate.one_image(image)
-        picture = validate.one_image(picture, "picture")
-        mask = validate.object_mask(mask, tuple(image.shape[1:3]))
+        original = validate.one_image(original_image, "original_image")
+        amodal_mask = validate.object_mask(amodal_mask, tuple(image.shape[1:3]), "amodal_mask")
         canvas = canvas_of(image, canvas)
-        if tuple(picture.shape[1:3]) != canvas.original[::-1]:
+        if tuple(original.shape[1:3]) != canvas.original[::-1]:
             raise BadInput(
-                "picture",
-                f"is of {picture.shape[2]}x{picture.shape[1]} pixels, the original of "
-                f"{canvas.original[0]}x{canvas.original[1]}",
-                "connect the picture it began with",
+                "original_image",
+                f"is of {original.shape[2]}x{original.shape[1]} pixels, the canvas has an original "
+                f"of {canvas.original[0]}x{canvas.original[1]}",
+                "connect the picture that went into Loop Start",
             )
-        made = cutout.result(image, mask, canvas, picture, edge)
-        offset = f"{made.x},{made.y}"
+        result = cutout.cut_out(image, amodal_mask, canvas, original, edge)
+        before = cutout.on_canvas(original, canvas)
         return io.NodeOutput(
-            made.object,
-            made.trimmed,
-            mask,
-            made.overlay,
-            made.x,
-            made.y,
-            offset,
-            ui=before_and_after(cls.hidden, made, cutout.framed(picture, canvas), mask),
+            result.object,
+            result.trimmed,
+            amodal_mask,
+            result.overlay,
+            result.x,
+            result.y,
+            f"{result.x},{result.y}",
+            ui=before_and_after(cls.hidden, result, before, amodal_mask),
         )
 
 
-def before_and_after(hidden, made, before, mask) -> dict:
-    """What the slider in the node shows; nothing where the node is another one's inner stage."""
+def before_and_after(hidden, result: cutout.Cutout, before, amodal_mask) -> dict:
+    """What the slider in the node shows; nothing where the node is a stage inside another one."""
     if not ui.is_in_graph(ui.node_id()):
         return {}
     pictures = {
         "before": visualize.fitted(before, SHOWN)[0],
-        "after": visualize.fitted(made.overlay, SHOWN)[0],
-        "object": visualize.fitted(made.object, SHOWN)[0],
-        "mask": visualize.veil(mask, SHOWN),
+        "after": visualize.fitted(result.overlay, SHOWN)[0],
+        "object": visualize.fitted(result.object, SHOWN)[0],
+        "mask": visualize.veil(amodal_mask, SHOWN),
     }
     height, width = pictures["before"].shape[:2]
     shown = ui.entry(

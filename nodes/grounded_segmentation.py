@@ -1,4 +1,4 @@
-"""Mask analysis, first part: the objects of a picture, and the one to complete (section 3.4)."""
+"""Mask analysis, first part: find the objects, and pick the one to complete (section 3.4)."""
 
 from dataclasses import replace
 
@@ -8,7 +8,8 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..amodal.core import detections, validate, visualize
 from ..amodal.core.errors import BadInput
-from ..amodal.method import occluder_hints
+from ..amodal.core.types import Objects
+from ..amodal.method.occluder_hints import hint_masks
 from ..amodal.models import impact_segs
 from . import types, ui
 from .common import CATEGORY, aliases, names_itself
@@ -16,8 +17,8 @@ from .common import CATEGORY, aliases, names_itself
 DETECT = f"{CATEGORY}/mask analysis"
 SHOWN = 1024  # longer side of the picture in Pick Object
 NOTHING = (
-    "Detect Objects: nothing detected, so there are no masks. Remedy: name other objects, leave "
-    "the words empty to look for all that is known, or lower the threshold."
+    "Detect Objects: nothing detected, so there are no masks. Remedy: name other objects, clear "
+    "'words' to search for everything the segmenter knows, or lower the threshold."
 )
 
 
@@ -37,7 +38,8 @@ class DetectObjects(io.ComfyNode):
                     "words",
                     default="",
                     optional=True,
-                    tooltip="What to look for, comma separated. Empty: everything it knows.",
+                    tooltip="Names of objects, separated by commas. Empty: everything the segmenter "
+                    "knows.",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -46,7 +48,7 @@ class DetectObjects(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     optional=True,
-                    tooltip="The least score of a detection.",
+                    tooltip="The least score of a detection, 0 to 1.",
                 ),
             ],
             outputs=[
@@ -55,8 +57,8 @@ class DetectObjects(io.ComfyNode):
                 ),
                 io.Mask.Output(
                     display_name="masks",
-                    tooltip="A batch with one visible mask for each object. When nothing was "
-                    "detected, what hangs on it does not run and a message says so.",
+                    tooltip="A batch with one modal mask for each object. If nothing was detected, "
+                    "the nodes after it do not run, and a message says so.",
                 ),
                 io.String.Output(display_name="labels", tooltip="A line for each object."),
                 io.Int.Output(display_name="count", tooltip="How many objects; may be 0."),
@@ -69,13 +71,13 @@ class DetectObjects(io.ComfyNode):
     def execute(cls, image, segmenter, words="", threshold=0.5):
         image = validate.one_image(image)
         wanted = detections.as_words(words) or None
-        found = detections.distinct(segmenter.detect(image[0], wanted, threshold))
+        objects = detections.distinct(segmenter.detect(image[0], wanted, threshold))
         return io.NodeOutput(
-            replace(found, image=image),  # a reference, for Pick Object to show
-            found.masks if len(found) else ExecutionBlocker(NOTHING),
-            "\n".join(found.labels),
-            len(found),
-            visualize.overlay(image, found.masks, found.labels),
+            replace(objects, image=image),  # a reference, for Pick Object to show
+            objects.masks if len(objects) else ExecutionBlocker(NOTHING),
+            "\n".join(objects.labels),
+            len(objects),
+            visualize.overlay(image, objects.masks, objects.labels),
         )
 
 
@@ -86,32 +88,32 @@ class ObjectsFromMasks(io.ComfyNode):
             node_id="AmodalObjectsFromMasks",
             display_name="Objects From Masks (Amodal)",
             category=DETECT,
-            description="Makes objects of any masks, drawn by hand or from another pack's node, or "
-            "of the Impact Pack's SEGS.",
+            description="Makes objects from any masks, drawn by hand or from another pack's node, or "
+            "from the Impact Pack's SEGS.",
             inputs=[
                 io.Mask.Input(
                     "masks",
                     optional=True,
-                    tooltip="A batch with one visible mask for each object; empty ones are "
-                    "dropped.",
+                    tooltip="A batch with one modal mask for each object. Empty masks are dropped.",
                 ),
                 io.String.Input(
                     "labels",
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="Their names, in lines or comma separated. May be fewer.",
+                    tooltip="Their names, one in each line or separated by commas. May be fewer.",
                 ),
                 io.Custom("SEGS").Input(
                     "segs",
                     optional=True,
-                    tooltip="In place of masks: what a detector of the Impact Pack found. Labels "
-                    "and confidences are kept; names given here count before its labels.",
+                    tooltip="Instead of masks: detections of the Impact Pack. Their labels and "
+                    "confidences are kept; 'labels' replaces the first ones.",
                 ),
             ],
             outputs=[
                 types.Objects.Output(
-                    display_name="objects", tooltip="The objects; those of masks with a score of 1."
+                    display_name="objects",
+                    tooltip="The objects. Objects from masks have the score 1.",
                 )
             ],
         )
@@ -130,32 +132,32 @@ class PickObject(io.ComfyNode):
             **aliases("select object", "click", "choose a mask"),
             display_name="Pick Object (Amodal)",
             category=DETECT,
-            description="Chooses the object to complete. What is given counts in this order: mask, "
-            "point, words, index, the largest object.",
+            description="Chooses the object to complete, the query. The first one given decides: "
+            "mask, point, words, index, else the largest object.",
             inputs=[
                 types.Objects.Input(
                     "objects", optional=True, tooltip="From Detect Objects or Objects From Masks."
                 ),
                 io.Mask.Input(
-                    "mask",
+                    "modal_mask",
                     optional=True,
-                    tooltip="The object's visible pixels, 1 on the object. Load Image gives 1 "
-                    "where a file is transparent or painted over in the mask editor, and an empty "
-                    "64x64 mask for a file without transparency, which counts as none.",
+                    tooltip="The object's visible pixels, 1 on the object. Load Image's mask is 1 "
+                    "where a file is transparent or painted over in the mask editor. An empty "
+                    "64x64 mask means a file without transparency, and counts as not given.",
                 ),
                 io.String.Input(
                     "point",
                     default="",
                     optional=True,
-                    tooltip="A point on the object, x,y from the top left corner: in pixels, or, "
-                    "with decimal points, as fractions of the picture, like 0.43,0.61. A click "
-                    "into the picture in the node writes it.",
+                    tooltip="A point on the object, x,y from the top left corner: in pixels, or "
+                    "with decimal points as fractions of the picture, like 0.43,0.61. A click into "
+                    "the node's picture writes it.",
                 ),
                 io.String.Input(
                     "words",
                     default="",
                     optional=True,
-                    tooltip="The object's label. With a mask: the name to give it.",
+                    tooltip="The object's label. With a mask: the label to give it.",
                 ),
                 io.Int.Input(
                     "index",
@@ -168,79 +170,78 @@ class PickObject(io.ComfyNode):
                 io.Image.Input(
                     "image",
                     optional=True,
-                    tooltip="The picture, to be shown in the node. Detect Objects sends it along; "
+                    tooltip="The picture that the node shows. Detect Objects sends it along; "
                     "Objects From Masks does not.",
                 ),
                 io.String.Input(
-                    "occluders",
+                    "occluder_hints",
                     default="",
                     optional=True,
-                    tooltip="Objects marked by hand: points like those of point, separated by "
-                    "semicolons, on what hides the object; 'not' before a point on what does not. "
-                    "Shift and click on an object in the picture in the node: hides it, does not, "
-                    "as the order says.",
+                    tooltip="Points on objects that hide this one, separated by semicolons; 'not' "
+                    "before a point marks an object that does not. Shift and click an object in "
+                    "the node's picture to change its mark: hides it, does not, as the order says.",
                 ),
             ],
             outputs=[
                 io.Mask.Output(
-                    display_name="mask", tooltip="M_modal: the object's visible pixels."
+                    display_name="modal_mask", tooltip="M_modal: the object's visible pixels."
                 ),
                 io.String.Output(display_name="label", tooltip="Its label, for the prompt."),
                 io.Mask.Output(
-                    display_name="front",
-                    tooltip="What was marked as an occluder, for Select Occluders; may be empty.",
+                    display_name="front_hint",
+                    tooltip="Objects marked as occluders, to Apply Occluder Hints. May be empty.",
                 ),
                 io.Mask.Output(
-                    display_name="behind",
-                    tooltip="What was marked as no occluder, for Select Occluders; may be empty.",
+                    display_name="behind_hint",
+                    tooltip="Objects marked as no occluders, to Apply Occluder Hints. May be empty.",
                 ),
             ],
-            is_output_node=True,  # so that it can be run alone, and its list comes with every run
+            is_output_node=True,  # so that it can run alone, and every run returns its list
         )
 
     @classmethod
     @names_itself
     def execute(
-        cls, objects=None, mask=None, point="", words="", index=-1, image=None, occluders=""
+        cls,
+        objects=None,
+        modal_mask=None,
+        point="",
+        words="",
+        index=-1,
+        image=None,
+        occluder_hints="",
     ):
-        if is_absent(mask):
-            mask = None
-        shown = choice(cls.hidden, objects, image)  # before picking, which may find nothing there
-        query, label = pick(objects, mask, point, words, index)
-        return io.NodeOutput(
-            query, label, *occluder_hints.by_hand(objects, occluders, query), ui=shown
-        )
+        if is_absent(modal_mask):
+            modal_mask = None
+        shown = choice(cls.hidden, objects, image)  # before picking, which may raise
+        query, label = pick(objects, modal_mask, point, words, index)
+        hints = hint_masks(objects, occluder_hints, query)
+        return io.NodeOutput(query, label, *hints, ui=shown)
 
 
-def from_either(masks, found, words: list[str]):
-    if (masks is None) == (found is None):
-        raise BadInput(
-            "masks",
-            "is not connected, nor is 'segs'"
-            if masks is None
-            else "is connected, and so is 'segs'",
-            "connect one of the two",
-        )
-    return (
-        detections.from_masks(masks, words)
-        if found is None
-        else impact_segs.as_objects(found, words)
-    )
+def from_either(masks, segs, words: list[str]) -> Objects:
+    if masks is None and segs is None:
+        raise BadInput("masks", "is not connected, nor is 'segs'", "connect one of the two")
+    if masks is not None and segs is not None:
+        raise BadInput("masks", "is connected, and so is 'segs'", "connect one of the two")
+    if segs is None:
+        return detections.from_masks(masks, words)
+    return impact_segs.as_objects(segs, words)
 
 
-def choice(hidden, found, image) -> dict:
-    """What there is to click on in the node: the picture, and which object is where."""
-    if found is None or not ui.is_in_graph(ui.node_id()):
+def choice(hidden, objects: Objects | None, image) -> dict:
+    """What can be clicked in the node: the picture, and which object covers which pixel."""
+    if objects is None or not ui.is_in_graph(ui.node_id()):
         return {}
-    image = found.image if image is None else validate.one_image(image)
-    areas = visualize.index_map(found.masks, SHOWN)
+    image = objects.image if image is None else validate.one_image(image)
+    areas = visualize.index_map(objects.masks, SHOWN)
     if image is None:
         image = torch.full((1, *areas.shape, 3), 0.5)
     shown = ui.entry(
         hidden,
-        labels=found.labels,
-        scores=[round(float(s), 3) for s in found.scores],
-        size=list(found.masks.shape[:0:-1]),
+        labels=objects.labels,
+        scores=[round(float(score), 3) for score in objects.scores],
+        size=list(objects.masks.shape[:0:-1]),
         areas=ui.saved(areas, "areas"),
         image=ui.saved(visualize.fitted(image, SHOWN)[0], "picture"),
     )
@@ -248,13 +249,13 @@ def choice(hidden, found, image) -> dict:
 
 
 def is_absent(mask) -> bool:
-    """Load Image's way to say that a file has no transparency."""
+    """True for what Load Image gives for a file without transparency."""
     return mask is None or (tuple(mask.shape[-2:]) == (64, 64) and not bool(mask.any()))
 
 
-def pick(found, mask, point, words, index):
-    size = (1, 1) if found is None else tuple(found.masks.shape[-2:])
-    return detections.pick(found, mask, detections.as_point(point, size), words, index)
+def pick(objects: Objects | None, mask, point: str, words: str, index: int):
+    size = (1, 1) if objects is None else tuple(objects.masks.shape[-2:])
+    return detections.pick(objects, mask, detections.as_point(point, size), words, index)
 
 
 NODES = [DetectObjects, ObjectsFromMasks, PickObject]

@@ -1,22 +1,27 @@
-"""The passes of section 3.4 as a loop in the host's own executor, around a body people can rewire.
+"""The passes of section 3.4 as a loop in the host's executor, around a body that can be rewired.
 
-Each pass begins with the analysis; when nothing hides the object, Loop End asks for no picture and
-whatever hangs on Check Occlusion's mask is skipped. `cloning` draws the graph of the next pass.
+Each pass starts with the mask analysis. If nothing hides the object, Loop End asks for no picture,
+and every node after Check Occlusion's inpaint mask is skipped. `loop_expansion` draws the graph of
+the next pass.
 """
 
 import json
 import time
+from dataclasses import asdict
 
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 
 from ..amodal.core import validate, visualize
 from ..amodal.core.errors import BadInput
-from ..amodal.core.types import Crop, LoopHandle
-from ..amodal.method.loop import mask_change, outcome, warned
+from ..amodal.core.status import Status
+from ..amodal.core.types import Canvas, LoopHandle, OcclusionReport
+from ..amodal.method.loop import describe, mask_change, outcome, warnings_of
 from . import progress, types, ui
 from .common import LOOP_CATEGORY, aliases, names_itself
 from .loop_expansion import next_pass
+
+OUTPUTS = 7  # of Loop End
 
 
 class LoopStart(io.ComfyNode):
@@ -27,50 +32,50 @@ class LoopStart(io.ComfyNode):
             **aliases("for loop", "repeat", "iterate"),
             display_name="Loop Start (Amodal)",
             category=LOOP_CATEGORY,
-            description="Where each pass of the completion begins (section 3.4).",
+            description="The start of each pass of the completion (section 3.4).",
             inputs=[
                 io.Image.Input("image", tooltip="The picture; one, not a batch."),
-                io.Mask.Input("mask", tooltip="Modal mask: the object's visible pixels."),
-                types.Crop.Input(
+                io.Mask.Input("modal_mask", tooltip="M_modal: the object's visible pixels."),
+                types.Canvas.Input(
                     "canvas",
                     optional=True,
-                    tooltip="Where the picture lies on a grown canvas. Leave open at the start.",
+                    tooltip="The map of a grown canvas. Leave it open; the loop sets it.",
                 ),
                 io.Int.Input(
-                    "number",
+                    "pass_number",
                     optional=True,
                     default=1,
                     min=1,
                     max=1000,
                     force_input=True,
-                    tooltip="The pass this is. Leave open; Loop End counts.",
+                    tooltip="The number of the pass. Leave it open; the loop counts.",
                 ),
             ],
             outputs=[
                 types.Loop.Output("pass_loop", display_name="loop", tooltip="To Loop End."),
                 io.Image.Output(
-                    "pass_image", display_name="image", tooltip="The canvas as this pass finds it."
+                    "pass_image", display_name="image", tooltip="The canvas before this pass."
                 ),
                 io.Mask.Output(
                     "pass_mask",
-                    display_name="mask",
-                    tooltip="Modal mask in pass 1, later the last pass' amodal mask.",
+                    display_name="modal_mask",
+                    tooltip="The modal mask in pass 1; later the amodal mask of the last pass.",
                 ),
-                types.Crop.Output(
+                types.Canvas.Output(
                     "pass_canvas",
                     display_name="canvas",
-                    tooltip="Where the original lies on the canvas.",
+                    tooltip="The map of the canvas: where the original picture lies on it.",
                 ),
-                io.Int.Output("pass_number", display_name="number", tooltip="1, 2, ..."),
+                io.Int.Output("number", display_name="pass_number", tooltip="1, 2, ..."),
             ],
             hidden=[io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, mask, canvas=None, number=1):
+    def execute(cls, image, modal_mask, canvas=None, pass_number=1):
         refuse_lists()
-        progress.teller(cls.hidden, "looking for what hides the object")()
+        progress.teller(cls.hidden, "finding what hides the object")()
         image = validate.as_images(image, "image")
         if len(image) > 1:
             raise BadInput(
@@ -80,10 +85,11 @@ class LoopStart(io.ComfyNode):
                 "or pick one with Image From Batch",
             )
         height, width = image.shape[1:3]
-        mask = validate.one_mask(mask, (height, width), "mask")
-        canvas = canvas or Crop.whole(width, height)
-        handle = LoopHandle(image, mask, canvas, number, time.monotonic(), prompt_id())
-        return io.NodeOutput(handle, image, mask, canvas, number)
+        modal_mask = validate.one_mask(modal_mask, (height, width), "modal_mask")
+        canvas = canvas or Canvas.whole(width, height)
+        began = time.monotonic()
+        handle = LoopHandle(image, modal_mask, canvas, pass_number, began, prompt_id())
+        return io.NodeOutput(handle, image, modal_mask, canvas, pass_number)
 
 
 class LoopEnd(io.ComfyNode):
@@ -94,9 +100,9 @@ class LoopEnd(io.ComfyNode):
             **aliases("for loop", "repeat", "iterate"),
             display_name="Loop End (Amodal)",
             category=LOOP_CATEGORY,
-            description="Starts the next pass, or stops: when nothing hides the object, when the "
-            "mask no longer changes, when the object is not found again, or at the cap. The status "
-            "says which.",
+            description="Starts the next pass, or stops: if nothing hides the object, if the mask "
+            "no longer changes, if the segmenter does not find the object again, or after "
+            "max_passes. The status says which.",
             inputs=[
                 types.Loop.Input("loop", tooltip="From Loop Start."),
                 io.Boolean.Input(
@@ -105,21 +111,23 @@ class LoopEnd(io.ComfyNode):
                     force_input=True,
                     tooltip="From Check Occlusion: does anything hide the object in this pass?",
                 ),
-                io.String.Input(
-                    "reason", default="", force_input=True, tooltip="From Check Occlusion."
+                types.Occlusion.Input(
+                    "occlusion",
+                    optional=True,
+                    tooltip="From Check Occlusion: what hides it. For report and warnings.",
                 ),
                 io.Image.Input("image", lazy=True, tooltip="The canvas after this pass."),
-                io.Mask.Input("mask", lazy=True, tooltip="The amodal mask after this pass."),
-                types.Crop.Input("canvas", lazy=True, tooltip="The canvas' map after this pass."),
+                io.Mask.Input("amodal_mask", lazy=True, tooltip="The object on that canvas."),
+                types.Canvas.Input("canvas", lazy=True, tooltip="The map of that canvas."),
                 io.Int.Input(
-                    "max_passes", default=6, min=1, max=100, tooltip="Stop after so many passes."
+                    "max_passes", default=6, min=1, max=100, tooltip="The most passes to paint."
                 ),
                 io.String.Input(
-                    "so_far",
+                    "history",
                     default="[]",
                     force_input=True,
                     optional=True,
-                    tooltip="The passes before this one. Leave open; the loop fills it in.",
+                    tooltip="The passes so far, as JSON. Leave it open; the loop fills it in.",
                 ),
                 io.Boolean.Input(
                     "found",
@@ -127,7 +135,7 @@ class LoopEnd(io.ComfyNode):
                     force_input=True,
                     optional=True,
                     lazy=True,
-                    tooltip="From Segment Object: was the object found again in what was painted?",
+                    tooltip="From Segment Object: did it find the object again?",
                 ),
             ],
             outputs=[
@@ -135,23 +143,27 @@ class LoopEnd(io.ComfyNode):
                     "final_image", display_name="image", tooltip="The canvas after the last pass."
                 ),
                 io.Mask.Output(
-                    "final_mask", display_name="mask", tooltip="The amodal mask on that canvas."
+                    "final_mask", display_name="amodal_mask", tooltip="The object on that canvas."
                 ),
-                types.Crop.Output(
-                    "final_canvas", display_name="canvas", tooltip="Where the original lies on it."
+                types.Canvas.Output(
+                    "final_canvas", display_name="canvas", tooltip="The map of that canvas."
                 ),
                 io.String.Output(
                     "status",
                     display_name="status",
-                    tooltip="completed, nothing to complete, unchanged, not found again, or "
-                    "stopped at cap; and in brackets: enclosed, where something surrounds the "
-                    "object, and whether nothing of it is left to paint though it is not free.",
+                    tooltip="Why the loop stopped: completed, nothing to complete, unchanged, not "
+                    "found again, or stopped at cap.",
                 ),
                 io.Int.Output(
                     "passes", display_name="passes", tooltip="How many passes painted something."
                 ),
+                io.String.Output("report", display_name="report", tooltip="A line for each pass."),
                 io.String.Output(
-                    "report", display_name="report", tooltip="One line for each pass."
+                    "warnings",
+                    display_name="warnings",
+                    tooltip="Empty, or comma-separated: 'enclosed' if something surrounds the "
+                    "object, so that nothing shows how far it reaches; 'nothing left to paint' if "
+                    "it is still occluded, but the inpaint mask is empty.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
@@ -163,17 +175,17 @@ class LoopEnd(io.ComfyNode):
         cls,
         loop,
         occluded,
-        reason,
+        occlusion=None,
         image=None,
-        mask=None,
+        amodal_mask=None,
         canvas=None,
         max_passes=6,
-        so_far="[]",
+        history="[]",
         found=True,
     ):
-        if ending(loop, occluded, reason, max_passes, so_far):
+        if ending(loop, occluded, max_passes, json.loads(history)):
             return []
-        given = {"image": image, "mask": mask, "canvas": canvas, "found": found}
+        given = {"image": image, "amodal_mask": amodal_mask, "canvas": canvas, "found": found}
         return [name for name, value in given.items() if value is None]
 
     @classmethod
@@ -182,55 +194,64 @@ class LoopEnd(io.ComfyNode):
         cls,
         loop,
         occluded,
-        reason,
+        occlusion=None,
         image=None,
-        mask=None,
+        amodal_mask=None,
         canvas=None,
         max_passes=6,
-        so_far="[]",
+        history="[]",
         found=True,
     ):
         refuse_lists()
-        history = json.loads(so_far)
-        status = ending(loop, occluded, reason, max_passes, so_far)
+        entries = json.loads(history)
+        occlusion = occlusion or OcclusionReport()
+        status = ending(loop, occluded, max_passes, entries)
         if status:
-            tail = f"{status}: {reason}"
-            progress.teller(cls.hidden, tail)(done=True)
-            first = (loop.image, loop.mask) if loop.number == 1 else None
-            frame = film_frame(cls.hidden, loop.number, max_passes, reason, tail, first, status)
-            return io.NodeOutput(
-                loop.image,
-                loop.mask,
-                loop.canvas,
-                status,
-                loop.number - 1,
-                "\n".join([*map(line_of, history), tail]),
-                ui=frame,
-            )
-        mask = validate.one_mask(mask, canvas.canvas[::-1], "mask")
+            return cls.finish(loop, occlusion, status, max_passes, entries)
+        amodal_mask = validate.one_mask(amodal_mask, canvas.size[::-1], "amodal_mask")
         shift = tuple(a - b for a, b in zip(canvas.offset, loop.canvas.offset))
-        history.append(
-            {
-                "pass": loop.number,
-                "reason": reason,
-                "change": round(mask_change(loop.mask, mask, shift), 4),
-                "seconds": seconds_since(loop),
-                "found": bool(found),
-            }
-        )
+        entry = {
+            "pass": loop.number,
+            "occlusion": asdict(occlusion),
+            "change": round(mask_change(loop.modal_mask, amodal_mask, shift), 4),
+            "seconds": seconds_since(loop),
+            "found": bool(found),
+        }
         graph = next_pass(
             cls.hidden.dynprompt,
             cls.hidden.unique_id,
             loop.number + 1,
-            json.dumps(history),
+            json.dumps([*entries, entry]),
             with_previews=loop.number < max_passes,
         )
         again = graph.lookup_node("Recurse")
-        line, after = line_of(history[-1]), (validate.as_images(image)[:1], mask)
+        after = (validate.as_images(image)[:1], amodal_mask)
+        frame = film_frame(cls.hidden, loop.number, max_passes, occlusion, line_of(entry), after)
         return io.NodeOutput(
-            *(again.out(i) for i in range(6)),
-            expand=graph.finalize(),
-            ui=film_frame(cls.hidden, loop.number, max_passes, reason, line, after),
+            *(again.out(i) for i in range(OUTPUTS)), expand=graph.finalize(), ui=frame
+        )
+
+    @classmethod
+    def finish(cls, loop, occlusion, status, max_passes, entries):
+        """The loop's results, from the canvas with which this pass began."""
+        began_with = [report_of(entry) for entry in entries]
+        codes = ", ".join(warning.value for warning in warnings_of(began_with, occlusion))
+        ended = f"{status.value} ({codes})" if codes else status.value
+        line = f"{ended}: {describe(occlusion)}"
+        progress.teller(cls.hidden, line)(done=True)
+        first = (loop.image, loop.modal_mask) if loop.number == 1 else None
+        frame = film_frame(
+            cls.hidden, loop.number, max_passes, occlusion, line, first, status.value
+        )
+        return io.NodeOutput(
+            loop.image,
+            loop.modal_mask,
+            loop.canvas,
+            status.value,
+            loop.number - 1,
+            "\n".join([*map(line_of, entries), line]),
+            codes,
+            ui=frame,
         )
 
 
@@ -250,29 +271,35 @@ def prompt_id() -> str:
 
 
 def seconds_since(loop: LoopHandle) -> float | None:
-    """Seconds of this pass; None when its beginning was taken from an earlier run's cache."""
+    """Seconds of this pass; None where its start came from an earlier run's cache."""
     return round(time.monotonic() - loop.began, 2) if loop.prompt == prompt_id() else None
 
 
-def ending(loop: LoopHandle, occluded: bool, reason: str, cap: int, so_far: str) -> str | None:
-    """The status with which the loop stops before this pass, or None."""
-    history = json.loads(so_far)
-    last = (history or [{"change": 1.0, "found": True}])[-1]
-    status = outcome(loop.number, occluded, last["change"], cap, last["found"])
-    reasons = [entry["reason"] for entry in history] or [reason]
-    return status and warned(status, reasons, reason)
+def ending(loop: LoopHandle, occluded: bool, cap: int, entries: list[dict]) -> Status | None:
+    """The status with which the loop stops before this pass, or None to go on."""
+    last = entries[-1] if entries else {"change": 1.0, "found": True}
+    return outcome(loop.number, occluded, last["change"], cap, last["found"])
+
+
+def report_of(entry: dict) -> OcclusionReport:
+    """The occlusion report of a history entry; JSON has no tuples."""
+    fields = entry["occlusion"].items()
+    return OcclusionReport(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields})
 
 
 def line_of(entry: dict) -> str:
+    """A history entry in words, for people."""
     took = "cached" if entry["seconds"] is None else f"{entry['seconds']:.1f} s"
     change = f"mask changed {entry['change']:.1%}" if entry["found"] else "object not found again"
-    return f"pass {entry['pass']}: {entry['reason']}; {change}; {took}"
+    return f"pass {entry['pass']}: {describe(report_of(entry))}; {change}; {took}"
 
 
-def film_frame(hidden, number: int, cap: int, reason: str, line: str, after, status=None) -> dict:
+def film_frame(
+    hidden, number: int, cap: int, occlusion: OcclusionReport, line: str, after, status=None
+) -> dict:
     """One picture of the film that the editor shows on the node that holds the loop.
 
-    `after` is the canvas and the mask that a pass left, or None at the loop's end.
+    `after` is (canvas image, mask) after the pass, or None at the loop's end.
     """
     picture = ui.saved(visualize.thumbnail(*after), "pass") if after else None
     frame = ui.entry(
@@ -280,7 +307,7 @@ def film_frame(hidden, number: int, cap: int, reason: str, line: str, after, sta
         loop=progress.loop_of(ui.node_id()),
         number=number,
         of=cap,
-        reason=reason,
+        reason=describe(occlusion),
         line=line,
         status=status,
         image=picture,

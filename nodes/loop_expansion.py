@@ -1,17 +1,18 @@
-"""The graph of a loop's next pass: every node between Loop Start and Loop End, cloned.
+"""The graph of a loop's next pass: a clone of every node between Loop Start and Loop End.
 
-Loop End reads its own links in the dynamic prompt, so the body may be anything. Previews hanging
-off the body are cloned with it, so that they show every pass. Links travel, never tensors.
+Loop End reads its own links in the dynamic prompt, so the body can be rewired. Previews connected
+to the body are cloned too, so that they show every pass. The loop passes links, not tensors, so an
+unchanged rerun is fully cached.
 """
 
 from comfy_execution.graph_utils import GraphBuilder, is_link
 
 from ..amodal.core.errors import BadInput
 
-CARRIED = ("image", "mask", "canvas")  # Loop End's inputs that the next pass' Loop Start takes
+CARRIED = {"image": "image", "amodal_mask": "modal_mask", "canvas": "canvas"}  # Loop End -> Start
 
 
-def next_pass(prompt, end: str, number: int, so_far: str, with_previews: bool) -> GraphBuilder:
+def next_pass(prompt, end: str, number: int, history: str, with_previews: bool) -> GraphBuilder:
     """The graph of the next pass: clones of the loop's nodes, fed by links to this pass."""
     links = prompt.get_node(end)["inputs"]
     for name in ("loop", *CARRIED):
@@ -29,15 +30,15 @@ def next_pass(prompt, end: str, number: int, so_far: str, with_previews: bool) -
                 value = [graph.prefix + names[value[0]], value[1]]
             clone.set_input(key, value)
     first = graph.lookup_node(names[start])
-    for name in CARRIED:
-        first.set_input(name, links[name])
-    first.set_input("number", number)
-    graph.lookup_node("Recurse").set_input("so_far", so_far)
+    for of_end, of_start in CARRIED.items():
+        first.set_input(of_start, links[of_end])
+    first.set_input("pass_number", number)
+    graph.lookup_node("Recurse").set_input("history", history)
     return graph
 
 
 def body(prompt, start: str, end: str, with_previews: bool) -> list[str]:
-    """Ids of the loop's nodes: on a path from start to end, and (previews) what hangs off them."""
+    """Ids of the nodes on a path from start to end and, with previews, of the nodes after them."""
     known = {}
 
     def depends(node, root):
@@ -57,6 +58,7 @@ def body(prompt, start: str, end: str, with_previews: bool) -> list[str]:
 
 
 def ancestors(prompt, node: str) -> list[str]:
+    """Ids of a node and of every node it depends on."""
     found, todo = {}, [node]
     while todo:
         here = todo.pop()
@@ -67,5 +69,5 @@ def ancestors(prompt, node: str) -> list[str]:
 
 
 def family(node: str) -> str:
-    """Nodes of one expansion share everything before the last dot of their ids."""
+    """What the ids of one expansion share: everything before the last dot."""
     return node.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""Segment the object in the noisy picture (section 3.5): decoder features, clusters, M^k."""
+"""Segment the object at step k (section 3.5): decoder features, clusters, M^k."""
 
 import torch
 from comfy_api.latest import io
@@ -23,8 +23,8 @@ class CaptureFeatures(io.ComfyNode):
             node_id="AmodalCaptureFeatures",
             display_name="Capture Features (Amodal)",
             category=FEATURES,
-            description="The model's features at step k, of a UNet's decoder or a transformer's "
-            "blocks, from one more call of the model. Nothing is sampled again.",
+            description="Captures the model's features at step k with one more call of the model: of "
+            "a UNet's decoder, or of a transformer's blocks. Nothing is sampled again.",
             inputs=[
                 io.Guider.Input("guider", tooltip="The guider given to Sample To Step."),
                 io.Sigmas.Input("sigmas", tooltip="The remaining SIGMAS of Sample To Step."),
@@ -80,7 +80,7 @@ class ClusterFeatures(io.ComfyNode):
                     default=0,
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
-                    tooltip="Where k-means begins.",
+                    tooltip="Seed of k-means.",
                 ),
             ],
             outputs=[
@@ -97,14 +97,15 @@ class ClusterFeatures(io.ComfyNode):
         if level not in features.levels:
             raise BadInput(
                 "level",
-                f"is {level}, captured were {sorted(features.levels)}",
-                "ask Capture Features for it too",
+                f"is {level}, but the captured levels are {sorted(features.levels)}",
+                "add it to the levels of Capture Features",
             )
-        found = [
-            mask_at_k.cluster(one, clusters, seed, features.size) for one in features.levels[level]
+        masks = [
+            mask_at_k.cluster(maps, clusters, seed, features.size)
+            for maps in features.levels[level]
         ]
-        picture = torch.cat([mask_at_k.coloured(one) for one in found])
-        return io.NodeOutput(torch.cat(found), picture)
+        picture = torch.cat([visualize.coloured(of_picture) for of_picture in masks])
+        return io.NodeOutput(torch.cat(masks), picture)
 
 
 class SelectClusters(io.ComfyNode):
@@ -114,62 +115,66 @@ class SelectClusters(io.ComfyNode):
             node_id="AmodalSelectClusters",
             display_name="Select Clusters (Amodal)",
             category=FEATURES,
-            description="M^k by the paper's rule: clusters that cover enough of the visible "
-            "object, within the visible object and the area to paint.",
+            description="Makes M^k by the paper's rule: the clusters that cover enough of the "
+            "visible object, within the modal mask and the inpaint mask (section 3.5).",
             inputs=[
                 io.Mask.Input("clusters", tooltip="From Cluster Features, or any masks."),
-                io.Mask.Input("mask", tooltip="M_modal: the object's visible pixels."),
-                io.Mask.Input("inpaint", tooltip="The area to paint."),
+                io.Mask.Input("modal_mask", tooltip="M_modal: the object's visible pixels."),
+                io.Mask.Input("inpaint_mask", tooltip="The area to paint, from Check Occlusion."),
                 io.Float.Input(
                     "overlap",
                     default=0.2,
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Keep a cluster that holds more than this part of the object.",
+                    tooltip="A cluster is kept if it holds more than this part of the modal mask.",
                 ),
                 io.Image.Input(
                     "image",
                     optional=True,
-                    tooltip="The picture, to be shown in the node under the clusters.",
+                    tooltip="The picture that the node shows under the clusters.",
                 ),
             ],
             outputs=[
-                io.Mask.Output(display_name="mask", tooltip="M^k, the object at step k."),
-                io.String.Output(display_name="kept", tooltip="Which clusters were kept, and why."),
+                io.Mask.Output(display_name="mask_at_k", tooltip="M^k: the object at step k."),
+                io.String.Output(
+                    display_name="kept", tooltip="The kept clusters, and the overlap of each."
+                ),
             ],
             hidden=[io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, clusters, mask, inpaint, overlap, image=None):
+    def execute(cls, clusters, modal_mask, inpaint_mask, overlap, image=None):
         clusters = (validate.as_masks(clusters, None, "clusters") > 0.5).float()
         size = tuple(clusters.shape[-2:])
-        modal = hard(mask, size, "mask")
-        if len(modal) == 1:
-            modal = modal.repeat(pictures_in(clusters), 1, 1)
-        inpaint = validate.paired(len(modal), hard(inpaint, size, "inpaint"), "inpaint")
-        if len(clusters) % len(modal):
+        modal_mask = hard(modal_mask, size, "modal_mask")
+        if len(modal_mask) == 1:
+            modal_mask = modal_mask.repeat(pictures_in(clusters), 1, 1)
+        pictures = len(modal_mask)
+        inpaint_mask = hard(inpaint_mask, size, "inpaint_mask")
+        inpaint_mask = validate.paired(pictures, inpaint_mask, "inpaint_mask")
+        if len(clusters) % pictures:
             raise BadInput(
-                "mask",
-                f"is a batch of {len(modal)} for {len(clusters)} clusters",
-                "give one mask for each picture that was sampled",
+                "modal_mask",
+                f"is a batch of {pictures} for {len(clusters)} clusters",
+                "give one mask for each sampled picture",
             )
-        groups = clusters.reshape(len(modal), -1, *size)
-        found, told, chosen = [], [], []
-        for group, one, area in zip(groups, modal[:, None], inpaint[:, None]):
-            mask_k, kept = mask_at_k.select(group, one, area, overlap)
-            found.append(mask_k)
-            told.append(mask_at_k.told(group, one, kept))
-            chosen.append(kept)
+        groups = clusters.reshape(pictures, -1, *size)
+        masks, lines, kept = [], [], []
+        for group, modal, area in zip(groups, modal_mask[:, None], inpaint_mask[:, None]):
+            mask, numbers = mask_at_k.select(group, modal, area, overlap)
+            masks.append(mask)
+            lines.append(mask_at_k.describe(group, modal, numbers))
+            kept.append(numbers)
         ground = torch.full((1, *size, 3), 0.5) if image is None else validate.as_images(image)[:1]
-        shown = overlay(cls.hidden, ground, groups[0], modal[:1], chosen[0])
-        return io.NodeOutput(torch.cat(found), "\n".join(told), ui=shown)
+        shown = overlay(cls.hidden, ground, groups[0], modal_mask[:1], kept[0])
+        return io.NodeOutput(torch.cat(masks), "\n".join(lines), ui=shown)
 
 
 def pictures_in(clusters: torch.Tensor) -> int:
-    """Of how many pictures these clusters [K, H, W] are, each parted into as many; else 1."""
+    """How many pictures the clusters [K, H, W] come from, if each has the same number; else 1."""
     at_each_pixel = clusters.sum(0)
     pictures = int(at_each_pixel.max())
     parted = pictures > 1 and bool((at_each_pixel == pictures).all())
@@ -183,64 +188,66 @@ class KnownBackgroundMask(io.ComfyNode):
             node_id="AmodalKnownBackgroundMask",
             display_name="Known Background Mask (Amodal)",
             category=FEATURES,
-            description="M^k without features: the swapped background is known, so whatever "
-            "differs from it in the estimate is the object. Costs one decode; works with any "
+            description="Makes M^k without features: the swapped background is known, so whatever "
+            "differs from it in the estimate is the object. Costs one decode and works with any "
             "model.",
             inputs=[
-                io.Image.Input("estimate", tooltip="Sample To Step's preview, decoded."),
-                io.Image.Input("background", tooltip="Swap Background's picture (I_syn)."),
-                io.Mask.Input("mask", tooltip="M_modal: the object's visible pixels."),
-                io.Mask.Input("inpaint", tooltip="The area to paint."),
+                io.Image.Input("estimate", tooltip="The decoded preview of Sample To Step."),
+                io.Image.Input("synthetic_image", tooltip="I_syn, from Swap Background."),
+                io.Mask.Input("modal_mask", tooltip="M_modal: the object's visible pixels."),
+                io.Mask.Input("inpaint_mask", tooltip="The area to paint, from Check Occlusion."),
                 io.Float.Input(
                     "threshold",
                     default=0.05,
                     min=0.0,
                     max=1.0,
                     step=0.005,
-                    tooltip="How much a pixel must differ (0..1) to belong to the object.",
+                    tooltip="A pixel belongs to the object if its colour differs by more than this "
+                    "(0 to 1).",
                 ),
             ],
-            outputs=[io.Mask.Output(display_name="mask", tooltip="M^k, the object at step k.")],
+            outputs=[
+                io.Mask.Output(display_name="mask_at_k", tooltip="M^k: the object at step k.")
+            ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, estimate, background, mask, inpaint, threshold):
+    def execute(cls, estimate, synthetic_image, modal_mask, inpaint_mask, threshold):
         estimate = validate.as_images(estimate, "estimate")
         size, count = tuple(estimate.shape[1:3]), len(estimate)
-        background = validate.resize(validate.as_images(background, "background"), size)
-        background = validate.paired(count, background, "background")
-        modal = validate.paired(count, hard(mask, size, "mask"), "mask")
-        inpaint = validate.paired(count, hard(inpaint, size, "inpaint"), "inpaint")
-        return io.NodeOutput(
-            torch.cat(
-                [
-                    mask_at_k.known_background(
-                        estimate[i : i + 1],
-                        background[i : i + 1],
-                        modal[i : i + 1],
-                        inpaint[i : i + 1],
-                        threshold,
-                    )
-                    for i in range(count)
-                ]
+        synthetic = validate.as_images(synthetic_image, "synthetic_image")
+        synthetic = validate.paired(count, validate.resize(synthetic, size), "synthetic_image")
+        modal_mask = validate.paired(count, hard(modal_mask, size, "modal_mask"), "modal_mask")
+        inpaint_mask = hard(inpaint_mask, size, "inpaint_mask")
+        inpaint_mask = validate.paired(count, inpaint_mask, "inpaint_mask")
+        masks = [
+            mask_at_k.known_background(
+                estimate[i : i + 1],
+                synthetic[i : i + 1],
+                modal_mask[i : i + 1],
+                inpaint_mask[i : i + 1],
+                threshold,
             )
-        )
+            for i in range(count)
+        ]
+        return io.NodeOutput(torch.cat(masks))
 
 
-def overlay(hidden, image, clusters, modal, kept: list[int]) -> dict:
-    """What the node shows of the first picture: clusters in their colours, which were kept, and
-    which part of the visible object each holds."""
+def overlay(hidden, image, clusters, modal_mask, kept: list[int]) -> dict:
+    """What the node shows of the first picture: its clusters in colours, which of them were kept,
+    and the part of the modal mask in each."""
     node = ui.in_graph(hidden, "AmodalSelectClusters")
     if node is None:
         return {}
     colours = [[round(255 * part) for part in visualize.colour(c)] for c in range(len(clusters))]
+    shares = mask_at_k.overlaps(clusters, modal_mask).tolist()
     shown = ui.entry(
         hidden,
         node=node,
         kept=kept,
         colours=colours,
-        overlaps=[round(share, 4) for share in mask_at_k.overlaps(clusters, modal).tolist()],
+        overlaps=[round(share, 4) for share in shares],
         areas=ui.saved(visualize.index_map(clusters, SHOWN), "clusters"),
         image=ui.saved(visualize.fitted(image, SHOWN)[0], "picture"),
     )
@@ -248,6 +255,7 @@ def overlay(hidden, image, clusters, modal, kept: list[int]) -> dict:
 
 
 def hard(mask, size, name: str) -> torch.Tensor:
+    """A mask batch [B, *size], thresholded at 0.5."""
     return (validate.as_masks(mask, size, name) > 0.5).float()
 
 

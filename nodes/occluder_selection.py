@@ -5,52 +5,57 @@ from comfy_api.latest import io
 
 from ..amodal.core import canvas, detections, validate, visualize
 from ..amodal.core.errors import BadInput
+from ..amodal.core.types import Crop, Objects, OcclusionReport
 from ..amodal.method import occluder_hints, occluder_selection
 from . import types
 from .common import CATEGORY, aliases, names_itself
 
 ORDER = f"{CATEGORY}/mask analysis"
 OBJECTS = "From Detect Objects or Objects From Masks."
+ORDERED = "From the node that ordered them, or one after it."
+QUERY = "M_modal: the mask that the objects were ordered with."
 OCCLUDER_COLOUR, OTHER_COLOUR = (0.95, 0.25, 0.2), (0.6, 0.6, 0.65)
 
 
-def shared_inputs():
-    return [
-        io.Mask.Input(
-            "mask",
-            optional=True,
-            tooltip="The query: the object to complete. It becomes the first of the objects, "
-            "detections of it are dropped, and its pixels are taken from the others.",
-        ),
-        io.Float.Input(
-            "reach",
-            default=0.03,
-            min=0.0,
-            max=1.0,
-            step=0.005,
-            optional=True,
-            tooltip="Objects that come this close are compared, as a fraction of the diagonal.",
-        ),
-    ]
+def query_input():
+    return io.Mask.Input(
+        "modal_mask",
+        optional=True,
+        tooltip="M_modal of the object to complete, the query. It becomes the first object; "
+        "detections of it are dropped, and its pixels are taken from the others.",
+    )
 
 
-def shared_outputs():
+def max_gap_input():
+    return io.Float.Input(
+        "max_gap",
+        default=0.03,
+        min=0.0,
+        max=1.0,
+        step=0.005,
+        optional=True,
+        tooltip="Objects are compared if they come this close, as a fraction of the diagonal.",
+    )
+
+
+def order_outputs():
     return [
         types.Order.Output(
-            display_name="order", tooltip="For each pair: the probability that one hides the other."
+            display_name="order",
+            tooltip="For each pair: the probability that one object hides the other.",
         ),
         types.Objects.Output(
-            display_name="objects", tooltip="The objects that the order is of; the query first."
+            display_name="objects", tooltip="The objects in the order's order; the query first."
         ),
         io.String.Output(display_name="table", tooltip="The order in words, a line for each pair."),
     ]
 
 
-def prepared(found, mask):
-    if mask is None:
-        return found
-    size = tuple(found.masks.shape[-2:])
-    return detections.with_query(found, validate.object_mask(mask, size if len(found) else None))
+def with_query(objects: Objects, modal_mask) -> Objects:
+    if modal_mask is None:
+        return objects
+    size = tuple(objects.masks.shape[-2:]) if len(objects) else None
+    return detections.with_query(objects, validate.object_mask(modal_mask, size, "modal_mask"))
 
 
 class OrderObjects(io.ComfyNode):
@@ -61,24 +66,25 @@ class OrderObjects(io.ComfyNode):
             **aliases("occlusion order", "in front of", "instaorder"),
             display_name="Order Objects (Amodal)",
             category=ORDER,
-            description="Asks an order network which of two neighbouring objects hides the other, "
+            description="Asks an order model which of two neighbouring objects hides the other, "
             "all pairs in one batch (section 3.4).",
             inputs=[
-                io.Image.Input("image", tooltip="The picture the objects are of."),
+                io.Image.Input("image", tooltip="The picture of the objects."),
                 types.Objects.Input("objects", tooltip=OBJECTS),
                 types.OrderModel.Input("order_model", tooltip="From an order model's loader node."),
-                *shared_inputs(),
+                query_input(),
+                max_gap_input(),
             ],
-            outputs=shared_outputs(),
+            outputs=order_outputs(),
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, objects, order_model, mask=None, reach=0.03):
-        found = prepared(objects, mask)
-        image = fitted(image, found, "image")
-        order = occluder_selection.by_model(order_model, image, found, reach)
-        return io.NodeOutput(order, found, occluder_selection.table(found, order))
+    def execute(cls, image, objects, order_model, modal_mask=None, max_gap=0.03):
+        objects = with_query(objects, modal_mask)
+        image = fitted(image, objects, "image")
+        order = occluder_selection.by_model(order_model, image, objects, max_gap)
+        return io.NodeOutput(order, objects, occluder_selection.table(objects, order))
 
 
 class OrderFromDepth(io.ComfyNode):
@@ -88,7 +94,8 @@ class OrderFromDepth(io.ComfyNode):
             node_id="AmodalOrderFromDepth",
             display_name="Order From Depth (Amodal)",
             category=ORDER,
-            description="Orders neighbouring objects by any depth picture, where they meet.",
+            description="Orders neighbouring objects by any depth picture, compared where they "
+            "meet.",
             inputs=[
                 io.Image.Input("depth", tooltip="A depth picture of the same scene."),
                 types.Objects.Input("objects", tooltip=OBJECTS),
@@ -96,20 +103,119 @@ class OrderFromDepth(io.ComfyNode):
                     "near",
                     options=["bright", "dark"],
                     default="bright",
-                    tooltip="What near things look like in the depth picture.",
+                    tooltip="How near things look in the depth picture.",
                 ),
-                *shared_inputs(),
+                query_input(),
+                max_gap_input(),
             ],
-            outputs=shared_outputs(),
+            outputs=order_outputs(),
         )
 
     @classmethod
     @names_itself
-    def execute(cls, depth, objects, near="bright", mask=None, reach=0.03):
-        found = prepared(objects, mask)
-        depth = fitted(depth, found, "depth")
-        order = occluder_selection.by_depth(depth, found, reach, near == "bright")
-        return io.NodeOutput(order, found, occluder_selection.table(found, order))
+    def execute(cls, depth, objects, near="bright", modal_mask=None, max_gap=0.03):
+        objects = with_query(objects, modal_mask)
+        depth = fitted(depth, objects, "depth")
+        order = occluder_selection.by_depth(depth, objects, max_gap, near == "bright")
+        return io.NodeOutput(order, objects, occluder_selection.table(objects, order))
+
+
+class OrderInpaintedContacts(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalOrderInpaintedContacts",
+            display_name="Order Inpainted Contacts (Amodal)",
+            category=ORDER,
+            description="From pass 2 on, an object that touches the query only at inpainted pixels "
+            "counts as an occluder: the picture does not show which of the two is in front there.",
+            inputs=[
+                types.Objects.Input("objects", tooltip=ORDERED),
+                types.Order.Input("order", tooltip="From the same node."),
+                io.Mask.Input("modal_mask", tooltip=QUERY),
+                io.Image.Input("image", tooltip="The crop, from Crop To Object."),
+                io.Image.Input(
+                    "original_image",
+                    tooltip="The input picture, as it went into Loop Start. Pixels of the crop "
+                    "that differ from it are inpainted.",
+                ),
+                types.Crop.Input("crop", tooltip="From Crop To Object."),
+            ],
+            outputs=[
+                types.Order.Output(
+                    display_name="order", tooltip="The order with these occluders in front."
+                )
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, objects, order, modal_mask, image, original_image, crop):
+        if not crop.canvas.inpainted:
+            return io.NodeOutput(order)
+        image = fitted(image, objects, "image")
+        modal_mask = validate.object_mask(modal_mask, tuple(image.shape[1:3]), "modal_mask")
+        original = validate.one_image(original_image, "original_image")
+        if tuple(original.shape[1:3]) != crop.canvas.original[::-1]:
+            raise BadInput(
+                "original_image",
+                f"is of {original.shape[2]}x{original.shape[1]} pixels, the crop's original of "
+                f"{crop.canvas.original[0]}x{crop.canvas.original[1]}",
+                "connect the picture that went into Loop Start",
+            )
+        inpainted = canvas.inpainted_pixels(image, original, crop)
+        return io.NodeOutput(
+            occluder_selection.order_inpainted(objects, order, modal_mask, inpainted)
+        )
+
+
+class ApplyOccluderHints(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalApplyOccluderHints",
+            display_name="Apply Occluder Hints (Amodal)",
+            category=ORDER,
+            description="Puts what a person marked in Pick Object above the order model: hinted "
+            "occluders hide the query, until a pass has painted over them.",
+            inputs=[
+                types.Objects.Input("objects", tooltip=ORDERED),
+                types.Order.Input("order", tooltip="From the same node."),
+                io.Mask.Input("modal_mask", tooltip=QUERY),
+                io.Mask.Input(
+                    "front_hint",
+                    optional=True,
+                    tooltip="From Pick Object: objects that hide the query.",
+                ),
+                io.Mask.Input(
+                    "behind_hint",
+                    optional=True,
+                    tooltip="From Pick Object: objects that do not hide the query.",
+                ),
+                types.Crop.Input(
+                    "crop",
+                    optional=True,
+                    tooltip="From Crop To Object: takes the hints into the crop. Leave it open "
+                    "where the objects belong to the whole picture.",
+                ),
+            ],
+            outputs=[
+                types.Order.Output(display_name="order", tooltip="The order with the hints."),
+                types.Objects.Output(
+                    display_name="objects",
+                    tooltip="The objects; a hinted occluder that was not detected is added.",
+                ),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, objects, order, modal_mask, front_hint=None, behind_hint=None, crop=None):
+        size = tuple(objects.masks.shape[-2:]) if len(objects) else None
+        modal_mask = validate.object_mask(modal_mask, size, "modal_mask")
+        front, behind = hints_on(crop, modal_mask, front_hint, behind_hint)
+        objects, order = occluder_hints.apply_hints(objects, order, modal_mask, front, behind)
+        return io.NodeOutput(order, objects)
 
 
 class SelectOccluders(io.ComfyNode):
@@ -120,129 +226,89 @@ class SelectOccluders(io.ComfyNode):
             **aliases("occlusion", "what hides it"),
             display_name="Select Occluders (Amodal)",
             category=ORDER,
-            description="M_occ: the union of the neighbours in front of the query, less its "
-            "visible pixels (section 3.4).",
+            description="Makes M_occ: the union of the objects in front of the query, minus its "
+            "modal mask (section 3.4).",
             inputs=[
                 io.Image.Input("image", tooltip="The picture, for the overlay."),
-                types.Objects.Input("objects", tooltip="From the node that ordered them."),
+                types.Objects.Input("objects", tooltip=ORDERED),
                 types.Order.Input("order", tooltip="From the same node."),
-                io.Mask.Input("mask", tooltip="The query's mask that the order was made with."),
+                io.Mask.Input("modal_mask", tooltip=QUERY),
                 io.Float.Input(
                     "threshold",
                     default=0.5,
                     min=0.0,
-                    max=1.0,
+                    max=0.99,
                     step=0.01,
                     optional=True,
-                    tooltip="An object with a higher probability of hiding the query occludes it.",
-                ),
-                io.Mask.Input(
-                    "front",
-                    optional=True,
-                    tooltip="From Pick Object: what was marked by hand as an occluder. It is one, "
-                    "whatever the order says, until a pass has painted over it.",
-                ),
-                io.Mask.Input(
-                    "behind",
-                    optional=True,
-                    tooltip="From Pick Object: what was marked by hand as no occluder.",
-                ),
-                types.Crop.Input(
-                    "crop",
-                    optional=True,
-                    tooltip="From Crop To Object, where the image is a crop: it takes the marks "
-                    "there. Open: the marks are of this very image.",
-                ),
-                io.Image.Input(
-                    "picture",
-                    optional=True,
-                    tooltip="The original picture. With the crop it tells what passes have "
-                    "painted: what the query meets nowhere but there hides it.",
+                    tooltip="An object is an occluder if it hides the query with a higher "
+                    "probability. Lower it if occluders are missed.",
                 ),
             ],
             outputs=[
                 io.Mask.Output(
-                    display_name="occluders", tooltip="M_occ; all zeros when nothing hides it."
+                    display_name="occluder_mask", tooltip="M_occ; all zeros if nothing hides it."
                 ),
-                io.String.Output(
-                    display_name="names",
-                    tooltip="The occluders' labels; in brackets what else takes part in "
-                    "surrounding the query.",
+                types.Occlusion.Output(
+                    display_name="occlusion",
+                    tooltip="The labels of the occluders, and of objects that surround the query "
+                    "without being judged to be in front. To Check Occlusion.",
                 ),
                 io.Image.Output(
                     display_name="overlay",
-                    tooltip="The query in green, its occluders in red, the others in gray.",
+                    tooltip="The query in green, its occluders in red, other objects in gray.",
                 ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(
-        cls,
-        image,
-        objects,
-        order,
-        mask,
-        threshold=0.5,
-        front=None,
-        behind=None,
-        crop=None,
-        picture=None,
-    ):
+    def execute(cls, image, objects, order, modal_mask, threshold=0.5):
         image = fitted(image, objects, "image")
-        mask = validate.object_mask(mask, tuple(image.shape[1:3]))
-        front, behind = marked(front, behind, crop, mask)
-        objects, order = occluder_hints.with_marked(objects, order, front)
-        occluders, chosen = occluder_selection.occluders(
-            objects, order, mask, threshold, front, behind, painted(image, picture, crop)
+        modal_mask = validate.object_mask(modal_mask, tuple(image.shape[1:3]), "modal_mask")
+        occluder_mask, chosen = occluder_selection.occluders(objects, order, modal_mask, threshold)
+        around = occluder_selection.surrounding(objects, modal_mask)
+        report = OcclusionReport(
+            occluders=tuple(objects.labels[i] for i in chosen),
+            surrounding=tuple(objects.labels[i] for i in around if i not in chosen),
         )
-        beside = [i for i in occluder_selection.surrounding(objects, mask) if i not in chosen]
-        names = [*(objects.labels[i] for i in chosen), *(f"({objects.labels[i]})" for i in beside)]
-        return io.NodeOutput(occluders, ", ".join(names), overlay(image, objects, mask, chosen))
+        return io.NodeOutput(occluder_mask, report, overlay(image, objects, modal_mask, chosen))
 
 
-def marked(front, behind, crop, mask) -> tuple:
-    """The masks of what was marked by hand, on the picture that mask [1, H, W] is of."""
-    size = tuple(mask.shape[-2:])
-    if crop is not None and (crop.box is None or crop.size[::-1] != size):
-        raise BadInput("crop", "is not the one of this image", "take both from Crop To Object")
-    original = size if crop is None else crop.original[::-1]
+def hints_on(crop: Crop | None, modal_mask, front_hint, behind_hint) -> tuple:
+    """Both hint masks in the pixels of the modal mask [1, H, W]; all zeros where not given."""
+    size = tuple(modal_mask.shape[-2:])
+    if crop is not None and crop.size[::-1] != size:
+        raise BadInput(
+            "crop", "is not the crop of these objects", "take both from one Crop To Object"
+        )
+    original = size if crop is None else crop.canvas.original[::-1]
     front, behind = (
-        torch.zeros(1, *original) if one is None else validate.one_mask(one, original, name)
-        for name, one in (("front", front), ("behind", behind))
+        torch.zeros(1, *original) if hint is None else validate.one_mask(hint, original, name)
+        for name, hint in (("front_hint", front_hint), ("behind_hint", behind_hint))
     )
     if crop is None:
         return front, behind
-    return occluder_hints.unpainted(front, crop, mask), canvas.of_original(behind, crop)
+    front = occluder_hints.not_inpainted(front, crop, modal_mask)
+    return front, canvas.of_original(behind, crop)
 
 
-def painted(image, original, crop) -> torch.Tensor | None:
-    """Where the crop's image is no longer that of the original picture, from the second pass on."""
-    if original is None or crop is None or not crop.painted:
-        return None
-    original = validate.one_image(original, "picture")
-    if tuple(original.shape[1:3]) != crop.original[::-1]:
-        raise BadInput(
-            "picture",
-            f"of {original.shape[2]}x{original.shape[1]} pixels is not the crop's "
-            f"original of {crop.original[0]}x{crop.original[1]}",
-            "give it the picture that went into Loop Start",
-        )
-    return canvas.repainted(image, original, crop)
-
-
-def fitted(image, found, name: str) -> torch.Tensor:
-    """The picture, at the size of the objects' masks."""
+def fitted(image, objects: Objects, name: str) -> torch.Tensor:
+    """The picture [1, H, W, 3] at the size of the objects' masks."""
     image = validate.one_image(image, name)
-    return validate.resize(image, tuple(found.masks.shape[-2:])) if len(found) else image
+    return validate.resize(image, tuple(objects.masks.shape[-2:])) if len(objects) else image
 
 
-def overlay(image, found, mask, occluders: list[int]) -> torch.Tensor:
-    query, _ = detections.best_overlap(found, mask)
-    colours = [OCCLUDER_COLOUR if i in occluders else OTHER_COLOUR for i in range(len(found))]
+def overlay(image, objects: Objects, modal_mask, occluders: list[int]) -> torch.Tensor:
+    query, _ = detections.best_overlap(objects, modal_mask)
+    colours = [OCCLUDER_COLOUR if i in occluders else OTHER_COLOUR for i in range(len(objects))]
     colours[query] = visualize.QUERY_COLOUR
-    return visualize.overlay(image, found.masks, found.labels, colours)
+    return visualize.overlay(image, objects.masks, objects.labels, colours)
 
 
-NODES = [OrderObjects, OrderFromDepth, SelectOccluders]
+NODES = [
+    OrderObjects,
+    OrderFromDepth,
+    OrderInpaintedContacts,
+    ApplyOccluderHints,
+    SelectOccluders,
+]

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..amodal.core import validate
 from ..amodal.core.canvas import canvas_of
-from ..amodal.method import padding
+from ..amodal.method.padding import padding_for
 from . import types
 from .common import CATEGORY, aliases, names_itself
 
@@ -17,14 +17,15 @@ class PadIfTouching(io.ComfyNode):
             **aliases("outpaint", "pad", "beyond the border"),
             display_name="Pad If Touching (Amodal)",
             category=f"{CATEGORY}/mask analysis",
-            description="On which sides the border cuts the object off, and how many pixels to "
-            "add there: exactly the touched sides, in proportion to the object (section 3.4).",
+            description="Finds the sides where the picture's border cuts the object off, and how "
+            "many pixels to add there, in proportion to the object (section 3.4).",
             inputs=[
-                io.Mask.Input("mask", tooltip="The object on the canvas."),
-                types.Crop.Input(
+                io.Mask.Input("modal_mask", tooltip="The object on the canvas."),
+                types.Canvas.Input(
                     "canvas",
                     optional=True,
-                    tooltip="Where the picture lies on a grown canvas, from Loop Start.",
+                    tooltip="The map of a grown canvas, from Loop Start. Leave it open for a plain "
+                    "picture.",
                 ),
                 io.Float.Input(
                     "amount",
@@ -33,7 +34,8 @@ class PadIfTouching(io.ComfyNode):
                     max=4.0,
                     step=0.05,
                     optional=True,
-                    tooltip="How much to add, as a fraction of the object's larger side.",
+                    tooltip="Pixels to add at a touched side, as a fraction of the object's larger "
+                    "side.",
                 ),
                 io.Int.Input(
                     "margin",
@@ -41,27 +43,32 @@ class PadIfTouching(io.ComfyNode):
                     min=0,
                     max=256,
                     optional=True,
-                    tooltip="So near to the border, in pixels, counts as touching it.",
+                    tooltip="The object touches a side if it comes this close, in pixels.",
                 ),
             ],
             outputs=[
+                types.Padding.Output(
+                    display_name="padding",
+                    tooltip="The pixels to add and the touched sides. To Crop To Object and Check "
+                    "Occlusion.",
+                ),
                 io.Int.Output(display_name="left", tooltip="Pixels to add on the left."),
                 io.Int.Output(display_name="top", tooltip="Pixels to add at the top."),
                 io.Int.Output(display_name="right", tooltip="Pixels to add on the right."),
                 io.Int.Output(display_name="bottom", tooltip="Pixels to add at the bottom."),
                 io.Boolean.Output(
-                    display_name="touching", tooltip="Does anything cut the object off?"
+                    display_name="touching", tooltip="True if the object is cut off at any side."
                 ),
-                io.String.Output(display_name="sides", tooltip="The touched sides, in words."),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, mask, canvas=None, amount=0.5, margin=2):
-        mask = validate.object_mask(mask, canvas.canvas[::-1] if canvas else None)
-        needed = padding.needed(mask, canvas_of(mask, canvas), amount, margin)
-        return io.NodeOutput(*needed.amounts, bool(needed.sides), ", ".join(needed.sides))
+    def execute(cls, modal_mask, canvas=None, amount=0.5, margin=2):
+        size = canvas.size[::-1] if canvas else None
+        modal_mask = validate.object_mask(modal_mask, size, "modal_mask")
+        padding = padding_for(modal_mask, canvas_of(modal_mask, canvas), amount, margin)
+        return io.NodeOutput(padding, *padding.amounts, bool(padding.sides))
 
 
 NODES = [PadIfTouching]

@@ -1,7 +1,7 @@
-"""Where a run is: the pass of at most how many, the step, and what is being done just now.
+"""Progress of a whole run: the pass, the step, and the current stage.
 
-Told to the node that holds the loop, which shows one bar for all of it (js/filmstrip.js). Nodes
-outside of a loop tell nothing: the host's own bar is all there is to tell.
+The node that holds the loop shows it as one bar (js/filmstrip.js). Nodes outside a loop report
+nothing; the host's own bar is enough for them.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from .loop_expansion import ancestors
 
 
 def loop_of(node: str) -> str:
-    """The id of the Loop End of pass 1, from that of its clone in a later pass."""
+    """The id of pass 1's Loop End, given the id of its clone in a later pass."""
     return re.sub(r"(\.\d+\.\d+\.Recurse)+$", "", node)
 
 
 def place(prompt, node: str) -> dict | None:
-    """In which pass of which loop a node runs, by the dynamic prompt; None outside of a loop.
+    """In which pass of which loop a node runs, by the dynamic prompt; None outside a loop.
 
-    `loops` counts the loops that the node in the graph holds: the one node has several.
+    `loops` counts the loops that the node in the graph holds: Amodal Completion has several.
     """
 
-    def kind(one: str) -> str:
-        return prompt.get_node(one)["class_type"]
+    def kind(node_id: str) -> str:
+        return prompt.get_node(node_id)["class_type"]
 
     start = next((n for n in ancestors(prompt, node) if kind(n) == "AmodalLoopStart"), None)
     ends = [n for n in prompt.all_node_ids() if kind(n) == "AmodalLoopEnd"]
     end = next((n for n in ends if prompt.get_node(n)["inputs"].get("loop") == [start, 0]), None)
     if start is None or end is None:
         return None
-    number = prompt.get_node(start)["inputs"].get("number", 1)
+    number = prompt.get_node(start)["inputs"].get("pass_number", 1)
     cap = prompt.get_node(end)["inputs"].get("max_passes")
     holder = end.split(".")[0]
     return {
@@ -44,7 +44,7 @@ def place(prompt, node: str) -> dict | None:
 
 
 def teller(hidden, doing: str, steps: int = 0):
-    """A function that tells the browser: `doing`, at this step of so many (0: not by steps)."""
+    """A function that reports the stage `doing`, at a step of `steps` (0: the stage has no steps)."""
     prompt = getattr(hidden, "dynprompt", None)
     here = place(prompt, ui.node_id()) if prompt is not None else None
 

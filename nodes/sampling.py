@@ -1,4 +1,4 @@
-"""Sampling in two halves with a composite between them (section 3.5, equations 4 to 6)."""
+"""Sample in two parts with a composite between them (section 3.5, equations 4 to 6)."""
 
 import comfy.sample
 from comfy_api.latest import io
@@ -41,12 +41,12 @@ class SampleToStep(io.ComfyNode):
                 ),
                 io.Sampler.Input("sampler", tooltip="Any sampler; the paper uses ddim."),
                 io.Sigmas.Input(
-                    "sigmas", tooltip="The whole schedule; the paper: ddim_uniform, 50 steps."
+                    "sigmas", tooltip="The whole schedule; the paper uses ddim_uniform, 50 steps."
                 ),
                 io.Latent.Input(
                     "latent",
-                    tooltip="Start from the latent of the swapped background (or an "
-                    "empty one), never of the original picture: it leaks into the result.",
+                    tooltip="The latent of the swapped background, or an empty one. Not that of the "
+                    "original picture: the occluder would leak into the result.",
                 ),
                 io.Float.Input(
                     "k",
@@ -54,15 +54,16 @@ class SampleToStep(io.ComfyNode):
                     min=0.0,
                     max=10000.0,
                     step=0.01,
-                    tooltip="The step to stop at; below 1 it is a fraction of all steps.",
+                    tooltip="The step at which contexts mix. Below 1 it is a fraction of all steps. "
+                    "The paper uses 20 of 50.",
                 ),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="The noisy latent at step k."),
                 io.Latent.Output(
                     display_name="preview",
-                    tooltip="The clean latent as the model guesses it by "
-                    "step k; decode it to see the object forming.",
+                    tooltip="The model's estimate of the clean latent at step k. Decode it to see the "
+                    "object form.",
                 ),
                 io.Sigmas.Output(display_name="sigmas", tooltip="The schedule from k on."),
                 io.Int.Output(display_name="k", tooltip="k as a step."),
@@ -100,8 +101,10 @@ class NoiseToStep(io.ComfyNode):
             description="Adds noise to a clean latent, up to the noise level of step k "
             "(AddNoise in section 3.5, equation 5).",
             inputs=[
-                io.Model.Input("model", tooltip="The model whose noise scaling is to be used."),
-                io.Noise.Input("noise", tooltip="The noise; the first path's may be shared."),
+                io.Model.Input("model", tooltip="The model whose noise scaling is used."),
+                io.Noise.Input(
+                    "noise", tooltip="The noise, usually the one given to Sample To Step."
+                ),
                 io.Sigmas.Input("sigmas", tooltip="The remaining SIGMAS of Sample To Step."),
                 io.Latent.Input("latent", tooltip="The clean latent of the removed background."),
             ],
@@ -130,28 +133,30 @@ class CompositeAtStep(io.ComfyNode):
             inputs=[
                 io.Latent.Input("object", tooltip="From Sample To Step: the object, at step k."),
                 io.Latent.Input("background", tooltip="From Noise To Step, at the same step."),
-                io.Mask.Input("mask", tooltip="M^k: the object's mask at step k."),
+                io.Mask.Input("mask_at_k", tooltip="M^k: the object's mask at step k."),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="The composite, at step k.")],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, object, background, mask):
+    def execute(cls, object, background, mask_at_k):
         front = sampling.check_latent(object, "object")
         back = sampling.check_latent(background, "background")
-        small = sampling.latent_mask(validate.as_masks(mask, None, "mask"), front.shape[-2:])
+        small = sampling.latent_mask(
+            validate.as_masks(mask_at_k, None, "mask_at_k"), front.shape[-2:]
+        )
         samples = sampling.composite(front, back, small)
         if len(samples) != len(front):  # the object was repeated: its noise indices are void
             object = {key: value for key, value in object.items() if key != "batch_index"}
-        one, other = sampling.exact_x(object), sampling.exact_x(background)
-        if one is None or other is None:
+        x_front, x_back = sampling.exact_x(object), sampling.exact_x(background)
+        if x_front is None or x_back is None:
             return io.NodeOutput(unmarked(object, samples))
-        sampling.check_sigma(other.sigma, one.sigma, "object")
-        exact = one.but(
-            x=sampling.composite(one.x, other.x, small),
+        sampling.check_sigma(x_back.sigma, x_front.sigma, "object")
+        exact = x_front.but(
+            x=sampling.composite(x_front.x, x_back.x, small),
             belongs_to=samples,
-            image=sampling.composite(one.image, other.image, small),
+            image=sampling.composite(x_front.image, x_back.image, small),
         )
         return io.NodeOutput(marked(object, exact))
 
@@ -164,8 +169,8 @@ class ResumeFromStep(io.ComfyNode):
             **aliases("ksampler advanced", "start and end step", "continue sampling"),
             display_name="Resume From Step (Amodal)",
             category=SAMPLING,
-            description="Samples from step k to the end (section 3.5, equation 6). Multi-step "
-            "samplers begin anew here.",
+            description="Samples from step k to the end (section 3.5, equation 6). The sampler's "
+            "history restarts at step k.",
             inputs=[
                 io.Noise.Input("noise", tooltip="The noise given to Sample To Step."),
                 io.Guider.Input("guider", tooltip="Model and prompts for the original picture."),
@@ -175,8 +180,8 @@ class ResumeFromStep(io.ComfyNode):
                 io.Latent.Input(
                     "image_latent",
                     optional=True,
-                    tooltip="Only for a noise mask: the clean latent to keep outside of it. "
-                    "Leave open to keep what sampling began with.",
+                    tooltip="Only for a noise mask: the clean latent to keep outside it. Leave it "
+                    "open to keep the latent that sampling started from.",
                 ),
             ],
             outputs=[

@@ -1,11 +1,14 @@
-"""The pack's own socket types; their payloads are written down in `amodal/core/types.py`."""
+"""The pack's own socket types. `amodal/core/types.py` describes their payloads."""
 
 from comfy_api.latest import io
 
-Objects = io.Custom("AMODAL_OBJECTS")  # payloads.Objects
-Order = io.Custom("AMODAL_ORDER")  # torch.Tensor P[n, n], see payloads
-Crop = io.Custom("AMODAL_CROP")  # payloads.Crop
-Features = io.Custom("AMODAL_FEATURES")  # payloads.Features
-Loop = io.Custom("AMODAL_LOOP")  # payloads.LoopHandle
-Segmenter = io.Custom("AMODAL_SEGMENTER")  # payloads.Segmenter
-OrderModel = io.Custom("AMODAL_ORDER_MODEL")  # payloads.OrderModel
+Objects = io.Custom("AMODAL_OBJECTS")  # Objects
+Order = io.Custom("AMODAL_ORDER")  # torch.Tensor P[n, n], see amodal/core/types.py
+Canvas = io.Custom("AMODAL_CANVAS")  # Canvas
+Crop = io.Custom("AMODAL_CROP")  # Crop
+Padding = io.Custom("AMODAL_PADDING")  # Padding
+Occlusion = io.Custom("AMODAL_OCCLUSION")  # OcclusionReport
+Features = io.Custom("AMODAL_FEATURES")  # Features
+Loop = io.Custom("AMODAL_LOOP")  # LoopHandle
+Segmenter = io.Custom("AMODAL_SEGMENTER")  # Segmenter
+OrderModel = io.Custom("AMODAL_ORDER_MODEL")  # OrderModel

@@ -1,8 +1,7 @@
-"""What the pack's own widgets in the editor show: small temporary pictures, and messages.
+"""What the pack's widgets in the editor show: small temporary pictures, and messages.
 
-A node returns its entry as a ui output of its own key, so that it comes back from the host's
-history, and sends the same entry at once, so that it is seen wherever the node is just then: in a
-tab in the background, or inside a subgraph.
+A node returns its entry as a ui output under a key of its own, so that the host's history keeps
+it. It also sends the entry at once, so that a background tab or a subgraph shows it too.
 """
 
 import uuid
@@ -16,7 +15,7 @@ DETECT = ".detect"  # ends the id of the Pick Object that the Detect button adds
 
 
 def saved(pixels: torch.Tensor, name: str) -> dict:
-    """Stores [h, w, 3 or 4] float 0..1, or [h, w] uint8, as PNG; what the host's /view asks for."""
+    """Saves [h, w, 3 or 4] float 0..1, or [h, w] uint8, as PNG; the arguments of the host's /view."""
     import folder_paths
     from PIL import Image
 
@@ -35,12 +34,12 @@ def node_id() -> str:
 
 
 def is_in_graph(node: str) -> bool:
-    """Does the node stand in the graph itself, rather than in what another node expanded into?"""
+    """True for a node of the graph itself, False for one that another node expanded into."""
     return "." not in node.removesuffix(DETECT)
 
 
 def in_graph(hidden, class_type: str) -> str | None:
-    """The node of this class in the graph itself that the running one is or was cloned from."""
+    """The node of this class in the graph that is running now, or that it was cloned from."""
     prompt = getattr(hidden, "dynprompt", None)
     if prompt is None:
         return None
@@ -49,9 +48,9 @@ def in_graph(hidden, class_type: str) -> str | None:
 
 
 def entry(hidden, **content) -> dict:
-    """`content` with what a widget is found by: node, id (of a clone, too), run and workflow.
+    """`content` with what identifies the widget: node, id (a clone's too), run and workflow.
 
-    `node` is the one in the graph that the running node came from, unless `content` has another.
+    `node` is the node of the graph that the running node came from, unless `content` has another.
     """
     context = get_executing_context()
     saved_with = getattr(hidden, "extra_pnginfo", None)

@@ -1,7 +1,7 @@
-"""Zooming in on the object and pasting the result back, exactly (section 3.4).
+"""Zoom in on the object, and paste the result back exactly (section 3.4).
 
-The canvas is the original picture grown on some sides. It is only copied when something is pasted;
-everything else works on the crop's window. `Crop` (payloads) is the bookkeeping.
+The canvas is the original picture, grown on some sides. Only `paste_crop` copies it; everything
+else works on the crop's window. `Canvas` and `Crop` (types.py) are the bookkeeping.
 """
 
 import torch
@@ -9,22 +9,24 @@ import torch.nn.functional as F
 
 from . import mask_ops, validate
 from .errors import BadInput
-from .types import Box, Crop
+from .types import Box, Canvas, Crop
 
-UNKNOWN = 0.5  # the gray of canvas that nobody has painted yet
-CHANGED = 2 / 255  # a difference in colour that no resizing makes
-Point = tuple[float, float]
+UNKNOWN = 0.5  # the gray of canvas pixels that no pass has painted
+CHANGED = 2 / 255  # resizing alone changes a colour by less than this
 
 
-def canvas_of(image: torch.Tensor, canvas: Crop | None, name: str = "canvas") -> Crop:
-    """The map of a canvas [1, H, W, 3]: the one given, which must be of its size, or a new one."""
+def canvas_of(image: torch.Tensor, canvas: Canvas | None, name: str = "canvas") -> Canvas:
+    """The given map of a canvas image [1, H, W, 3], or a new one where `canvas` is None.
+
+    Raises BadInput for a map of another size; `name` is the input it came from.
+    """
     height, width = image.shape[1:3]
     if canvas is None:
-        return Crop.whole(width, height)
-    if canvas.canvas != (width, height):
+        return Canvas.whole(width, height)
+    if canvas.size != (width, height):
         raise BadInput(
             name,
-            f"is of {canvas.canvas[0]}x{canvas.canvas[1]} pixels, the image of {width}x{height}",
+            f"is of {canvas.size[0]}x{canvas.size[1]} pixels, the image of {width}x{height}",
             "take image, mask and canvas from one and the same node",
         )
     return canvas
@@ -33,7 +35,8 @@ def canvas_of(image: torch.Tensor, canvas: Crop | None, name: str = "canvas") ->
 def check_origin(image: torch.Tensor, crop: Crop) -> None:
     """Raises BadInput unless `crop` can have been cut from the canvas image [1, H, W, 3]."""
     height, width = image.shape[1:3]
-    if crop.canvas[0] < width + crop.grown[0] or crop.canvas[1] < height + crop.grown[1]:
+    wide, tall = crop.canvas.size
+    if wide < width + crop.grown[0] or tall < height + crop.grown[1]:
         raise BadInput(
             "image",
             f"of {width}x{height} pixels is not what the crop was cut from",
@@ -41,21 +44,22 @@ def check_origin(image: torch.Tensor, crop: Crop) -> None:
         )
 
 
-def plan(
+def plan_crop(
     mask: torch.Tensor,
-    canvas: Crop,
+    canvas: Canvas,
     pads: tuple[int, int, int, int],
     context: float,
     size: int,
 ) -> Crop:
-    """The grown canvas and the square window on it that shows the object with its context.
+    """The grown canvas, and the square window on it that shows the object with its context.
 
-    mask [1, H, W] on the canvas as it is; pads (left, top, right, bottom) pixels to grow it by;
-    context is the margin on each side as a fraction of the object's larger side. The window takes
-    in the new pads, lies inside the grown canvas where it fits, and is resized to size x size.
+    mask [1, H, W] is the object on the canvas before it grows, not empty. pads are the pixels
+    (left, top, right, bottom) to grow it by. context is the margin on each side as a fraction of
+    the object's larger side. The window takes in the new pads and lies inside the grown canvas
+    where it fits. It is resized to size x size pixels.
     """
     left, top, right, bottom = pads
-    width, height = canvas.canvas[0] + left + right, canvas.canvas[1] + top + bottom
+    width, height = canvas.size[0] + left + right, canvas.size[1] + top + bottom
     x0, y0, x1, y1 = shifted(mask_ops.box_of(mask), left, top)
     margin = round(context * max(x1 - x0, y1 - y0))
     x0, y0 = x0 - max(margin, left), y0 - max(margin, top)
@@ -63,14 +67,12 @@ def plan(
     x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
     side = max(x1 - x0, y1 - y0)
     x, y = placed(x0, x1, side, width), placed(y0, y1, side, height)
-    return canvas.but(
-        canvas=(width, height),
+    grown_canvas = canvas.but(
+        size=(width, height),
         offset=(canvas.offset[0] + left, canvas.offset[1] + top),
-        box=(x, y, x + side, y + side),
-        size=(size, size),
-        painted=tuple(shifted(box, left, top) for box in canvas.painted),
-        grown=(left, top),
+        inpainted=tuple(shifted(box, left, top) for box in canvas.inpainted),
     )
+    return Crop(grown_canvas, (x, y, x + side, y + side), (size, size), (left, top))
 
 
 def placed(low: int, high: int, side: int, limit: int) -> int:
@@ -80,29 +82,31 @@ def placed(low: int, high: int, side: int, limit: int) -> int:
 
 
 def shifted(box: Box, x: int, y: int) -> Box:
+    """A box moved by (x, y) pixels."""
     return box[0] + x, box[1] + y, box[2] + x, box[3] + y
 
 
-def unknown_in(canvas: Crop, box: Box) -> torch.Tensor:
-    """Boolean [h, w]: where the canvas in this box is neither original nor painted by a pass."""
+def unknown_in(canvas: Canvas, box: Box) -> torch.Tensor:
+    """Boolean [h, w]: True where this box of the canvas is neither original nor inpainted."""
     return unknown_at(canvas, torch.arange(box[1], box[3]), torch.arange(box[0], box[2]))
 
 
-def unknown_at(canvas: Crop, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """Boolean [rows, columns] at whole canvas pixels; what is beyond the canvas is as its edge."""
-    x, y = columns.clamp(0, canvas.canvas[0] - 1), rows.clamp(0, canvas.canvas[1] - 1)
-    corner = tuple(a + b for a, b in zip(canvas.offset, canvas.original))
+def unknown_at(canvas: Canvas, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Boolean [rows, columns] at whole canvas pixels. Beyond the canvas its edge is repeated."""
+    x, y = columns.clamp(0, canvas.size[0] - 1), rows.clamp(0, canvas.size[1] - 1)
+    left, top = canvas.offset
+    original = (left, top, left + canvas.original[0], top + canvas.original[1])
     result = torch.ones(len(rows), len(columns), dtype=torch.bool)
-    for x0, y0, x1, y1 in ((*canvas.offset, *corner), *canvas.painted):
+    for x0, y0, x1, y1 in (original, *canvas.inpainted):
         result &= ~(((y >= y0) & (y < y1))[:, None] & ((x >= x0) & (x < x1)))
     return result
 
 
 def unknown_in_crop(crop: Crop) -> torch.Tensor:
-    """[1, S, S], 1 where a pixel of the crop shows anything of the canvas that is unknown."""
+    """[1, S, S]: 1 where a pixel of the crop covers any unknown pixel of the canvas."""
     x0, y0, x1, y1 = crop.box
     width, height = crop.size
-    corners = unknown_at(crop, ends(y0, y1, height), ends(x0, x1, width))
+    corners = unknown_at(crop.canvas, ends(y0, y1, height), ends(x0, x1, width))
     return corners.view(height, 2, width, 2).amax((1, 3)).float()[None]
 
 
@@ -114,64 +118,69 @@ def ends(low: int, high: int, size: int) -> torch.Tensor:
 
 
 def inside(box: Box, size: tuple[int, int]) -> Box:
-    """The part of a box inside a canvas of (width, height); they must overlap."""
+    """The part of a box inside a canvas of (width, height). The two must overlap."""
     return mask_ops.grown_box(box, 0, size)
 
 
-def take(
+def cut_crop(
     image: torch.Tensor, mask: torch.Tensor, crop: Crop
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The crop's image [1, S, S, 3], mask and beyond [1, S, S] (0 or 1), from the old canvas.
+    """The crop's image [1, S, S, 3], mask and padding mask [1, S, S] (0 or 1).
 
-    image [1, H, W, 3] and mask [1, H, W] are the canvas before it grew; `crop` comes from `plan`.
-    `beyond` is 1 where nothing is known yet: gray, and to be painted. Where the window is larger
-    than the canvas, the canvas' edge is repeated; those pixels are never pasted back.
+    image [1, H, W, 3] and mask [1, H, W] are the canvas before it grew; `crop` comes from
+    `plan_crop`. The padding mask is 1 where nothing is known yet: gray, and to be painted. Where
+    the window is larger than the canvas, the canvas' edge is repeated; those pixels are never
+    pasted back.
     """
     size = crop.size[::-1]
-    beyond = unknown_in_crop(crop)
+    padding_mask = unknown_in_crop(crop)
     picture = validate.resize(window(image, crop, repeat=True), size)
     cover = validate.resize(window(mask[..., None], crop, repeat=False), size, "bilinear")
     return (
-        torch.where(beyond[..., None] > 0, UNKNOWN, picture),
+        torch.where(padding_mask[..., None] > 0, UNKNOWN, picture),
         (cover[..., 0] > 0.5).float(),
-        beyond,
+        padding_mask,
     )
 
 
 def of_original(mask: torch.Tensor, crop: Crop) -> torch.Tensor:
-    """A mask [1, H, W] of the original picture in a crop's pixels: [1, S, S], 0 or 1."""
-    (x, y), (width, height) = crop.offset, crop.canvas
+    """A mask [1, H, W] of the original picture in the crop's pixels: [1, S, S], 0 or 1."""
+    (x, y), (width, height) = crop.canvas.offset, crop.canvas.size
     around = (x, width - x - mask.shape[2], y, height - y - mask.shape[1])
     return window_mask(F.pad(mask, around), crop)
 
 
-def repainted(image: torch.Tensor, picture: torch.Tensor, crop: Crop) -> torch.Tensor:
-    """[1, S, S], 1 where the crop's image [1, S, S, 3] is not what the original picture
-    [1, H, W, 3] shows there: where passes have painted, and beyond it."""
-    part = window(picture, crop.but(grown=crop.offset), repeat=True)
+def inpainted_pixels(image: torch.Tensor, original: torch.Tensor, crop: Crop) -> torch.Tensor:
+    """[1, S, S]: 1 where the crop's image differs from the original picture, or lies beyond it.
+
+    image [1, S, S, 3] is the crop, original [1, H, W, 3] the whole input picture.
+    """
+    part = window(original, crop.but(grown=crop.canvas.offset), repeat=True)
     before = validate.resize(part, crop.size[::-1])
-    beyond = unknown_in_crop(crop.but(painted=()))
+    beyond = unknown_in_crop(crop.but(canvas=crop.canvas.but(inpainted=())))
     return torch.maximum(beyond, ((image - before).abs().amax(-1) > CHANGED).float())
 
 
-def painted_in_crop(crop: Crop) -> torch.Tensor:
-    """[1, S, S], 1 in the windows of earlier passes."""
-    done = torch.zeros(1, crop.canvas[1], crop.canvas[0])
-    for x0, y0, x1, y1 in crop.painted:
+def inpainted_windows(crop: Crop) -> torch.Tensor:
+    """[1, S, S]: 1 in the windows of earlier passes."""
+    width, height = crop.canvas.size
+    done = torch.zeros(1, height, width)
+    for x0, y0, x1, y1 in crop.canvas.inpainted:
         done[:, y0:y1, x0:x1] = 1
     return window_mask(done, crop)
 
 
 def window_mask(mask: torch.Tensor, crop: Crop) -> torch.Tensor:
-    """What a mask [1, H, W] of the grown canvas shows in the crop: [1, S, S], 0 or 1."""
+    """A mask [1, H, W] of the grown canvas in the crop's pixels: [1, S, S], 0 or 1."""
     part = window(mask[..., None], crop.but(grown=(0, 0)), repeat=False)
     return (validate.resize(part, crop.size[::-1], "bilinear")[..., 0] > 0.5).float()
 
 
 def window(pixels: torch.Tensor, crop: Crop, repeat: bool) -> torch.Tensor:
-    """What [1, H, W, C] of the old canvas lies in the crop's box, [1, s, s, C] at the same scale.
+    """The part [1, s, s, C] of the old canvas [1, H, W, C] in the crop's box, at the same scale.
 
-    Around the old canvas its edge is repeated (lest gray bleed into it when it is resized), or 0.
+    Outside the old canvas its edge is repeated, so that no gray bleeds in when the part is
+    resized; with repeat=False those pixels are 0.
     """
     height, width = pixels.shape[1:3]
     box = shifted(crop.box, -crop.grown[0], -crop.grown[1])
@@ -184,41 +193,41 @@ def window(pixels: torch.Tensor, crop: Crop, repeat: bool) -> torch.Tensor:
     return F.pad(part.movedim(-1, 1), around, mode=mode).movedim(1, -1)
 
 
-def paste(
+def paste_crop(
     image: torch.Tensor,
-    mask: torch.Tensor,
+    modal_mask: torch.Tensor,
     crop: Crop,
     completed: torch.Tensor,
-    amodal: torch.Tensor,
-    inpaint: torch.Tensor,
+    amodal_mask: torch.Tensor,
+    inpaint_mask: torch.Tensor,
     feather: float,
-) -> tuple[torch.Tensor, torch.Tensor, Crop]:
-    """The grown canvas [1, H', W', 3] with the crop's result in it, its mask, and its map.
+) -> tuple[torch.Tensor, torch.Tensor, Canvas]:
+    """The grown canvas image [1, H', W', 3] with the crop's result, its amodal mask, and its map.
 
-    image [1, H, W, 3] and mask [1, H, W] are the canvas before it grew; completed [1, S, S, 3],
-    amodal and inpaint [1, S, S] the crop's. Painted and unknown pixels are taken whole; around
-    them the result fades out within `feather` times the crop's side; every other pixel stays equal
-    to the bit. The object's mask only ever grows.
+    image [1, H, W, 3] and modal_mask [1, H, W] are the canvas before it grew; completed
+    [1, S, S, 3], amodal_mask and inpaint_mask [1, S, S] belong to the crop. Inpainted and unknown
+    pixels are replaced. Around them the result fades out within `feather` times the crop's side.
+    Every other pixel stays equal to the bit. The object's mask only ever grows.
     """
-    canvas, whole = grown(image, crop, UNKNOWN), grown(mask, crop, 0.0)
-    x0, y0, x1, y1 = box = inside(crop.box, crop.canvas)
-    painted = to_canvas(inpaint, crop, box) > 0.5
-    painted |= unknown_in(crop, box)[None]
-    fade = to_canvas(softly(inpaint, feather * crop.size[0]), crop, box)
-    fade = torch.maximum(fade, painted.float())[..., None]
+    canvas, whole = grown(image, crop, UNKNOWN), grown(modal_mask, crop, 0.0)
+    x0, y0, x1, y1 = box = inside(crop.box, crop.canvas.size)
+    replaced = to_canvas(inpaint_mask, crop, box) > 0.5
+    replaced |= unknown_in(crop.canvas, box)[None]
+    fade = to_canvas(softly(inpaint_mask, feather * crop.size[0]), crop, box)
+    fade = torch.maximum(fade, replaced.float())[..., None]
     canvas[:, y0:y1, x0:x1].lerp_(to_canvas(completed, crop, box), fade)
-    whole[:, y0:y1, x0:x1][to_canvas(amodal, crop, box) > 0.5] = 1
-    done = crop.but(box=None, size=None, grown=(0, 0), painted=(*crop.painted, box))
-    return canvas, whole, done
+    whole[:, y0:y1, x0:x1][to_canvas(amodal_mask, crop, box) > 0.5] = 1
+    return canvas, whole, crop.canvas.but(inpainted=(*crop.canvas.inpainted, box))
 
 
 def grown(pixels: torch.Tensor, crop: Crop, fill: float) -> torch.Tensor:
-    """A copy of the old canvas [1, H, W, ...] on the crop's grown one, filled up with a value."""
+    """A copy of the old canvas [1, H, W, ...] on the crop's grown one, padded with `fill`."""
     height, width = pixels.shape[1:3]
     left, top = crop.grown
-    if crop.canvas == (width, height):
+    if crop.canvas.size == (width, height):
         return pixels.clone()
-    result = pixels.new_full((1, crop.canvas[1], crop.canvas[0], *pixels.shape[3:]), fill)
+    wide, tall = crop.canvas.size
+    result = pixels.new_full((1, tall, wide, *pixels.shape[3:]), fill)
     result[:, top : top + height, left : left + width] = pixels
     return result
 
@@ -237,15 +246,3 @@ def softly(mask: torch.Tensor, width: float) -> torch.Tensor:
     if width < 1:
         return mask
     return (1 - mask_ops.distance_to(mask, width) / width).clamp(0, 1)
-
-
-def to_crop(crop: Crop, point: Point) -> Point:
-    """A point (x, y) of the original picture, in pixels of the crop."""
-    scale = crop.size[0] / (crop.box[2] - crop.box[0])
-    return tuple((p + o - b) * scale for p, o, b in zip(point, crop.offset, crop.box[:2]))
-
-
-def to_original(crop: Crop, point: Point) -> Point:
-    """The inverse of `to_crop`."""
-    scale = (crop.box[2] - crop.box[0]) / crop.size[0]
-    return tuple(p * scale + b - o for p, o, b in zip(point, crop.offset, crop.box[:2]))

@@ -1,4 +1,4 @@
-"""The detected objects of a picture: making, cleaning and choosing them (section 3.4)."""
+"""The detected objects of a picture: make, clean and choose them (section 3.4)."""
 
 import re
 
@@ -10,13 +10,14 @@ from .types import Objects
 
 SAME = 0.5  # masks with a larger IoU are the same object
 INSIDE = 0.8  # a detection with more than this inside the query is a part of the query
-SPECK = 1e-4  # what is left of a detection below this fraction of the picture is dropped
+SPECK = 1e-4  # the rest of a detection below this fraction of the picture is dropped
 
 
 def from_masks(masks, labels: list[str], scores: torch.Tensor | None = None) -> Objects:
-    """Objects from masks [n, H, W] (cut at 0.5), their labels and scores (1 when not known).
+    """Objects from masks [n, H, W] (thresholded at 0.5), labels and scores (1 where unknown).
 
-    Empty masks are dropped. Fewer labels than masks: the rest are called 'object 3', and so on.
+    Empty masks are dropped. Masks without a label are called 'object 3', and so on. Raises
+    BadInput for more labels than masks.
     """
     masks = (validate.as_masks(masks, None, "masks") > 0.5).float()
     if len(labels) > len(masks):
@@ -29,7 +30,7 @@ def from_masks(masks, labels: list[str], scores: torch.Tensor | None = None) -> 
 
 
 def only(masks, labels: list[str], scores: torch.Tensor, keep: list[int]) -> Objects:
-    """The chosen ones, with boxes made from their masks; they must not be empty."""
+    """The objects with the numbers `keep`, boxes made from their masks, which must not be empty."""
     boxes = [mask_ops.box_of(masks[i]) for i in keep]
     return Objects(
         masks[keep].cpu(),
@@ -40,7 +41,7 @@ def only(masks, labels: list[str], scores: torch.Tensor, keep: list[int]) -> Obj
 
 
 def distinct(objects: Objects, overlap: float = SAME) -> Objects:
-    """Greedy non-maximum suppression by mask IoU: of two alike, the one with the higher score."""
+    """Greedy non-maximum suppression by mask IoU: of two alike, the higher score stays."""
     best_first = torch.argsort(objects.scores, descending=True, stable=True).tolist()
     keep: list[int] = []
     for i in best_first:
@@ -51,13 +52,13 @@ def distinct(objects: Objects, overlap: float = SAME) -> Objects:
     return only(objects.masks, objects.labels, objects.scores, keep)
 
 
-def with_query(objects: Objects, modal: torch.Tensor) -> Objects:
-    """The query as the first object, everything else without its pixels (section 3.4).
+def with_query(objects: Objects, modal_mask: torch.Tensor) -> Objects:
+    """The query as the first object, and every other object without its pixels (section 3.4).
 
-    modal [1, H, W] is the query's visible mask. Detections that are the query itself (IoU above
-    0.5, or more than 80 % inside it) are dropped; the query takes the label of the best of them.
+    modal_mask [1, H, W] is the query's. Detections of the query itself (IoU above 0.5, or more
+    than 80 % inside it) are dropped; the query takes the label of the best of them.
     """
-    query = modal[0]
+    query = modal_mask[0]
     overlaps = [mask_ops.iou(mask, query) for mask in objects.masks]
     label, score = "query", 1.0
     if overlaps and max(overlaps) > SAME:
@@ -76,7 +77,7 @@ def with_query(objects: Objects, modal: torch.Tensor) -> Objects:
 
 
 def is_leftover(visible: torch.Tensor, mask: torch.Tensor) -> bool:
-    """Is what the query leaves of a detection (both [H, W]) a speck, or but a thin rim of it?"""
+    """Is the rest `visible` [H, W] of a detection [H, W] only a speck, or a thin rim of it?"""
     area = float(visible.sum())
     if area <= SPECK * visible.numel():
         return True
@@ -85,14 +86,35 @@ def is_leftover(visible: torch.Tensor, mask: torch.Tensor) -> bool:
 
 
 def best_overlap(objects: Objects, mask: torch.Tensor) -> tuple[int, float]:
-    """Which object is most like mask [1, H, W], and its IoU; (-1, 0.0) when there is none."""
-    overlaps = [mask_ops.iou(one, mask[0]) for one in objects.masks]
+    """(number, IoU) of the object most like mask [1, H, W]; (-1, 0.0) without objects."""
+    overlaps = [mask_ops.iou(candidate, mask[0]) for candidate in objects.masks]
     best = max(range(len(overlaps)), key=overlaps.__getitem__, default=-1)
     return (best, overlaps[best]) if best >= 0 else (-1, 0.0)
 
 
+def index_of_query(objects: Objects, order: torch.Tensor, modal_mask: torch.Tensor) -> int:
+    """The number of the object whose mask is the query's [1, H, W].
+
+    Raises BadInput where the order [n, n] belongs to other objects, or no object is the query.
+    """
+    if tuple(order.shape) != (len(objects),) * 2:
+        raise BadInput(
+            "order",
+            f"covers {len(order)} objects, but {len(objects)} were given",
+            "take order and objects from one and the same node",
+        )
+    query, overlap = best_overlap(objects, modal_mask)
+    if overlap <= SAME:
+        raise BadInput(
+            "modal_mask",
+            f"matches none of the {len(objects)} objects (best IoU {overlap:.2f})",
+            "connect the same mask to the node that orders the objects",
+        )
+    return query
+
+
 def at_point(objects: Objects, x: float, y: float, name: str = "point") -> int:
-    """The smallest object under a point in pixels; raises BadInput when there is none.
+    """The smallest object under a point in pixels. Raises BadInput where there is none.
 
     name: the input that the point comes from, for the error.
     """
@@ -100,7 +122,7 @@ def at_point(objects: Objects, x: float, y: float, name: str = "point") -> int:
     if not (0 <= x < width and 0 <= y < height):
         raise BadInput(
             name,
-            f"({x:g}, {y:g}) lies outside of the {width}x{height} picture",
+            f"({x:g}, {y:g}) lies outside the {width}x{height} picture",
             "give x,y in pixels from the top left corner, or fractions like 0.43,0.61",
         )
     hit = [i for i, mask in enumerate(objects.masks) if mask[int(y), int(x)] > 0.5]
@@ -110,9 +132,9 @@ def at_point(objects: Objects, x: float, y: float, name: str = "point") -> int:
 
 
 def by_words(objects: Objects, words: str) -> int:
-    """The best scored object whose label is `words`, occurs in them, or holds them.
+    """The best-scored object whose label equals `words`, occurs in them, or contains them.
 
-    Raises BadInput listing what was detected.
+    Raises BadInput with the list of detected objects.
     """
     wanted = words.strip().lower()
     labels = [label.lower() for label in objects.labels]
@@ -129,7 +151,7 @@ def by_words(objects: Objects, words: str) -> int:
 
 
 def detected(objects: Objects) -> str:
-    """A remedy that lists what there is to choose from."""
+    """A remedy that lists the objects to choose from."""
     names = ", ".join(f"{i}: {label}" for i, label in enumerate(objects.labels))
     return f"choose one of: {names}" if names else "detect with other words or a lower threshold"
 
@@ -143,11 +165,12 @@ def pick(
 ) -> tuple[torch.Tensor, str]:
     """The query object's modal mask [1, H, W] and label.
 
-    What is given counts in this order: mask, point, words, index (from 0), the largest object.
+    The first one given decides: mask, point, words, index (from 0), else the largest object.
+    Raises BadInput where it selects nothing.
     """
     if mask is not None:
         size = tuple(objects.masks.shape[-2:]) if objects is not None and len(objects) else None
-        mask = validate.object_mask(mask, size, "mask")
+        mask = validate.object_mask(mask, size, "modal_mask")
         best, overlap = best_overlap(objects, mask) if size else (-1, 0.0)
         return mask, words or (objects.labels[best] if overlap > SAME else "")
     if objects is None:
@@ -155,7 +178,7 @@ def pick(
     if not len(objects):
         raise BadInput(
             "objects",
-            "holds nothing: nothing was detected",
+            "is empty: nothing was detected",
             "detect with other words or a lower threshold, or give a mask",
         )
     chosen = choose(objects, point, words, index)
@@ -177,10 +200,10 @@ def choose(objects: Objects, point, words: str, index: int) -> int:
 def as_point(
     text: str, size: validate.Size = (1, 1), name: str = "point"
 ) -> tuple[float, float] | None:
-    """(x, y) in pixels from 'x,y', None from an empty text; raises BadInput for anything else.
+    """(x, y) in pixels from 'x,y', None from an empty text. Raises BadInput for anything else.
 
     Two values from 0 to 1, both with a decimal point, are fractions of a picture of `size`
-    (height, width), so that the point stays right when the picture's size changes.
+    (height, width). Such a point stays right when the picture's size changes.
     """
     if not text.strip():
         return None
@@ -194,11 +217,11 @@ def as_point(
     point = float(numbers[0]), float(numbers[1])
     if all("." in number and 0 <= value <= 1 for number, value in zip(numbers, point)):
         height, width = size
-        below = 1 - 1e-6  # the lower right corner is a pixel, too
+        below = 1 - 1e-6  # (1.0, 1.0) is the last pixel
         return min(point[0], below) * width, min(point[1], below) * height
     return point
 
 
 def as_words(text: str) -> list[str]:
-    """['a', 'b c'] from 'a, b c', or from a line for each."""
+    """['a', 'b c'] from 'a, b c', or from one name in each line."""
     return [word.strip() for word in re.split(r"[,\n]", text) if word.strip()]

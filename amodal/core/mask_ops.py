@@ -1,11 +1,11 @@
-"""Mask algebra: boxes, overlaps, growing, connected parts. Masks are float 0 or 1."""
+"""Mask algebra: boxes, overlaps, dilation, connected parts. Masks are float 0 or 1."""
 
 import torch
 
 from .types import Box
 
-GAP = 1 / 64  # of the larger side: so narrow a way out of what surrounds an object counts as closed
-OUTSIDE = 0.05  # the part of a surrounded object's mask that may be specks elsewhere
+GAP = 1 / 64  # of the larger side: gaps narrower than this count as closed
+OUTSIDE = 0.05  # the part of an enclosed mask that may lie outside, as specks
 
 
 def box_of(mask: torch.Tensor) -> Box | None:
@@ -18,58 +18,58 @@ def box_of(mask: torch.Tensor) -> Box | None:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def iou(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Intersection over union of two masks of one shape; 0 when both are empty."""
-    one, other = one > 0.5, other > 0.5
-    union = int((one | other).sum())
-    return int((one & other).sum()) / union if union else 0.0
+def iou(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Intersection over union of two masks of one shape; 0 where both are empty."""
+    first, second = first > 0.5, second > 0.5
+    union = int((first | second).sum())
+    return int((first & second).sum()) / union if union else 0.0
 
 
-def share_inside(one: torch.Tensor, other: torch.Tensor) -> float:
-    """The fraction of `one` that lies in `other`; 0 when `one` is empty."""
-    area = int((one > 0.5).sum())
-    return int(((one > 0.5) & (other > 0.5)).sum()) / area if area else 0.0
+def share_inside(mask: torch.Tensor, area: torch.Tensor) -> float:
+    """The fraction of a mask that lies inside an area, 0..1; 0 where the mask is empty."""
+    size = int((mask > 0.5).sum())
+    return int(((mask > 0.5) & (area > 0.5)).sum()) / size if size else 0.0
 
 
 def dilate(mask: torch.Tensor, radius: float) -> torch.Tensor:
-    """Masks [..., H, W] grown by a disc of `radius` pixels."""
+    """Masks [..., H, W] dilated by a disc of `radius` pixels."""
     if radius <= 0:
         return mask
     return (distance_to(mask, radius) <= radius).float()
 
 
 def erode(mask: torch.Tensor, radius: float) -> torch.Tensor:
-    """Masks [..., H, W] shrunk by a disc of `radius` pixels; the picture's border does not bite."""
+    """Masks [..., H, W] eroded by a disc of `radius` pixels, but not from the picture's border."""
     return mask if radius <= 0 else 1 - dilate(1 - mask, radius)
 
 
 def distance_to(mask: torch.Tensor, limit: float) -> torch.Tensor:
-    """Pixels from each pixel of [..., H, W] to the nearest set one; only exact up to `limit`.
+    """Distance in pixels from each pixel of [..., H, W] to the nearest set one, up to `limit`.
 
-    Beyond the limit (and everywhere, where nothing is set) the value is some number above it.
+    Beyond the limit, and everywhere in an empty mask, the value is some number above it.
     """
     from scipy.ndimage import distance_transform_edt
 
     flat = mask.reshape(-1, *mask.shape[-2:])
     distance = torch.full(flat.shape, limit + 1.0)
-    for one, out in zip(flat, distance):
-        box = box_of(one)
+    for single, out in zip(flat, distance):
+        box = box_of(single)
         if box is None:
             continue
-        x0, y0, x1, y1 = grown_box(box, int(limit) + 1, (one.shape[1], one.shape[0]))
-        part = one[y0:y1, x0:x1].cpu().numpy() <= 0.5
+        x0, y0, x1, y1 = grown_box(box, int(limit) + 1, (single.shape[1], single.shape[0]))
+        part = single[y0:y1, x0:x1].cpu().numpy() <= 0.5
         out[y0:y1, x0:x1] = torch.from_numpy(distance_transform_edt(part))
     return distance.reshape(mask.shape).to(mask.device)
 
 
 def grown_box(box: Box, by: int, size: tuple[int, int]) -> Box:
-    """A box grown by so many pixels on every side, cut at a picture of (width, height)."""
+    """A box grown by `by` pixels on every side, clipped to a picture of (width, height)."""
     x0, y0, x1, y1 = box
     return max(0, x0 - by), max(0, y0 - by), min(size[0], x1 + by), min(size[1], y1 + by)
 
 
 def connected_to(mask: torch.Tensor, seed: torch.Tensor, bridge: int = 0) -> torch.Tensor:
-    """The parts of mask [H, W] that hang together with any pixel of seed [H, W].
+    """The parts of mask [H, W] that are connected to any pixel of seed [H, W].
 
     Gaps of up to 2 * `bridge` pixels count as connected.
     """
@@ -84,18 +84,18 @@ def connected_to(mask: torch.Tensor, seed: torch.Tensor, bridge: int = 0) -> tor
 
 
 def surrounds(wall: torch.Tensor, mask: torch.Tensor) -> bool:
-    """Does no way lead from mask [H, W] to the picture's border but across wall [H, W]?"""
+    """True if `wall` [H, W] encloses `mask` [H, W]: every way to the border crosses it."""
     import numpy as np
     from scipy.ndimage import label
 
-    seen = (mask > 0.5).cpu().numpy()
-    if not seen.any() or not bool((wall > 0.5).any()):
+    inner = (mask > 0.5).cpu().numpy()
+    if not inner.any() or not bool((wall > 0.5).any()):
         return False
     wide = dilate(wall, max(1, round(GAP * max(mask.shape)))).cpu().numpy() > 0.5
-    parts, _ = label(~wide | seen)
+    parts, _ = label(~wide | inner)
     border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
     outside = np.isin(parts, border[border > 0])
-    return bool((outside & seen).sum() <= OUTSIDE * seen.sum())
+    return bool((outside & inner).sum() <= OUTSIDE * inner.sum())
 
 
 def fill_holes(mask: torch.Tensor, largest: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What travels on the pack's own sockets. Everything else is a plain type of the host.
+"""The payloads of the pack's own socket types. Everything else is a plain type of the host.
 
 IMAGE is [B, H, W, 3] float 0..1, MASK [B, H, W] float 0..1, boxes are xyxy in pixels with x1, y1
 exclusive, points are (x, y) in pixels.
@@ -6,7 +6,7 @@ exclusive, points are (x, y) in pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -38,31 +38,87 @@ class Objects:
 
 
 @dataclass(frozen=True)
-class Crop:
-    """AMODAL_CROP: the exact map crop <-> canvas <-> original picture.
+class Canvas:
+    """AMODAL_CANVAS: the original picture, grown on some sides, as a map.
 
-    The canvas is the original grown on some sides. `original` is the (width, height) of the input
-    picture, `offset` the (x, y) of its top left corner on the canvas, `canvas` the canvas'
-    (width, height). `box` is the crop's window on the canvas, `size` the (width, height) it is
-    resized to for the model; both None for a whole canvas. `painted` lists the canvas boxes that
-    earlier passes have filled: whatever lies beyond the original and outside of them is unknown.
-    `grown` says by how many pixels on the left and at the top this crop's canvas is larger than
-    the canvas it was cut from, so that pasting back can grow that one in the same way.
+    `original` is the (width, height) of the input picture, `size` that of the canvas, in pixels.
+    `offset` is the (x, y) of the picture's top left corner on the canvas, both at least 0.
+    `inpainted` lists the canvas boxes that earlier passes have filled. Whatever lies outside the
+    original and outside these boxes is unknown.
     """
 
     original: tuple[int, int]
-    canvas: tuple[int, int]
+    size: tuple[int, int]
     offset: tuple[int, int] = (0, 0)
-    box: Box | None = None
-    size: tuple[int, int] | None = None
-    painted: tuple[Box, ...] = field(default=())
-    grown: tuple[int, int] = (0, 0)
+    inpainted: tuple[Box, ...] = ()
 
     @classmethod
-    def whole(cls, width: int, height: int) -> Crop:
-        return cls(original=(width, height), canvas=(width, height))
+    def whole(cls, width: int, height: int) -> Canvas:
+        """The canvas of a picture that has not grown."""
+        return cls(original=(width, height), size=(width, height))
+
+    def but(self, **changes) -> Canvas:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """AMODAL_CROP: a square window of a canvas, and the size it is resized to for the model.
+
+    `canvas` is the canvas after it has grown for this pass, `box` the window on it in pixels,
+    `size` the (width, height) of the crop. `grown` is by how many pixels (left, top) `canvas` is
+    larger than the canvas that the crop was cut from; pasting back grows that one likewise.
+    """
+
+    canvas: Canvas
+    box: Box
+    size: tuple[int, int]
+    grown: tuple[int, int] = (0, 0)
 
     def but(self, **changes) -> Crop:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Padding:
+    """AMODAL_PADDING: pixels to add on each side of the canvas.
+
+    `sides` are the sides where something cuts the object off: the canvas' border, or a part of the
+    canvas that no pass has painted yet (which needs no more pixels).
+    """
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+    sides: tuple[str, ...] = ()
+
+    @property
+    def amounts(self) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) in pixels."""
+        return self.left, self.top, self.right, self.bottom
+
+
+@dataclass(frozen=True)
+class OcclusionReport:
+    """AMODAL_OCCLUSION: what hides the object at the start of a pass.
+
+    `occluders` are the labels of the objects in front of it. `surrounding` are the labels of
+    objects that surround it together with the occluders but are not judged to be in front.
+    `sides` are the sides where the object is cut off. `enclosed`: the occluders alone surround it.
+    `nothing_left`: it is still occluded, but the inpaint mask is empty.
+    """
+
+    occluders: tuple[str, ...] = ()
+    surrounding: tuple[str, ...] = ()
+    sides: tuple[str, ...] = ()
+    enclosed: bool = False
+    nothing_left: bool = False
+
+    def but(self, **changes) -> OcclusionReport:
+        """A copy with some fields changed."""
         return replace(self, **changes)
 
 
@@ -83,15 +139,15 @@ class Features:
 
 @dataclass(frozen=True)
 class LoopHandle:
-    """AMODAL_LOOP: what a pass began with; references to the tensors on Loop Start's sockets.
+    """AMODAL_LOOP: what a pass begins with; references to the tensors on Loop Start's sockets.
 
-    `number` counts passes from 1, `began` is the monotonic clock at the pass' beginning, `prompt`
-    the id of the run it belongs to.
+    `number` counts passes from 1, `began` is the monotonic clock at the start of the pass in
+    seconds, `prompt` the id of the run.
     """
 
     image: torch.Tensor
-    mask: torch.Tensor
-    canvas: Crop
+    modal_mask: torch.Tensor
+    canvas: Canvas
     number: int
     began: float = 0.0
     prompt: str = ""

@@ -1,4 +1,4 @@
-"""Pictures of masks (colours, translucent areas with outlines, names), and grids of pictures."""
+"""Draws masks (colours, translucent areas with outlines, names) and grids of pictures."""
 
 import colorsys
 import math
@@ -12,9 +12,15 @@ QUERY_COLOUR = (0.15, 0.8, 0.3)
 
 
 def colour(index: int) -> tuple[float, float, float]:
-    """The index-th of an endless row of colours that are easily told apart."""
+    """The index-th colour of a series in which neighbours are easy to tell apart."""
     hue = (0.08 + index * 0.618034) % 1
     return colorsys.hsv_to_rgb(hue, 0.75, 1.0 if index % 2 == 0 else 0.85)
+
+
+def coloured(clusters: torch.Tensor) -> torch.Tensor:
+    """A picture [1, H, W, 3] of clusters [n, H, W], each in a colour of its own."""
+    tints = torch.tensor([colour(number) for number in range(len(clusters))])
+    return torch.einsum("nhw,nc->hwc", clusters.cpu(), tints)[None]
 
 
 def overlay(
@@ -26,7 +32,7 @@ def overlay(
 ) -> torch.Tensor:
     """Image [1, H, W, 3] with masks [n, H, W] as translucent areas with outlines and names.
 
-    Names are left out of pictures too small to read them in (shorter side below 256).
+    Pictures with a shorter side below 256 pixels get no names.
     """
     drawn = image.clone()
     height, width = image.shape[1:3]
@@ -80,10 +86,10 @@ def grid(
     columns: int = 0,
     cell: int = 256,
 ) -> np.ndarray:
-    """Pictures [H, W, 3 or 4] (0..1) in rows, a label under each; [H, W, 3], float32, 0..1.
+    """Pictures [H, W, 3 or 4] (0..1) in rows with a label under each: [H, W, 3] float32, 0..1.
 
-    labels: may be fewer; a picture without one gets its number. columns: 0 for as square as it
-    gets. cell: the larger side of each picture in the grid, in pixels.
+    A picture without a label gets its number. columns: 0 makes the grid as square as possible.
+    cell: the larger side of each picture in the grid, in pixels.
     """
     from PIL import Image, ImageDraw, ImageFont
 
@@ -102,7 +108,7 @@ def grid(
         page.paste(tile, (left + (cell - tile.width) // 2, top + (cell - tile.height) // 2))
         label = labels[number] if number < len(labels) else str(number + 1)
         line = label.splitlines()[0] if label else ""
-        wide = draw.textlength(line, font) / (cell + gap // 2)  # lest it run into the next one
+        wide = draw.textlength(line, font) / (cell + gap // 2)  # wider labels get a smaller font
         fitted_font = font if wide <= 1 else ImageFont.load_default(max(6, font.size / wide))
         draw.text(
             (left + cell // 2, top + cell + under // 2),
@@ -115,7 +121,7 @@ def grid(
 
 
 def on_chequers(picture: torch.Tensor, side: int):
-    """A PIL picture of [H, W, 3 or 4], `side` at its larger side, transparency as chequers."""
+    """A PIL picture of [H, W, 3 or 4] with a larger side of `side`, on chequers where transparent."""
     from PIL import Image
 
     array = (picture.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()
@@ -129,7 +135,7 @@ def on_chequers(picture: torch.Tensor, side: int):
 
 
 def fitted(image: torch.Tensor, side: int) -> torch.Tensor:
-    """[1, H, W, C] with a longer side of at most `side` pixels; smaller ones are returned as is."""
+    """[1, H, W, C] scaled down to a longer side of at most `side` pixels."""
     height, width = image.shape[1:3]
     scale = min(1.0, side / max(height, width))
     return validate.resize(image, small_size(height, width, scale), "bilinear")
@@ -147,16 +153,16 @@ def thumbnail(image: torch.Tensor, mask: torch.Tensor, side: int = 256) -> torch
 
 
 def veil(mask: torch.Tensor, side: int, strength: float = 0.45) -> torch.Tensor:
-    """Mask [1, H, W] as a translucent colour to be laid over its picture: RGBA [h, w, 4]."""
+    """Mask [1, H, W] as a translucent colour to lay over its picture: RGBA [h, w, 4]."""
     cover = fitted(mask[..., None], side)[0]
     return torch.cat([torch.tensor(QUERY_COLOUR).expand(*cover.shape[:2], 3), cover * strength], -1)
 
 
 def index_map(masks: torch.Tensor, side: int) -> torch.Tensor:
-    """Which of masks [n, H, W] is where: uint8 [h, w], number + 1, 0 = none, at most 255 of them.
+    """Which of masks [n, H, W] covers each pixel: uint8 [h, w], number + 1, 0 = none; at most 255.
 
-    Of overlapping objects the smallest shows, as a click takes it. Each pixel tells the mask's
-    value at exactly the point that its middle, rounded to FRACTION_DIGITS, means in the picture.
+    Of overlapping objects the smallest shows, because a click takes that one. Each pixel holds the
+    mask's value at its middle, rounded to FRACTION_DIGITS, as a click there is read.
     """
     height, width = masks.shape[-2:]
     h, w = small_size(height, width, min(1.0, side / max(height, width)))
@@ -174,7 +180,7 @@ FRACTION_DIGITS = 5  # js/pick_object.js writes so many
 
 
 def middles(count: int) -> torch.Tensor:
-    """Where the middles of `count` pixels in a row lie between 0 and 1, rounded half up."""
+    """The middles of `count` pixels in a row as fractions 0..1, rounded half up."""
     scale = 10**FRACTION_DIGITS
     exact = (torch.arange(count, dtype=torch.float64) + 0.5) / count
     return (exact * scale + 0.5).floor() / scale

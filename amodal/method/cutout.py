@@ -6,16 +6,17 @@ import numpy as np
 import torch
 
 from ..core import mask_ops
-from ..core.types import Box, Crop
+from ..core.types import Box, Canvas
 
 PAPER = 0.93  # the light gray around the picture on a grown canvas
-OPAQUE = 0.98  # softened alpha from here up is 1, and as near to 0 it is 0
+OPAQUE = 0.98  # softened alpha from here on is 1; below 1 - OPAQUE it is 0
 
 
 @dataclass(frozen=True)
-class Result:
-    """object [1, H, W, 4] and overlay [1, H, W, 3] on the canvas, trimmed [1, h, w, 4] the object's
-    box; RGBA with straight alpha. x, y (at most 0) place the canvas' corner in the original."""
+class Cutout:
+    """object [1, H, W, 4] and overlay [1, H, W, 3] on the canvas, trimmed [1, h, w, 4] the
+    object's box; RGBA with straight alpha. x, y (at most 0) are the canvas' top left corner in
+    the original picture's pixels."""
 
     object: torch.Tensor
     trimmed: torch.Tensor
@@ -24,48 +25,55 @@ class Result:
     y: int
 
 
-def result(
-    image: torch.Tensor, mask: torch.Tensor, canvas: Crop, picture: torch.Tensor, edge: float = 1.5
-) -> Result:
-    """Everything that is handed to the user.
+def cut_out(
+    image: torch.Tensor,
+    amodal_mask: torch.Tensor,
+    canvas: Canvas,
+    original: torch.Tensor,
+    edge: float = 1.5,
+) -> Cutout:
+    """The completed object as RGBA, and the original picture with it in front of its occluders.
 
-    image [1, H, W, 3] and mask [1, H, W] (0 or 1, not empty) are the canvas, picture [1, h, w, 3]
-    the original, which the overlay shows with the completed object in front of its occluders.
-    The object's edge is softened over `edge` pixels, 0 cuts it hard; where the mask is 1 alpha
-    stays above 0.5, elsewhere below.
+    image [1, H, W, 3] and amodal_mask [1, H, W] (0 or 1, not empty) are the canvas, original
+    [1, h, w, 3] the input picture. The object's edge fades over `edge` pixels; 0 cuts it hard.
+    Alpha is above 0.5 where the mask is 1, and below elsewhere.
     """
-    box = mask_ops.grown_box(mask_ops.box_of(mask), int(2 * edge) + 2, image.shape[2:0:-1])
-    alpha, colours = cut_out(*(within(pixels, box).cpu().numpy() for pixels in (image, mask)), edge)
+    box = mask_ops.box_of(amodal_mask)
+    box = mask_ops.grown_box(box, int(2 * edge) + 2, image.shape[2:0:-1])
+    parts = (within(pixels, box).cpu().numpy() for pixels in (image, amodal_mask))
+    alpha, colours = alpha_and_colours(*parts, edge)
     cut = image.new_zeros(*image.shape[:3], 4)
     within(cut, box).copy_(torch.from_numpy(np.dstack([colours * (alpha[..., None] > 0), alpha])))
     x, y = canvas.offset
-    context = framed(picture, canvas)
-    seen = within(context, box)
-    seen.copy_(torch.lerp(seen, within(cut, box)[..., :3], within(cut, box)[..., 3:]))
+    overlay = on_canvas(original, canvas)
+    shown = within(overlay, box)
+    shown.copy_(torch.lerp(shown, within(cut, box)[..., :3], within(cut, box)[..., 3:]))
     x0, y0, x1, y1 = mask_ops.box_of(cut[..., 3] > 0)
-    return Result(cut, cut[:, y0:y1, x0:x1].clone(), context, -x, -y)
+    return Cutout(cut, cut[:, y0:y1, x0:x1].clone(), overlay, -x, -y)
 
 
-def framed(picture: torch.Tensor, canvas: Crop) -> torch.Tensor:
-    """The original picture [1, h, w, 3] on its canvas [1, H, W, 3], paper around it."""
+def on_canvas(original: torch.Tensor, canvas: Canvas) -> torch.Tensor:
+    """The original picture [1, h, w, 3] on its canvas [1, H, W, 3], light gray around it."""
     x, y = canvas.offset
     width, height = canvas.original
-    context = picture.new_full((1, *canvas.canvas[::-1], 3), PAPER)
-    context[:, y : y + height, x : x + width] = picture
-    return context
+    result = original.new_full((1, *canvas.size[::-1], 3), PAPER)
+    result[:, y : y + height, x : x + width] = original
+    return result
 
 
 def within(pixels: torch.Tensor, box: Box) -> torch.Tensor:
-    """The view [h, w, ...] of the one picture [1, H, W, ...] in a box."""
+    """A view [h, w, ...] of the picture [1, H, W, ...] in a box."""
     x0, y0, x1, y1 = box
     return pixels[0, y0:y1, x0:x1]
 
 
-def cut_out(image: np.ndarray, mask: np.ndarray, edge: float) -> tuple[np.ndarray, np.ndarray]:
+def alpha_and_colours(
+    image: np.ndarray, mask: np.ndarray, edge: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Alpha [h, w] and colours [h, w, 3] of the object in image [h, w, 3] under mask [h, w].
 
-    Where alpha is below 1, colours are those of the nearest opaque pixel, so that no background
-    shines through the soft edge; parts too thin to have one keep their own.
+    Where alpha is below 1 the colour is that of the nearest opaque pixel, so that no background
+    shows through the soft edge. Parts without an opaque pixel keep their own colours.
     """
     from scipy.ndimage import distance_transform_edt, gaussian_filter
 

@@ -1,6 +1,6 @@
-"""M^k: where the object is at step k, by clusters of features or by what left the gray (sec. 3.5).
+"""M^k: the object's mask at step k, by feature clusters or by the known gray background (3.5).
 
-Masks are [n, H, W] with values 0 and 1 at the picture's size.
+Masks are [n, H, W] with the values 0 and 1, at the picture's size.
 """
 
 import torch
@@ -10,7 +10,7 @@ from ..core.errors import BadInput
 
 
 def levels_of(text: str) -> list[int]:
-    """Decoder levels from words such as "3" or "2, 3"; raises BadInput for anything else."""
+    """Decoder levels from a text such as "3" or "2, 3". Raises BadInput for anything else."""
     words = text.replace(",", " ").split()
     if not words or not all(word.isdigit() and int(word) > 0 for word in words):
         raise BadInput("levels", f"is '{text}'", "give numbers from 1 (deepest), such as 3 or 2, 3")
@@ -18,11 +18,12 @@ def levels_of(text: str) -> list[int]:
 
 
 def cluster(features: torch.Tensor, count: int, seed: int, size: tuple[int, int]) -> torch.Tensor:
-    """k-means on decoder features: one mask for each cluster, each pixel in exactly one.
+    """k-means on decoder features: one mask for each cluster; each pixel is in exactly one.
 
-    features [C, h, w] of one picture, as they are (the paper's release does not normalise them
-    either); `size` the picture's (height, width). Returns [count, H, W]; with fewer different
-    features than `count` some are empty. Raises BadInput for more clusters than cells, or NaN.
+    features [C, h, w] belong to one picture and are not normalised, as in the authors' release.
+    `size` is the picture's (height, width). Returns [count, H, W]; some masks are empty where
+    there are fewer distinct features than `count`. Raises BadInput for more clusters than cells,
+    and for NaN.
     """
     from sklearn.cluster import KMeans
 
@@ -41,57 +42,59 @@ def cluster(features: torch.Tensor, count: int, seed: int, size: tuple[int, int]
     return torch.stack([(labels == c).float() for c in range(count)])
 
 
-def overlaps(clusters: torch.Tensor, modal: torch.Tensor) -> torch.Tensor:
-    """[n] float64: the part of the modal mask [1, H, W] in each cluster; raises if it is empty."""
-    area = modal.sum(dtype=torch.float64)
+def overlaps(clusters: torch.Tensor, modal_mask: torch.Tensor) -> torch.Tensor:
+    """[n] float64: the part of the modal mask [1, H, W] in each cluster, 0..1.
+
+    Raises BadInput where the modal mask is empty.
+    """
+    area = modal_mask.sum(dtype=torch.float64)
     if area == 0:
-        raise BadInput("mask", "is empty", "give the object's visible pixels")
-    return (clusters * modal).sum((1, 2), dtype=torch.float64) / area
+        raise BadInput("modal_mask", "is empty", "give the object's visible pixels")
+    return (clusters * modal_mask).sum((1, 2), dtype=torch.float64) / area
 
 
 def select(
-    clusters: torch.Tensor, modal: torch.Tensor, inpaint: torch.Tensor, overlap: float = 0.2
+    clusters: torch.Tensor,
+    modal_mask: torch.Tensor,
+    inpaint_mask: torch.Tensor,
+    overlap: float = 0.2,
 ) -> tuple[torch.Tensor, list[int]]:
-    """The clusters that align with M_modal (section 3.5), as M^k [1, H, W] and their numbers.
+    """The clusters that align with M_modal (section 3.5): M^k [1, H, W] and their numbers.
 
-    Keeps cluster c where |c and modal| > overlap * |modal|;
-    M^k = (kept or modal) and (modal or inpaint). clusters [n, H, W], modal and inpaint [1, H, W].
+    Keeps cluster c where |c and M_modal| > overlap * |M_modal|. M^k is the union of the kept
+    clusters and M_modal, within M_modal and the inpaint mask. clusters [n, H, W], modal_mask and
+    inpaint_mask [1, H, W].
     """
-    kept = [c for c, share in enumerate(overlaps(clusters, modal).tolist()) if share > overlap]
-    found = clusters[kept].amax(0, keepdim=True) if kept else torch.zeros_like(modal)
-    return torch.maximum(found, modal) * torch.maximum(modal, inpaint), kept
+    shares = overlaps(clusters, modal_mask).tolist()
+    kept = [number for number, share in enumerate(shares) if share > overlap]
+    union = clusters[kept].amax(0, keepdim=True) if kept else torch.zeros_like(modal_mask)
+    allowed = torch.maximum(modal_mask, inpaint_mask)
+    return torch.maximum(union, modal_mask) * allowed, kept
 
 
 def known_background(
     estimate: torch.Tensor,
-    background: torch.Tensor,
-    modal: torch.Tensor,
-    inpaint: torch.Tensor,
+    synthetic_image: torch.Tensor,
+    modal_mask: torch.Tensor,
+    inpaint_mask: torch.Tensor,
     threshold: float = 0.05,
 ) -> torch.Tensor:
-    """M^k from the swapped background being known: what differs from it is the object.
+    """M^k [1, H, W] without features: whatever differs from the known background is the object.
 
-    estimate [1, H, W, 3] is the decoded guess at step k, background [1, H, W, 3] I_syn; a pixel
-    differs by its mean absolute difference (0..1). Only inside the inpaint mask, with the modal
-    mask added, holes up to 1 % of the picture filled, parts that do not touch the object left out.
+    estimate [1, H, W, 3] is the decoded estimate at step k, synthetic_image [1, H, W, 3] I_syn. A
+    pixel differs where the mean absolute difference of its colour exceeds `threshold` (0..1).
+    Only pixels of the inpaint mask count, and the modal mask is added. Holes of up to 1 % of the
+    picture are filled, and parts that do not touch the object are dropped.
     """
-    differs = (estimate - background).abs().mean(-1) > threshold
-    found = torch.maximum(differs.float() * inpaint, modal)[0]
-    found = mask_ops.fill_holes(found, largest=found.numel() // 100)
-    found = mask_ops.connected_to(found, modal[0])[None]
-    return torch.maximum(found, modal) * torch.maximum(modal, inpaint)
+    differs = (estimate - synthetic_image).abs().mean(-1) > threshold
+    mask = torch.maximum(differs.float() * inpaint_mask, modal_mask)[0]
+    mask = mask_ops.fill_holes(mask, largest=mask.numel() // 100)
+    mask = mask_ops.connected_to(mask, modal_mask[0])[None]
+    return torch.maximum(mask, modal_mask) * torch.maximum(modal_mask, inpaint_mask)
 
 
-def coloured(clusters: torch.Tensor) -> torch.Tensor:
-    """A picture [1, H, W, 3] of clusters [n, H, W] in different colours."""
-    from ..core.visualize import colour
-
-    tints = torch.tensor([colour(c) for c in range(len(clusters))])
-    return torch.einsum("nhw,nc->hwc", clusters.cpu(), tints)[None]
-
-
-def told(clusters: torch.Tensor, modal: torch.Tensor, kept: list[int]) -> str:
-    """In words, which clusters were kept: 'kept 0, 2 of 4 (overlap 0.61 0.02 0.37 0.00)'."""
-    shares = " ".join(f"{share:.2f}" for share in overlaps(clusters, modal).tolist())
+def describe(clusters: torch.Tensor, modal_mask: torch.Tensor, kept: list[int]) -> str:
+    """Which clusters were kept, in words: 'kept 0, 2 of 4 (overlap 0.61 0.02 0.37 0.00)'."""
+    shares = " ".join(f"{share:.2f}" for share in overlaps(clusters, modal_mask).tolist())
     names = ", ".join(map(str, kept)) or "none"
     return f"kept {names} of {len(clusters)} (overlap {shares})"

@@ -1,7 +1,7 @@
-"""What a person marked by hand: objects that hide the query, or that do not (section 3.4).
+"""Hints: objects that a person marked as occluders, or as none, on the picture (section 3.4).
 
-Marks are points on the input picture, "0.43,0.61; not 0.10,0.20". They become two masks [1, H, W]
-there, `front` and `behind`, which each pass takes into its own crop.
+Hints are points on the input picture, "0.43,0.61; not 0.10,0.20". They become two masks [1, H, W]
+there, `front` and `behind`. Each pass takes these masks into its own crop.
 """
 
 import re
@@ -13,60 +13,65 @@ from ..core import canvas, detections, mask_ops, validate
 from ..core.errors import BadInput
 from ..core.types import Crop, Objects
 
-LABEL = "what was marked"
-MOSTLY = 0.5  # an object with a larger part inside a marked area is what was marked
-TOUCHING = 1 / 32  # of the crop's side: so near to the object, what is left of a mark may hide it
+LABEL = "marked by hand"
+MOSTLY = 0.5  # an object with a larger part inside a hinted area is the hinted object
+TOUCHING = 1 / 32  # of the crop's side: a hinted area this close to the query may hide it
 
 
-def as_marks(text: str, size: validate.Size) -> list[tuple[tuple[float, float], bool]]:
-    """[((x, y) in pixels, in front?)] from points behind each other; 'not' before one: no occluder.
+def parse_hints(text: str, size: validate.Size) -> list[tuple[tuple[float, float], bool]]:
+    """[((x, y) in pixels, in front?)] from points separated by ';' or lines.
 
-    Each point as `objects.as_point` reads it; `size` is the picture's (height, width).
+    'not' before a point means that the object there is no occluder. Each point is read as by
+    `detections.as_point`; `size` is the picture's (height, width). Raises BadInput.
     """
-    marks = []
+    hints = []
     for part in filter(None, map(str.strip, re.split(r"[;\n]", text))):
         negated = re.match(r"not\b", part)
         point = part[negated.end() :] if negated else part
-        marks.append((detections.as_point(point, size, "occluders"), not negated))
-    return marks
+        hints.append((detections.as_point(point, size, "occluder_hints"), not negated))
+    return hints
 
 
-def by_hand(
-    objects: Objects | None, text: str, query: torch.Tensor
+def hint_masks(
+    objects: Objects | None, text: str, modal_mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(front, behind) [1, H, W]: the marked objects, less the query [1, H, W], which hides nothing.
+    """(front, behind) [1, H, W]: the hinted objects, minus the query [1, H, W] itself.
 
-    Of two marks on one object the later counts. Raises BadInput where a mark is on no object.
+    Of two hints on one object the later counts. Raises BadInput where a hint hits no object.
     """
-    masks = {True: torch.zeros_like(query), False: torch.zeros_like(query)}
+    masks = {True: torch.zeros_like(modal_mask), False: torch.zeros_like(modal_mask)}
     if not text.strip():
         return masks[True], masks[False]
     if objects is None or not len(objects):
         raise BadInput(
-            "occluders",
+            "occluder_hints",
             "marks objects, but there are none",
-            "connect Detect Objects to 'objects', or empty it",
+            "connect Detect Objects to 'objects', or clear the hints",
         )
     size = tuple(objects.masks.shape[-2:])
-    marks = as_marks(text, size)
-    chosen = {detections.at_point(objects, *point, "occluders"): front for point, front in marks}
-    for number, front in chosen.items():
-        if mask_ops.iou(objects.masks[number], query[0]) <= detections.SAME:
-            masks[front] = torch.maximum(masks[front], objects.masks[number][None] * (1 - query))
+    hinted = {
+        detections.at_point(objects, *point, "occluder_hints"): front
+        for point, front in parse_hints(text, size)
+    }
+    for number, front in hinted.items():
+        mask = objects.masks[number]
+        if mask_ops.iou(mask, modal_mask[0]) <= detections.SAME:
+            masks[front] = torch.maximum(masks[front], mask[None] * (1 - modal_mask))
     return masks[True], masks[False]
 
 
-def unpainted(mask: torch.Tensor, crop: Crop, query: torch.Tensor) -> torch.Tensor:
-    """A mask [1, H, W] of the input picture in a crop's pixels, less what passes have painted over.
+def not_inpainted(mask: torch.Tensor, crop: Crop, modal_mask: torch.Tensor) -> torch.Tensor:
+    """A mask [1, H, W] of the input picture in the crop's pixels, minus what was painted over.
 
-    What is left of it after the first pass counts only where it touches the query [1, S, S].
+    After pass 1 the rest counts only where it touches the query [1, S, S]; else all zeros.
     """
-    left = canvas.of_original(mask, crop)
-    if not crop.painted:
-        return left
-    left = left * (1 - canvas.painted_in_crop(crop))
-    reach = max(1.0, TOUCHING * max(left.shape[-2:]))
-    return left if (mask_ops.dilate(query, reach) * left).any() else torch.zeros_like(left)
+    rest = canvas.of_original(mask, crop)
+    if not crop.canvas.inpainted:
+        return rest
+    rest = rest * (1 - canvas.inpainted_windows(crop))
+    radius = max(1.0, TOUCHING * max(rest.shape[-2:]))
+    touches = bool((mask_ops.dilate(modal_mask, radius) * rest).any())
+    return rest if touches else torch.zeros_like(rest)
 
 
 def covers(area: torch.Tensor, objects: Objects) -> torch.Tensor:
@@ -75,20 +80,48 @@ def covers(area: torch.Tensor, objects: Objects) -> torch.Tensor:
     return torch.tensor(shares, dtype=torch.float32) > MOSTLY
 
 
-def with_marked(
-    objects: Objects, order: torch.Tensor, front: torch.Tensor
+def apply_hints(
+    objects: Objects,
+    order: torch.Tensor,
+    modal_mask: torch.Tensor,
+    front: torch.Tensor,
+    behind: torch.Tensor,
 ) -> tuple[Objects, torch.Tensor]:
-    """Objects and their order with a marked area [1, H, W] as one more, where none of them is it.
+    """Objects and order as a person marked them: hints count more than the order model.
 
-    So that what a person marked is an occluder though the segmenter misses it in this pass.
+    Objects mostly inside `front` [1, H, W] hide the query with P = 1, those mostly inside
+    `behind` [1, H, W] with P = 0. The whole front area becomes part of the first of these objects,
+    or an object of its own where the segmenter missed it in this pass.
     """
-    if not front.any() or covers(front, objects).any():
+    query = detections.index_of_query(objects, order, modal_mask)
+    order = order.clone()
+    order[covers(behind, objects), query] = 0.0
+    if not front.any():
         return objects, order
-    more = replace(
+    in_front = covers(front, objects)
+    order[in_front, query] = 1.0
+    occluders = [i for i in in_front.nonzero().flatten().tolist() if i != query]
+    if occluders:
+        return with_area(objects, occluders[0], front), order
+    order = torch.nn.functional.pad(order, (0, 1, 0, 1), value=float("nan"))
+    order[-1, query] = 1.0
+    return with_object(objects, front), order
+
+
+def with_area(objects: Objects, number: int, area: torch.Tensor) -> Objects:
+    """The objects with an area [1, H, W] added to one of them."""
+    masks, boxes = objects.masks.clone(), objects.boxes.clone()
+    masks[number] = torch.maximum(masks[number], area[0])
+    boxes[number] = torch.tensor(mask_ops.box_of(masks[number])).to(boxes)
+    return replace(objects, masks=masks, boxes=boxes)
+
+
+def with_object(objects: Objects, area: torch.Tensor) -> Objects:
+    """The objects with an area [1, H, W], not empty, as one more."""
+    return replace(
         objects,
-        masks=torch.cat([objects.masks, front]),
+        masks=torch.cat([objects.masks, area]),
         labels=[*objects.labels, LABEL],
         scores=torch.cat([objects.scores, objects.scores.new_ones(1)]),
-        boxes=torch.cat([objects.boxes, torch.tensor([mask_ops.box_of(front)]).to(objects.boxes)]),
+        boxes=torch.cat([objects.boxes, torch.tensor([mask_ops.box_of(area)]).to(objects.boxes)]),
     )
-    return more, torch.nn.functional.pad(order, (0, 1, 0, 1), value=float("nan"))

@@ -1,8 +1,8 @@
 """The removed background: the picture without the object and its occluders (section 3.5).
 
-`smooth` continues what surrounds the hole, and needs no model: a plane fitted to the known pixels,
-plus a harmonic (membrane) interpolation of what the plane leaves over, so that plain and gradient
-backgrounds come out nearly exact. Learned inpainters do better on textured ones.
+`smooth` needs no model. It fits a plane to the known pixels and adds a harmonic (membrane)
+interpolation of the residual. Plain and gradient backgrounds come out nearly exact; learned
+inpainters do better on textured ones.
 """
 
 import torch
@@ -10,25 +10,31 @@ import torch.nn.functional as F
 
 from ..core import mask_ops
 
-STRANGE = (4.0, 0.04)  # off the plane by more than this many medians plus this much: an object
-MINORITY = 0.3  # strange pixels are only left out while they are fewer than this of the known ones
+STRANGE = (4.0, 0.04)  # a residual above this many medians plus this much: another object
+MINORITY = 0.3  # strange pixels are ignored while they are fewer than this part of the known
 
 
-def hole(query: torch.Tensor, occluders: torch.Tensor, beyond, grow: float) -> torch.Tensor:
-    """What is to be removed, [1, H, W]: both masks and the unknown, grown by `grow` of the side.
+def hole(
+    modal_mask: torch.Tensor,
+    occluder_mask: torch.Tensor,
+    padding_mask: torch.Tensor | None,
+    dilate: float,
+) -> torch.Tensor:
+    """What to remove, [1, H, W]: object, occluders and padding, dilated.
 
-    All of it goes: unlike a plate with the object pasted back, nothing of the query is left.
+    All masks are [1, H, W], 0 or 1; `dilate` is a fraction of the larger side. The object goes
+    too, so that nothing of it is left in the background.
     """
-    hidden = torch.maximum(query, occluders)
-    if beyond is not None:
-        hidden = torch.maximum(hidden, beyond)
-    return mask_ops.dilate(hidden, round(grow * max(query.shape[-2:])))
+    hidden = torch.maximum(modal_mask, occluder_mask)
+    if padding_mask is not None:
+        hidden = torch.maximum(hidden, padding_mask)
+    return mask_ops.dilate(hidden, round(dilate * max(modal_mask.shape[-2:])))
 
 
 def smooth(image: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
-    """image [1, H, W, 3] with the pixels of removed [1, H, W] filled in, the others untouched.
+    """image [1, H, W, 3] with the pixels of removed [1, H, W] filled in; the others stay.
 
-    Gray where no pixel is known.
+    All gray where no pixel is known.
     """
     known = removed[0] <= 0.5
     if bool(known.all()):
@@ -44,10 +50,10 @@ def smooth(image: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
 
 
 def background_only(left_over: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """The known pixels [H, W] less other objects, whose colours must not run into the hole.
+    """The known pixels [H, W] without other objects, whose colours must not bleed into the hole.
 
-    left_over [C, H, W] is what the plane misses. Where a large part of the picture is off the
-    plane it is no object, and everything known is kept.
+    left_over [C, H, W] is the residual of the plane. Where a large part of the picture is off the
+    plane, it is not an object, and every known pixel is kept.
     """
     error = left_over.abs().amax(0)
     medians, least = STRANGE
@@ -63,8 +69,8 @@ def background_only(left_over: torch.Tensor, known: torch.Tensor) -> torch.Tenso
 def fitted_plane(picture: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """a + b x + c y for each channel of [C, H, W], fitted to the known pixels [H, W].
 
-    Fitted thrice, each time giving less weight to what the last plane misses, so that another
-    object in the picture does not tilt it.
+    The fit is repeated three times with less weight on large residuals, so that another object in
+    the picture does not tilt the plane.
     """
     height, width = known.shape
     rows, columns = known.nonzero(as_tuple=True)
@@ -89,10 +95,11 @@ def fitted_plane(picture: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
 
 
 def membrane(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """values [1, C, H, W] continued harmonically where known [1, 1, H, W] is 0.
+    """values [1, C, H, W], interpolated harmonically where known [1, 1, H, W] is 0.
 
-    Coarse to fine: the known pixels' mean on half the size, filled there, is the first guess here,
-    which a few relaxations then smooth. The picture's border is free (no flow across it).
+    Coarse to fine: the known pixels are averaged at half the size and filled there, which gives
+    the first guess at this size; a few relaxations then smooth it. Nothing flows across the
+    picture's border.
     """
     height, width = values.shape[-2:]
     if min(height, width) > 2 and not bool(known.all()):
@@ -118,5 +125,5 @@ def membrane(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
 
 
 def relaxations(side: int) -> int:
-    """How often to smooth a level: most on the small ones, which settle the long waves cheaply."""
+    """Relaxations at a level: most on small ones, which settle long waves at little cost."""
     return max(4, min(48, 2048 // side))

@@ -1,4 +1,4 @@
-"""Swapping the background: I_syn, the object alone on a clean backdrop (section 3.5)."""
+"""Swap the background: I_syn, the object alone on a clean background (section 3.5)."""
 
 import torch
 import torch.nn.functional as F
@@ -11,20 +11,31 @@ CHOICES = [*PLAIN, "blur", "noise", "original", "image"]
 
 
 def swap(
-    image: torch.Tensor, modal: torch.Tensor, background: str, own=None, seed: int = 0
+    image: torch.Tensor,
+    modal_mask: torch.Tensor,
+    background: str,
+    own_background: torch.Tensor | None = None,
+    seed: int = 0,
 ) -> torch.Tensor:
-    """I_syn [B, H, W, 3]: image where modal is 1, the background of one's choice elsewhere.
+    """I_syn [B, H, W, 3]: the image where the modal mask is 1, the chosen background elsewhere.
 
-    image [B, H, W, 3]; modal [B, H, W], 0 or 1. Figure 8: gray helps most. `own` [B, H, W, 3] is
-    cut to cover the picture and wanted by 'image' only; `seed` is for 'noise' (uniform 0..1).
+    image [B, H, W, 3]; modal_mask [B, H, W], 0 or 1. background is one of CHOICES; gray helps most
+    (Figure 8). own_background [B, H, W, 3] is needed for 'image' only and is scaled and cut to
+    cover the picture. seed is for 'noise' (uniform in 0..1). Raises BadInput.
     """
     if background == "original":
         return image
-    return torch.where(modal[..., None] > 0.5, image, backdrop(image, background, own, seed))
+    behind = backdrop(image, background, own_background, seed)
+    return torch.where(modal_mask[..., None] > 0.5, image, behind)
 
 
-def backdrop(image: torch.Tensor, background: str, own=None, seed: int = 0) -> torch.Tensor:
-    """The bare background, of a shape that broadcasts with image [B, H, W, 3]."""
+def backdrop(
+    image: torch.Tensor,
+    background: str,
+    own_background: torch.Tensor | None = None,
+    seed: int = 0,
+) -> torch.Tensor:
+    """The background alone, in a shape that broadcasts with image [B, H, W, 3]."""
     if background in PLAIN:
         return image.new_full((1, 1, 1, 3), PLAIN[background])
     if background == "blur":
@@ -33,24 +44,28 @@ def backdrop(image: torch.Tensor, background: str, own=None, seed: int = 0) -> t
         generator = torch.Generator().manual_seed(seed)
         return torch.rand(image.shape, generator=generator).to(image)
     if background == "image":
-        if own is None:
-            raise BadInput("own", "is not connected", "connect it or choose another background")
-        return validate.paired(len(image), covering(own, tuple(image.shape[1:3])), "own").to(image)
-    raise BadInput("background", f"'{background}' is unknown", f"choose of {', '.join(CHOICES)}")
+        if own_background is None:
+            remedy = "connect it, or choose another background"
+            raise BadInput("own_background", "is not connected", remedy)
+        covered = covering(own_background, tuple(image.shape[1:3]))
+        return validate.paired(len(image), covered, "own_background").to(image)
+    raise BadInput(
+        "background", f"'{background}' is unknown", f"choose one of {', '.join(CHOICES)}"
+    )
 
 
-def covering(own: torch.Tensor, size: validate.Size) -> torch.Tensor:
-    """A picture scaled and cut in the middle so that it just covers (height, width)."""
-    height, width = own.shape[1:3]
+def covering(picture: torch.Tensor, size: validate.Size) -> torch.Tensor:
+    """A picture [B, h, w, 3], scaled and cut in the middle so that it covers (height, width)."""
+    height, width = picture.shape[1:3]
     scale = max(size[0] / height, size[1] / width)
     tall, wide = max(size[0], round(height * scale)), max(size[1], round(width * scale))
-    scaled = validate.resize(own, (tall, wide))
+    scaled = validate.resize(picture, (tall, wide))
     y, x = (tall - size[0]) // 2, (wide - size[1]) // 2
     return scaled[:, y : y + size[0], x : x + size[1]]
 
 
 def blurred(image: torch.Tensor, width: float = 0.08) -> torch.Tensor:
-    """Image [B, H, W, 3] blurred by a Gaussian of `width` times the larger side."""
+    """Image [B, H, W, 3], blurred by a Gaussian with a sigma of `width` times the larger side."""
     height, wide = image.shape[1:3]
     scale = min(1.0, 128 / max(height, wide))
     small = validate.resize(image, (max(1, round(height * scale)), max(1, round(wide * scale))))

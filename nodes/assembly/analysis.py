@@ -2,59 +2,79 @@
 
 
 def analysed(node, source, start) -> dict:
-    """Section 3.4: padding, zoom, mask analysis, and whether anything is left to paint."""
-    pad, crop = zoomed(node, source, start)
-    found = node("AmodalDetectObjects", image=crop.out(0), segmenter=source["segmenter"], words="")
-    order = node(
-        "AmodalOrderObjects",
-        image=crop.out(0),
-        objects=found.out(0),
-        order_model=source["order_model"],
-        mask=crop.out(1),
-        reach=0.03,
-    )
-    occluders = node(
-        "AmodalSelectOccluders",
-        image=crop.out(0),
-        objects=order.out(1),
-        order=order.out(0),
-        mask=crop.out(1),
-        threshold=0.5,
-        front=source.get("front"),
-        behind=source.get("behind"),
-        crop=crop.out(3),
-        picture=source["image"],
-    )
+    """Padding, zoom and mask analysis, and whether anything is left to paint (section 3.4)."""
+    padding, crop = zoomed(node, source, start)
+    select = occluders(node, source, crop)
     check = node(
         "AmodalCheckOcclusion",
-        occluders=occluders.out(0),
-        beyond=crop.out(2),
-        mask=crop.out(1),
-        touching=pad.out(4),
-        names=occluders.out(1),
-        sides=pad.out(5),
-        grow=0.03,
+        occluder_mask=select.out(0),
+        padding_mask=crop.out(2),
+        modal_mask=crop.out(1),
+        occlusion=select.out(1),
+        padding=padding.out(0),
+        dilate=0.03,
     )
-    return {"crop": crop, "occluders": occluders, "check": check, "inpaint": check.out(0)}
+    return {"crop": crop, "occluders": select, "check": check, "inpaint_mask": check.out(0)}
 
 
 def zoomed(node, source, start) -> tuple:
-    """Section 3.4: padding on the touched sides, and the crop around the object."""
-    pad = node(
+    """Padding on the touched sides, and the crop around the object."""
+    padding = node(
         "AmodalPadIfTouching",
-        mask=start.out(2),
+        modal_mask=start.out(2),
         canvas=start.out(3),
         amount=0.5,
         margin=2,
     )
-    sides = {side: pad.out(i) for i, side in enumerate(("left", "top", "right", "bottom"))}
     crop = node(
         "AmodalCropToObject",
         image=start.out(1),
-        mask=start.out(2),
+        modal_mask=start.out(2),
         canvas=start.out(3),
-        **sides,
-        size=source["size"],
+        padding=padding.out(0),
         context=source.get("context", 0.3),
+        size=source["size"],
     )
-    return pad, crop
+    return padding, crop
+
+
+def occluders(node, source, crop):
+    """Who hides the object in the crop: order model, inpainted contacts, hints, selection."""
+    image, modal_mask = crop.out(0), crop.out(1)
+    objects = node("AmodalDetectObjects", image=image, segmenter=source["segmenter"], words="").out(
+        0
+    )
+    order = node(
+        "AmodalOrderObjects",
+        image=image,
+        objects=objects,
+        order_model=source["order_model"],
+        modal_mask=modal_mask,
+        max_gap=0.03,
+    )
+    contacts = node(
+        "AmodalOrderInpaintedContacts",
+        objects=order.out(1),
+        order=order.out(0),
+        modal_mask=modal_mask,
+        image=image,
+        original_image=source["image"],
+        crop=crop.out(3),
+    )
+    hints = node(
+        "AmodalApplyOccluderHints",
+        objects=order.out(1),
+        order=contacts.out(0),
+        modal_mask=modal_mask,
+        front_hint=source.get("front_hint"),
+        behind_hint=source.get("behind_hint"),
+        crop=crop.out(3),
+    )
+    return node(
+        "AmodalSelectOccluders",
+        image=image,
+        objects=hints.out(1),
+        order=hints.out(0),
+        modal_mask=modal_mask,
+        threshold=0.5,
+    )

@@ -4,9 +4,9 @@ import comfy.model_base
 
 
 def sees_around_hole(model) -> bool:
-    """Is a MODEL given the masked picture and its mask beside the latent, as inpainting models are?
+    """Does a MODEL take the masked picture and its mask beside the latent, as inpainting models do?
 
-    By the rules of the host's comfy/model_base.py: what `concat_keys` names, and Flux's channels.
+    Follows the rules of the host's comfy/model_base.py: `concat_keys`, and Flux's channels.
     """
     net = model.model
     if not isinstance(net, comfy.model_base.Flux):
@@ -17,7 +17,7 @@ def sees_around_hole(model) -> bool:
 
 def prepared(node, source, start) -> dict:
     """Noise, sampler, noise levels and text of a pass."""
-    seed = node("AmodalPassSeed", seed=source["seed"], number=start.out(4))
+    seed = node("AmodalPassSeed", seed=source["seed"], pass_number=start.out(4))
     prompt = node(
         "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
     )
@@ -40,31 +40,37 @@ def prepared(node, source, start) -> dict:
 
 
 def mixed_context(node, source, view, draw) -> dict:
-    """Mixed context diffusion sampling, its stages by name (figure 4)."""
+    """Mixed context diffusion sampling, its stages by name (Figure 4)."""
     synthetic = swapped_background(node, source, view)
-    first = conditioned(node, source, draw, synthetic.out(0), view["inpaint"], "object")
-    at_k = to_step_k(node, source, draw, first)
-    mask_k = mask_at_k(node, source, view, first, at_k, synthetic)
-    plate = removed_background(node, source, view)
-    noised = plate_at_k(node, source, draw, plate, at_k)
-    mixed = node("AmodalCompositeAtStep", object=at_k.out(0), background=noised.out(0), mask=mask_k)
-    second = conditioned(node, source, draw, view["crop"].out(0), view["inpaint"], "context")
-    painted = from_step_k(node, source, draw, second, at_k, mixed)
+    object_guider = conditioned(
+        node, source, draw, synthetic.out(0), view["inpaint_mask"], "object"
+    )
+    at_k = to_step_k(node, source, draw, object_guider)
+    mask = mask_at_k(node, source, view, object_guider, at_k, synthetic)
+    background = removed_background(node, source, view)
+    noised = background_at_k(node, source, draw, background, at_k)
+    mixed = node(
+        "AmodalCompositeAtStep", object=at_k.out(0), background=noised.out(0), mask_at_k=mask
+    )
+    context_guider = conditioned(
+        node, source, draw, view["crop"].out(0), view["inpaint_mask"], "context"
+    )
+    painted = from_step_k(node, source, draw, context_guider, at_k, mixed)
     return {
         "synthetic": synthetic,
         "at_k": at_k,
-        "mask_k": mask_k,
-        "plate": plate,
+        "mask_at_k": mask,
+        "background": background,
         "noised": noised,
         "mixed": mixed,
         "painted": painted,
     }
 
 
-def conditioned(node, source, draw, pixels, inpaint, name: str) -> dict:
-    """A guider that sees `pixels` outside the mask, and the latent to begin from.
+def conditioned(node, source, draw, pixels, inpaint_mask, name: str) -> dict:
+    """A guider that sees `pixels` outside the inpaint mask, and the latent to start from.
 
-    Without an inpainting model only a noise mask lets it see them.
+    An ordinary model sees them only through a noise mask.
     """
     see = node(
         "InpaintModelConditioning",
@@ -73,7 +79,7 @@ def conditioned(node, source, draw, pixels, inpaint, name: str) -> dict:
         negative=draw["negative"].out(0),
         vae=source["vae"],
         pixels=pixels,
-        mask=inpaint,
+        mask=inpaint_mask,
         noise_mask=source.get("noise_mask", False),
     )
     guider = node(
@@ -92,31 +98,31 @@ def swapped_background(node, source, view):
     return node(
         "AmodalSwapBackground",
         image=view["crop"].out(0),
-        mask=view["crop"].out(1),
+        modal_mask=view["crop"].out(1),
         background=source.get("background", "gray"),
         seed=0,
     )
 
 
-def to_step_k(node, source, draw, first):
+def to_step_k(node, source, draw, conditions):
     """Equation 4: the object, sampled to step k on the swapped background."""
     return node(
         "AmodalSampleToStep",
         noise=draw["noise"],
-        guider=first["guider"],
+        guider=conditions["guider"],
         sampler=draw["sampler"],
         sigmas=draw["sigmas"],
-        latent=first["latent"],
+        latent=conditions["latent"],
         k=source["k"],
     )
 
 
-def mask_at_k(node, source, view, first, at_k, synthetic):
-    """M^k, the object's mask in the noisy picture, by the chosen rule."""
+def mask_at_k(node, source, view, conditions, at_k, synthetic):
+    """M^k, the object's mask at step k, by the chosen rule."""
     if source["mask_rule"] == "clusters":
         features = node(
             "AmodalCaptureFeatures",
-            guider=first["guider"],
+            guider=conditions["guider"],
             sigmas=at_k.out(2),
             latent=at_k.out(0),
             levels=source.get("levels", "3"),
@@ -131,8 +137,8 @@ def mask_at_k(node, source, view, first, at_k, synthetic):
         return node(
             "AmodalSelectClusters",
             clusters=clusters.out(0),
-            mask=view["crop"].out(1),
-            inpaint=view["inpaint"],
+            modal_mask=view["crop"].out(1),
+            inpaint_mask=view["inpaint_mask"],
             overlap=0.2,
             image=view["crop"].out(0),
         ).out(0)
@@ -140,9 +146,9 @@ def mask_at_k(node, source, view, first, at_k, synthetic):
     return node(
         "AmodalKnownBackgroundMask",
         estimate=estimate.out(0),
-        background=synthetic.out(0),
-        mask=view["crop"].out(1),
-        inpaint=view["inpaint"],
+        synthetic_image=synthetic.out(0),
+        modal_mask=view["crop"].out(1),
+        inpaint_mask=view["inpaint_mask"],
         threshold=0.05,
     ).out(0)
 
@@ -152,18 +158,18 @@ def removed_background(node, source, view):
     return node(
         "AmodalRemoveObjects",
         image=view["crop"].out(0),
-        mask=view["crop"].out(1),
-        occluders=view["occluders"].out(0),
-        beyond=view["crop"].out(2),
-        grow=0.03,
+        modal_mask=view["crop"].out(1),
+        occluder_mask=view["occluders"].out(0),
+        padding_mask=view["crop"].out(2),
+        dilate=0.03,
         method="smooth",
         inpaint_model=source.get("inpaint_model"),
     )
 
 
-def plate_at_k(node, source, draw, plate, at_k):
+def background_at_k(node, source, draw, background, at_k):
     """Equation 5: the removed background, noised to step k."""
-    encoded = node("VAEEncode", "PlateEncode", pixels=plate.out(0), vae=source["vae"])
+    encoded = node("VAEEncode", "BackgroundEncode", pixels=background.out(0), vae=source["vae"])
     return node(
         "AmodalNoiseToStep",
         model=source["model"],
@@ -173,15 +179,15 @@ def plate_at_k(node, source, draw, plate, at_k):
     )
 
 
-def from_step_k(node, source, draw, second, at_k, mixed):
+def from_step_k(node, source, draw, conditions, at_k, mixed):
     """Equation 6: the composite, sampled to the end in the original context, and decoded."""
     resumed = node(
         "AmodalResumeFromStep",
         noise=draw["noise"],
-        guider=second["guider"],
+        guider=conditions["guider"],
         sampler=draw["sampler"],
         sigmas=at_k.out(2),
         latent=mixed.out(0),
-        **({"image_latent": second["latent"]} if source.get("noise_mask") else {}),
+        **({"image_latent": conditions["latent"]} if source.get("noise_mask") else {}),
     )
     return node("VAEDecode", "Painted", samples=resumed.out(0), vae=source["vae"])

@@ -18,7 +18,7 @@ def crop(graph, image=IMAGE, mask=MASK, **inputs):
     return graph.add(
         "AmodalCropToObject",
         image=graph.value("image", image),
-        mask=graph.value("mask", mask),
+        modal_mask=graph.value("mask", mask),
         **inputs,
     )
 
@@ -41,7 +41,7 @@ def occluders(graph, mask):
         image=at["crop"][0],
         objects=at["order"][1],
         order=at["order"][0],
-        mask=graph.value("other mask", mask),
+        modal_mask=graph.value("other mask", mask),
     )
 
 
@@ -50,11 +50,11 @@ def paste(graph, image=IMAGE, crop_of=None, completed=None):
     return graph.add(
         "AmodalPasteBack",
         image=graph.value("canvas", image),
-        mask=graph.value("mask", MASK),
+        modal_mask=graph.value("mask", MASK),
         crop=graph.value("crop", crop_of) if crop_of else taken[3],
         completed=taken if completed is None else graph.value("completed", completed),
-        amodal=taken[1],
-        inpaint=taken[2],
+        amodal_mask=taken[1],
+        inpaint_mask=taken[2],
     )
 
 
@@ -62,8 +62,8 @@ def trim(graph, image=IMAGE, mask=MASK, picture=IMAGE):
     return graph.add(
         "AmodalTrimAndOverlay",
         image=graph.value("image", image),
-        mask=graph.value("mask", mask),
-        picture=graph.value("picture", picture),
+        amodal_mask=graph.value("mask", mask),
+        original_image=graph.value("picture", picture),
     )
 
 
@@ -71,7 +71,7 @@ def swap(graph, image=IMAGE, mask=MASK, background="gray"):
     return graph.add(
         "AmodalSwapBackground",
         image=graph.value("image", image),
-        mask=graph.value("mask", mask),
+        modal_mask=graph.value("mask", mask),
         background=background,
     )
 
@@ -80,8 +80,8 @@ def segment(graph, image=IMAGE, mask=MASK):
     return graph.add(
         "AmodalSegmentObject",
         image=graph.value("image", image),
-        mask=graph.value("mask", mask),
-        inpaint=graph.value("inpaint", NO_MASK),
+        modal_mask=graph.value("mask", mask),
+        inpaint_mask=graph.value("inpaint", NO_MASK),
         segmenter=graph.value("by colour", ByColour()),
     )
 
@@ -90,13 +90,13 @@ def remove(graph, image=IMAGE, occluders=NO_MASK):
     return graph.add(
         "AmodalRemoveObjects",
         image=graph.value("image", image),
-        mask=graph.value("mask", MASK),
-        occluders=graph.value("occluders", occluders),
+        modal_mask=graph.value("mask", MASK),
+        occluder_mask=graph.value("occluders", occluders),
     )
 
 
 def pad(graph, mask=MASK):
-    return graph.add("AmodalPadIfTouching", mask=graph.value("mask", mask))
+    return graph.add("AmodalPadIfTouching", modal_mask=graph.value("mask", mask))
 
 
 CASES = {
@@ -220,5 +220,5 @@ def test_bad_input_names_node_input_and_remedy_and_the_host_goes_on(host, graph,
     assert node in message and f"input '{input_name}'" in message and "Remedy:" in message
     assert words in message
     good = Graph()
-    good.keep(sides=good.add("AmodalPadIfTouching", mask=good.value("good", MASK))[5])
+    good.keep(sides=good.add("AmodalPadIfTouching", modal_mask=good.value("good", MASK))[5])
     assert host.run(good).values["sides"] == "left"

@@ -123,11 +123,13 @@ def test_the_nodes_judge_and_pick(host):
     image = graph.value("image", torch.full((1, 100, 100, 3), 0.5))
     seen = graph.value("object", OBJECT)
     grown = graph.value("grown", square(40, 40, 60, 80))
-    judged = graph.add("AmodalJudgeCompletion", image=image, mask=seen, outpainted=grown)
+    judged = graph.add(
+        "AmodalJudgeCompletion", image=image, amodal_mask=seen, outpainted_mask=grown
+    )
     best = graph.add(
         "AmodalPickBest",
         objects=graph.add("TestList", value=image),
-        masks=graph.add("TestList", value=seen),
+        amodal_masks=graph.add("TestList", value=seen),
         scores=graph.add("TestList", value=judged[1]),
     )
     values = host.run(
@@ -154,17 +156,21 @@ def test_each_counterfactual_is_segmented_and_shown(host):
     plate = ByColour().segment(picture[0], label="plate")[None]
     graph = Graph()
     image, mask = graph.value("scene", picture), graph.value("plate", plate)
-    grounds = graph.add("AmodalCounterfactualBackgrounds", image=image, mask=mask, count=3, seed=5)
-    around = graph.add("AmodalCounterfactualMask", mask=mask, corner=0.1)
+    grounds = graph.add(
+        "AmodalCounterfactualBackgrounds", image=image, amodal_mask=mask, count=3, seed=5
+    )
+    around = graph.add("AmodalCounterfactualMask", amodal_mask=mask, corner=0.1)
     grown = graph.add(
         "AmodalSegmentObject",
         image=grounds,
-        mask=mask,
-        inpaint=around,
+        modal_mask=mask,
+        inpaint_mask=around,
         label="plate",
         segmenter=graph.value("by colour", ByColour()),
     )
-    judged = graph.add("AmodalJudgeCompletion", image=grounds, mask=mask, outpainted=grown)
+    judged = graph.add(
+        "AmodalJudgeCompletion", image=grounds, amodal_mask=mask, outpainted_mask=grown
+    )
     values = host.run(
         graph.keep(
             grounds=grounds[0],
@@ -212,8 +218,8 @@ def test_thresholds_are_chosen_by_a_file(host, mine, choice, complete):
     judged = graph.add(
         "AmodalJudgeCompletion",
         image=image,
-        mask=graph.value("object", OBJECT),
-        outpainted=graph.value("grown", square(40, 40, 60, 80)),
+        amodal_mask=graph.value("object", OBJECT),
+        outpainted_mask=graph.value("grown", square(40, 40, 60, 80)),
         thresholds=choice,
     )
     assert host.run(graph.keep(complete=judged[0])).values["complete"] is complete
@@ -245,7 +251,7 @@ def test_the_node_breaks_ties_by_the_fit_and_says_so(host, scores, first, said):
     }
     VALUES.update(names)
     links = {name: graph.add("TestEach", name=name) for name in names}
-    best = graph.add("AmodalPickBest", **links, visible=graph.value("seen half", SEEN))
+    best = graph.add("AmodalPickBest", **links, modal_mask=graph.value("seen half", SEEN))
     values = host.run(graph.keep(index=best[2], ranking=best[3], order=best[4])).values
     assert values["index"] == first and values["order"] == said
     ranking = values["ranking"]
@@ -262,7 +268,10 @@ def test_lists_of_other_lengths_are_refused(host):
     seen, score = graph.value("object", OBJECT), graph.value("score", 0.5)
     graph.keep(
         index=graph.add(
-            "AmodalPickBest", objects=graph.add("TestList", value=image), masks=seen, scores=score
+            "AmodalPickBest",
+            objects=graph.add("TestList", value=image),
+            amodal_masks=seen,
+            scores=score,
         )[2]
     )
     with pytest.raises(Failed, match="Pick Best.*scores.*judge every"):

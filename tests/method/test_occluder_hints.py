@@ -120,7 +120,7 @@ def picked(graph, occluders: str, height: int = 96):
     image = graph.value(f"scene {height}", image.movedim(1, -1))
     segmenter = graph.value("by colour", analysis.ByColour())
     objects_ = graph.add("AmodalDetectObjects", image=image, segmenter=segmenter)
-    pick = graph.add("AmodalPickObject", objects=objects_, words="plate", occluders=occluders)
+    pick = graph.add("AmodalPickObject", objects=objects_, words="plate", occluder_hints=occluders)
     return image, pick
 
 
@@ -142,16 +142,16 @@ def passes(graph, occluders: str, order_model):
     """A loop whose body paints nothing that is seen, but calls what it is asked to paint the
     object; in what is left of the picture the segmenter finds the ball again in every pass."""
     image, pick = picked(graph, occluders)
-    start = graph.add("AmodalLoopStart", image=image, mask=pick)
+    start = graph.add("AmodalLoopStart", image=image, modal_mask=pick)
     crop_ = graph.add(
-        "AmodalCropToObject", image=start[1], mask=start[2], canvas=start[3], size=128
+        "AmodalCropToObject", image=start[1], modal_mask=start[2], canvas=start[3], size=128
     )
     seen = graph.add("AmodalDetectObjects", image=crop_[0], segmenter=graph.value("by colour"))
     table = graph.add(
         "AmodalOrderObjects",
         image=crop_[0],
         objects=seen,
-        mask=crop_[1],
+        modal_mask=crop_[1],
         order_model=graph.value(type(order_model).__name__, order_model),
     )
     hiding = graph.add(
@@ -159,19 +159,19 @@ def passes(graph, occluders: str, order_model):
         image=crop_[0],
         objects=table[1],
         order=table,
-        mask=crop_[1],
+        modal_mask=crop_[1],
         front=pick[2],
         behind=pick[3],
         crop=crop_[3],
     )
     check = graph.add(
         "AmodalCheckOcclusion",
-        occluders=hiding,
-        beyond=crop_[2],
-        mask=crop_[1],
+        occluder_mask=hiding,
+        padding_mask=crop_[2],
+        modal_mask=crop_[1],
         touching=False,
         names=hiding[1],
-        grow=0.0,
+        dilate=0.0,
     )
     grown = graph.add(
         "MaskComposite", destination=crop_[1], source=check, x=0, y=0, operation="add"
@@ -179,11 +179,11 @@ def passes(graph, occluders: str, order_model):
     back = graph.add(
         "AmodalPasteBack",
         image=start[1],
-        mask=start[2],
+        modal_mask=start[2],
         crop=crop_[3],
         completed=crop_[0],
-        amodal=grown,
-        inpaint=check,
+        amodal_mask=grown,
+        inpaint_mask=check,
     )
     end = graph.add(
         "AmodalLoopEnd",
@@ -191,7 +191,7 @@ def passes(graph, occluders: str, order_model):
         occluded=check[1],
         reason=check[2],
         image=back,
-        mask=back[1],
+        amodal_mask=back[1],
         canvas=back[2],
         max_passes=6,
     )

@@ -219,7 +219,7 @@ def test_only_later_passes_look_at_what_was_painted(host, graph, passes_before, 
         image=graph.value("crop", image),
         objects=graph.value("objects", given),
         order=graph.value("order", torch.zeros(3, 3)),
-        mask=graph.value("query", query),
+        modal_mask=graph.value("query", query),
         picture=graph.value("original", original),
         crop=graph.value(f"{passes_before} before", view),
     )
@@ -242,7 +242,7 @@ def test_a_picture_that_is_not_the_crops_original_is_refused(host, graph):
         image=graph.value("crop", torch.rand(1, SIZE, SIZE, 3)),
         objects=graph.value("objects", given),
         order=graph.value("order", torch.zeros(3, 3)),
-        mask=graph.value("query", query),
+        modal_mask=graph.value("query", query),
         picture=graph.value("small", torch.rand(1, 8, 8, 3)),
         crop=graph.value("view", view),
     )
@@ -263,6 +263,6 @@ def test_what_surrounds_beside_an_occluder_is_named_in_brackets(host, graph):
         image=graph.value("table", torch.rand(1, SIZE, SIZE, 3)),
         objects=graph.value("set", given),
         order=graph.value("spoon in front", table),
-        mask=graph.value("cup", cup[None]),
+        modal_mask=graph.value("cup", cup[None]),
     )
     assert host.run(graph.keep(names=select[1])).values["names"] == "spoon, (plate)"

@@ -119,7 +119,7 @@ def test_an_ordinary_model_keeps_what_is_outside_of_the_noise_mask(host, graph, 
         "AmodalCompositeAtStep",
         object=half[0],
         background=noised,
-        mask=graph.value("family modal", modal),
+        mask_at_k=graph.value("family modal", modal),
     )
     graph.keep(
         estimate=half[1],
@@ -155,7 +155,7 @@ def test_the_one_node_shows_an_ordinary_model_the_surroundings(host, graph, smal
         words=scene.word,
         point="",
         negative="",
-        mask=graph.value("modal", masks_of(scene)[scene.query][None]),
+        modal_mask=graph.value("modal", masks_of(scene)[scene.query][None]),
         seed=1,
         count=1,
         cfg=2.5,

@@ -99,7 +99,7 @@ def ours(host, graph, small, models, cfg) -> dict:
     sigmas = graph.add(
         "BasicScheduler", model=model, scheduler="ddim_uniform", steps=STEPS, denoise=1.0
     )
-    synthetic = graph.add("AmodalSwapBackground", image=image, mask=modal, background="gray")
+    synthetic = graph.add("AmodalSwapBackground", image=image, modal_mask=modal, background="gray")
     guider, latent = seen(synthetic)
     half = graph.add(
         "AmodalSampleToStep", **run, guider=guider, sigmas=sigmas, latent=latent, k=float(K)
@@ -109,13 +109,13 @@ def ours(host, graph, small, models, cfg) -> dict:
     )
     clusters = graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=0)
     mask = graph.add(
-        "AmodalSelectClusters", clusters=clusters, mask=modal, inpaint=area, overlap=0.2
+        "AmodalSelectClusters", clusters=clusters, modal_mask=modal, inpaint_mask=area, overlap=0.2
     )
     plate = graph.add("VAEEncode", pixels=graph.value("parity plate", PLATE), vae=vae)
     noised = graph.add(
         "AmodalNoiseToStep", model=model, noise=run["noise"], sigmas=half[2], latent=plate
     )
-    mixed = graph.add("AmodalCompositeAtStep", object=half[0], background=noised, mask=mask)
+    mixed = graph.add("AmodalCompositeAtStep", object=half[0], background=noised, mask_at_k=mask)
     guider, _ = seen(image)
     end = graph.add("AmodalResumeFromStep", **run, guider=guider, sigmas=half[2], latent=mixed)
     painted = graph.add("VAEDecode", samples=end[0], vae=vae)

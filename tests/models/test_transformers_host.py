@@ -165,14 +165,14 @@ def test_mixed_context_runs_end_to_end(host, graph, small, kind):
         "AmodalSelectClusters",
         clusters=clusters,
         overlap=0.2,
-        mask=graph.value("modal", modal),
-        inpaint=graph.value("area", area),
+        modal_mask=graph.value("modal", modal),
+        inpaint_mask=graph.value("area", area),
     )
     plate = graph.value(f"plate {kind}", {"samples": latent(small, kind, 9)})
     noised = graph.add(
         "AmodalNoiseToStep", model=at["model"], noise=at["noise"], sigmas=half[2], latent=plate
     )
-    mixed = graph.add("AmodalCompositeAtStep", object=half[0], background=noised, mask=chosen)
+    mixed = graph.add("AmodalCompositeAtStep", object=half[0], background=noised, mask_at_k=chosen)
     graph.keep(
         end=second_half(graph, at, half, latent=mixed),
         mask=chosen,

@@ -16,20 +16,20 @@ def whole_pass(graph, x=20, image=None, mask=None):
     at = analysis.analysis(graph, image, mask)
     check = graph.add(
         "AmodalCheckOcclusion",
-        occluders=at["hiding"][0],
-        beyond=at["crop"][2],
-        mask=at["crop"][1],
+        occluder_mask=at["hiding"][0],
+        padding_mask=at["crop"][2],
+        modal_mask=at["crop"][1],
         touching=at["pad"][4],
         names=at["hiding"][1],
         sides=at["pad"][5],
-        grow=0.03,
+        dilate=0.03,
     )
     plate = graph.add(
         "AmodalRemoveObjects",
         image=at["crop"][0],
-        mask=at["crop"][1],
-        occluders=at["hiding"][0],
-        beyond=at["crop"][2],
+        modal_mask=at["crop"][1],
+        occluder_mask=at["hiding"][0],
+        padding_mask=at["crop"][2],
     )
     graph.keep(
         pads=at["pad"][5],
@@ -44,7 +44,7 @@ def whole_pass(graph, x=20, image=None, mask=None):
         reason=check[2],
         plate=plate,
         swapped=graph.add(
-            "AmodalSwapBackground", image=at["crop"][0], mask=at["crop"][1], background="gray"
+            "AmodalSwapBackground", image=at["crop"][0], modal_mask=at["crop"][1], background="gray"
         ),
     )
     return image, mask, at, check
@@ -84,22 +84,26 @@ def test_pasting_back_and_the_result(host, graph):
     amodal = graph.add(
         "AmodalSegmentObject",
         image=completed,
-        mask=at["crop"][1],
-        inpaint=check[0],
+        modal_mask=at["crop"][1],
+        inpaint_mask=check[0],
         segmenter=graph.value("by colour", ByColour()),
         label="plate",
     )
     paste = graph.add(
         "AmodalPasteBack",
         image=image,
-        mask=mask,
+        modal_mask=mask,
         crop=at["crop"][3],
         completed=completed,
-        amodal=amodal,
-        inpaint=check[0],
+        amodal_mask=amodal,
+        inpaint_mask=check[0],
     )
     end = graph.add(
-        "AmodalTrimAndOverlay", image=paste[0], mask=paste[1], canvas=paste[2], picture=image
+        "AmodalTrimAndOverlay",
+        image=paste[0],
+        amodal_mask=paste[1],
+        canvas=paste[2],
+        original_image=image,
     )
     graph.keep(
         status=amodal[1],
@@ -175,14 +179,18 @@ def test_pictures_of_any_size_are_cropped_and_pasted(host, graph, size, part):
     paste = graph.add(
         "AmodalPasteBack",
         image=image,
-        mask=mask,
+        modal_mask=mask,
         crop=at["crop"][3],
         completed=at["crop"][0],
-        amodal=at["crop"][1],
-        inpaint=at["crop"][2],
+        amodal_mask=at["crop"][1],
+        inpaint_mask=at["crop"][2],
     )
     end = graph.add(
-        "AmodalTrimAndOverlay", image=paste[0], mask=paste[1], canvas=paste[2], picture=image
+        "AmodalTrimAndOverlay",
+        image=paste[0],
+        amodal_mask=paste[1],
+        canvas=paste[2],
+        original_image=image,
     )
     graph.keep(sides=at["pad"][5], crop=at["crop"][0], canvas=paste[0], trimmed=end[1])
     values = host.run(graph).values
@@ -226,14 +234,14 @@ def test_objects_from_other_nodes_and_depth_take_the_same_way(host, graph):
             depth=graph.value(f"{near_is} {len(links)}", picture),
             objects=found,
             near=near_is,
-            mask=picked,
+            modal_mask=picked,
         )
         links[f"names {len(links)}"] = graph.add(
             "AmodalSelectOccluders",
             image=graph.value("image", image),
             objects=order[1],
             order=order[0],
-            mask=picked,
+            modal_mask=picked,
         )[1]
     graph.keep(label=picked[1], **links)
     values = host.run(graph).values
@@ -248,7 +256,9 @@ def test_the_empty_mask_of_a_file_without_transparency_counts_as_none(host, grap
         segmenter=graph.value("by colour", ByColour()),
     )
     none = graph.value("no alpha", torch.zeros(1, 64, 64))
-    graph.keep(label=graph.add("AmodalPickObject", objects=found, mask=none, point="118,10")[1])
+    graph.keep(
+        label=graph.add("AmodalPickObject", objects=found, modal_mask=none, point="118,10")[1]
+    )
     assert host.run(graph).values["label"] == "far"
 
 
@@ -258,7 +268,7 @@ def test_backgrounds_take_batches(host, graph):
         out=graph.add(
             "AmodalSwapBackground",
             image=graph.value("images", image.repeat(3, 1, 1, 1)),
-            mask=graph.value("mask", mask),
+            modal_mask=graph.value("mask", mask),
             background="noise",
             seed=4,
         )
@@ -273,11 +283,11 @@ def test_each_pass_looks_at_the_object_as_it_has_become(host, graph):
     small = torch.zeros(1, 64, 64)
     small[:, 24:40, 24:40] = 1
     image = graph.value("noise", torch.rand(1, 64, 64, 3))
-    start = graph.add("AmodalLoopStart", image=image, mask=graph.value("small square", small))
+    start = graph.add("AmodalLoopStart", image=image, modal_mask=graph.value("small square", small))
     crop = graph.add(
         "AmodalCropToObject",
         image=start[1],
-        mask=start[2],
+        modal_mask=start[2],
         canvas=start[3],
         left=0,
         top=0,
@@ -290,11 +300,11 @@ def test_each_pass_looks_at_the_object_as_it_has_become(host, graph):
     pasted = graph.add(
         "AmodalPasteBack",
         image=start[1],
-        mask=start[2],
+        modal_mask=start[2],
         crop=crop[3],
         completed=crop[0],
-        amodal=grown,
-        inpaint=grown,
+        amodal_mask=grown,
+        inpaint_mask=grown,
         feather=0.0,
     )
     end = graph.add(
@@ -303,7 +313,7 @@ def test_each_pass_looks_at_the_object_as_it_has_become(host, graph):
         occluded=True,
         reason="hidden",
         image=pasted[0],
-        mask=pasted[1],
+        amodal_mask=pasted[1],
         canvas=pasted[2],
         max_passes=2,
     )

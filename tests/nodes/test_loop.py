@@ -41,20 +41,20 @@ def growing_loop(
         shape[..., : SIZE // 2] = square(begin)[..., : SIZE // 2]
     whole = graph.value(f"target{target}{one_sided}", shape)
     nothing = graph.add("SolidMask", value=0.0, width=SIZE, height=SIZE)
-    start = graph.add("AmodalLoopStart", "start", image=image, mask=mask)
+    start = graph.add("AmodalLoopStart", "start", image=image, modal_mask=mask)
     left = graph.add(
         "MaskComposite", "left", destination=whole, source=start[2], x=0, y=0, operation="subtract"
     )
     check = graph.add(
         "AmodalCheckOcclusion",
         "check",
-        occluders=left,
-        beyond=nothing,
-        mask=start[2],
+        occluder_mask=left,
+        padding_mask=nothing,
+        modal_mask=start[2],
         touching=False,
         names="square",
         sides="",
-        grow=0.0,
+        dilate=0.0,
     )
     grown = graph.add("GrowMask", "grow", mask=start[2], expand=step, tapered_corners=False)
     painted = graph.add(
@@ -76,7 +76,7 @@ def growing_loop(
         occluded=check[1],
         reason=check[2],
         image=start[1],
-        mask=joined,
+        amodal_mask=joined,
         canvas=start[3],
         max_passes=cap,
     )
@@ -139,13 +139,15 @@ def test_nothing_left_to_paint_is_told_apart_from_nothing_hides(
     blank = graph.value("blank", torch.zeros(1, SIZE, SIZE))
     check = graph.add(
         "AmodalCheckOcclusion",
-        occluders=graph.value("few", square(8)) if inside else blank,
-        beyond=graph.value("strip", torch.ones(1, SIZE, SIZE) - square(60)) if beyond else blank,
-        mask=graph.value("mask", square(32)),
+        occluder_mask=graph.value("few", square(8)) if inside else blank,
+        padding_mask=graph.value("strip", torch.ones(1, SIZE, SIZE) - square(60))
+        if beyond
+        else blank,
+        modal_mask=graph.value("mask", square(32)),
         touching=touching,
         names="yarn" if inside else "",
         sides="left" if touching else "",
-        grow=0.0,
+        dilate=0.0,
     )
     run = host.run(graph.keep(occluded=check[1], reason=check[2]))
     assert (run.values["occluded"], run.values["reason"]) == (occluded, told)
@@ -207,7 +209,7 @@ def test_the_body_can_be_rewired(host):
 def test_each_pass_has_a_seed_of_its_own_and_always_the_same(host):
     def seeds_from(first: int) -> list[int]:
         graph = growing_loop(cap=3)
-        seed = graph.add("AmodalPassSeed", seed=first, number=["start", 4])
+        seed = graph.add("AmodalPassSeed", seed=first, pass_number=["start", 4])
         graph.add("PreviewAny", "seed", source=seed)
         run = host.run(graph)
         shown = [ui for node, ui in run.ui.items() if node.split(".")[-1] == "seed"]
@@ -269,8 +271,8 @@ def test_an_error_in_a_later_pass_names_its_node_and_is_shown_on_loop_end(host):
         "AmodalSelectClusters",
         "bad",
         clusters=["joined", 0],
-        mask=["rest", 0],
-        inpaint=["check", 0],
+        modal_mask=["rest", 0],
+        inpaint_mask=["check", 0],
         overlap=0.2,
     )
     begun = graph.value("begun", square(24))

@@ -210,14 +210,14 @@ def test_mixed_context_runs_end_to_end(host, graph, small):
         "AmodalSelectClusters",
         clusters=clusters,
         overlap=0.2,
-        mask=graph.value("modal", modal),
-        inpaint=graph.value("area", area),
+        modal_mask=graph.value("modal", modal),
+        inpaint_mask=graph.value("area", area),
     )
     plate = graph.value("plate", {"samples": small.tensor(1, 4, SIZE, SIZE, seed=9)})
     noised = graph.add(
         "AmodalNoiseToStep", model=at["model"], noise=at["noise"], sigmas=half[2], latent=plate
     )
-    mixed = graph.add("AmodalCompositeAtStep", object=half[0], background=noised, mask=chosen)
+    mixed = graph.add("AmodalCompositeAtStep", object=half[0], background=noised, mask_at_k=chosen)
     graph.keep(
         end=second_half(graph, at, half, latent=mixed),
         mask=chosen,
@@ -261,8 +261,8 @@ def test_a_batch_of_pictures_under_one_mask_has_a_mask_for_each(host, graph, sma
             "AmodalSelectClusters",
             clusters=lone.value(f"group{number}", group),
             overlap=0.2,
-            mask=lone.value("modal", modal),
-            inpaint=lone.value("area", area),
+            modal_mask=lone.value("modal", modal),
+            inpaint_mask=lone.value("area", area),
         )
         kept = host.run(lone.keep(kept=picked)).values["kept"]
         assert torch.equal(values["both"][number : number + 1], kept)

@@ -202,7 +202,7 @@ def test_the_nodes_measure_and_tabulate(host, graph):
         "measures": "",
         "label": "cat",
     }
-    right = graph.add("AmodalCompletionMetrics", mask=links["amodal"], **links)
+    right = graph.add("AmodalCompletionMetrics", amodal_mask=links["amodal"], **links)
     both = graph.add("TestList", value=right[0])
     table = graph.add("AmodalResultsTable", measures=both, methods="ours\nours")
     values = host.run(

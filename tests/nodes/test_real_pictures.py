@@ -52,56 +52,56 @@ def stages(graph, image, modal, occluder, method="smooth"):
     image = graph.value(f"photograph {float(image.sum()):.1f}", image)
     both = graph.value(f"masks {float(modal.sum())}", torch.stack([modal, occluder]))
     query = graph.value(f"modal {float(modal.sum())}", modal[None])
-    pad = graph.add("AmodalPadIfTouching", mask=query)
+    pad = graph.add("AmodalPadIfTouching", modal_mask=query)
     sides = {side: pad[i] for i, side in enumerate(("left", "top", "right", "bottom"))}
-    crop = graph.add("AmodalCropToObject", image=image, mask=query, size=SIZE, **sides)
+    crop = graph.add("AmodalCropToObject", image=image, modal_mask=query, size=SIZE, **sides)
     found = graph.add("AmodalObjectsFromMasks", masks=both, labels="query, occluder")
     order = graph.add(
         "AmodalOrderObjects",
         image=image,
         objects=found,
-        mask=query,
+        modal_mask=query,
         order_model=graph.add("AmodalBorderOrder"),
     )
     chosen = graph.add(
-        "AmodalSelectOccluders", image=image, objects=order[1], order=order, mask=query
+        "AmodalSelectOccluders", image=image, objects=order[1], order=order, modal_mask=query
     )
     occluders = graph.add("TestCropLike", mask=chosen[0], crop=crop[3])
     check = graph.add(
         "AmodalCheckOcclusion",
-        occluders=occluders,
-        beyond=crop[2],
-        mask=crop[1],
+        occluder_mask=occluders,
+        padding_mask=crop[2],
+        modal_mask=crop[1],
         touching=pad[4],
         names=chosen[1],
         sides=pad[5],
-        grow=0.03,
+        dilate=0.03,
     )
-    gray = graph.add("AmodalSwapBackground", image=crop[0], mask=crop[1], background="gray")
+    gray = graph.add("AmodalSwapBackground", image=crop[0], modal_mask=crop[1], background="gray")
     plate = graph.add(
         "AmodalRemoveObjects",
         image=crop[0],
-        mask=crop[1],
-        occluders=occluders,
-        beyond=crop[2],
+        modal_mask=crop[1],
+        occluder_mask=occluders,
+        padding_mask=crop[2],
         method=method,
     )
     pasted = graph.add(
         "AmodalPasteBack",
         image=image,
-        mask=query,
+        modal_mask=query,
         crop=crop[3],
         completed=plate,
-        amodal=crop[1],
-        inpaint=check,
+        amodal_mask=crop[1],
+        inpaint_mask=check,
         feather=0.01,
     )
     result = graph.add(
         "AmodalTrimAndOverlay",
         image=pasted,
-        mask=pasted[1],
+        amodal_mask=pasted[1],
         canvas=pasted[2],
-        picture=image,
+        original_image=image,
         edge=1.5,
     )
     graph.keep(

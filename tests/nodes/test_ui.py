@@ -130,8 +130,8 @@ def selecting(graph, **inputs):
         "AmodalSelectClusters",
         "select",
         clusters=graph.value("stripes", stripes),
-        mask=graph.value("object", mask),
-        inpaint=graph.value("object"),
+        modal_mask=graph.value("object", mask),
+        inpaint_mask=graph.value("object"),
         overlap=0.2,
         **inputs,
     )
@@ -164,8 +164,8 @@ def test_clusters_of_every_pass_are_shown_on_the_node_in_the_graph(host):
         "AmodalSelectClusters",
         "select",
         clusters=["joined", 0],
-        mask=["start", 2],
-        inpaint=["check", 0],
+        modal_mask=["start", 2],
+        inpaint_mask=["check", 0],
         overlap=0.2,
     )
     loop.add("MaskPreview", "preview", mask=["select", 0])
@@ -252,8 +252,8 @@ def test_the_result_is_shown_before_and_after(host, graph):
             "AmodalTrimAndOverlay",
             "trim",
             image=graph.value("scene", image),
-            mask=graph.value("mask", mask),
-            picture=graph.value("scene"),
+            amodal_mask=graph.value("mask", mask),
+            original_image=graph.value("scene"),
             edge=1.5,
         )[2]
     )

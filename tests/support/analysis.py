@@ -35,10 +35,9 @@ class ByColour:
         names = [n for n in words or COLOURS if n in COLOURS]
         masks = [near(image, COLOURS[n]) for n in names]
         empty = torch.zeros(0, *image.shape[:2])
-        found = detections.from_masks(torch.stack(masks), names) if names else None
-        if found is None or threshold > 0.99:
+        if not names or threshold > 0.99:
             return detections.Objects(empty, [], torch.zeros(0), torch.zeros(0, 4))
-        return found
+        return detections.from_masks(torch.stack(masks), names)
 
     def segment(self, image, *, box=None, points=None, prior=None, label=None):
         return near(image, COLOURS[label or "plate"])
@@ -57,20 +56,32 @@ class BallInFront:
 
 def analysis(graph, image, mask, **crop_inputs):
     """Links of the first half of a pass: padding, crop, detection, order, occluders."""
-    pad = graph.add("AmodalPadIfTouching", mask=mask)
-    sides = {side: pad[i] for i, side in enumerate(("left", "top", "right", "bottom"))}
-    crop = graph.add("AmodalCropToObject", image=image, mask=mask, size=128, **sides | crop_inputs)
-    found = graph.add(
+    padding = graph.add("AmodalPadIfTouching", modal_mask=mask)
+    crop = graph.add(
+        "AmodalCropToObject",
+        image=image,
+        modal_mask=mask,
+        padding=padding,
+        size=128,
+        **crop_inputs,
+    )
+    objects = graph.add(
         "AmodalDetectObjects", image=crop[0], segmenter=graph.value("by colour", ByColour())
     )
     order = graph.add(
         "AmodalOrderObjects",
         image=crop[0],
-        objects=found[0],
-        mask=crop[1],
+        objects=objects[0],
+        modal_mask=crop[1],
         order_model=graph.value("ball in front", BallInFront()),
     )
-    hiding = graph.add(
-        "AmodalSelectOccluders", image=crop[0], objects=order[1], order=order[0], mask=crop[1]
+    select = graph.add(
+        "AmodalSelectOccluders", image=crop[0], objects=order[1], order=order[0], modal_mask=crop[1]
     )
-    return {"pad": pad, "crop": crop, "found": found, "order": order, "hiding": hiding}
+    return {
+        "padding": padding,
+        "crop": crop,
+        "objects": objects,
+        "order": order,
+        "select": select,
+    }

@@ -13,14 +13,14 @@ def swap(picture: str, mask: str, **changes) -> dict:
         "3": node(
             "AmodalSwapBackground",
             image=["1", 0],
-            mask=["2", 0],
+            modal_mask=["2", 0],
             **{"background": "gray", "seed": 0, **changes},
         ),
         "4": node("SaveImage", "Completed object", images=["3", 0], filename_prefix="swapped"),
     }
 
 
-def toy(status: str = "completed: nothing hides it") -> dict:
+def toy(status: str = "completed") -> dict:
     """A workflow with the titles that the command line looks for, and no model: it grays what is
     not the object."""
     return {
@@ -31,7 +31,7 @@ def toy(status: str = "completed: nothing hides it") -> dict:
         "5": node(
             "AmodalSwapBackground",
             image=["1", 0],
-            mask=["2", 0],
+            modal_mask=["2", 0],
             background="noise",
             seed=["3", 0],
         ),
@@ -61,7 +61,7 @@ def picking(**changes) -> dict:
             "AmodalPickObject",
             "Pick the object",
             objects=["3", 0],
-            **{"point": "", "words": "", "index": -1, "occluders": "", **changes},
+            **{"point": "", "words": "", "index": -1, "occluder_hints": "", **changes},
         ),
         "5": node("MaskPreview", mask=["4", 0]),
     }
@@ -90,7 +90,7 @@ def growing(target: int = 80, step: int = 10) -> dict:
         "7": node("SolidMask", value=0.0, width=128, height=128),
         **square("20", 40),
         **square("30", target),
-        "2": node("AmodalLoopStart", image=["1", 0], mask=["20", 0]),
+        "2": node("AmodalLoopStart", image=["1", 0], modal_mask=["20", 0]),
         "3": node(
             "MaskComposite",
             destination=["30", 0],
@@ -101,16 +101,11 @@ def growing(target: int = 80, step: int = 10) -> dict:
         ),
         "4": node(
             "AmodalCheckOcclusion",
-            occluders=["3", 0],
-            beyond=["7", 0],
-            mask=["2", 2],
-            touching=["8", 0],
-            names=["9", 0],
-            grow=0.0,
-            into_object=False,
+            occluder_mask=["3", 0],
+            padding_mask=["7", 0],
+            modal_mask=["2", 2],
+            dilate=0.0,
         ),
-        "8": node("PrimitiveBoolean", value=False),
-        "9": node("PrimitiveString", value="yarn"),
         "10": node("GrowMask", mask=["2", 2], expand=step, tapered_corners=False),
         "11": node(
             "MaskComposite",
@@ -127,18 +122,18 @@ def growing(target: int = 80, step: int = 10) -> dict:
             "AmodalLoopEnd",
             loop=["2", 0],
             occluded=["4", 1],
-            reason=["4", 2],
+            occlusion=["4", 2],
             image=["2", 1],
-            mask=["12", 0],
+            amodal_mask=["12", 0],
             canvas=["2", 3],
             max_passes=6,
         ),
         "6": node(
             "AmodalTrimAndOverlay",
             image=["5", 0],
-            mask=["5", 1],
+            amodal_mask=["5", 1],
             canvas=["5", 2],
-            picture=["1", 0],
+            original_image=["1", 0],
             edge=1.5,
         ),
         "13": node("PreviewImage", images=["6", 3]),
@@ -163,8 +158,8 @@ def selecting() -> dict:
         "10": node(
             "AmodalSelectClusters",
             clusters=["9", 0],
-            mask=["4", 0],
-            inpaint=["4", 0],
+            modal_mask=["4", 0],
+            inpaint_mask=["4", 0],
             overlap=0.2,
             image=["1", 0],
         ),
@@ -201,7 +196,7 @@ def one_node(**changes) -> dict:
                 "size": 128,
                 "max_passes": 1,
                 "context": 0.5,
-                "occluders": "",
+                "occluder_hints": "",
                 **changes,
             },
         ),

@@ -106,7 +106,7 @@ def composite(graph, small, at: dict, mask, **other):
         "AmodalNoiseToStep", model=at["model"], noise=at["noise"], sigmas=half[2], latent=plate
     )
     links = {"object": half[0], "background": noised, **other}
-    return half, noised, graph.add("AmodalCompositeAtStep", mask=mask, **links)
+    return half, noised, graph.add("AmodalCompositeAtStep", mask_at_k=mask, **links)
 
 
 def with_model(graph, at, model) -> dict:

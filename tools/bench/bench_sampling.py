@@ -103,14 +103,14 @@ def mixed_context(graph, checkpoint, see, inpaint, seed: int):
     chosen = graph.add(
         "AmodalSelectClusters",
         clusters=clusters,
-        mask=graph.value("bench modal"),
-        inpaint=inpaint,
+        modal_mask=graph.value("bench modal"),
+        inpaint_mask=inpaint,
         overlap=0.2,
     )
     noised = graph.add(
         "AmodalNoiseToStep", model=checkpoint, noise=noise, sigmas=half[2], latent=see[2]
     )
-    mixed = graph.add("AmodalCompositeAtStep", object=half, background=noised, mask=chosen)
+    mixed = graph.add("AmodalCompositeAtStep", object=half, background=noised, mask_at_k=chosen)
     return graph.add(
         "AmodalResumeFromStep",
         noise=noise,

@@ -1,11 +1,11 @@
-"""What the drawings share: groups named after the paper's sections, loaders, picture, outputs."""
+"""Parts of every drawing: groups named after the paper's sections, loaders, picture, outputs."""
 
 from __future__ import annotations
 
 from tools.workflows.workflow_formats import Drawing
 
-# Files in pictures/; whoever opens a workflow chooses one in Load Image. (The host takes a folder
-# "examples" for templates, and then serves none of `workflows/`.)
+# Files in workflows/inputs/, to choose in Load Image. (The host takes a folder "examples" for
+# templates, and then serves none of `workflows/`.)
 CAT = "amodal_example_cat.png"
 COMPANION = "amodal_example_monkey.png"
 BORDER = "amodal_example_border.png"
@@ -39,9 +39,9 @@ STACKS = (
 DIFFUSION = "512-inpainting-ema.safetensors"
 DETECTOR, WORDS, MASKER = "groundingdino_swint_ogc.pth", "vocab.txt", "sam_vit_h_4b8939.pth"
 ORDER, REMOVER = "InstaOrder_InstaOrderNet_od.pth.tar", "big-lama.pt"
-MODELS = """**On photographs** put your own inpainting checkpoint (Load Checkpoint), segmenter and
-order model here, and size 512 and cfg 7.5 where a widget asks. These three know 56 stickers at
-128x128 and come with the pack."""
+MODELS = """**For photographs** replace these loaders: an inpainting checkpoint (Load Checkpoint), a
+segmenter and an order model; set size to 512 and cfg to 7.5. The three here come with the pack and
+know 56 stickers at 128x128."""
 
 
 def begun(stacks=STACKS, groups: dict | None = None) -> Drawing:
@@ -51,7 +51,7 @@ def begun(stacks=STACKS, groups: dict | None = None) -> Drawing:
 
 
 def given(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
-    """Loaders, picture and seed, as the source that `assembly` draws from."""
+    """Loaders, picture and seed, as the source of `assembly`."""
     checkpoint = draw.node("AmodalStickerCheckpoint", "Checkpoint")
     segmenter = draw.node("AmodalStickerSegmenter", "Segmenter")
     order = draw.node("AmodalStickerOrder", "OrderModel")
@@ -59,7 +59,7 @@ def given(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
 
 
 def photographic(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
-    """As `given`, with the paper's own models, which people bring."""
+    """As `given`, with the paper's own models, whose files people download."""
     checkpoint = draw.node("CheckpointLoaderSimple", "Checkpoint", ckpt_name=DIFFUSION)
     segmenter = draw.node("AmodalLoadSegmenter", "Segmenter", detector=DETECTOR, masker=MASKER)
     order = draw.node("AmodalLoadOrderModel", "OrderModel", file=ORDER)
@@ -114,11 +114,11 @@ def about(draw: Drawing, assembly, checkpoint, segmenter, order, picture, words,
 
 
 def picked(draw: Drawing, assembly, source: dict) -> dict:
-    """The source with the object that is picked."""
-    found = assembly.pick(draw, source)
+    """The source with the picked object."""
+    query = assembly.pick(draw, source)
     draw.place("query", "DetectAll", "Pick")
     draw.title(Pick="Pick the object")
-    return {**source, **found}
+    return {**source, **query}
 
 
 STAGES = {
@@ -128,6 +128,8 @@ STAGES = {
         "CropToObject",
         "DetectObjects",
         "OrderObjects",
+        "OrderInpaintedContacts",
+        "ApplyOccluderHints",
         "SelectOccluders",
         "CheckOcclusion",
     ),
@@ -144,7 +146,7 @@ STAGES = {
         "Guide-object",
         "SampleToStep",
     ),
-    "background": ("RemoveObjects", "PlateEncode", "NoiseToStep"),
+    "background": ("RemoveObjects", "BackgroundEncode", "NoiseToStep"),
     "segment": (
         "EstimateAtK",
         "KnownBackgroundMask",
@@ -158,7 +160,7 @@ STAGES = {
 
 
 def place_stages(draw: Drawing) -> None:
-    """Puts the stages that are drawn where the paper's sections have them, named as it names."""
+    """Puts the stages into the groups of the paper's sections, with the paper's names."""
     for group, names in STAGES.items():
         draw.place(group, *names)
     draw.title(
@@ -167,7 +169,7 @@ def place_stages(draw: Drawing) -> None:
         See__context="Condition on the original context",
         Guide__object="Guider for I_syn",
         Guide__context="Guider for the context",
-        PlateEncode="Encode the background",
+        BackgroundEncode="Encode the background",
         Painted="Decode I_amodal",
         EstimateAtK="Decode the estimate at k",
         Positive="Positive",
@@ -186,7 +188,7 @@ def show(draw: Drawing, group: str, name: str, title: str, link, mask: bool = Fa
 
 
 def tell(draw: Drawing, **links) -> None:
-    """Texts shown under the result, titled as they are named."""
+    """Texts under the result, titled after their names."""
     for name, link in links.items():
         draw.node("PreviewAny", name.capitalize(), source=link)
         draw.place("result", name.capitalize())
@@ -194,9 +196,9 @@ def tell(draw: Drawing, **links) -> None:
 
 
 def save(draw: Drawing, made: dict) -> None:
-    """The files: completed object, amodal mask, overlay; by their titles others find them."""
+    """The saved files: completed object, amodal mask, overlay. Other programs use their titles."""
     draw.node("SaveImage", "Completed", images=made["object"], filename_prefix="amodal/completed")
-    draw.node("MaskToImage", "MaskPicture", mask=made["amodal"])
+    draw.node("MaskToImage", "MaskPicture", mask=made["amodal_mask"])
     draw.node("SaveImage", "AmodalMask", images=["MaskPicture", 0], filename_prefix="amodal/mask")
     draw.node("SaveImage", "Overlay", images=made["overlay"], filename_prefix="amodal/overlay")
     draw.place("result", "Completed", "MaskPicture", "AmodalMask", "Overlay")

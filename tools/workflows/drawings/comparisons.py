@@ -33,12 +33,12 @@ def naive_outpainting(assembly) -> Drawing:
     node, source, start = chosen(draw, assembly)
     crop = assembly.zoomed(node, source, start)[1]
     everything = node("InvertMask", "Everything", mask=crop.out(1))
-    draw.titles["Everything"] = "All but the visible object"
-    compared(draw, assembly, node, source, start, {"crop": crop, "inpaint": everything.out(0)})
+    draw.titles["Everything"] = "Everything but the visible object"
+    compared(draw, assembly, node, source, start, {"crop": crop, "inpaint_mask": everything.out(0)})
     draw.note(
         "plain",
-        "**Equation 2.** All pixels but the object's visible ones are painted: the "
-        "object may grow, turn, or get company, since nothing says where it ends (figure 3).",
+        "**Equation 2.** Every pixel outside the modal mask is painted. The object may grow, turn, "
+        "or get company, because nothing shows where it ends (Figure 3).",
     )
     return draw
 
@@ -49,9 +49,9 @@ def without_mixed_context(assembly) -> Drawing:
     compared(draw, assembly, *analysed(draw, assembly))
     draw.note(
         "plain",
-        "**Table 2, without mixed context.** The occluder's area alone is painted, "
-        "in the original context from the first step to the last: often the occluder, or "
-        "what usually stands there, comes back.",
+        "**Table 2, without mixed context.** Only the occluder's area is painted, in the original "
+        "context from the first step to the last. The occluder, or what usually stands there, "
+        "often comes back.",
     )
     return draw
 
@@ -60,9 +60,13 @@ def compared(draw: Drawing, assembly, node, source, start, view) -> None:
     """All N steps in the original context, beside the whole method on the same object and seed."""
     prepared = assembly.prepared(node, source, start)
     image = view["crop"].out(0)
-    seen = assembly.conditioned(node, source, prepared, image, view["inpaint"], "context")
+    seen = assembly.conditioned(node, source, prepared, image, view["inpaint_mask"], "context")
     synthetic = node(
-        "AmodalSwapBackground", image=image, mask=view["crop"].out(1), background="gray", seed=0
+        "AmodalSwapBackground",
+        image=image,
+        modal_mask=view["crop"].out(1),
+        background="gray",
+        seed=0,
     )
     begin = node("VAEEncode", "Begin", pixels=synthetic.out(0), vae=source["vae"])
     sampled = node(
@@ -88,11 +92,11 @@ def compared(draw: Drawing, assembly, node, source, start, view) -> None:
     grid(draw, "Both", "Picture, baseline, mixed context", three.out(0), LABELS, columns=3)
     draw.note(
         "query",
-        "Choose `amodal_example_monkey.png`, whose banana is the usual companion, "
-        "and run. At the right: the picture, this baseline, and the whole method.",
+        "Choose `amodal_example_monkey.png`; its banana is the usual co-occurring object. Run. "
+        "At the right: the picture, this baseline, and the whole method.",
     )
     draw.note(
         "whole",
-        "**For comparison**: the same object and seed with mixed context, pass by "
-        "pass, in one node.",
+        "**For comparison**: the same object and seed with mixed context, pass by pass, in one "
+        "node.",
     )

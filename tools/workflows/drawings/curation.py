@@ -26,36 +26,34 @@ def best_of_seeds(assembly) -> Drawing:
         "AmodalPickBest",
         "Best",
         objects=made.out(0),
-        masks=made.out(1),
+        amodal_masks=made.out(1),
         scores=judged.out(1),
-        visible=source["mask"],
+        modal_mask=source["modal_mask"],
         x=made.out(6),
         y=made.out(7),
     )
     draw.place("result", "Best")
-    save(draw, {"object": best.out(0), "amodal": best.out(1), "overlay": best.out(3)})
+    save(draw, {"object": best.out(0), "amodal_mask": best.out(1), "overlay": best.out(3)})
     draw.title(Overlay="Ranking")
     grid(draw, "Tests", "Outpainted: what was added, in red", judged.out(5), judged.out(4))
     tell(draw, status=made.out(3), order=best.out(4))
     draw.note(
         "query",
-        "**Several answers, and which to believe.** Four completions of one object, "
-        "each tested; nothing pauses.",
+        "**Several answers, and which to trust.** Four completions of one object; each is tested.",
     )
     draw.note(
         "test",
-        "**Section 3.6.** All but the object and the corners is painted anew, on "
-        "two plain backgrounds (*Counterfactual Backgrounds*' count). "
-        "What is incomplete calls for its missing part and grows; what is complete does not. "
-        "**Judge Completion** decides by two thresholds, growth and nearness to the "
-        "border; its menu holds those fitted for the sticker models and the paper's. The "
-        "crop's *context* leaves the object about as large as the model has seen objects: "
-        "around a smaller one it paints a larger one.",
+        "**Section 3.6.** Everything but the object and the corners is painted again, on two plain "
+        "backgrounds (*count* of Counterfactual Backgrounds). An incomplete object grows; a "
+        "complete one does not. **Judge Completion** decides by two thresholds: the growth, and "
+        "the distance to the border. Its menu has those of the paper and those fitted for the "
+        "sticker models. The crop's *context* keeps the object about as large as in training: "
+        "the model paints a larger object around a small one.",
     )
     draw.note(
         "result",
-        "**Best first.** Equal scores (two digits) are decided by the fit to what "
-        "is seen: how much of it the mask keeps, less the step in colour at the seam.",
+        "**Best first.** If scores are equal (two digits), the fit to the visible part decides: "
+        "the share of it that the mask keeps, minus the colour step at the seam.",
     )
     return draw
 
@@ -64,12 +62,20 @@ def counterfactual(draw: Drawing, assembly, source: dict, made):
     """Outpaints every completion of a list on gray and judges it; the judging node."""
     node = assembly.naming(draw)
     crop = node(
-        "AmodalCropToObject", image=made.out(0), mask=made.out(1), context=0.3, size=source["size"]
+        "AmodalCropToObject",
+        image=made.out(0),
+        modal_mask=made.out(1),
+        context=0.3,
+        size=source["size"],
     )
     plain = node(
-        "AmodalCounterfactualBackgrounds", image=crop.out(0), mask=crop.out(1), count=2, seed=0
+        "AmodalCounterfactualBackgrounds",
+        image=crop.out(0),
+        amodal_mask=crop.out(1),
+        count=2,
+        seed=0,
     )
-    inpaint = node("AmodalCounterfactualMask", mask=crop.out(1), corner=0.1)
+    inpaint = node("AmodalCounterfactualMask", amodal_mask=crop.out(1), corner=0.1)
     prompt = node(
         "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
     )
@@ -97,17 +103,17 @@ def counterfactual(draw: Drawing, assembly, source: dict, made):
         "AmodalSegmentObject",
         image=painted.out(0),
         segmenter=source["segmenter"],
-        mask=crop.out(1),
-        inpaint=inpaint.out(0),
+        modal_mask=crop.out(1),
+        inpaint_mask=inpaint.out(0),
         label=source["label"],
-        floor=0.3,
+        min_iou=0.3,
         reach=0.1,
     )
     judged = node(
         "AmodalJudgeCompletion",
         image=painted.out(0),
-        mask=crop.out(1),
-        outpainted=grown.out(0),
+        amodal_mask=crop.out(1),
+        outpainted_mask=grown.out(0),
         extension=0.2,
         border=0.02,
         thresholds="sticker models",

@@ -1,4 +1,4 @@
-"""Section 4.1: a set of pseudo-occluded objects, looked at item by item."""
+"""Section 4.1: a data set of pseudo-occluded objects, item by item."""
 
 from __future__ import annotations
 
@@ -28,20 +28,19 @@ def dataset_viewer(_assembly) -> Drawing:
     show(draw, "result", "Truth", "Truth", item.out(4))
     draw.note(
         "query",
-        "**A set of pseudo-occluded objects, item by item.** `index` counts from 0; "
-        "with its control on *increment* every run shows the next one. The four that ship "
-        "are stickers. For photographs make a set of COCO or Open Images: `nox -s dataset`, "
-        "with `--out` a folder in ComfyUI's input folder, and write its name into `folder`.",
+        "**A data set of pseudo-occluded objects, item by item.** `index` counts from 0; with its "
+        "control on *increment* each run shows the next item. The four shipped items are stickers. "
+        "For photographs make a set from COCO or Open Images with `nox -s dataset -- ... --out` a "
+        "folder in ComfyUI's input folder, and write its name into `folder`.",
     )
     draw.note(
         "analysis",
-        "**White is the object.** Modal: what is seen of it; amodal: all of it. "
-        "The overlay has the visible part in green, the hidden one in red.",
+        "**White is the object.** The modal mask is its visible part, the amodal mask all of it. "
+        "The overlay shows the visible part in green and the hidden part in red.",
     )
     draw.note(
         "result",
-        "**The truth** is the picture before the occluder was pasted. Give "
-        "picture, modal mask and label to *Amodal Completion*, and what comes of it with the "
-        "truth to *Completion Metrics*.",
+        "**The truth** is the picture before the occluder was pasted. Give image, modal mask and "
+        "label to *Amodal Completion*, and its result with the truth to *Completion Metrics*.",
     )
     return draw

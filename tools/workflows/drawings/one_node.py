@@ -15,7 +15,7 @@ from .common import (
     tell,
 )
 
-TOLD = {"status": 3, "passes": 4, "report": 5}
+TEXTS = {"status": 3, "passes": 4, "report": 5, "warnings": 8}
 
 
 def one_node(assembly) -> Drawing:
@@ -23,16 +23,16 @@ def one_node(assembly) -> Drawing:
     draw = begun()
     made = whole(draw, given(draw, assembly, CAT, "cat"))
     save(draw, results(made))
-    tell(draw, **{name: made.out(slot) for name, slot in TOLD.items()})
+    tell(draw, **{name: made.out(slot) for name, slot in TEXTS.items()})
     draw.note(
         "query",
-        "**Picture in, whole object out.** Say which object in the node: by its "
-        "name, by a point x,y on it, or by a mask of what is seen of it.",
+        "**Picture in, whole object out.** Choose the object in the node: by its name, by a point "
+        "x,y on it, or by its modal mask (the visible pixels).",
     )
     draw.note(
         "whole",
-        "Expands into the very nodes of amodal_completion_stickers; open that one "
-        "to rewire the stages.",
+        "This node expands into the nodes of amodal_completion_stickers. Open that workflow to "
+        "rewire the stages.",
     )
     return draw
 
@@ -46,22 +46,22 @@ def several_seeds(assembly) -> Drawing:
     tell(draw, status=made.out(3))
     draw.note(
         "query",
-        "**What is hidden is not known**, so look at several answers: `count` "
-        "completions, seed by seed, each from passes of its own.",
+        "**The hidden part is not known**, so compare several answers: `count` completions, one "
+        "for each seed.",
     )
     draw.note(
         "result",
-        "Every output of the node is a list with one item for each seed; so every "
-        "completion is saved.",
+        "Every output of the node is a list with one item for each seed, so every completion is "
+        "saved.",
     )
     return draw
 
 
 def all_objects(assembly) -> Drawing:
-    """Every object of a picture completed, as layers, and the plate behind them."""
+    """Every object of a picture completed, as layers, and the background behind them."""
     draw = begun()
     source = given(draw, assembly, SEVERAL, "")
-    found = draw.node(
+    objects = draw.node(
         "AmodalDetectObjects",
         "DetectAll",
         image=source["image"],
@@ -69,30 +69,32 @@ def all_objects(assembly) -> Drawing:
         words="",
     )
     draw.place("query", "DetectAll")
-    show(draw, "query", "Found", "The objects", found.out(4))
-    made = whole(draw, {**source, "mask": found.out(1)})
-    plate = draw.node(
+    show(draw, "query", "Found", "The objects", objects.out(4))
+    made = whole(draw, {**source, "modal_mask": objects.out(1)})
+    background = draw.node(
         "AmodalRemoveObjects",
         "RemoveObjects",
         image=source["image"],
-        mask=found.out(1),
-        occluders=found.out(1),
-        grow=0.03,
+        modal_mask=objects.out(1),
+        occluder_mask=objects.out(1),
+        dilate=0.03,
         method="smooth",
     )
     draw.place("background", "RemoveObjects")
     save(draw, results(made))
-    grid(draw, "Layers", "Layers", made.out(0), found.out(2))
-    draw.node("SaveImage", "Plate", images=plate.out(0), filename_prefix="amodal/plate")
-    draw.place("result", "Plate")
-    draw.titles["Plate"] = "Background plate"
+    grid(draw, "Layers", "Layers", made.out(0), objects.out(2))
+    draw.node(
+        "SaveImage", "Background", images=background.out(0), filename_prefix="amodal/background"
+    )
+    draw.place("result", "Background")
+    draw.titles["Background"] = "Background"
     tell(draw, status=made.out(3), x=made.out(6), y=made.out(7))
     draw.note("query", "**All objects of a picture**: one mask each, one loop each.")
-    draw.note("background", "The plate behind the layers: the picture without any object.")
+    draw.note("background", "The background behind the layers: the picture without its objects.")
     draw.note(
         "result",
-        "**Layers**, transparent, one file for each object; x and y say where its "
-        "upper left corner lies in the picture.",
+        "**Layers** with transparency, one file for each object. x and y are the top left corner "
+        "of its canvas in the picture.",
     )
     return draw
 
@@ -106,7 +108,7 @@ def whole(draw: Drawing, source: dict, **changes):
         "segmenter",
         "order_model",
         "image",
-        "mask",
+        "modal_mask",
         "point",
         "words",
         "prompt",
@@ -128,4 +130,4 @@ def whole(draw: Drawing, source: dict, **changes):
 
 
 def results(made) -> dict:
-    return {"object": made.out(0), "amodal": made.out(1), "overlay": made.out(2)}
+    return {"object": made.out(0), "amodal_mask": made.out(1), "overlay": made.out(2)}

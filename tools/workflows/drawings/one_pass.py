@@ -1,4 +1,4 @@
-"""One pass without the loop: figure 4 as a graph, and what sweeps and comparisons begin from."""
+"""One pass without the loop: Figure 4 as a graph, and the start of sweeps and comparisons."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .common import (
 
 
 class Once:
-    """In place of Loop Start: the picture and the mask themselves, as pass 1."""
+    """Stands for Loop Start: the picture and the modal mask, as in pass 1."""
 
     def __init__(self, source: dict):
-        self.outputs = (None, source["image"], source["mask"], None, None)
+        self.outputs = (None, source["image"], source["modal_mask"], None, None)
 
     def out(self, slot: int):
         return self.outputs[slot]
@@ -46,11 +46,11 @@ def step_by_step(assembly) -> Drawing:
     made = assembly.cut_out(node, source, pasted)
     place_stages(draw)
     decode(draw, source, stages)
-    show(draw, "analysis", "Hidden", "M_occ: what hides it", ["SelectOccluders", 2])
+    show(draw, "analysis", "Hidden", "M_occ: the occluders", ["SelectOccluders", 2])
     show(draw, "object", "Synthetic", "I_syn", stages["synthetic"].out(0))
-    show(draw, "background", "Plate", "I_bg: the removed background", stages["plate"].out(0))
+    show(draw, "background", "Plate", "I_bg: the removed background", stages["background"].out(0))
     show(draw, "segment", "Clusters", "Clusters of decoder features", ["ClusterFeatures", 1])
-    show(draw, "segment", "MaskAtK", "M^k_amodal", stages["mask_k"], mask=True)
+    show(draw, "segment", "MaskAtK", "M^k_amodal", stages["mask_at_k"], mask=True)
     show(draw, "result", "Final", "I_amodal", stages["painted"].out(0))
     save(draw, made)
     explain(draw)
@@ -61,7 +61,7 @@ def decode(draw: Drawing, source: dict, stages: dict) -> None:
     """The noisy latents as pictures."""
     for group, name, title, link in (
         ("object", "SyntheticAtK", "I^k_syn_amodal, noisy", stages["at_k"].out(0)),
-        ("object", "EstimateShown", "What the model sees in it", stages["at_k"].out(1)),
+        ("object", "EstimateShown", "The model's estimate at k", stages["at_k"].out(1)),
         ("background", "PlateAtK", "I^k_bg, noisy", stages["noised"].out(0)),
         ("mix", "MixedAtK", "The composite at k, noisy", stages["mixed"].out(0)),
     ):
@@ -74,32 +74,32 @@ def decode(draw: Drawing, source: dict, stages: dict) -> None:
 def explain(draw: Drawing) -> None:
     draw.note(
         "query",
-        "**Figure 4 of the paper as a graph.** One pass, no loop: every picture of "
-        "the figure is previewed under its name. Choose `amodal_example_monkey.png`, whose "
-        "banana is the usual companion. Try other k in Sample To Step, other levels in "
-        "Capture Features, another background in Swap Background.",
+        "**Figure 4 of the paper as a graph.** One pass, no loop. Each picture of the figure has a "
+        "preview under its name. Choose `amodal_example_monkey.png`; its banana is the usual "
+        "co-occurring object. Try another k in Sample To Step, other levels in Capture Features, "
+        "another background in Swap Background.",
     )
-    draw.note("analysis", "**3.4** What hides the object, and the mask to paint.")
+    draw.note("analysis", "**3.4** The occluders, and the inpaint mask.")
     draw.note(
         "object",
-        "**1) Swap background** (red in the figure): I_in with everything but the "
-        "visible object gray, painted to step k.",
+        "**1) Swap background** (red in the figure): everything but the visible object is gray. "
+        "Sampled to step k.",
     )
     draw.note(
-        "background", "**2) The background** (blue): object and occluder removed, noised to step k."
+        "background", "**2) Background** (blue): object and occluder are removed. Noised to step k."
     )
     draw.note(
         "segment",
-        "**3) Segment the object in the noisy picture** (green): features of the "
-        "decoder's third level, k-means, and the clusters that lie on the visible object.",
+        "**3) Segment the object at step k** (green): k-means on the features of the third decoder "
+        "level; the clusters that overlap the modal mask are kept.",
     )
     draw.note(
         "mix",
-        "**4) Composite** (purple): the object of 1 on the background of 2, by the "
-        "mask of 3; then the remaining N - k steps.",
+        "**4) Composite** (purple): the object of 1 on the background of 2, by the mask of 3. "
+        "Then the remaining N - k steps.",
     )
     draw.note(
         "result",
-        "The pass' result, cut out and laid back into the picture. For more passes "
-        "see amodal_completion_stickers.",
+        "The result of the pass, cut out and pasted back. amodal_completion_stickers has more "
+        "passes.",
     )

@@ -25,9 +25,8 @@ def stickers(assembly) -> Drawing:
     draw = progressive(assembly, CAT, "cat")
     draw.note(
         "query",
-        "**1. Choose a picture** in Load Image (the example comes with the pack). "
-        "**2. Say which object**: by its name, or press Detect and click it; "
-        "Shift and click marks what hides it. **3. Run.**",
+        "**1. Choose a picture** in Load Image. **2. Choose the object**: write its name, or press "
+        "Detect and click it. Shift and click marks an occluder. **3. Run.**",
     )
     return draw
 
@@ -37,14 +36,14 @@ def beyond_the_boundary(assembly) -> Drawing:
     draw = progressive(assembly, BORDER, "duck")
     draw.note(
         "query",
-        "**An object cut by the picture's border.** Nothing stands in front of it; "
-        "what is missing lies outside. Choose `amodal_example_border.png`, and run.",
+        "**An object cut off by the picture's border.** Nothing stands in front of it; the missing "
+        "part lies outside. Choose `amodal_example_border.png`, and run.",
     )
     draw.note(
         "analysis",
-        "**Pad If Touching** finds the sides that the object touches and "
-        "adds room there, half of the object's larger side in a pass; **Crop To Object** "
-        "zooms in on it. What was added is *beyond*: unknown, so it is painted.",
+        "**Pad If Touching** finds the sides that the object touches, and adds half of the object's "
+        "larger side there in each pass. **Crop To Object** zooms in. The added pixels are in the "
+        "padding mask: they are unknown, so they are painted.",
     )
     return draw
 
@@ -54,26 +53,25 @@ def photographs(assembly) -> Drawing:
     draw = progressive(assembly, CAT, "cat", photographic, mask_rule=assembly.RULES[1])
     draw.note(
         "models",
-        "**For photographs.** These five files are not part of the pack; running "
-        "tells for each that is missing where to get it, and the pack's README has the table "
-        "of them. Any inpainting checkpoint will do. Nothing is downloaded by itself.",
+        "**For photographs.** These five files are not part of the pack. If one is missing, its "
+        "loader says where to get it; docs/models.md lists them. Any inpainting checkpoint works. "
+        "Nothing is downloaded by itself.",
     )
     draw.note(
         "query",
-        "**1. Choose a photograph** in Load Image and say which object: by its "
-        "name, a point on it, or a mask. **2. Run.** What may stand in front of it must be "
-        "among the segmenter's words.",
+        "**1. Choose a photograph** in Load Image, and the object: by its name, a point on it, or a "
+        "mask. **2. Run.** The segmenter's vocabulary must name what may stand in front.",
     )
     draw.note(
         "segment",
-        "**Where is the object?** The paper's rule: clusters of the third decoder "
-        "level's features that overlap the visible object. Known Background Mask is the "
-        "other rule (see amodal_completion_stickers).",
+        "**M^k by the paper's rule**: the clusters of the third decoder level's features that "
+        "overlap the modal mask. The other rule is Known Background Mask (see "
+        "amodal_completion_stickers).",
     )
     draw.note(
         "background",
-        "**The true background**, freed of object and occluder by LaMa, noised "
-        "to the same step. Without LaMa: delete its loader, and it is filled smoothly.",
+        "**The removed background**: LaMa removes object and occluder. Noised to the same step. "
+        "Without LaMa, delete its loader; the background is then filled smoothly.",
     )
     return draw
 
@@ -84,11 +82,13 @@ def progressive(assembly, picture: str, words: str, models=given, **changes) -> 
     made = assembly.completion(draw, source)
     place_stages(draw)
     show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
-    mask_k = draw.nodes["CompositeAtStep"]["inputs"]["mask"]
+    mask_k = draw.nodes["CompositeAtStep"]["inputs"]["mask_at_k"]
     show(draw, "segment", "MaskAtK", "M^k, the object's mask at step k", mask_k, mask=True)
     show(draw, "result", "Pass", "Pass", ["PasteBack", 0])
     save(draw, made)
-    tell(draw, **{name: made[name] for name in ("status", "passes", "report", "offset")})
+    tell(
+        draw, **{name: made[name] for name in ("status", "passes", "report", "offset", "warnings")}
+    )
     explain(draw)
     return draw
 
@@ -96,33 +96,32 @@ def progressive(assembly, picture: str, words: str, models=given, **changes) -> 
 def explain(draw: Drawing) -> None:
     draw.note(
         "analysis",
-        "**What hides the object?** Each pass begins here: room where the object "
-        "touches the border, a zoom, the objects in it, and which of them are nearer. When "
-        "nothing hides it, Check Occlusion gives no mask and the rest is skipped.",
+        "**What hides the object?** Each pass starts here: padding where the object touches the "
+        "border, a zoom, the objects in the crop, and which of them are in front. If nothing "
+        "hides the object, Check Occlusion skips the rest of the pass.",
     )
     draw.note(
         "object",
-        "**Clean context first.** The object alone on gray (I_syn) calls for no "
-        "companion. Sampled to step k of N (20 of 50): the shape is decided, still noisy.",
+        "**Clean context first.** On gray (I_syn) nothing suggests a co-occurring object. Sampled "
+        "to step k of N (20 of 50): the shape is decided, but still noisy.",
     )
     draw.note(
         "background",
-        "**The true background**, freed of object and occluders, noised to the same step.",
+        "**The removed background**, without object and occluders. Noised to the same step.",
     )
     draw.note(
         "segment",
-        "**Where is the object?** Whatever differs from the known gray. The "
-        "paper's rule instead: Capture, Cluster and Select Clusters (see "
-        "mixed_context_step_by_step).",
+        "**M^k**: whatever differs from the known gray is the object. The paper's rule is Capture "
+        "Features, Cluster Features and Select Clusters (see mixed_context_step_by_step).",
     )
     draw.note(
         "mix",
-        "**Mixed context.** The noisy object on the noisy background, sampled to the "
-        "end in the true context.",
+        "**Mixed context.** The noisy object on the noisy background, sampled to the end in the "
+        "original context.",
     )
     draw.note(
         "result",
-        "**Loop End** clones all that lies between Loop Start and itself into the "
-        "next pass, rewired as you like, until nothing hides the object, the mask no longer "
-        "changes, or the cap is reached. Status says which.",
+        "**Loop End** clones every node between Loop Start and itself into the next pass. It stops "
+        "if nothing hides the object, if the mask no longer changes, or at max_passes. Status says "
+        "which.",
     )

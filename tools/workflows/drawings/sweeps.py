@@ -1,4 +1,4 @@
-"""Figures 8 and 9 as graphs: one setting varied, what follows run once for each value."""
+"""Figures 8 and 9 as graphs: one setting varies, and the nodes after it run once for each."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def backgrounds(assembly) -> Drawing:
     draw = swept(assembly, values, lambda sweep: {"background": sweep.out(3)})
     draw.note(
         "sweep",
-        "**Figure 8, left.** Swap Background's choices, one run each. The paper: "
-        "gray 20 % more successes than the original background, busy ones fewer.",
+        "**Figure 8, left.** The choices of Swap Background, one run each. In the paper gray has "
+        "20 % more successes than the original background, and busy backgrounds have fewer.",
     )
     return draw
 
@@ -25,10 +25,9 @@ def steps(assembly) -> Drawing:
     draw = swept(assembly, "5\n10\n15\n20\n25\n30\n40\n49", lambda sweep: {"k": sweep.out(2)})
     draw.note(
         "sweep",
-        "**Figure 8, right.** k of 50, one run each, for this one picture and seed. "
-        "The paper, over many pictures: best at 20; earlier there is no shape to cut out "
-        "yet, later the object fits its surroundings less. One picture need not show it: "
-        "try other seeds.",
+        "**Figure 8, right.** k of 50, one run each, for one picture and seed. In the paper, over "
+        "many pictures, 20 is best: earlier there is no shape to cut out, later the object fits "
+        "its surroundings less. One picture may not show this; try other seeds.",
     )
     return draw
 
@@ -43,8 +42,8 @@ def layers(assembly) -> Drawing:
     grid(draw, "ClusterGrid", "Clusters, by level", ["ClusterFeatures", 1], ["Sweep", 0])
     draw.note(
         "sweep",
-        "**Figure 9.** Levels of the UNet's decoder, 1 the deepest: clusters and "
-        "M^k of each. Sampling to k runs once for all. The paper: level 3 is best.",
+        "**Figure 9.** Levels of the UNet's decoder, 1 the deepest: clusters and M^k of each. "
+        "Sampling to step k runs once for all. In the paper level 3 is best.",
     )
     return draw
 
@@ -59,7 +58,7 @@ def swept(assembly, values: str, setting) -> Drawing:
     stages = assembly.mixed_context(node, source, view, assembly.prepared(node, source, start))
     place_stages(draw)
     show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
-    draw.node("MaskToImage", "MaskAtK", mask=stages["mask_k"])
+    draw.node("MaskToImage", "MaskAtK", mask=stages["mask_at_k"])
     draw.place("segment", "MaskAtK")
     labels = sweep.out(0)
     grid(draw, "MaskGrid", "M^k", ["MaskAtK", 0], labels)
