@@ -1,22 +1,49 @@
-"""Writes what the editor shows about the nodes, from their schemas in a running host:
-locales/en/nodeDefs.json, and the tables in js/docs/<NodeId>.md below what a person wrote there.
+"""Write the documentation that follows from the node schemas and the list of published models.
 
-    nox -s docs [-- --check]      # --check changes nothing and fails where a file is not current
+    nox -s docs [-- --check]      # --check changes nothing and fails if a file is not current
+
+Written are:
+- locales/en/nodeDefs.json, from the schemas;
+- js/docs/<NodeId>.md: title, lead sentence and tables from the schema. A person writes only the
+  part between the lead sentence and "## Inputs"; it is kept;
+- the node table of README.md, from the schemas and `SECTIONS` below;
+- the model table of docs/models.md, from `amodal.models.pretrained.KNOWN`.
 """
 
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 from amodal.app.client import Client
 from amodal.app.host import Host
+from amodal.models import pretrained
 
 ROOT = Path(__file__).resolve().parents[2]
 
 LOCALE = ROOT / "locales" / "en" / "nodeDefs.json"
 PAGES = ROOT / "js" / "docs"
-TABLES = "## Inputs"  # everything from this line on is written by this program
+README = ROOT / "README.md"
+MODELS = ROOT / "docs" / "models.md"
+TABLES = "## Inputs"  # this program writes everything from this line on
+
+SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in reading order
+    "3.4 mask analysis": "DetectObjects ObjectsFromMasks PickObject OrderObjects OrderFromDepth "
+    "ApplyOccluderHints OrderInpaintedContacts SelectOccluders",
+    "3.4 padding and zoom": "PadIfTouching CropToObject PasteBack",
+    "3.4 loop and result": "LoopStart CheckOcclusion PassSeed SegmentObject LoopEnd TrimAndOverlay",
+    "3.5 backgrounds": "SwapBackground RemoveObjects",
+    "3.5 sampling (equations 4, 5, 6)": "SampleToStep NoiseToStep CompositeAtStep ResumeFromStep",
+    "3.5 mask at step k": "CaptureFeatures ClusterFeatures SelectClusters KnownBackgroundMask "
+    "MaskFromBatch",
+    "3.6 curation": "CounterfactualMask CounterfactualBackgrounds JudgeCompletion PickBest",
+    "4.1 data, measures, user study": "LoadItem CompletionMetrics ResultsTable AddToStudy",
+    "4.2 sweeps": "SweepValues LabelledGrid",
+    "Whole method": "Completion Gather",
+    "Loaders for photographs": "LoadSegmenter LoadOrderModel LoadInpaintModel BorderOrder",
+    "Embedded models": "StickerCheckpoint StickerSegmenter StickerOrder StickerScene",
+}
 
 
 def main(words: list[str]) -> int:
@@ -34,17 +61,75 @@ def main(words: list[str]) -> int:
 
 
 def schemas(client: Client) -> dict[str, dict]:
-    """The pack's node schemas by id, as the host tells them to the editor."""
+    """The pack's node schemas by id, as the host sends them to the editor."""
     every = client.get("/object_info")
     return {name: every[name] for name in sorted(every) if name.startswith("Amodal")}
 
 
 def files(nodes: dict[str, dict]) -> dict[Path, str]:
-    """What every generated file should hold."""
+    """The wanted content of every generated file."""
     locale = {name: names(node) for name, node in nodes.items()}
-    text = json.dumps(locale, indent=2, ensure_ascii=True) + "\n"
     pages = {PAGES / f"{name}.md": page(name, node) for name, node in nodes.items()}
-    return {LOCALE: text, **pages}
+    return {
+        LOCALE: json.dumps(locale, indent=2, ensure_ascii=True) + "\n",
+        **pages,
+        README: between(read(README), "nodes", node_table(nodes)),
+        MODELS: between(read(MODELS), "models", model_table()),
+    }
+
+
+def between(text: str, name: str, table: str) -> str:
+    """The text with `table` between the lines <!-- name:begin --> and <!-- name:end -->.
+
+    Raises ValueError if the text does not have exactly one such pair of lines.
+    """
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"the text needs the line {begin.strip()} once, and {end} after it")
+    before, rest = text.split(begin)
+    return before + begin + table + rest[rest.index(end) :]
+
+
+def sections() -> dict[str, list[str]]:
+    """`SECTIONS` with full node ids."""
+    return {title: [f"Amodal{name}" for name in ids.split()] for title, ids in SECTIONS.items()}
+
+
+def node_table(nodes: dict[str, dict]) -> str:
+    """README's table: section of the paper, and its nodes with links to their help pages.
+
+    Raises ValueError if `SECTIONS` does not name each of the nodes exactly once.
+    """
+    times = Counter(name for ids in sections().values() for name in ids)
+    wrong = [name for name in nodes if times[name] != 1]
+    if wrong:
+        raise ValueError(f"SECTIONS must name each node exactly once; look at {', '.join(wrong)}")
+    rows = []
+    for title, ids in sections().items():
+        links = [
+            f"[{nodes[name]['display_name'].removesuffix(' (Amodal)')}](js/docs/{name}.md)"
+            for name in ids
+            if name in nodes
+        ]
+        rows.append(f"| {title} | {', '.join(links)} |")
+    return "\n".join(["| section | nodes |", "|---|---|", *rows, ""])
+
+
+def model_table() -> str:
+    """The published model files: where to get each, and where to put it."""
+    rows = []
+    for model in pretrained.KNOWN:
+        hint = f" ({model.hint})" if model.hint else ""
+        cells = (
+            f"[`{model.file}`]({model.url}){hint}",
+            f"`{model.folder}`",
+            model.size,
+            model.licence,
+            model.needed,
+        )
+        rows.append(f"| {' | '.join(cell(text) for text in cells)} |")
+    title = "| file | folder of `models/` | size | licence | needed for |"
+    return "\n".join([title, "|---|---|---|---|---|", *rows, ""])
 
 
 def names(node: dict) -> dict:
@@ -66,14 +151,15 @@ def names(node: dict) -> dict:
 
 
 def literal(text: str) -> str:
-    """The text as the editor's vue-i18n shows it: what stands in braces is not filled in."""
+    """The text with its braces escaped, so that the editor's vue-i18n does not fill them in."""
     return re.sub(r"\{(\w+)\}", r"{'{\1}'}", text)
 
 
 def page(name: str, node: dict) -> str:
-    """The help page: what a person wrote, then the tables."""
-    written = read(PAGES / f"{name}.md").split(TABLES)[0].rstrip()
-    head = written or f"# {node['display_name']}\n\n{node['description']}"
+    """The help page: the schema's title and description, what a person wrote, the tables."""
+    lead = f"# {node['display_name']}\n\n{' '.join(node['description'].split())}"
+    written = hand_written(read(PAGES / f"{name}.md"))
+    head = f"{lead}\n\n{written}" if written else lead
     rows = [
         f"| {label} | {kind(spec)} | {default(options)} | {cell(options.get('tooltip', ''))} |"
         for label, spec, options in inputs(node)
@@ -102,6 +188,12 @@ def page(name: str, node: dict) -> str:
             "",
         ]
     )
+
+
+def hand_written(text: str) -> str:
+    """What a person wrote in a help page: all between its title and lead, and its tables."""
+    paragraphs = text.split(TABLES)[0].strip().split("\n\n")
+    return "\n\n".join(paragraphs[2:]).strip()
 
 
 def inputs(node: dict) -> list[tuple[str, object, dict]]:
