@@ -24,12 +24,12 @@ export class Areas {
     return Math.min(count - 1, Math.max(0, Math.floor(part * count)));
   }
 
-  // The number of the object at fractions of the picture, 0 where there is none.
+  // The number of the object at fractions of the picture; 0 for none.
   at(x, y) {
     return this.numbers[this.#index(y, this.height) * this.width + this.#index(x, this.width)];
   }
 
-  // The middle of the map's pixel there.
+  // The middle of the map's pixel at fractions of the picture.
   middle(x, y) {
     return [
       (this.#index(x, this.width) + 0.5) / this.width,
@@ -37,7 +37,7 @@ export class Areas {
     ];
   }
 
-  // Where in the picture, which a canvas shows as large as fits, the pointer is; null beside it.
+  // The pointer as fractions of the picture, which fills the canvas; null outside the picture.
   place(canvas, event) {
     const box = canvas.getBoundingClientRect();
     const scale = Math.min(box.width / this.width, box.height / this.height);
@@ -46,7 +46,7 @@ export class Areas {
     return x >= 0 && x < 1 && y >= 0 && y < 1 ? [x, y] : null;
   }
 
-  // The area of an object, filled and with its rim, as a picture of the map's size.
+  // An object's area with its rim, as a picture of the map's size.
   #layer(number, colour, rim) {
     const key = [number, colour, rim].join();
     if (!this.layers.has(key)) {
@@ -70,7 +70,7 @@ export class Areas {
     return this.layers.get(key);
   }
 
-  // The picture, and on it the objects of `marks`: {number, colour, rim, strength}; no rim: none.
+  // The picture with the objects of `marks` on it: {number, colour, rim (optional), strength}.
   draw(canvas, marks, point) {
     const scale = Math.max(1, Math.ceil(640 / Math.max(this.width, this.height)));
     if (canvas.width !== this.width * scale || canvas.height !== this.height * scale)

@@ -1,5 +1,5 @@
-// Before / after, on Trim And Overlay: the picture against the one with the whole object in front,
-// under a line to drag; with the amodal mask, or with the cut-out alone, on request.
+// On Trim And Overlay: the picture before and after under a line to drag. Buttons show the amodal
+// mask, or the cut-out alone.
 import { address, addElement, make, showsRuns } from "./shared.js";
 
 function toggle(text, title, change) {
@@ -25,7 +25,7 @@ function build(node) {
     make("span", "right-word", { textContent: "after" }));
   const bar = make("div", "amodal-bar", { hidden: true },
     toggle("Mask", "show the amodal mask", (on) => (mask.hidden = !on)),
-    toggle("Alpha", "show the cut-out alone, on a chequered ground", (on) => {
+    toggle("Alpha", "show the cut-out alone, on a chequered background", (on) => {
       object.hidden = !on;
       after.hidden = on;
       right.classList.toggle("chequered", on);
@@ -34,7 +34,7 @@ function build(node) {
   const fit = addElement(node, "amodal_before_after",
     make("div", "amodal-slider", {}, bar, make("div", "room", {}, stage), hint), () => (stage.hidden ? 24 : 220), 300);
 
-  // `part` of the stage's width is "before"; fractions, so it is right at every zoom.
+  // `part` is the fraction of the width that shows "before"; right at every zoom.
   function cut(part) {
     right.style.clipPath = `inset(0 0 0 ${100 * part}%)`;
     line.style.left = `${100 * part}%`;

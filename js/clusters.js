@@ -1,5 +1,5 @@
-// Clusters, on Select Clusters: each in its colour over the picture, those that were kept with a
-// rim; the pointer asks for a cluster's number and its overlap with the visible object.
+// On Select Clusters: the clusters in colours over the picture; kept ones have a rim. Pointing at a
+// cluster shows its number and its overlap with the modal mask.
 import { address, addElement, make, showsRuns } from "./shared.js";
 import { Areas, pixels } from "./areas.js";
 
@@ -13,7 +13,7 @@ function build(node) {
   let areas, shown, hovered = 0;
 
   function told(cluster) {
-    const part = `${(100 * shown.overlaps[cluster]).toFixed(0)} % of the visible object`;
+    const part = `${(100 * shown.overlaps[cluster]).toFixed(0)} % of the modal mask`;
     return `cluster ${cluster}: ${part}${shown.kept.includes(cluster) ? ", kept" : ""}`;
   }
   function draw() {
@@ -39,7 +39,7 @@ function build(node) {
     if (latest && latest.areas.filename !== shown?.areas.filename) {
       const [picture, map] = await Promise.all([latest.image, latest.areas].map((image) =>
         pixels(address(image)))).catch(() => []);
-      if (!map) return; // the host was started anew, and has emptied its temp folder
+      if (!map) return; // the host restarted and emptied its temp folder
       [shown, areas] = [latest, new Areas(picture, map)];
       canvas.hidden = false;
       fit();

@@ -1,5 +1,5 @@
-// Filmstrip of the loop, on Loop End and on the one node: each pass as it is finished, with the
-// object's outline, its number, and why the loop went on. Above it one bar for the whole run.
+// Filmstrip of the loop, on Loop End and Amodal Completion: each finished pass with the object's
+// outline, its number, and why the loop went on. One bar above it shows the whole run.
 import { api } from "../../scripts/api.js";
 import { address, addElement, make, showsRuns } from "./shared.js";
 
@@ -10,21 +10,23 @@ const ROW = 118; // height of one loop's passes, with their words and the scroll
 function tile(frame) {
   const picture = make("img", "", { src: address(frame.image), alt: "", draggable: false });
   const painted = !frame.status;
-  const words = painted ? frame.reason : frame.status;
+  const words = painted ? frame.reason : ended(frame);
   return make("figure", painted ? "" : "unpainted", { title: frame.line },
     picture,
     make("span", "number", { textContent: painted ? frame.number : "0" }),
     make("figcaption", "", { textContent: words }));
 }
 
-// What the loop is at: how it ended, or what its last pass was about.
+// How the loop ended, or what its last pass was about.
+const ended = ({ status, warnings }) => (warnings ? `${status} (${warnings})` : status);
+
 function stage(frames) {
   const last = frames.at(-1);
   if (last.status) return last.line;
   return `pass ${last.number} of at most ${last.of} done: ${last.reason}`;
 }
 
-// One row for each loop: the one node has one for each picture and seed.
+// One row for each loop: Amodal Completion has one for each picture and seed.
 function row(frames, latest) {
   const strip = make("div", "frames", {}, ...frames.filter((one) => one.image).map(tile));
   const old = frames.at(-1).prompt_id !== latest;
@@ -41,19 +43,19 @@ function row(frames, latest) {
   return make("section", old ? "old" : "", old ? { title: "from an earlier run" } : {}, line, strip);
 }
 
-// How much of its loop is done, if it takes every pass that it may.
+// The part of its loop that is done, if the loop takes every allowed pass.
 function share({ done, number, of, step, steps }) {
   return done ? 1 : Math.min(1, (number - 1 + (steps ? step / steps : 0)) / (of ?? number));
 }
 
 function at({ number, of, step, steps, doing }) {
   let pass = of ? `pass ${number} of at most ${of}` : `pass ${number}`;
-  if (number > of) pass = `after ${of} of at most ${of} passes`; // a last look, painting nothing
+  if (number > of) pass = `after ${of} of at most ${of} passes`; // the last check, which paints nothing
   return `${pass}${steps ? `, step ${step} of ${steps}` : ""}: ${doing}`;
 }
 
 const ends = new Map(); // run -> how it ended
-const bars = new WeakMap(); // node -> what shows its run's stages
+const bars = new WeakMap(); // node -> the function that shows its run's stages
 
 function build(node) {
   const words = make("span", "words"), fill = make("div", "fill");
@@ -106,7 +108,7 @@ showsRuns({
 const showBars = showsRuns({
   key: "amodal_stage",
   types: HOLDERS,
-  build: (node) => bars.get(node), // made with the film, by the extension before
+  build: (node) => bars.get(node), // made with the film, by the extension above
   replaces: (entry, old) => old.loop === entry.loop || old.prompt_id !== entry.prompt_id,
 });
 for (const [event, end] of Object.entries({

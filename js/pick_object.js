@@ -1,12 +1,12 @@
-// Pick the object, on Pick Object: the picture, each detected object lit up under the pointer; a
-// click writes the ordinary widget `point`, a click with Shift the widget `occluders`. Detect runs
-// the graph up to here.
+// On Pick Object: the picture, with the object under the pointer highlighted. A click writes the
+// ordinary widget `point`, Shift and click the widget `occluder_hints`. Detect runs the graph up to
+// this node.
 import { app } from "../../scripts/app.js";
 import { address, addElement, make, showsRuns } from "./shared.js";
 import { Areas, pixels } from "./areas.js";
 import { runUpTo } from "./run_up_to.js";
 
-const DIGITS = 1e5; // amodal/drawing.py, FRACTION_DIGITS: a click means what the index map shows
+const DIGITS = 1e5; // FRACTION_DIGITS in amodal/core/visualize.py: a click reads the index map
 const HINT = "Detect lists the objects; then click the one to complete";
 const QUERY = [38, 204, 77], FRONT = [242, 64, 51], BEHIND = [64, 140, 255];
 
@@ -17,16 +17,16 @@ function build(node) {
     type: "button", textContent: "Detect", title: "run the graph up to this node",
   });
   const clear = make("button", "", {
-    type: "button", textContent: "Clear", title: "take the point and all marks back", hidden: true,
+    type: "button", textContent: "Clear", title: "remove the point and all marks", hidden: true,
   });
   const bar = make("div", "amodal-bar", {}, detect, clear, words);
   const fit = addElement(node, "amodal_picker", make("div", "amodal-picker", {}, bar, canvas),
     () => (canvas.hidden ? 30 : 250), 300);
-  const [point, occluders] = ["point", "occluders"].map((name) =>
+  const [point, hints] = ["point", "occluder_hints"].map((name) =>
     node.widgets.find((widget) => widget.name === name));
   let areas, shown, hovered = 0, failed = "";
 
-  // A point as fractions of the picture; null where the text is none.
+  // A point as fractions of the picture; null for any other text.
   function fractions(text) {
     const given = String(text ?? "").match(/-?\d*\.?\d+/g);
     if (given?.length !== 2) return null;
@@ -35,9 +35,9 @@ function build(node) {
     return [(place[0] + 0.5) / shown.size[0], (place[1] + 0.5) / shown.size[1]];
   }
   const under = (at) => (at ? areas.at(...at) : 0);
-  const texts = () => String(occluders?.value ?? "").split(/[;\n]/).filter((one) => one.trim());
+  const texts = () => String(hints?.value ?? "").split(/[;\n]/).filter((one) => one.trim());
   const isFront = (text) => !/^\s*not\b/.test(text);
-  // What was marked by hand: number -> is it in front? Of two marks on one object the later counts.
+  // Marks by hand: number -> is it in front? Of two marks on one object the later counts.
   const marked = () => new Map(texts().map((text) => [under(fractions(text)), isFront(text)]));
   const named = (number) => shown.labels[number - 1] ?? "no object";
   const score = (number) => (shown.scores[number - 1] ?? 0).toFixed(2);
@@ -47,8 +47,8 @@ function build(node) {
       const mark = { true: ", marked: hides it", false: ", marked: does not hide it" };
       return `${named(hovered)} ${score(hovered)}${mark[marks.get(hovered)] ?? ""}`;
     }
-    if (picked) return `picked: ${named(picked)}; Shift and click marks what hides it`;
-    return shown.labels.length ? "click the object to complete" : "nothing found";
+    if (picked) return `picked: ${named(picked)}; Shift and click marks occluders`;
+    return shown.labels.length ? "click the object to complete" : "nothing detected";
   }
   function draw() {
     clear.hidden = !point.value && !texts().length;
@@ -76,22 +76,22 @@ function build(node) {
       widget.callback?.(value, app.canvas, node);
     }
     app.canvas?.emitAfterChange?.();
-    // Undo sees changes at the end of a click, which happens before this in a Vue node.
+    // Undo records changes at the end of a click, which comes before this in a Vue node.
     app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.checkState?.();
     node.graph?.setDirtyCanvas(true, true);
     draw();
   }
   const written = (at) =>
     areas.middle(...at).map((one) => (Math.round(one * DIGITS) / DIGITS).toFixed(5)).join();
-  // The marks without those on an object, and with one more.
+  // The marks without those of one object, plus new ones.
   const without = (number, ...more) =>
     [...texts().filter((text) => under(fractions(text)) !== number), ...more]
       .map((text) => text.trim()).join("; ");
-  // Hides it, does not hide it, as the order says: each click with Shift goes on to the next.
+  // Each Shift and click changes the mark: hides it, does not hide it, as the order says.
   function mark(at) {
     const number = under(at), was = marked().get(number);
     const next = { undefined: [written(at)], true: [`not ${written(at)}`], false: [] }[was];
-    choose([[occluders, without(number, ...next)]]);
+    choose([[hints, without(number, ...next)]]);
   }
 
   const place = (event) => areas && areas.place(canvas, event);
@@ -105,11 +105,11 @@ function build(node) {
     event.stopPropagation();
     const at = place(event);
     if (!under(at)) return;
-    if (!event.shiftKey) choose([[point, written(at)], [occluders, without(under(at))]]);
+    if (!event.shiftKey) choose([[point, written(at)], [hints, without(under(at))]]);
     else if (under(at) !== under(fractions(point.value))) mark(at);
   };
   for (const button of [detect, clear]) button.onpointerdown = (event) => event.stopPropagation();
-  clear.onclick = () => choose([[point, ""], [occluders, ""]]);
+  clear.onclick = () => choose([[point, ""], [hints, ""]]);
   detect.onclick = async () => {
     failed = "";
     words.textContent = "detecting ...";
@@ -120,7 +120,7 @@ function build(node) {
     }
     draw();
   };
-  for (const widget of [point, occluders].filter(Boolean)) {
+  for (const widget of [point, hints].filter(Boolean)) {
     const before = widget.callback;
     widget.callback = function (...given) {
       const result = before?.apply(this, given);
@@ -134,7 +134,7 @@ function build(node) {
     if (latest && latest.areas.filename !== shown?.areas.filename) {
       const [picture, map] = await Promise.all([latest.image, latest.areas].map((image) =>
         pixels(address(image)))).catch(() => []);
-      if (!map) return; // the host was started anew, and has emptied its temp folder
+      if (!map) return; // the host restarted and emptied its temp folder
       shown = latest;
       if (!latest.id.endsWith(".detect")) failed = "";
       areas = new Areas(picture, map);

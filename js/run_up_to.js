@@ -1,11 +1,11 @@
-// The Detect button's run: the graph up to a node and no further.
+// The Detect button's run: the graph up to one node.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { idOf } from "./shared.js";
 
-// Queues the whole prompt with a copy of this node that chooses nothing, and asks for that copy
-// alone: a point on another picture cannot fail it, and the host keeps what it has of the rest.
-// Returns what went wrong, or "".
+// Queues the whole prompt with a copy of this node that chooses nothing, and runs only that copy: a
+// point of another picture cannot make it fail, and the host's cache of the rest stays. Returns an
+// error text, or "".
 export async function runUpTo(node) {
   const { output, workflow } = await app.graphToPrompt();
   const id = idOf(node);
@@ -29,7 +29,7 @@ export async function runUpTo(node) {
   return first ? `${first.message}: ${first.details}` : (error?.message ?? "refused");
 }
 
-// Waits for a run's end; what went wrong in it, or "".
+// Waits for the end of a run. Returns its error text, or "".
 function endOf(id) {
   const ends = ["execution_success", "execution_error", "execution_interrupted"];
   return new Promise((done) => {

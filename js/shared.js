@@ -1,4 +1,4 @@
-// What the pack's widgets share: a place in a node, and what runs have told about that node.
+// Shared by the pack's widgets: a place in a node, and the messages of runs about that node.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 
@@ -10,11 +10,11 @@ export function make(tag, className = "", content = {}, ...children) {
 }
 
 const STYLE = new URL("./amodal.css", import.meta.url).href;
-const NO_ID = "00000000-0000-0000-0000-000000000000"; // of every graph that came as a bare prompt
+const NO_ID = "00000000-0000-0000-0000-000000000000"; // the id of every graph that came as a bare prompt
 
 export const address = (image) => api.apiURL("/view?" + new URLSearchParams(image));
 
-// Every node with the id that the host knows it by; inside a subgraph that is "outer:inner".
+// Every node with the host's id for it; inside a subgraph that is "outer:inner".
 function* everyNode(graph = app.rootGraph ?? app.graph, path = "") {
   for (const node of graph?.nodes ?? []) {
     yield [path + node.id, node];
@@ -25,16 +25,16 @@ function* everyNode(graph = app.rootGraph ?? app.graph, path = "") {
 export const idOf = (wanted) => [...everyNode()].find(([, node]) => node === wanted)?.[0];
 export const graphId = () => (app.rootGraph ?? app.graph)?.id;
 
-// A display-only element at the end of a node. `height()` is the least it needs just now.
+// A display-only element at the end of a node. `height()` is its current least height in pixels.
 export function addElement(node, name, content, height, width = 260) {
-  const style = make("link", "", { rel: "stylesheet", href: STYLE }); // kept out of the page's head
+  const style = make("link", "", { rel: "stylesheet", href: STYLE }); // not in the page's head
   const outer = make("div", "amodal-outer", {}, style, content);
   outer.dataset.amodal = name;
   const widget = node.addDOMWidget(name, name, outer, {
     serialize: false, hideOnZoom: false, getMinHeight: height, getValue: () => "", setValue() {},
   });
   widget.serialize = false;
-  // After undo Vue nodes keep the old node's element mounted: put the new one in its place.
+  // After undo, Vue nodes keep the old node's element mounted: replace it with the new one.
   const remount = () => {
     if (!window.LiteGraph.vueNodesMode || outer.isConnected || !node.graph) return;
     document.querySelector(`[data-node-id="${node.id}"] [data-amodal="${name}"]`)?.replaceWith(outer);
@@ -57,10 +57,10 @@ export function addElement(node, name, content, height, width = 260) {
   return fit;
 }
 
-// A widget that shows what runs tell under `key`. `build(node)` puts it into a node of one of
-// `types` and returns what shows a list of entries. Entries outlive their nodes, which undo and a
-// switch of tabs build anew. `replaces(entry, old)`: does a new entry make an old one void?
-// Returns what shows everything anew.
+// A widget that shows the messages of runs under `key`. `build(node)` adds it to a node of one of
+// `types` and returns a function that shows a list of entries. Entries outlive their nodes, because
+// undo and a switch of tabs rebuild nodes. `replaces(entry, old)`: does a new entry replace an old
+// one? Returns a function that shows everything again.
 export function showsRuns({ key, types, build, replaces = () => true }) {
   const told = new Map(); // "workflow/node" -> entries
   const views = new WeakMap();
@@ -77,7 +77,7 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
     told.set(place, [...rest, entry]);
     if (entry.graph === graphId()) show(entry.node);
   }
-  // After a reload of the page, from what the host remembers of its last runs.
+  // After a reload of the page: from the host's history of its last runs.
   async function recall() {
     const graph = graphId();
     if (!graph || graph === NO_ID || asked.has(graph)) return;
@@ -94,7 +94,7 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
     name: `amodalcompletion.${key}`,
     setup() {
       api.addEventListener(key.replace("_", "."), ({ detail }) => take(detail));
-      // What the host has in its cache it shows again, as an output only and as of the first run.
+      // Cached nodes only send their output again, with the id of the run that made it.
       api.addEventListener("executed", ({ detail }) => {
         for (const entry of detail?.output?.[key] ?? [])
           if (entry.prompt_id !== detail.prompt_id) take({ ...entry, graph: graphId() });

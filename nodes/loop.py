@@ -241,7 +241,7 @@ class LoopEnd(io.ComfyNode):
         progress.teller(cls.hidden, line)(done=True)
         first = (loop.image, loop.modal_mask) if loop.number == 1 else None
         frame = film_frame(
-            cls.hidden, loop.number, max_passes, occlusion, line, first, status.value
+            cls.hidden, loop.number, max_passes, occlusion, line, first, status, codes
         )
         return io.NodeOutput(
             loop.image,
@@ -295,7 +295,14 @@ def line_of(entry: dict) -> str:
 
 
 def film_frame(
-    hidden, number: int, cap: int, occlusion: OcclusionReport, line: str, after, status=None
+    hidden,
+    number: int,
+    cap: int,
+    occlusion: OcclusionReport,
+    line: str,
+    after,
+    status: Status | None = None,
+    codes: str = "",
 ) -> dict:
     """One picture of the film that the editor shows on the node that holds the loop.
 
@@ -309,7 +316,8 @@ def film_frame(
         of=cap,
         reason=describe(occlusion),
         line=line,
-        status=status,
+        status=status and status.value,
+        warnings=codes,
         image=picture,
     )
     return {"amodal_pass": [ui.tell("amodal.pass", frame)]}
