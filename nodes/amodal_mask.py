@@ -37,8 +37,8 @@ class SegmentObject(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     optional=True,
-                    tooltip="The segment is taken if it agrees with the modal mask by at least this "
-                    "IoU. Else the modal mask is kept and 'found' is false.",
+                    tooltip="The segment is taken if it agrees with the modal mask by at least "
+                    "this IoU. Else the modal mask is kept and 'found' is false.",
                 ),
                 io.Float.Input(
                     "reach",
@@ -47,8 +47,8 @@ class SegmentObject(io.ComfyNode):
                     max=2.0,
                     step=0.01,
                     optional=True,
-                    tooltip="How far outside the inpaint mask the object may grow, as a fraction of "
-                    "the crop's side. Closes gaps of the modal mask. 0 allows none.",
+                    tooltip="How far outside the inpaint mask the object may grow, as a fraction "
+                    "of the crop's side. Closes gaps of the modal mask. 0 allows none.",
                 ),
             ],
             outputs=[

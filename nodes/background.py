@@ -21,8 +21,8 @@ class SwapBackground(io.ComfyNode):
             **aliases("gray background", "replace the background"),
             display_name="Swap Background (Amodal)",
             category=BACKGROUND,
-            description="Makes I_syn: the visible object alone on a clean background, where nothing "
-            "suggests the usual co-occurring objects (section 3.5).",
+            description="Makes I_syn: the visible object alone on a clean background, where "
+            "nothing suggests the usual co-occurring objects (section 3.5).",
             inputs=[
                 io.Image.Input("image", tooltip="The crop."),
                 io.Mask.Input("modal_mask", tooltip="M_modal: the object's visible pixels."),

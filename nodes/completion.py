@@ -17,8 +17,8 @@ class Completion(io.ComfyNode):
             **aliases("deocclusion", "uncover", "complete a hidden object", "amodal"),
             display_name="Amodal Completion",
             category=CATEGORY,
-            description="Completes the object at the mask, the point or the words: picture in, whole "
-            "object out. Each picture, mask of one picture, and seed becomes a loop of its own; "
+            description="Completes the object at the mask, the point or the words: picture in, "
+            "whole object out. Each picture, mask of one picture, and seed becomes a loop of its own; "
             "every output is a list with one item for each.",
             inputs=[
                 io.Model.Input(
@@ -134,8 +134,8 @@ class Completion(io.ComfyNode):
                     "status",
                     display_name="status",
                     is_output_list=True,
-                    tooltip="completed, nothing to complete, unchanged, not found again, or stopped "
-                    "at cap.",
+                    tooltip="completed, nothing to complete, unchanged, not found again, or "
+                    "stopped at cap.",
                 ),
                 io.Int.Output(
                     "passes",

@@ -38,8 +38,8 @@ class DetectObjects(io.ComfyNode):
                     "words",
                     default="",
                     optional=True,
-                    tooltip="Names of objects, separated by commas. Empty: everything the segmenter "
-                    "knows.",
+                    tooltip="Names of objects, separated by commas. Empty: everything the "
+                    "segmenter knows.",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -88,8 +88,8 @@ class ObjectsFromMasks(io.ComfyNode):
             node_id="AmodalObjectsFromMasks",
             display_name="Objects From Masks (Amodal)",
             category=DETECT,
-            description="Makes objects from any masks, drawn by hand or from another pack's node, or "
-            "from the Impact Pack's SEGS.",
+            description="Makes objects from any masks, drawn by hand or from another pack's node, "
+            "or from the Impact Pack's SEGS.",
             inputs=[
                 io.Mask.Input(
                     "masks",
@@ -193,7 +193,7 @@ class PickObject(io.ComfyNode):
                 ),
                 io.Mask.Output(
                     display_name="behind_hint",
-                    tooltip="Objects marked as no occluders, to Apply Occluder Hints. May be empty.",
+                    tooltip="Objects marked as none, to Apply Occluder Hints. May be empty.",
                 ),
             ],
             is_output_node=True,  # so that it can run alone, and every run returns its list

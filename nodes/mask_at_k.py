@@ -23,8 +23,8 @@ class CaptureFeatures(io.ComfyNode):
             node_id="AmodalCaptureFeatures",
             display_name="Capture Features (Amodal)",
             category=FEATURES,
-            description="Captures the model's features at step k with one more call of the model: of "
-            "a UNet's decoder, or of a transformer's blocks. Nothing is sampled again.",
+            description="Captures the model's features at step k with one more call of the model: "
+            "of a UNet's decoder, or of a transformer's blocks. Nothing is sampled again.",
             inputs=[
                 io.Guider.Input("guider", tooltip="The guider given to Sample To Step."),
                 io.Sigmas.Input("sigmas", tooltip="The remaining SIGMAS of Sample To Step."),

@@ -44,7 +44,7 @@ def place(prompt, node: str) -> dict | None:
 
 
 def teller(hidden, doing: str, steps: int = 0):
-    """A function that reports the stage `doing`, at a step of `steps` (0: the stage has no steps)."""
+    """A function that reports the stage `doing` at a step of `steps` (0: it has no steps)."""
     prompt = getattr(hidden, "dynprompt", None)
     here = place(prompt, ui.node_id()) if prompt is not None else None
 

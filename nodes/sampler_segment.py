@@ -1,7 +1,7 @@
-"""A sampler's run over a part of its schedule, and the LATENT that it begins and ends with.
+"""Runs a sampler over a part of its schedule, between the host's usual preparation and clean-up.
 
-Any core sampler, scheduler, guider and noise: the sampler's own function runs on a part of the
-schedule, between the host's usual preparation and clean-up.
+Works with any core sampler, scheduler, guider and noise: the sampler's own function runs on a part
+of the schedule.
 """
 
 import copy
@@ -18,10 +18,10 @@ from ..amodal.method.sampling import KEY, ExactX
 
 
 class Segment:
-    """One sampler's run over steps first..last of a schedule, from an exact x or from noise.
+    """A sampler's run over the steps first..last of a schedule, from an exact x or from noise.
 
-    The host is given the whole schedule, so that everything that looks at it (patches through
-    `sample_sigmas`, Differential Diffusion) sees what it would see in an uninterrupted run.
+    The host gets the whole schedule, so that patches that read it (`sample_sigmas`, Differential
+    Diffusion) see the same as in an uninterrupted run.
     """
 
     def __init__(self, sampler, first: int, last: int, x=None):
@@ -49,10 +49,11 @@ class Segment:
 
 
 def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):
-    """Run a segment; `latent` gives batch indices, `image` what sampling began with; `tell` is
-    called with the number of each finished step of the whole schedule.
+    """Run a segment.
 
-    Returns (exact x at the end, the last estimate of the clean latent in model space or None).
+    `latent` gives the batch indices, `image` is the clean latent that sampling starts from. `tell`
+    is called with the number of each finished step of the whole schedule. Returns (exact x at the
+    end, the last estimate of the clean latent in model space or None).
     """
     steps = segment.last - segment.first
     estimate = {}
@@ -79,21 +80,21 @@ def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):
 
 
 def schedule_of(exact: ExactX, sigmas):
-    """The whole schedule and the step to go on from: the run's own where `sigmas` is its rest."""
+    """The whole schedule and the step to resume from; the run's own if `sigmas` is its rest."""
     if exact.sigmas is not None and torch.equal(exact.sigmas[exact.k :], sigmas.cpu()):
         return exact.sigmas, exact.k
     return sigmas, 0
 
 
 def to_samples(patcher, x, sigma):
-    """A raw x at sigma as a LATENT's `samples`, as the host's own sampler nodes hand it on."""
+    """A raw x at sigma as a LATENT's `samples`, as the host's sampler nodes give it."""
     space = patcher.get_model_object("model_sampling")
     scaled = space.inverse_noise_scaling(torch.as_tensor(sigma), x)
     return patcher.model.process_latent_out(scaled.to(torch.float32))
 
 
 def from_samples(patcher, samples, sigma, noise=None):
-    """The raw x at sigma of a clean latent and noise; without noise, of an already noisy one."""
+    """The raw x at sigma of a clean latent and noise, or of a latent that is already noisy."""
     space = patcher.get_model_object("model_sampling")
     if torch.count_nonzero(samples) > 0:  # as the host: an empty latent is not shifted
         samples = patcher.model.process_latent_in(samples)
@@ -102,9 +103,9 @@ def from_samples(patcher, samples, sigma, noise=None):
 
 
 def exact_of(patcher, latent: dict, sigmas) -> ExactX:
-    """The x of a LATENT at the first of `sigmas`: bit for bit as a run left it, or to float
-    rounding where other nodes made or changed the LATENT. Raises BadInput for one that is no
-    plain tensor, or at another noise level."""
+    """The x of a LATENT at the first of `sigmas`: bit for bit as a run left it, or up to float
+    rounding if another node made or changed the LATENT. Raises BadInput if it is not a plain
+    tensor, or is at another noise level."""
     sigma = float(sigmas[0])
     samples = sampling.check_latent(latent, "latent")
     exact = sampling.exact_x(latent)
@@ -117,11 +118,11 @@ def exact_of(patcher, latent: dict, sigmas) -> ExactX:
 
 
 def marked(latent: dict, exact: ExactX) -> dict:
-    """A LATENT like `latent` with the samples that `exact` belongs to."""
+    """A LATENT like `latent` with the samples and the exact x of `exact`."""
     return {**latent, "samples": exact.belongs_to, KEY: exact}
 
 
 def unmarked(latent: dict, samples) -> dict:
-    """A LATENT like `latent`, finished: new samples and no exact x."""
+    """A LATENT like `latent` with new samples and no exact x."""
     out = {key: value for key, value in latent.items() if key != KEY}
     return {**out, "samples": samples}

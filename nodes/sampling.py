@@ -45,8 +45,8 @@ class SampleToStep(io.ComfyNode):
                 ),
                 io.Latent.Input(
                     "latent",
-                    tooltip="The latent of the swapped background, or an empty one. Not that of the "
-                    "original picture: the occluder would leak into the result.",
+                    tooltip="The latent of the swapped background, or an empty one. Not that of "
+                    "the original picture: the occluder would leak into the result.",
                 ),
                 io.Float.Input(
                     "k",
@@ -54,16 +54,16 @@ class SampleToStep(io.ComfyNode):
                     min=0.0,
                     max=10000.0,
                     step=0.01,
-                    tooltip="The step at which contexts mix. Below 1 it is a fraction of all steps. "
-                    "The paper uses 20 of 50.",
+                    tooltip="The step at which contexts mix. Below 1 it is a fraction of all "
+                    "steps. The paper uses 20 of 50.",
                 ),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="The noisy latent at step k."),
                 io.Latent.Output(
                     display_name="preview",
-                    tooltip="The model's estimate of the clean latent at step k. Decode it to see the "
-                    "object form.",
+                    tooltip="The model's estimate of the clean latent at step k. Decode it to see "
+                    "the object form.",
                 ),
                 io.Sigmas.Output(display_name="sigmas", tooltip="The schedule from k on."),
                 io.Int.Output(display_name="k", tooltip="k as a step."),

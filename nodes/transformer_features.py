@@ -1,8 +1,8 @@
-"""Looks into a transformer's blocks during one forward pass, as `decoder` does into a UNet.
+"""Captures features of a transformer's blocks in one forward pass, as `unet_features` of a UNet.
 
-The paper says that its sampling fits any text-to-image model, but names features of a UNet only. A
-transformer has no decoder levels; here its blocks are counted in quarters, so that level 3 is what
-leaves the last block of the third quarter, as it is the third of four levels of SD2's decoder.
+The paper says that its sampling fits any text-to-image model, but names only features of a UNet. A
+transformer has no decoder levels, so its blocks are counted in quarters: level 3 is the output of
+the last block of the third quarter, as SD2's decoder has it as the third of four levels.
 """
 
 import math
@@ -12,7 +12,6 @@ import comfy.model_patcher
 import comfy.patcher_extension
 import torch
 
-from ..amodal.core import tokens
 from ..amodal.core.errors import BadInput
 
 # Lists of blocks, and which of a block's two outputs is the picture's (the other is the text's).
@@ -22,7 +21,7 @@ STREAMS = {"double_blocks": 0, "joint_blocks": 1, "transformer_blocks": 1}
 def blocks_of(net) -> list[tuple[torch.nn.Module, int | None]]:
     """A transformer's blocks in order with their stream; None where one sequence holds both.
 
-    Empty for any other model: UNets, and transformers whose sequences are laid out otherwise.
+    Empty for UNets and for transformers with another layout of their sequences.
     """
     for name, stream in STREAMS.items():
         if hasattr(net, name) and hasattr(net, "patch_size"):
@@ -32,7 +31,7 @@ def blocks_of(net) -> list[tuple[torch.nn.Module, int | None]]:
 
 
 def positive_rows(batch: torch.Tensor, options: dict, positive: set) -> torch.Tensor | None:
-    """A copy of the rows that the first positive conditioning has in a batch of several, if any.
+    """A copy of the batch rows of the first positive conditioning, or None if there are none.
 
     positive: the ids of the positive prompt's conditionings.
     """
@@ -45,8 +44,22 @@ def positive_rows(batch: torch.Tensor, options: dict, positive: set) -> torch.Te
     return batch[part * rows : (part + 1) * rows].to(device, torch.float32, copy=True)
 
 
+def as_picture(tokens: torch.Tensor, size: tuple[int, int], patch: int) -> torch.Tensor:
+    """Features [B, C, h, w] from tokens [B, n, C], of which the first h * w are the picture's.
+
+    size is the latent's (height, width); each token covers patch x patch cells. Where the patches
+    reach beyond the latent, the features are given cell by cell, so that they fit it.
+    """
+    rows, columns = (-(-side // patch) for side in size)
+    features = tokens[:, : rows * columns].movedim(1, 2).unflatten(2, (rows, columns))
+    if (rows * patch, columns * patch) == tuple(size):
+        return features
+    cells = features.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    return cells[:, :, : size[0], : size[1]]
+
+
 class BlockProbe:
-    """Keeps what leaves the wanted levels' blocks in the positive prompt's branch of one pass.
+    """Captures the outputs of some levels' blocks in the positive prompt's branch of one pass.
 
     size: the latent's (height, width).
     """
@@ -76,12 +89,12 @@ class BlockProbe:
             sequence = output[:, self.words :] if stream is None else output[stream]
             rows = positive_rows(sequence, options, self.positive())
             if rows is not None:
-                self.found[level] = tokens.as_picture(rows, self.size, self.patch)
+                self.found[level] = as_picture(rows, self.size, self.patch)
 
         return keep
 
     def wrap(self, executor, *args, **kwargs):
-        # handed on by name or, by the host's own call, as the last of the positional ones
+        # given by name or, in the host's own call, as the last positional argument
         options = kwargs.get("transformer_options") or next(
             given for given in args[::-1] if isinstance(given, dict) and "uuids" in given
         )

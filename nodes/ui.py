@@ -15,7 +15,7 @@ DETECT = ".detect"  # ends the id of the Pick Object that the Detect button adds
 
 
 def saved(pixels: torch.Tensor, name: str) -> dict:
-    """Saves [h, w, 3 or 4] float 0..1, or [h, w] uint8, as PNG; the arguments of the host's /view."""
+    """Saves [h, w, 3 or 4] float 0..1, or [h, w] uint8, as PNG; arguments of the host's /view."""
     import folder_paths
     from PIL import Image
 

@@ -1,6 +1,6 @@
-"""Looks into a UNet's decoder during one forward pass; leaves model and guider as they were.
+"""Captures features of a UNet's decoder in one forward pass; model and guider stay unchanged.
 
-Transformers are looked into by `blocks`.
+`transformer_features` does the same for transformers.
 """
 
 import copy
@@ -27,10 +27,10 @@ def level_ends(unet) -> list[int]:
 
 
 class Probe:
-    """Keeps the wanted decoder levels of the positive prompt's branch of one forward pass.
+    """Captures decoder levels of the positive prompt's branch in one forward pass.
 
-    Level l is the output of its last block, before anybody's patches on the next block, and, for
-    the last level, the input of the UNet's `out` (sees everybody's).
+    A level is the output of its last block, before any patch on the next block. The last level is
+    the input of the UNet's `out`, after every patch.
     """
 
     def __init__(self, unet, levels: list[int], positive):
@@ -69,7 +69,7 @@ class Probe:
             hook.remove()
 
     def attach(self, model_options: dict) -> dict:
-        """A copy of a guider's model options with this probe in front of everybody's patches."""
+        """A copy of a guider's model options with this probe before every other patch."""
         model_options = comfy.model_patcher.create_model_options_clone(model_options)
         inner = model_options.setdefault("transformer_options", {})
         patches = inner.setdefault("patches", {})
@@ -81,7 +81,7 @@ class Probe:
 
 
 def one_call(mask_noise):
-    """A sampler that asks the model once, at the first sigma, and is otherwise the run's own."""
+    """A sampler that calls the model once, at the first sigma."""
 
     def call(model, x, sigmas, extra_args=None, callback=None, disable=None, **options):
         if mask_noise is not None:
@@ -92,7 +92,7 @@ def one_call(mask_noise):
 
 
 def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
-    """The probe that suits the guider's model. Raises BadInput where none does."""
+    """The probe for the guider's model. Raises BadInput if there is none."""
     net = guider.model_patcher.get_model_object("diffusion_model")
     if hasattr(net, "output_blocks") and hasattr(net, "out"):
         return Probe(net, levels, positive)
@@ -108,7 +108,7 @@ def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
 
 
 def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.Tensor]:
-    """Decoder features of one forward pass at (x_k, sigma_k); the guider is left as it was."""
+    """Features of one forward pass at (x_k, sigma_k), by level; the guider stays unchanged."""
     watched = copy.copy(guider)
     probe = probe_of(
         guider,

@@ -1,0 +1,4 @@
+"""The ground floor: types, errors, validation, masks, detections, canvas, drawing.
+
+Imports nothing of the other packages.
+"""

@@ -1,11 +1,11 @@
-"""The one error of the pack: what is wrong with which input, and what to do about it."""
+"""The pack's error: which input is wrong, what is wrong with it, and the remedy."""
 
 
 class BadInput(ValueError):
-    """An input that cannot be worked with.
+    """An input that the pack cannot use.
 
-    `input` is the name of the offending input as the node shows it, `problem` what is wrong with
-    it (with the value or shape seen), `remedy` what the user can do. `at(node)` adds the node.
+    `input` is the input's name as the node shows it, `problem` what is wrong with it (with the
+    value or shape), `remedy` what the user can do. `at(node)` adds the node's name.
     """
 
     def __init__(self, input: str, problem: str, remedy: str, node: str | None = None):

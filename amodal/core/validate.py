@@ -1,8 +1,8 @@
-"""Whatever arrives on an IMAGE or MASK socket, brought to one shape, or refused with a reason.
+"""Brings IMAGE and MASK inputs to one shape, or refuses them with a reason.
 
-Every node and every function that takes pictures from outside goes through this file first.
-Nothing is copied when the input already has the right shape, type and range. All of it is on the
-CPU, wherever it came from: the analysis of masks and the pasting need no accelerator.
+Every node that takes pictures from outside calls these functions first. An input with the right
+shape, type and range is not copied. Results are on the CPU: mask analysis and pasting need no
+accelerator.
 """
 
 import torch
@@ -33,7 +33,7 @@ def as_images(image, name: str = "image") -> torch.Tensor:
 
 
 def one_image(image, name: str = "image") -> torch.Tensor:
-    """[1, H, W, 3] as `as_images`; raises BadInput for a batch of several."""
+    """[1, H, W, 3] as by `as_images`. Raises BadInput for a batch of several."""
     image = as_images(image, name)
     if len(image) > 1:
         raise BadInput(name, f"is a batch of {len(image)}", "pick one with Image From Batch")
@@ -43,7 +43,7 @@ def one_image(image, name: str = "image") -> torch.Tensor:
 def as_masks(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor:
     """[B, H, W] float32 0..1 from [H, W], [B, H, W], [B, 1, H, W] or [B, H, W, 1].
 
-    `size` (height, width) resizes a mask of another size; a mask of only 0 and 1 stays so.
+    A mask of another size is resized to `size` (height, width); a mask of 0 and 1 stays hard.
     Raises BadInput for another shape, an empty tensor, NaN or infinity.
     """
     mask = checked(mask, name)
@@ -62,7 +62,7 @@ def as_masks(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor
 
 
 def one_mask(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor:
-    """[1, H, W] float32, exactly 0 or 1 (cut at 0.5); raises BadInput for a batch of several."""
+    """[1, H, W] float32, 0 or 1 (thresholded at 0.5). Raises BadInput for a batch of several."""
     mask = as_masks(mask, size, name)
     if len(mask) > 1:
         raise BadInput(
@@ -72,12 +72,12 @@ def one_mask(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor
 
 
 def is_hard(mask: torch.Tensor) -> bool:
-    """Nothing but 0 and 1?"""
+    """True for a mask of only 0 and 1."""
     return not bool((mask.bool() ^ (mask == 1)).any())
 
 
 def object_mask(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor:
-    """`one_mask` of an object: raises BadInput for an empty one too."""
+    """As `one_mask`; raises BadInput for an empty mask too."""
     mask = one_mask(mask, size, name)
     if not mask.any():
         raise BadInput(
@@ -90,7 +90,7 @@ def object_mask(mask, size: Size | None = None, name: str = "mask") -> torch.Ten
 
 
 def paired(count: int, tensor: torch.Tensor, name: str) -> torch.Tensor:
-    """A batch of `count` from a batch of `count` or of one; else raises BadInput."""
+    """A batch of `count` from a batch of `count` or of 1. Raises BadInput for any other."""
     if len(tensor) == count:
         return tensor
     if len(tensor) == 1:
@@ -103,9 +103,9 @@ def paired(count: int, tensor: torch.Tensor, name: str) -> torch.Tensor:
 
 
 def resize(images: torch.Tensor, size: Size, mode: str = "bicubic") -> torch.Tensor:
-    """[B, H, W, C] to [B, *size, C], antialiased, clamped to 0..1; the same size is returned as is.
+    """[B, H, W, C] resized to [B, *size, C], antialiased and clamped to 0..1.
 
-    `mode` is bicubic or bilinear.
+    `mode` is bicubic or bilinear. A picture of that size is returned as it is.
     """
     if tuple(images.shape[1:3]) == tuple(size):
         return images
@@ -115,7 +115,7 @@ def resize(images: torch.Tensor, size: Size, mode: str = "bicubic") -> torch.Ten
 
 
 def checked(tensor, name: str) -> torch.Tensor:
-    """Float32 in 0..1 with nothing but finite numbers."""
+    """A float32 tensor in 0..1 on the CPU. Raises BadInput for NaN, infinity or a 0..255 range."""
     if not isinstance(tensor, torch.Tensor):
         raise BadInput(name, f"is a {type(tensor).__name__}", "connect an IMAGE or a MASK")
     if tensor.dtype == torch.uint8:

@@ -121,7 +121,7 @@ def grid(
 
 
 def on_chequers(picture: torch.Tensor, side: int):
-    """A PIL picture of [H, W, 3 or 4] with a larger side of `side`, on chequers where transparent."""
+    """A PIL picture of [H, W, 3 or 4], `side` at its larger side, on chequers if transparent."""
     from PIL import Image
 
     array = (picture.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()

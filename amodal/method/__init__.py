@@ -1,0 +1,18 @@
+"""Section 3 of the paper, a file for each part.
+
+3.4  Progressive occlusion-aware completion
+     occluder_selection.py  neighbours, pairwise order, M_occ
+     occluder_hints.py      what a person marked, above the order (our addition)
+     padding.py             padding where the picture's border cuts the object off
+     loop.py                inpaint mask, passes, when to stop
+     amodal_mask.py         the amodal mask of the completed object
+     cutout.py              the completed object as RGBA, and in its picture
+     (zoom and paste back: core/canvas.py)
+3.5  Mixed context diffusion sampling
+     swapped_background.py  I_syn, the object on a clean background
+     smooth_fill.py         I_bg, the removed background without a model
+     sampling.py            step k, noise to step k, composite (equations 4 to 6)
+     mask_at_k.py           M^k, by feature clusters or the known background
+3.6  Counterfactual completion curation
+     curation.py            does the object grow when its surroundings are outpainted?
+"""

@@ -1,7 +1,7 @@
-"""Mixed context sampling in latent space: step k, noise to k, composite (section 3.5, eqs 4-6).
+"""Mixed context sampling in latent space: step k, noise to step k, composite (3.5, eqs 4-6).
 
-"x at sigma" is always the raw value that the model's sampler works on, never a LATENT's `samples`,
-which differ from it by the latent format's scaling (and, for flow models, by 1 - sigma).
+"x at sigma" is the raw value that the sampler works on. A LATENT's `samples` differ from it by the
+latent format's scaling and, for flow models, by the factor 1 - sigma.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ KEY = "amodal_x"  # the extra key of a LATENT that holds an ExactX
 
 @dataclass(frozen=True)
 class ExactX:
-    """What a LATENT at step k needs beside its `samples` for a bit-exact continuation.
+    """What a LATENT at step k carries beside its `samples`, so that sampling resumes bit for bit.
 
-    x [B, C, h, w] is the raw x at sigma_k; `belongs_to` the very `samples` it was stored with;
-    `image` [B, C, h, w] the clean latent (unscaled) that sampling began with; `sigmas` the whole
-    schedule [N + 1] of the run and `k` the step, or None where the x did not come from a run;
-    `mask_noise` [B, C, h, w] the noise that holds a noise mask's outside, where there is one.
+    x [B, C, h, w] is the raw x at sigma_k. `belongs_to` are the `samples` it was stored with.
+    `image` [B, C, h, w] is the clean latent (unscaled) that sampling started from. `sigmas` is the
+    whole schedule [N + 1] and `k` the step, both None where x did not come from a run.
+    `mask_noise` [B, C, h, w] is the noise outside a noise mask, if there is one.
     """
 
     x: torch.Tensor
@@ -39,7 +39,7 @@ class ExactX:
 
 
 def exact_x(latent: dict) -> ExactX | None:
-    """The exact x of a LATENT, or None where it has none or its `samples` were changed since."""
+    """The exact x of a LATENT; None if it has none, or if another node changed its `samples`."""
     exact, samples = latent.get(KEY), latent["samples"]
     if exact is None or samples is exact.belongs_to:
         return exact
@@ -48,9 +48,9 @@ def exact_x(latent: dict) -> ExactX | None:
 
 
 def resolve_k(k: float, steps: int) -> int:
-    """The step to switch at (section 4.2.1): a step, or, below 1, a fraction of all N steps.
+    """The step k at which contexts mix (section 4.2.1), as an integer in 1 .. N - 1.
 
-    Returns an integer in 1 .. N - 1. Raises BadInput for anything that rounds outside of it.
+    `k` is a step or, below 1, a fraction of all N steps. Raises BadInput for any other value.
     """
     asked = f"is {k:g} with {steps} steps"
     if not 0 < k < steps:
@@ -67,9 +67,9 @@ def resolve_k(k: float, steps: int) -> int:
 
 
 def check_sigmas(sigmas: torch.Tensor, least_steps: int = 1) -> torch.Tensor:
-    """A private copy of a falling noise schedule [N + 1]. Raises BadInput for any other.
+    """A copy of a decreasing noise schedule [N + 1]. Raises BadInput for any other tensor.
 
-    A copy, because some samplers write into the schedule they are given.
+    It is a copy because some samplers write into their schedule.
     """
     steps = sigmas.shape[-1] - 1 if sigmas.ndim == 1 else 0
     if steps < least_steps:
@@ -88,7 +88,7 @@ def check_sigmas(sigmas: torch.Tensor, least_steps: int = 1) -> torch.Tensor:
 
 
 def check_latent(latent: dict, name: str) -> torch.Tensor:
-    """The `samples` of a LATENT. Raises BadInput when missing, nested, or not finite."""
+    """The `samples` of a LATENT. Raises BadInput if they are missing, nested or not finite."""
     samples = latent.get("samples") if isinstance(latent, dict) else None
     if not isinstance(samples, torch.Tensor):
         raise BadInput(name, "holds no plain tensor", "connect the LATENT of one picture or batch")
@@ -102,7 +102,7 @@ def check_latent(latent: dict, name: str) -> torch.Tensor:
 
 
 def check_sigma(latent_sigma: float, sigma: float, name: str) -> None:
-    """Raises BadInput where a LATENT's noise level is not the one asked for (tolerance 1e-4)."""
+    """Raises BadInput unless a LATENT's noise level is `sigma` (relative tolerance 1e-4)."""
     if abs(latent_sigma - sigma) > 1e-4 * max(abs(sigma), 1e-4):
         raise BadInput(
             name,
@@ -112,9 +112,9 @@ def check_sigma(latent_sigma: float, sigma: float, name: str) -> None:
 
 
 def latent_mask(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """A hard mask [B, 1, h, w] at latent size from a MASK [B, H, W]: cells at least half covered.
+    """A hard mask [B, 1, h, w] at latent size from a MASK [B, H, W]: 1 in cells half covered.
 
-    Hard, because mixing two independent noises would lower the variance of x at the seam.
+    It is hard because blending two noises would lower the variance of x at the seam.
     """
     mask = mask.float()[:, None]
     rows, columns = mask.shape[-2:]
@@ -126,7 +126,7 @@ def latent_mask(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def repeat_to(tensor: torch.Tensor, batch: int, name: str) -> torch.Tensor:
-    """A batch of 1 repeated to `batch`. Raises BadInput where it has another length."""
+    """A batch of 1 repeated to `batch`. Raises BadInput for a batch of another length."""
     if tensor.shape[0] == batch:
         return tensor
     if tensor.shape[0] != 1:
@@ -139,11 +139,11 @@ def repeat_to(tensor: torch.Tensor, batch: int, name: str) -> torch.Tensor:
 
 
 def composite(obj: torch.Tensor, background: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The composite I_amodal^k (unnumbered, before eq. 6): object inside M^k, plate outside.
+    """I_amodal^k (unnumbered, before eq. 6): the object inside M^k, the background outside.
 
-    obj and background [B, C, h, w] at the same noise level, mask [B, 1, h, w] of 0 and 1; any of
-    them may be a batch of 1. Returns [B, C, h, w]; values are selected, never blended. Latents of
-    models that count frames, [B, C, 1, h, w], are taken as well.
+    obj and background are [B, C, h, w] at the same noise level, mask is [B, 1, h, w] of 0 and 1;
+    each may be a batch of 1. Returns [B, C, h, w]: values are selected, never blended. Latents of
+    video models, [B, C, 1, h, w], work too. Raises BadInput for different shapes.
     """
     batch = max(obj.shape[0], background.shape[0], mask.shape[0])
     if obj.shape[1:] != background.shape[1:]:

@@ -1,0 +1,1 @@
+"""Segmenters, order models and inpainters for photographs. Stands on `core` alone."""

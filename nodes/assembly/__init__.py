@@ -32,7 +32,7 @@ TEMPLATE = "a photo of a {label}"
 
 
 def pick(graph, source: dict, name: str = "") -> dict:
-    """The nodes that find the query object, as links: modal_mask, label, front_hint, behind_hint."""
+    """The nodes that find the query, as links: modal_mask, label, front_hint, behind_hint."""
     detected = graph.node(
         "AmodalDetectObjects",
         f"{name}DetectAll",

@@ -1,0 +1,1 @@
+"""Loader nodes: model files for photographs, and the embedded sticker models."""

@@ -1,4 +1,4 @@
-"""Draws the registry's icon and banner from the pack's own stickers: docs/images/icon.png, banner.png.
+"""Draws docs/images/icon.png and banner.png, for the registry, from the pack's own stickers.
 
 python -m tools.docs.make_branding
 """

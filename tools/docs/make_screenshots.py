@@ -1,4 +1,4 @@
-"""Takes the pictures of the editor: the README's docs/images/graph.jpg and docs/images/widgets.png, and those of
+"""Takes pictures of the editor: docs/images/graph.jpg and widgets.png, and those of
 the nodes with widgets of their own for the help pages.
 
     python -m tools.docs.make_screenshots [help]      # needs Chromium, as the browser tests do

@@ -41,8 +41,8 @@ def beyond_the_boundary(assembly) -> Drawing:
     )
     draw.note(
         "analysis",
-        "**Pad If Touching** finds the sides that the object touches, and adds half of the object's "
-        "larger side there in each pass. **Crop To Object** zooms in. The added pixels are in the "
+        "**Pad If Touching** finds the sides that the object touches, and adds half of the "
+        "object's larger side there in each pass. **Crop To Object** zooms in. The added pixels are in the "
         "padding mask: they are unknown, so they are painted.",
     )
     return draw
@@ -59,8 +59,8 @@ def photographs(assembly) -> Drawing:
     )
     draw.note(
         "query",
-        "**1. Choose a photograph** in Load Image, and the object: by its name, a point on it, or a "
-        "mask. **2. Run.** The segmenter's vocabulary must name what may stand in front.",
+        "**1. Choose a photograph** in Load Image, and the object: by its name, a point on it, or "
+        "a mask. **2. Run.** The segmenter's vocabulary must name what may stand in front.",
     )
     draw.note(
         "segment",
