@@ -68,7 +68,7 @@ class SegmentObject(io.ComfyNode):
     @names_itself
     def execute(cls, image, segmenter, modal_mask, inpaint_mask, label="", min_iou=0.3, reach=0.1):
         image = validate.as_images(image)
-        size = tuple(image.shape[1:3])
+        size = validate.picture_size(image)
         modal_mask = validate.object_mask(modal_mask, size, "modal_mask")[0]
         inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")[0]
         results = []

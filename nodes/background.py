@@ -58,7 +58,7 @@ class SwapBackground(io.ComfyNode):
     @names_itself
     def execute(cls, image, modal_mask, background="gray", own_background=None, seed=0):
         image = validate.as_images(image)
-        modal_mask = validate.as_masks(modal_mask, tuple(image.shape[1:3]), "modal_mask")
+        modal_mask = validate.as_masks(modal_mask, validate.picture_size(image), "modal_mask")
         modal_mask = validate.paired(len(image), (modal_mask > 0.5).float(), "modal_mask")
         if own_background is not None:
             own_background = validate.as_images(own_background, "own_background")
@@ -139,7 +139,7 @@ class RemoveObjects(io.ComfyNode):
                 "method", f"'{method}' is unknown", f"choose one of {', '.join(METHODS)}"
             )
         image = validate.one_image(image)
-        size = tuple(image.shape[1:3])
+        size = validate.picture_size(image)
         modal_mask = validate.as_masks(modal_mask, size, "modal_mask").amax(0, keepdim=True)
         occluder_mask = validate.as_masks(occluder_mask, size, "occluder_mask")
         occluder_mask = occluder_mask.amax(0, keepdim=True)

@@ -103,7 +103,7 @@ class CheckOcclusion(io.ComfyNode):
         cls, occluder_mask, padding_mask, modal_mask, occlusion=None, padding=None, dilate=0.03
     ):
         modal_mask = validate.as_masks(modal_mask, None, "modal_mask")
-        size = tuple(modal_mask.shape[-2:])
+        size = validate.size_of(modal_mask)
         occluder_mask = validate.one_mask(occluder_mask, size, "occluder_mask")
         padding_mask = validate.one_mask(padding_mask, size, "padding_mask")
         sides = (padding or Padding()).sides

@@ -18,8 +18,8 @@ class Completion(io.ComfyNode):
             display_name="Amodal Completion",
             category=CATEGORY,
             description="Completes the object at the mask, the point or the words: picture in, "
-            "whole object out. Each picture, mask of one picture, and seed becomes a loop of its own; "
-            "every output is a list with one item for each.",
+            "whole object out. Each picture, each mask of one picture and each seed becomes a "
+            "loop of its own. Every output is a list with one item for each.",
             inputs=[
                 io.Model.Input(
                     "model",
@@ -179,11 +179,12 @@ class Completion(io.ComfyNode):
         images = validate.as_images(image, "image")
         masks = None
         if modal_mask is not None:
-            masks = validate.as_masks(modal_mask, tuple(images.shape[1:3]), "modal_mask")
+            masks = validate.as_masks(modal_mask, validate.picture_size(images), "modal_mask")
         links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
         given = {name: links.get(name, value) for name, value in settings.items()}
         given["noise_mask"] = not sees_around_hole(settings["model"])
-        graph, gathered = GraphBuilder(), None
+        graph = GraphBuilder()
+        gathered: list = []  # a link to the results so far
         for index, chosen in enumerate(queries(graph, links, images, masks)):
             source = {**given, **chosen}
             picked = pick(graph, source, f"{index}-")
@@ -197,11 +198,10 @@ class Completion(io.ComfyNode):
                     "AmodalGather",
                     f"gather-{index}-{number}",
                     **{name: made[name] for name in GATHERED},
-                    **({"results": gathered.out(0)} if gathered else {}),
-                )
-        return io.NodeOutput(
-            *(gathered.out(1 + i) for i in range(len(GATHERED))), expand=graph.finalize()
-        )
+                    **({"results": gathered} if gathered else {}),
+                ).out(0)
+        names = range(1, len(GATHERED) + 1)
+        return io.NodeOutput(*([gathered[0], slot] for slot in names), expand=graph.finalize())
 
 
 def queries(graph, links: dict, images, masks) -> list[dict]:

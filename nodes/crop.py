@@ -97,7 +97,7 @@ class CropToObject(io.ComfyNode):
     ):
         image = validate.one_image(image)
         canvas = canvas_of(image, canvas)
-        modal_mask = validate.object_mask(modal_mask, tuple(image.shape[1:3]), "modal_mask")
+        modal_mask = validate.object_mask(modal_mask, validate.picture_size(image), "modal_mask")
         if size < 8 or size % 8:
             near = max(1, size // 8) * 8
             raise BadInput("size", f"{size} is not a multiple of 8", f"use {near}")
@@ -148,7 +148,7 @@ class PasteBack(io.ComfyNode):
     @names_itself
     def execute(cls, image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather=0.01):
         image = validate.one_image(image)
-        modal_mask = validate.one_mask(modal_mask, tuple(image.shape[1:3]), "modal_mask")
+        modal_mask = validate.one_mask(modal_mask, validate.picture_size(image), "modal_mask")
         check_origin(image, crop)
         size = crop.size[::-1]
         completed = validate.resize(validate.one_image(completed, "completed"), size)

@@ -66,9 +66,9 @@ class TrimAndOverlay(io.ComfyNode):
     def execute(cls, image, amodal_mask, original_image, canvas=None, edge=1.5):
         image = validate.one_image(image)
         original = validate.one_image(original_image, "original_image")
-        amodal_mask = validate.object_mask(amodal_mask, tuple(image.shape[1:3]), "amodal_mask")
+        amodal_mask = validate.object_mask(amodal_mask, validate.picture_size(image), "amodal_mask")
         canvas = canvas_of(image, canvas)
-        if tuple(original.shape[1:3]) != canvas.original[::-1]:
+        if validate.picture_size(original) != canvas.original[::-1]:
             raise BadInput(
                 "original_image",
                 f"is of {original.shape[2]}x{original.shape[1]} pixels, the canvas has an original "

@@ -250,11 +250,11 @@ def choice(hidden, objects: Objects | None, image) -> dict:
 
 def is_absent(mask) -> bool:
     """True for what Load Image gives for a file without transparency."""
-    return mask is None or (tuple(mask.shape[-2:]) == (64, 64) and not bool(mask.any()))
+    return mask is None or (validate.size_of(mask) == (64, 64) and not bool(mask.any()))
 
 
 def pick(objects: Objects | None, mask, point: str, words: str, index: int):
-    size = (1, 1) if objects is None else tuple(objects.masks.shape[-2:])
+    size = (1, 1) if objects is None else validate.size_of(objects.masks)
     return detections.pick(objects, mask, detections.as_point(point, size), words, index)
 
 

@@ -277,14 +277,20 @@ def seconds_since(loop: LoopHandle) -> float | None:
 
 def ending(loop: LoopHandle, occluded: bool, cap: int, entries: list[dict]) -> Status | None:
     """The status with which the loop stops before this pass, or None to go on."""
-    last = entries[-1] if entries else {"change": 1.0, "found": True}
-    return outcome(loop.number, occluded, last["change"], cap, last["found"])
+    if not entries:
+        return outcome(loop.number, occluded, 1.0, cap)
+    return outcome(loop.number, occluded, entries[-1]["change"], cap, entries[-1]["found"])
 
 
 def report_of(entry: dict) -> OcclusionReport:
-    """The occlusion report of a history entry; JSON has no tuples."""
-    fields = entry["occlusion"].items()
-    return OcclusionReport(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields})
+    """The occlusion report of a history entry; JSON has lists in place of tuples."""
+    fields = entry["occlusion"]
+    return OcclusionReport(
+        **{
+            **fields,
+            **{name: tuple(fields[name]) for name in ("occluders", "surrounding", "sides")},
+        }
+    )
 
 
 def line_of(entry: dict) -> str:

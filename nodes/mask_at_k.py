@@ -49,11 +49,12 @@ class CaptureFeatures(io.ComfyNode):
         wanted = mask_at_k.levels_of(levels)
         sigmas = sampling.check_sigmas(sigmas)
         exact = exact_of(guider.model_patcher, latent, sigmas)
-        found = capture(guider, sigmas, exact, latent.get("noise_mask"), wanted)
+        features = capture(guider, sigmas, exact, latent.get("noise_mask"), wanted)
         layout = guider.model_patcher.get_model_object("latent_format")
-        scale = getattr(layout, "spacial_downscale_ratio", 8)  # hosts before 0.4 know but 8
-        size = tuple(side * scale for side in exact.x.shape[-2:])
-        return io.NodeOutput(Features(found, exact.sigma, exact.k or 0, size))
+        scale = getattr(layout, "spacial_downscale_ratio", 8)  # hosts before 0.4 only know 8
+        height, width = validate.size_of(exact.x)
+        size = height * scale, width * scale
+        return io.NodeOutput(Features(features, exact.sigma, exact.k or 0, size))
 
 
 class ClusterFeatures(io.ComfyNode):
@@ -148,7 +149,7 @@ class SelectClusters(io.ComfyNode):
     @names_itself
     def execute(cls, clusters, modal_mask, inpaint_mask, overlap, image=None):
         clusters = (validate.as_masks(clusters, None, "clusters") > 0.5).float()
-        size = tuple(clusters.shape[-2:])
+        size = validate.size_of(clusters)
         modal_mask = hard(modal_mask, size, "modal_mask")
         if len(modal_mask) == 1:
             modal_mask = modal_mask.repeat(pictures_in(clusters), 1, 1)
@@ -215,7 +216,7 @@ class KnownBackgroundMask(io.ComfyNode):
     @names_itself
     def execute(cls, estimate, synthetic_image, modal_mask, inpaint_mask, threshold):
         estimate = validate.as_images(estimate, "estimate")
-        size, count = tuple(estimate.shape[1:3]), len(estimate)
+        size, count = validate.picture_size(estimate), len(estimate)
         synthetic = validate.as_images(synthetic_image, "synthetic_image")
         synthetic = validate.paired(count, validate.resize(synthetic, size), "synthetic_image")
         modal_mask = validate.paired(count, hard(modal_mask, size, "modal_mask"), "modal_mask")

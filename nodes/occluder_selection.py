@@ -54,7 +54,7 @@ def order_outputs():
 def with_query(objects: Objects, modal_mask) -> Objects:
     if modal_mask is None:
         return objects
-    size = tuple(objects.masks.shape[-2:]) if len(objects) else None
+    size = validate.size_of(objects.masks) if len(objects) else None
     return detections.with_query(objects, validate.object_mask(modal_mask, size, "modal_mask"))
 
 
@@ -154,9 +154,9 @@ class OrderInpaintedContacts(io.ComfyNode):
         if not crop.canvas.inpainted:
             return io.NodeOutput(order)
         image = fitted(image, objects, "image")
-        modal_mask = validate.object_mask(modal_mask, tuple(image.shape[1:3]), "modal_mask")
+        modal_mask = validate.object_mask(modal_mask, validate.picture_size(image), "modal_mask")
         original = validate.one_image(original_image, "original_image")
-        if tuple(original.shape[1:3]) != crop.canvas.original[::-1]:
+        if validate.picture_size(original) != crop.canvas.original[::-1]:
             raise BadInput(
                 "original_image",
                 f"is of {original.shape[2]}x{original.shape[1]} pixels, the crop's original of "
@@ -211,7 +211,7 @@ class ApplyOccluderHints(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, objects, order, modal_mask, front_hint=None, behind_hint=None, crop=None):
-        size = tuple(objects.masks.shape[-2:]) if len(objects) else None
+        size = validate.size_of(objects.masks) if len(objects) else None
         modal_mask = validate.object_mask(modal_mask, size, "modal_mask")
         front, behind = hints_on(crop, modal_mask, front_hint, behind_hint)
         objects, order = occluder_hints.apply_hints(objects, order, modal_mask, front, behind)
@@ -264,7 +264,7 @@ class SelectOccluders(io.ComfyNode):
     @names_itself
     def execute(cls, image, objects, order, modal_mask, threshold=0.5):
         image = fitted(image, objects, "image")
-        modal_mask = validate.object_mask(modal_mask, tuple(image.shape[1:3]), "modal_mask")
+        modal_mask = validate.object_mask(modal_mask, validate.picture_size(image), "modal_mask")
         occluder_mask, chosen = occluder_selection.occluders(objects, order, modal_mask, threshold)
         around = occluder_selection.surrounding(objects, modal_mask)
         report = OcclusionReport(
@@ -276,7 +276,7 @@ class SelectOccluders(io.ComfyNode):
 
 def hints_on(crop: Crop | None, modal_mask, front_hint, behind_hint) -> tuple:
     """Both hint masks in the pixels of the modal mask [1, H, W]; all zeros where not given."""
-    size = tuple(modal_mask.shape[-2:])
+    size = validate.size_of(modal_mask)
     if crop is not None and crop.size[::-1] != size:
         raise BadInput(
             "crop", "is not the crop of these objects", "take both from one Crop To Object"
@@ -295,7 +295,7 @@ def hints_on(crop: Crop | None, modal_mask, front_hint, behind_hint) -> tuple:
 def fitted(image, objects: Objects, name: str) -> torch.Tensor:
     """The picture [1, H, W, 3] at the size of the objects' masks."""
     image = validate.one_image(image, name)
-    return validate.resize(image, tuple(objects.masks.shape[-2:])) if len(objects) else image
+    return validate.resize(image, validate.size_of(objects.masks)) if len(objects) else image
 
 
 def overlay(image, objects: Objects, modal_mask, occluders: list[int]) -> torch.Tensor:

@@ -32,7 +32,8 @@ class Segment:
                 "use a sampler of KSamplerSelect, or one made with the host's KSAMPLER",
             )
         self.inner, self.first, self.last, self.x = sampler.sampler_function, first, last, x
-        self.end = self.noise = None
+        self.end: torch.Tensor | None = None
+        self.noise: torch.Tensor | None = None
         self.sampler = copy.copy(sampler)
         self.sampler.sampler_function = self.run
 
@@ -56,7 +57,7 @@ def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):
     end, the last estimate of the clean latent in model space or None).
     """
     steps = segment.last - segment.first
-    estimate = {}
+    estimate: dict = {}
     shown = latent_preview.prepare_callback(guider.model_patcher, steps, estimate)
 
     def callback(step, denoised, x, _total):
@@ -76,6 +77,7 @@ def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):
     )
     device = comfy.model_management.intermediate_device()
     x0 = estimate.get("x0")
+    assert segment.end is not None  # the sampler has run
     return segment.end.to(device), None if x0 is None else x0.to(device)
 
 

@@ -83,7 +83,7 @@ class SampleToStep(io.ComfyNode):
         x, x0 = sample(noise, guider, segment, sigmas, latent, image, mask, tell)
         sigma = float(sigmas[step])
         samples = to_samples(guider.model_patcher, x, sigma)
-        kept_noise = None if mask is None else segment.noise.to(x.device)
+        kept_noise = None if mask is None or segment.noise is None else segment.noise.to(x.device)
         exact = ExactX(x, samples, sigma, image, sigmas, step, kept_noise)
         clean = samples if x0 is None else guider.model_patcher.model.process_latent_out(x0)
         return io.NodeOutput(
@@ -143,9 +143,8 @@ class CompositeAtStep(io.ComfyNode):
     def execute(cls, object, background, mask_at_k):
         front = sampling.check_latent(object, "object")
         back = sampling.check_latent(background, "background")
-        small = sampling.latent_mask(
-            validate.as_masks(mask_at_k, None, "mask_at_k"), front.shape[-2:]
-        )
+        mask_at_k = validate.as_masks(mask_at_k, None, "mask_at_k")
+        small = sampling.latent_mask(mask_at_k, validate.size_of(front))
         samples = sampling.composite(front, back, small)
         if len(samples) != len(front):  # the object was repeated: its noise indices are void
             object = {key: value for key, value in object.items() if key != "batch_index"}

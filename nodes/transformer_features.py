@@ -25,8 +25,9 @@ def blocks_of(net) -> list[tuple[torch.nn.Module, int | None]]:
     """
     for name, stream in STREAMS.items():
         if hasattr(net, name) and hasattr(net, "patch_size"):
-            joined = [(block, None) for block in getattr(net, "single_blocks", [])]
-            return [(block, stream) for block in getattr(net, name)] + joined
+            blocks: list[tuple[torch.nn.Module, int | None]]
+            blocks = [(block, stream) for block in getattr(net, name)]
+            return blocks + [(block, None) for block in getattr(net, "single_blocks", [])]
     return []
 
 
@@ -73,23 +74,25 @@ class BlockProbe:
                 f"asks for {max(levels)} of {len(ends)}",
                 f"this transformer's {len(blocks)} blocks are counted as levels 1 to {len(ends)}",
             )
-        self.patch, self.size, self.positive, self.found = net.patch_size, size, positive, {}
+        self.patch, self.size, self.positive = net.patch_size, size, positive
+        self.features: dict[int, torch.Tensor] = {}
         self.at_block = [(*blocks[ends[level - 1]], level) for level in levels]
         self.joined = any(stream is None for _, stream in blocks)  # text first, then the picture
-        self.first, self.stream = blocks[0]
-        self.words = 0
+        self.first, stream = blocks[0]
+        self.stream_of_words = 1 - (stream or 0)
+        self.words = 0  # tokens of the text, which come first in a joined sequence
 
     def count_words(self, _block, _inputs, output):
-        self.words = output[1 - self.stream].shape[1]
+        self.words = output[self.stream_of_words].shape[1]
 
     def keeper(self, level: int, stream: int | None, options: dict):
         def keep(_block, _inputs, output):
-            if level in self.found:
+            if level in self.features:
                 return
             sequence = output[:, self.words :] if stream is None else output[stream]
             rows = positive_rows(sequence, options, self.positive())
             if rows is not None:
-                self.found[level] = as_picture(rows, self.size, self.patch)
+                self.features[level] = as_picture(rows, self.size, self.patch)
 
         return keep
 

@@ -10,6 +10,7 @@ import comfy.patcher_extension
 import comfy.samplers
 import torch
 
+from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
 from .sampler_segment import Segment, schedule_of
 from .transformer_features import STREAMS, BlockProbe, blocks_of, positive_rows
@@ -41,15 +42,16 @@ class Probe:
                 f"asks for {max(levels)} of {len(ends)}",
                 f"this model's decoder has levels 1 (deepest) to {len(ends)}",
             )
-        self.unet, self.positive, self.found = unet, positive, {}
+        self.unet, self.positive = unet, positive
+        self.features: dict[int, torch.Tensor] = {}
         self.at_block = {ends[level - 1] + 1: level for level in levels}
         self.last = self.at_block.pop(len(unet.output_blocks), None)
 
     def keep(self, level: int, h, options: dict):
-        if level not in self.found:
+        if level not in self.features:
             rows = positive_rows(h, options, self.positive())
             if rows is not None:
-                self.found[level] = rows
+                self.features[level] = rows
 
     def patch(self, h, skip, options):
         kind, index = options["block"]
@@ -114,7 +116,7 @@ def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.T
         guider,
         levels,
         lambda: {cond["uuid"] for cond in watched.conds.get("positive", []) if "uuid" in cond},
-        tuple(exact.x.shape[-2:]),
+        validate.size_of(exact.x),
     )
     watched.model_options = probe.attach(guider.model_options)
     whole, first = schedule_of(exact, sigmas)
@@ -127,10 +129,10 @@ def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.T
         seed=0,
         denoise_mask=None if exact.mask_noise is None else mask,
     )
-    if set(probe.found) != set(levels):
+    if set(probe.features) != set(levels):
         raise BadInput(
             "guider",
             "showed no features for its positive prompt",
             "use CFG Guider or Basic Guider, with a positive prompt that is active at this step",
         )
-    return probe.found
+    return probe.features

@@ -60,7 +60,7 @@ def plan_crop(
     """
     left, top, right, bottom = pads
     width, height = canvas.size[0] + left + right, canvas.size[1] + top + bottom
-    x0, y0, x1, y1 = shifted(mask_ops.box_of(mask), left, top)
+    x0, y0, x1, y1 = shifted(mask_ops.object_box(mask), left, top)
     margin = round(context * max(x1 - x0, y1 - y0))
     x0, y0 = x0 - max(margin, left), y0 - max(margin, top)
     x1, y1 = x1 + max(margin, right), y1 + max(margin, bottom)

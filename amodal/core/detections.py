@@ -169,9 +169,10 @@ def pick(
     Raises BadInput where it selects nothing.
     """
     if mask is not None:
-        size = tuple(objects.masks.shape[-2:]) if objects is not None and len(objects) else None
-        mask = validate.object_mask(mask, size, "modal_mask")
-        best, overlap = best_overlap(objects, mask) if size else (-1, 0.0)
+        if objects is None or not len(objects):
+            return validate.object_mask(mask, None, "modal_mask"), words
+        mask = validate.object_mask(mask, validate.size_of(objects.masks), "modal_mask")
+        best, overlap = best_overlap(objects, mask)
         return mask, words or (objects.labels[best] if overlap > SAME else "")
     if objects is None:
         raise BadInput("objects", "is not connected, nor is a mask", "connect one of the two")

@@ -18,6 +18,14 @@ def box_of(mask: torch.Tensor) -> Box | None:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
+def object_box(mask: torch.Tensor) -> Box:
+    """The bounding box of a mask [H, W] or [1, H, W]. Raises ValueError for an empty mask."""
+    box = box_of(mask)
+    if box is None:
+        raise ValueError("the mask is empty")
+    return box
+
+
 def iou(first: torch.Tensor, second: torch.Tensor) -> float:
     """Intersection over union of two masks of one shape; 0 where both are empty."""
     first, second = first > 0.5, second > 0.5

@@ -13,6 +13,16 @@ from .errors import BadInput
 Size = tuple[int, int]  # (height, width)
 
 
+def size_of(masks: torch.Tensor) -> Size:
+    """(height, width) of masks [..., H, W] or latents."""
+    return masks.shape[-2], masks.shape[-1]
+
+
+def picture_size(images: torch.Tensor) -> Size:
+    """(height, width) of images [B, H, W, C]."""
+    return images.shape[1], images.shape[2]
+
+
 def as_images(image, name: str = "image") -> torch.Tensor:
     """[B, H, W, 3] float32 0..1 from [B, H, W, 1|3|4] or [H, W, 1|3|4]; alpha is dropped.
 
@@ -55,7 +65,7 @@ def as_masks(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor
         raise BadInput(
             name, f"has the shape {list(mask.shape)}", "give a MASK of [batch, height, width]"
         )
-    if size is None or tuple(mask.shape[-2:]) == tuple(size):
+    if size is None or size_of(mask) == tuple(size):
         return mask
     resized = resize(mask[..., None], size, "bilinear")[..., 0]
     return (resized > 0.5).float() if is_hard(mask) else resized
@@ -107,7 +117,7 @@ def resize(images: torch.Tensor, size: Size, mode: str = "bicubic") -> torch.Ten
 
     `mode` is bicubic or bilinear. A picture of that size is returned as it is.
     """
-    if tuple(images.shape[1:3]) == tuple(size):
+    if picture_size(images) == tuple(size):
         return images
     moved = images.movedim(-1, 1)
     scaled = F.interpolate(moved, size=tuple(size), mode=mode, antialias=True)

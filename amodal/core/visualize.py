@@ -95,7 +95,8 @@ def grid(
 
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     rows, gap = math.ceil(len(pictures) / columns), max(4, cell // 16)
-    font, head = ImageFont.load_default(max(11, cell // 14)), ImageFont.load_default(cell // 10)
+    points = max(11, cell // 14)
+    font, head = ImageFont.load_default(points), ImageFont.load_default(cell // 10)
     under, above = max(18, cell // 8), (cell // 6 if title else 0)
     width = columns * (cell + gap) + gap
     page = Image.new("RGB", (width, above + rows * (cell + under + gap) + gap), "white")
@@ -109,7 +110,7 @@ def grid(
         label = labels[number] if number < len(labels) else str(number + 1)
         line = label.splitlines()[0] if label else ""
         wide = draw.textlength(line, font) / (cell + gap // 2)  # wider labels get a smaller font
-        fitted_font = font if wide <= 1 else ImageFont.load_default(max(6, font.size / wide))
+        fitted_font = font if wide <= 1 else ImageFont.load_default(max(6, points / wide))
         draw.text(
             (left + cell // 2, top + cell + under // 2),
             line,
@@ -126,9 +127,9 @@ def on_chequers(picture: torch.Tensor, side: int):
 
     array = (picture.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()
     scale = side / max(array.shape[:2])
-    size = tuple(max(1, round(length * scale)) for length in array.shape[1::-1])
-    shown = Image.fromarray(array).convert("RGBa").resize(size, Image.Resampling.BICUBIC)
-    y, x = np.indices(size[::-1]) // max(4, side // 16)
+    width, height = (max(1, round(length * scale)) for length in array.shape[1::-1])
+    shown = Image.fromarray(array).convert("RGBa").resize((width, height), Image.Resampling.BICUBIC)
+    y, x = np.indices((height, width)) // max(4, side // 16)
     ground = Image.fromarray(np.where((x + y) % 2, 232, 255).astype(np.uint8)).convert("RGBA")
     ground.alpha_composite(shown.convert("RGBA"))
     return ground.convert("RGB")
@@ -148,7 +149,7 @@ def small_size(height: int, width: int, scale: float) -> tuple[int, int]:
 def thumbnail(image: torch.Tensor, mask: torch.Tensor, side: int = 256) -> torch.Tensor:
     """Image [1, H, W, 3] with the outline of mask [1, H, W], at most `side` pixels: [h, w, 3]."""
     small = fitted(image, side)
-    cover = validate.resize(mask[..., None], tuple(small.shape[1:3]), "bilinear")[..., 0]
+    cover = validate.resize(mask[..., None], validate.picture_size(small), "bilinear")[..., 0]
     return overlay(small, (cover > 0.5).float(), colours=[QUERY_COLOUR], strength=0.1)[0]
 
 

@@ -38,17 +38,17 @@ def cut_out(
     [1, h, w, 3] the input picture. The object's edge fades over `edge` pixels; 0 cuts it hard.
     Alpha is above 0.5 where the mask is 1, and below elsewhere.
     """
-    box = mask_ops.box_of(amodal_mask)
-    box = mask_ops.grown_box(box, int(2 * edge) + 2, image.shape[2:0:-1])
-    parts = (within(pixels, box).cpu().numpy() for pixels in (image, amodal_mask))
-    alpha, colours = alpha_and_colours(*parts, edge)
+    size = image.shape[2], image.shape[1]
+    box = mask_ops.grown_box(mask_ops.object_box(amodal_mask), int(2 * edge) + 2, size)
+    pixels, mask = within(image, box).cpu().numpy(), within(amodal_mask, box).cpu().numpy()
+    alpha, colours = alpha_and_colours(pixels, mask, edge)
     cut = image.new_zeros(*image.shape[:3], 4)
     within(cut, box).copy_(torch.from_numpy(np.dstack([colours * (alpha[..., None] > 0), alpha])))
     x, y = canvas.offset
     overlay = on_canvas(original, canvas)
     shown = within(overlay, box)
     shown.copy_(torch.lerp(shown, within(cut, box)[..., :3], within(cut, box)[..., 3:]))
-    x0, y0, x1, y1 = mask_ops.box_of(cut[..., 3] > 0)
+    x0, y0, x1, y1 = mask_ops.object_box(cut[..., 3] > 0)
     return Cutout(cut, cut[:, y0:y1, x0:x1].clone(), overlay, -x, -y)
 
 

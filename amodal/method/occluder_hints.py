@@ -27,8 +27,13 @@ def parse_hints(text: str, size: validate.Size) -> list[tuple[tuple[float, float
     hints = []
     for part in filter(None, map(str.strip, re.split(r"[;\n]", text))):
         negated = re.match(r"not\b", part)
-        point = part[negated.end() :] if negated else part
-        hints.append((detections.as_point(point, size, "occluder_hints"), not negated))
+        text = part[negated.end() :] if negated else part
+        point = detections.as_point(text, size, "occluder_hints")
+        if point is None:
+            raise BadInput(
+                "occluder_hints", f"has no point after '{part}'", "write x,y after 'not'"
+            )
+        hints.append((point, not negated))
     return hints
 
 
@@ -48,7 +53,7 @@ def hint_masks(
             "marks objects, but there are none",
             "connect Detect Objects to 'objects', or clear the hints",
         )
-    size = tuple(objects.masks.shape[-2:])
+    size = validate.size_of(objects.masks)
     hinted = {
         detections.at_point(objects, *point, "occluder_hints"): front
         for point, front in parse_hints(text, size)

@@ -21,19 +21,19 @@ def padding_for(mask: torch.Tensor, canvas: Canvas, amount: float, margin: int) 
     little of an object is visible, the side along the border tells its size best.)
     """
     height, width = mask.shape[-2:]
-    x0, y0, x1, y1 = mask_ops.box_of(mask)
+    x0, y0, x1, y1 = mask_ops.object_box(mask)
     at_border = (x0 <= margin, y0 <= margin, x1 >= width - margin, y1 >= height - margin)
     enough = max(1, math.ceil(amount * max(x1 - x0, y1 - y0)))
-    amounts = [enough if touches else 0 for touches in at_border]
+    left, top, right, bottom = (enough if touches else 0 for touches in at_border)
     meets = meets_unknown(mask, canvas, margin)
     sides = tuple(side for side, a, b in zip(SIDES, at_border, meets) if a or b)
-    return Padding(*amounts, sides=sides)
+    return Padding(left, top, right, bottom, sides)
 
 
 def meets_unknown(mask: torch.Tensor, canvas: Canvas, margin: int) -> tuple[bool, ...]:
     """On which sides (left, top, right, bottom) the object [1, H, W] meets unknown canvas."""
     height, width = mask.shape[-2:]
-    x0, y0, x1, y1 = mask_ops.grown_box(mask_ops.box_of(mask), margin + 1, (width, height))
+    x0, y0, x1, y1 = mask_ops.grown_box(mask_ops.object_box(mask), margin + 1, (width, height))
     unknown = unknown_in(canvas, (x0, y0, x1, y1))
     if not unknown.any():
         return (False,) * 4

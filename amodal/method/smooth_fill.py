@@ -103,9 +103,8 @@ def membrane(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """
     height, width = values.shape[-2:]
     if min(height, width) > 2 and not bool(known.all()):
-        pool = {"kernel_size": 2, "ceil_mode": True}
-        weight = F.avg_pool2d(known, **pool)
-        half = F.avg_pool2d(values * known, **pool) / weight.clamp(min=1e-6)
+        weight = F.avg_pool2d(known, 2, ceil_mode=True)
+        half = F.avg_pool2d(values * known, 2, ceil_mode=True) / weight.clamp(min=1e-6)
         guess = membrane(half * (weight > 0), (weight > 0).float())
         guess = F.interpolate(guess, size=(height, width), mode="bilinear", align_corners=False)
     else:

@@ -47,7 +47,7 @@ def backdrop(
         if own_background is None:
             remedy = "connect it, or choose another background"
             raise BadInput("own_background", "is not connected", remedy)
-        covered = covering(own_background, tuple(image.shape[1:3]))
+        covered = covering(own_background, validate.picture_size(image))
         return validate.paired(len(image), covered, "own_background").to(image)
     raise BadInput(
         "background", f"'{background}' is unknown", f"choose one of {', '.join(CHOICES)}"

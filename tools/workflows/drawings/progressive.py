@@ -41,8 +41,8 @@ def beyond_the_boundary(assembly) -> Drawing:
     )
     draw.note(
         "analysis",
-        "**Pad If Touching** finds the sides that the object touches, and adds half of the "
-        "object's larger side there in each pass. **Crop To Object** zooms in. The added pixels are in the "
+        "**Pad If Touching** finds the sides that the object touches, and adds half of its larger "
+        "side there in each pass. **Crop To Object** zooms in. The added pixels are in the "
         "padding mask: they are unknown, so they are painted.",
     )
     return draw
