@@ -188,8 +188,8 @@ def test_a_window_beyond_the_canvas_is_recorded_clipped():
     image, mask = torch.rand(1, 16, 64, 3), torch.zeros(1, 16, 64)
     mask[:, 4:12, 10:50] = 1
     crop = canvas.plan_crop(mask, Canvas.whole(64, 16), (0, 0, 0, 0), 0.0, 40)
-    flat = torch.zeros(1, 40, 40)
-    _, _, grown_canvas = canvas.paste_crop(image, mask, crop, flat[..., None], flat, flat, 0.0)
+    picture, flat = torch.zeros(1, 40, 40, 3), torch.zeros(1, 40, 40)
+    _, _, grown_canvas = canvas.paste_crop(image, mask, crop, picture, flat, flat, 0.0)
     assert crop.box == (10, -12, 50, 28) and grown_canvas.inpainted == ((10, 0, 50, 16),)
 
 

@@ -108,7 +108,7 @@ def test_a_mask_inside_a_closed_wall_is_surrounded():
     inside[30:34, 30:34] = 1
     wall = ring(20, 10)
     assert mask_ops.surrounds(wall, inside)
-    assert mask_ops.surrounds(ring(20, 10, gap=2), inside)  # narrower than masks are exact
+    assert mask_ops.surrounds(ring(20, 10, gap=2), inside)  # narrow gaps count as closed
     assert not mask_ops.surrounds(ring(20, 10, gap=8), inside)
     assert not mask_ops.surrounds(wall, torch.roll(inside, 28, 1))
     assert not mask_ops.surrounds(wall * 0, inside) and not mask_ops.surrounds(wall, inside * 0)
