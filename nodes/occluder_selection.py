@@ -155,6 +155,7 @@ class OrderInpaintedContacts(io.ComfyNode):
             return io.NodeOutput(order)
         image = fitted(image, objects, "image")
         modal_mask = validate.object_mask(modal_mask, validate.picture_size(image), "modal_mask")
+        check_crop(crop, modal_mask)
         original = validate.one_image(original_image, "original_image")
         if validate.picture_size(original) != crop.canvas.original[::-1]:
             raise BadInput(
@@ -276,12 +277,11 @@ class SelectOccluders(io.ComfyNode):
 
 def hints_on(crop: Crop | None, modal_mask, front_hint, behind_hint) -> tuple:
     """Both hint masks in the pixels of the modal mask [1, H, W]; all zeros where not given."""
-    size = validate.size_of(modal_mask)
-    if crop is not None and crop.size[::-1] != size:
-        raise BadInput(
-            "crop", "is not the crop of these objects", "take both from one Crop To Object"
-        )
-    original = size if crop is None else crop.canvas.original[::-1]
+    if crop is None:
+        original = validate.size_of(modal_mask)
+    else:
+        check_crop(crop, modal_mask)
+        original = crop.canvas.original[::-1]
     front, behind = (
         torch.zeros(1, *original) if hint is None else validate.one_mask(hint, original, name)
         for name, hint in (("front_hint", front_hint), ("behind_hint", behind_hint))
@@ -290,6 +290,14 @@ def hints_on(crop: Crop | None, modal_mask, front_hint, behind_hint) -> tuple:
         return front, behind
     front = occluder_hints.not_inpainted(front, crop, modal_mask)
     return front, canvas.of_original(behind, crop)
+
+
+def check_crop(crop: Crop, modal_mask) -> None:
+    """Raises BadInput unless the modal mask [1, H, W] has the size of the crop."""
+    if crop.size[::-1] != tuple(modal_mask.shape[-2:]):
+        raise BadInput(
+            "crop", "is not the crop of these objects", "take both from one Crop To Object"
+        )
 
 
 def fitted(image, objects: Objects, name: str) -> torch.Tensor:

@@ -99,15 +99,15 @@ def apply_hints(
     or an object of its own where the segmenter missed it in this pass.
     """
     query = detections.index_of_query(objects, order, modal_mask)
+    is_behind, in_front = covers(behind, objects), covers(front, objects)
+    is_behind[query] = in_front[query] = False
     order = order.clone()
-    order[covers(behind, objects), query] = 0.0
+    order[is_behind, query] = 0.0
+    order[in_front, query] = 1.0
     if not front.any():
         return objects, order
-    in_front = covers(front, objects)
-    order[in_front, query] = 1.0
-    occluders = [i for i in in_front.nonzero().flatten().tolist() if i != query]
-    if occluders:
-        return with_area(objects, occluders[0], front), order
+    if in_front.any():
+        return with_area(objects, int(in_front.nonzero()[0]), front), order
     order = torch.nn.functional.pad(order, (0, 1, 0, 1), value=float("nan"))
     order[-1, query] = 1.0
     return with_object(objects, front), order

@@ -160,7 +160,7 @@ def surrounding(objects: Objects, modal_mask: torch.Tensor) -> list[int]:
 
 
 def table(objects: Objects, order: torch.Tensor) -> str:
-    """One line for each neighbour pair, like 'cup hides nut 0.97, nut hides cup 0.02'."""
+    """One line for each neighbour pair: 'cup hides plate 0.97, plate hides cup 0.02'."""
     lines = []
     for i in range(len(objects)):
         for j in range(i + 1, len(objects)):

@@ -1,14 +1,16 @@
-"""The amodal mask: what may change, what may not, and what is said about it."""
+"""The amodal mask: what may change, what must stay, and the description of it."""
 
 import hypothesis.strategies as st
+import pytest
 import torch
 from hypothesis import given, settings
 
 from amodal.core import mask_ops
-from amodal.method import amodal_mask
+from amodal.method.amodal_mask import segment_amodal
 
 
 def box(x0, y0, x1, y1, size=40):
+    """[size, size] with one rectangle set."""
     mask = torch.zeros(size, size)
     mask[y0:y1, x0:x1] = 1
     return mask
@@ -17,57 +19,72 @@ def box(x0, y0, x1, y1, size=40):
 MODAL, INPAINT, WHOLE = box(5, 10, 20, 30), box(18, 5, 40, 35), box(5, 10, 30, 30)
 
 
-def test_the_object_grows_by_what_was_painted_of_it():
-    mask, status = amodal_mask.amodal_mask(WHOLE, MODAL, INPAINT, 0.3)
-    assert torch.equal(mask, WHOLE) and status == "segmented (IoU 1.00 with the visible part)"
+def test_the_object_grows_by_its_segment_in_the_inpaint_mask():
+    result = segment_amodal(WHOLE, MODAL, INPAINT, 0.3)
+    assert torch.equal(result.mask, WHOLE)
+    assert (result.found, result.agreement, result.min_iou) == (True, 1.0, 0.3)
+    assert result.describe() == "segmented (IoU 1.00 with the modal mask)"
 
 
-def test_nothing_grows_where_nothing_was_painted():
+def test_nothing_grows_outside_the_inpaint_mask():
     segment = torch.maximum(WHOLE, box(0, 10, 6, 30))
-    mask, _ = amodal_mask.amodal_mask(segment, MODAL, INPAINT, 0.3)
-    assert torch.equal(mask, WHOLE)
+    result = segment_amodal(segment, MODAL, INPAINT, 0.3)
+    assert torch.equal(result.mask, WHOLE)
+    assert result.found and result.agreement == pytest.approx(13 / 18)
 
 
-def test_parts_that_hang_elsewhere_are_left_out():
+def test_disconnected_parts_are_left_out():
     segment = torch.maximum(WHOLE, box(36, 6, 39, 9))
-    mask, _ = amodal_mask.amodal_mask(segment, MODAL, INPAINT, 0.3)
-    assert torch.equal(mask, WHOLE)
+    assert torch.equal(segment_amodal(segment, MODAL, INPAINT, 0.3).mask, WHOLE)
 
 
 def test_an_object_in_two_visible_parts_keeps_both():
     modal = torch.maximum(box(2, 10, 10, 20), box(30, 10, 38, 20))
-    mask, _ = amodal_mask.amodal_mask(modal, modal, box(9, 5, 31, 30), 0.3)
-    assert torch.equal(mask, modal)
-    whole, _ = amodal_mask.amodal_mask(box(2, 10, 38, 20), modal, box(9, 5, 31, 30), 0.3)
+    inpaint = box(9, 5, 31, 30)
+    assert torch.equal(segment_amodal(modal, modal, inpaint, 0.3).mask, modal)
+    whole = segment_amodal(box(2, 10, 38, 20), modal, inpaint, 0.3).mask
     assert torch.equal(whole, box(2, 10, 38, 20))
 
 
-def test_a_segmenter_that_finds_something_else_is_not_believed():
-    mask, status = amodal_mask.amodal_mask(box(0, 32, 12, 40), MODAL, INPAINT, 0.3)
-    assert torch.equal(mask, MODAL)
-    assert status.startswith("kept the visible part") and "0.00 only, less than 0.30" in status
+def test_the_segment_of_another_object_is_rejected():
+    result = segment_amodal(box(0, 32, 12, 40), MODAL, INPAINT, 0.3)
+    assert torch.equal(result.mask, MODAL)
+    assert (result.found, result.agreement, result.min_iou) == (False, 0.0, 0.3)
+    assert result.describe() == (
+        "kept the modal mask: the segment agrees with it by an IoU of 0.00, less than 0.30"
+    )
 
 
-def test_a_segmenter_that_finds_nothing_is_said_to():
-    mask, status = amodal_mask.amodal_mask(torch.zeros(40, 40), MODAL, INPAINT, 0.0)
-    assert torch.equal(mask, MODAL) and "found nothing" in status
+def test_an_agreement_of_exactly_min_iou_is_enough():
+    modal, inpaint = box(0, 0, 10, 10), box(20, 0, 40, 40)
+    segment = box(0, 0, 10, 5)
+    assert segment_amodal(segment, modal, inpaint, 0.5).found
+    assert not segment_amodal(segment, modal, inpaint, 0.51).found
 
 
-def test_an_object_all_of_which_was_painted_is_taken_as_found():
-    everything = torch.ones(40, 40)
-    mask, status = amodal_mask.amodal_mask(WHOLE, MODAL, everything, 0.3)
-    assert torch.equal(mask, WHOLE) and status == "segmented (nothing unpainted to compare with)"
+def test_an_empty_segment_keeps_the_modal_mask():
+    result = segment_amodal(torch.zeros(40, 40), MODAL, INPAINT, 0.0)
+    assert torch.equal(result.mask, MODAL)
+    assert not result.found and result.agreement is None
+    assert result.describe() == "kept the modal mask: the segmenter found nothing"
+
+
+def test_without_an_unpainted_pixel_the_segment_is_taken():
+    result = segment_amodal(WHOLE, MODAL, torch.ones(40, 40), 0.3)
+    assert torch.equal(result.mask, WHOLE)
+    assert result.found and result.agreement is None
+    assert result.describe() == "segmented (no unpainted pixel to compare with)"
 
 
 def test_small_holes_in_the_painted_part_are_filled():
     segment = WHOLE.clone()
     segment[20, 25] = 0
-    assert torch.equal(amodal_mask.amodal_mask(segment, MODAL, INPAINT, 0.3)[0], WHOLE)
+    assert torch.equal(segment_amodal(segment, MODAL, INPAINT, 0.3).mask, WHOLE)
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
 @settings(deadline=None, max_examples=60)
-def test_the_visible_object_never_shrinks_and_only_painted_pixels_join(seed, floor):
+def test_the_modal_mask_never_shrinks_and_only_inpainted_pixels_join(seed, min_iou):
     generator = torch.Generator().manual_seed(seed)
     segment, modal, inpaint = (
         (torch.rand(4, 4, generator=generator) < 0.5)
@@ -76,19 +93,23 @@ def test_the_visible_object_never_shrinks_and_only_painted_pixels_join(seed, flo
         .repeat_interleave(5, 1)
         for _ in range(3)
     )
-    mask, status = amodal_mask.amodal_mask(segment, modal, inpaint, floor)
-    assert (mask >= modal).all()
-    assert (mask <= torch.maximum(modal, inpaint)).all()
-    assert set(mask.unique().tolist()) <= {0.0, 1.0}
-    assert status.startswith(("segmented", "kept the visible part"))
+    result = segment_amodal(segment, modal, inpaint, min_iou)
+    assert (result.mask >= modal).all()
+    assert (result.mask <= torch.maximum(modal, inpaint)).all()
+    assert set(result.mask.unique().tolist()) <= {0.0, 1.0}
+    assert result.describe().startswith("segmented" if result.found else "kept the modal mask")
+    if not result.found:
+        assert torch.equal(result.mask, modal)
+    if result.agreement is not None:
+        assert result.found == (result.agreement >= min_iou)
 
 
-def test_gaps_of_the_visible_mask_are_closed_within_reach_of_what_was_painted():
+def test_gaps_of_the_modal_mask_are_closed_within_reach_of_the_inpaint_mask():
     modal = MODAL.clone()
-    modal[12:15] = 0  # a gap in the visible part that nothing was painted in
-    tight, _ = amodal_mask.amodal_mask(WHOLE, modal, INPAINT, 0.3)
-    wide, _ = amodal_mask.amodal_mask(WHOLE, modal, INPAINT, 0.3, reach=0.1)
-    everywhere, _ = amodal_mask.amodal_mask(WHOLE, modal, INPAINT, 0.3, reach=2)
+    modal[12:15] = 0  # a gap in the visible part, partly outside the inpaint mask
+    tight = segment_amodal(WHOLE, modal, INPAINT, 0.3).mask
+    wide = segment_amodal(WHOLE, modal, INPAINT, 0.3, reach=0.1).mask
+    everywhere = segment_amodal(WHOLE, modal, INPAINT, 0.3, reach=2).mask
     gap = (WHOLE > 0) & (modal == 0) & (INPAINT == 0)
     near = mask_ops.dilate(INPAINT, 4) > 0
     assert gap.any() and (gap & near).any() and (gap & ~near).any()

@@ -1,17 +1,16 @@
-"""Bad pictures, masks, words and points: node, input and remedy are named; the host goes on."""
+"""Bad pictures, masks, words and points: the error names node, input and remedy."""
 
 import analysis
 import pytest
 import torch
 from analysis import SIZE, ByColour, scene
 
-from amodal.core.types import Crop
+from amodal.core.types import Canvas
 from tools.host.inprocess import Failed, Graph
 
 IMAGE, MASK = scene()
 NAN = torch.where(torch.arange(SIZE[1])[:, None] == 7, float("nan"), IMAGE)
 NO_MASK = torch.zeros(1, *SIZE)
-WHOLE = Crop.whole(SIZE[1], SIZE[0])
 
 
 def crop(graph, image=IMAGE, mask=MASK, **inputs):
@@ -35,6 +34,7 @@ def pick(graph, **inputs):
 
 
 def occluders(graph, mask):
+    """Select Occluders with another mask than the one that the objects were ordered with."""
     at = analysis.analysis(graph, graph.value("image", IMAGE), graph.value("mask", MASK))
     return graph.add(
         "AmodalSelectOccluders",
@@ -45,25 +45,26 @@ def occluders(graph, mask):
     )
 
 
-def paste(graph, image=IMAGE, crop_of=None, completed=None):
-    taken = crop(graph)
-    return graph.add(
-        "AmodalPasteBack",
-        image=graph.value("canvas", image),
-        modal_mask=graph.value("mask", MASK),
-        crop=graph.value("crop", crop_of) if crop_of else taken[3],
-        completed=taken if completed is None else graph.value("completed", completed),
-        amodal_mask=taken[1],
-        inpaint_mask=taken[2],
-    )
+def paste(graph, image=IMAGE, completed=None, **links):
+    """Paste Back of an unchanged crop; `links` replace the links of its inputs."""
+    cut = crop(graph)
+    inputs = {
+        "image": graph.value("canvas", image),
+        "modal_mask": graph.value("mask", MASK),
+        "crop": cut[3],
+        "completed": cut if completed is None else graph.value("completed", completed),
+        "amodal_mask": cut[1],
+        "inpaint_mask": cut[2],
+    }
+    return graph.add("AmodalPasteBack", **{**inputs, **links})
 
 
-def trim(graph, image=IMAGE, mask=MASK, picture=IMAGE):
+def trim(graph, image=IMAGE, mask=MASK, original=IMAGE):
     return graph.add(
         "AmodalTrimAndOverlay",
         image=graph.value("image", image),
         amodal_mask=graph.value("mask", mask),
-        original_image=graph.value("picture", picture),
+        original_image=graph.value("picture", original),
     )
 
 
@@ -100,7 +101,7 @@ def pad(graph, mask=MASK):
 
 
 CASES = {
-    "crop: empty mask": (lambda g: crop(g, mask=NO_MASK), "Crop To Object", "mask", "empty"),
+    "crop: empty mask": (lambda g: crop(g, mask=NO_MASK), "Crop To Object", "modal_mask", "empty"),
     "crop: NaN": (lambda g: crop(g, image=NAN), "Crop To Object", "image", "NaN"),
     "crop: batch": (
         lambda g: crop(g, image=IMAGE.repeat(2, 1, 1, 1)),
@@ -111,7 +112,7 @@ CASES = {
     "crop: several masks": (
         lambda g: crop(g, mask=MASK.repeat(3, 1, 1)),
         "Crop To Object",
-        "mask",
+        "modal_mask",
         "batch of 3",
     ),
     "crop: two channels": (
@@ -123,13 +124,13 @@ CASES = {
     "crop: size": (lambda g: crop(g, size=100), "Crop To Object", "size", "multiple of 8"),
     "crop: 0 to 255": (lambda g: crop(g, image=IMAGE * 255), "Crop To Object", "image", "up to"),
     "crop: other canvas": (
-        lambda g: crop(g, canvas=g.value("canvas", Crop.whole(30, 40))),
+        lambda g: crop(g, canvas=g.value("canvas", Canvas.whole(30, 40))),
         "Crop To Object",
         "canvas",
         "30x40",
     ),
-    "pad: empty mask": (lambda g: pad(g, NO_MASK), "Pad If Touching", "mask", "empty"),
-    "pad: no mask at all": (lambda g: pad(g, IMAGE), "Pad If Touching", "mask", "shape"),
+    "pad: empty mask": (lambda g: pad(g, NO_MASK), "Pad If Touching", "modal_mask", "empty"),
+    "pad: not a mask": (lambda g: pad(g, IMAGE), "Pad If Touching", "modal_mask", "shape"),
     "detect: NaN": (lambda g: detect(g, NAN), "Detect Objects", "image", "NaN"),
     "pick: unknown word": (lambda g: pick(g, words="zebra"), "Pick Object", "words", "0: plate"),
     "pick: no object there": (
@@ -139,7 +140,7 @@ CASES = {
         "no detected object",
     ),
     "pick: outside": (lambda g: pick(g, point="900,2"), "Pick Object", "point", "128x96"),
-    "pick: no point": (lambda g: pick(g, point="here"), "Pick Object", "point", "120,84"),
+    "pick: not a point": (lambda g: pick(g, point="here"), "Pick Object", "point", "120,84"),
     "pick: index": (lambda g: pick(g, index=9), "Pick Object", "index", "too large"),
     "pick: nothing": (lambda g: g.add("AmodalPickObject"), "Pick Object", "objects", "connect"),
     "pick: nothing detected": (
@@ -149,9 +150,9 @@ CASES = {
         "nothing was detected",
     ),
     "pick: empty mask": (
-        lambda g: pick(g, mask=g.value("none", NO_MASK)),
+        lambda g: pick(g, modal_mask=g.value("none", NO_MASK)),
         "Pick Object",
-        "mask",
+        "modal_mask",
         "empty",
     ),
     "labels": (
@@ -163,14 +164,8 @@ CASES = {
     "occluders: other mask": (
         lambda g: occluders(g, analysis.disc(5, 5, 3)[None]),
         "Select Occluders",
-        "mask",
+        "modal_mask",
         "IoU",
-    ),
-    "paste: whole canvas": (
-        lambda g: paste(g, crop_of=WHOLE),
-        "Paste Back",
-        "crop",
-        "Crop To Object",
     ),
     "paste: other canvas": (
         lambda g: paste(g, image=torch.rand(1, 200, 200, 3)),
@@ -180,38 +175,48 @@ CASES = {
     ),
     "paste: NaN": (lambda g: paste(g, completed=NAN[:, :, :96]), "Paste Back", "completed", "NaN"),
     "trim: other picture": (
-        lambda g: trim(g, picture=IMAGE[:, :50]),
+        lambda g: trim(g, original=IMAGE[:, :50]),
         "Trim And Overlay",
-        "picture",
+        "original_image",
         "128x50",
     ),
-    "trim: empty mask": (lambda g: trim(g, mask=NO_MASK), "Trim And Overlay", "mask", "empty"),
-    "swap: no own picture": (
+    "trim: empty mask": (
+        lambda g: trim(g, mask=NO_MASK),
+        "Trim And Overlay",
+        "amodal_mask",
+        "empty",
+    ),
+    "swap: no own background": (
         lambda g: swap(g, background="image"),
         "Swap Background",
-        "own",
+        "own_background",
         "not connected",
     ),
     "swap: batches": (
         lambda g: swap(g, IMAGE.repeat(3, 1, 1, 1), MASK.repeat(2, 1, 1)),
         "Swap Background",
-        "mask",
+        "modal_mask",
         "batch of 2 against 3",
     ),
-    "segment: empty mask": (lambda g: segment(g, mask=NO_MASK), "Segment Object", "mask", "empty"),
+    "segment: empty mask": (
+        lambda g: segment(g, mask=NO_MASK),
+        "Segment Object",
+        "modal_mask",
+        "empty",
+    ),
     "segment: NaN": (lambda g: segment(g, NAN), "Segment Object", "image", "NaN"),
     "remove: NaN": (lambda g: remove(g, NAN), "Remove Objects", "image", "NaN"),
     "remove: NaN in a mask": (
         lambda g: remove(g, occluders=NAN[..., 0]),
         "Remove Objects",
-        "occluders",
+        "occluder_mask",
         "NaN",
     ),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input_names_node_input_and_remedy_and_the_host_goes_on(host, graph, name):
+def test_an_error_names_node_input_and_remedy_and_the_host_stays_usable(host, graph, name):
     build, node, input_name, words = CASES[name]
     graph.keep(out=build(graph))
     with pytest.raises(Failed) as error:
@@ -220,5 +225,16 @@ def test_bad_input_names_node_input_and_remedy_and_the_host_goes_on(host, graph,
     assert node in message and f"input '{input_name}'" in message and "Remedy:" in message
     assert words in message
     good = Graph()
-    good.keep(sides=good.add("AmodalPadIfTouching", modal_mask=good.value("good", MASK))[5])
-    assert host.run(good).values["sides"] == "left"
+    good.keep(padding=good.add("AmodalPadIfTouching", modal_mask=good.value("good", MASK))[0])
+    assert host.run(good).values["padding"].sides == ("left",)
+
+
+def test_a_canvas_cannot_take_the_place_of_a_crop(host, graph):
+    start = graph.add(
+        "AmodalLoopStart", image=graph.value("image", IMAGE), modal_mask=graph.value("mask", MASK)
+    )
+    graph.keep(out=paste(graph, crop=start[3]))
+    with pytest.raises(
+        Failed, match="crop, received_type.AMODAL_CANVAS. mismatch input_type.AMODAL_CROP"
+    ):
+        host.run(graph)

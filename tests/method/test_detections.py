@@ -1,4 +1,4 @@
-"""Making, cleaning and choosing objects."""
+"""Objects: made from masks, cleaned of duplicates, and picked."""
 
 import pytest
 import torch
@@ -14,19 +14,20 @@ def box_mask(x0, y0, x1, y1, width=40, height=30):
     return mask
 
 
-def some() -> Objects:
+def three_objects() -> Objects:
+    """A cup, a teddy bear that overlaps it, and a small cup apart from both."""
     masks = [box_mask(2, 2, 12, 12), box_mask(10, 8, 30, 28), box_mask(32, 2, 36, 6)]
     return detections.from_masks(
         torch.stack(masks), ["cup", "teddy bear", "cup"], torch.tensor([0.9, 0.8, 0.7])
     )
 
 
-def test_from_masks_names_what_has_no_label_and_drops_what_is_empty():
+def test_from_masks_names_unlabelled_masks_and_drops_empty_ones():
     masks = torch.stack([box_mask(0, 0, 3, 4), box_mask(0, 0, 0, 0), box_mask(5, 6, 8, 9)])
-    found = detections.from_masks(masks, ["cup"])
-    assert found.labels == ["cup", "object 3"]
-    assert found.boxes.tolist() == [[0, 0, 3, 4], [5, 6, 8, 9]]
-    assert found.scores.tolist() == [1, 1] and found.masks.shape == (2, 30, 40)
+    objects = detections.from_masks(masks, ["cup"])
+    assert objects.labels == ["cup", "object 3"]
+    assert objects.boxes.tolist() == [[0, 0, 3, 4], [5, 6, 8, 9]]
+    assert objects.scores.tolist() == [1, 1] and objects.masks.shape == (2, 30, 40)
 
 
 def test_from_masks_refuses_more_labels_than_masks():
@@ -34,36 +35,36 @@ def test_from_masks_refuses_more_labels_than_masks():
         detections.from_masks(torch.ones(1, 4, 4), ["a", "b", "c"])
 
 
-def test_no_objects_at_all_are_objects_too():
-    found = detections.from_masks(torch.zeros(2, 8, 8), [])
-    assert len(found) == 0 and found.masks.shape == (0, 8, 8) and found.boxes.shape == (0, 4)
+def test_empty_masks_alone_give_zero_objects():
+    objects = detections.from_masks(torch.zeros(2, 8, 8), [])
+    assert len(objects) == 0 and objects.masks.shape == (0, 8, 8) and objects.boxes.shape == (0, 4)
 
 
-def test_of_two_alike_the_better_scored_stays():
+def test_of_two_similar_detections_the_higher_score_stays():
     masks = torch.stack([box_mask(0, 0, 10, 10), box_mask(1, 0, 11, 10), box_mask(8, 0, 18, 10)])
-    found = detections.from_masks(masks, ["dog", "cat", "cow"], torch.tensor([0.5, 0.9, 0.4]))
-    kept = detections.distinct(found)
+    objects = detections.from_masks(masks, ["dog", "cat", "cow"], torch.tensor([0.5, 0.9, 0.4]))
+    kept = detections.distinct(objects)
     assert kept.labels == ["cat", "cow"]
     assert kept.scores.tolist() == pytest.approx([0.9, 0.4])
 
 
-def test_the_query_comes_first_and_owns_its_pixels():
+def test_the_query_comes_first_and_its_pixels_are_removed_from_the_others():
     modal = box_mask(10, 8, 30, 27)[None]
-    found = detections.with_query(some(), modal)
-    assert found.labels == ["teddy bear", "cup", "cup"]
-    assert torch.equal(found.masks[:1], modal)
-    assert not (found.masks[1:] * modal).any()
-    assert found.masks[1].sum() == 100 - 8
-    assert found.boxes[0].tolist() == [10, 8, 30, 27]
+    objects = detections.with_query(three_objects(), modal)
+    assert objects.labels == ["teddy bear", "cup", "cup"]
+    assert torch.equal(objects.masks[:1], modal)
+    assert not (objects.masks[1:] * modal).any()
+    assert objects.masks[1].sum() == 100 - 8
+    assert objects.boxes[0].tolist() == [10, 8, 30, 27]
 
 
 def test_detections_of_the_query_or_inside_it_are_dropped():
     modal = box_mask(0, 0, 31, 30)[None]
-    found = detections.with_query(some(), modal)
-    assert found.labels == ["query", "cup"]  # no detection is alike; the bear lies inside
+    objects = detections.with_query(three_objects(), modal)
+    assert objects.labels == ["query", "cup"]  # no detection is like it; the bear lies inside
 
 
-def test_a_thin_rim_left_of_a_detection_is_no_neighbour():
+def test_a_detection_of_which_only_a_thin_rim_is_left_is_dropped():
     modal = box_mask(10, 10, 30, 28)[None]
     rim = box_mask(5, 9, 20, 16)  # 46 % of it is left: 5 wide on the left, 1 above
     assert len(detections.with_query(detections.from_masks(rim, ["rim"]), modal)) == 2
@@ -73,45 +74,49 @@ def test_a_thin_rim_left_of_a_detection_is_no_neighbour():
     assert len(detections.with_query(detections.from_masks(thin_but_whole, ["stick"]), modal)) == 2
 
 
-def test_a_query_among_nothing():
+def test_a_query_without_detections_is_the_only_object():
     nothing = detections.from_masks(torch.zeros(1, 30, 40), [])
-    found = detections.with_query(nothing, box_mask(3, 3, 9, 9)[None])
-    assert found.labels == ["query"] and len(found) == 1
+    objects = detections.with_query(nothing, box_mask(3, 3, 9, 9)[None])
+    assert objects.labels == ["query"] and len(objects) == 1
 
 
-def test_picking_counts_mask_point_words_index_size_in_this_order():
-    found, mask = some(), box_mask(11, 9, 30, 28)[None]
-    assert detections.pick(found, mask, (3, 3), "cup", 2) == (mask, "cup")
-    assert detections.pick(found, mask)[1] == "teddy bear"
-    assert torch.equal(detections.pick(found, None, (3, 3), "teddy bear", 2)[0][0], found.masks[0])
-    assert torch.equal(detections.pick(found, None, None, "teddy bear", 2)[0][0], found.masks[1])
-    assert torch.equal(detections.pick(found, None, None, "", 2)[0][0], found.masks[2])
-    picked, label = detections.pick(found)
+def test_pick_prefers_mask_then_point_words_index_and_size():
+    objects, mask = three_objects(), box_mask(11, 9, 30, 28)[None]
+    assert detections.pick(objects, mask, (3, 3), "cup", 2) == (mask, "cup")
+    assert detections.pick(objects, mask)[1] == "teddy bear"
+    assert torch.equal(
+        detections.pick(objects, None, (3, 3), "teddy bear", 2)[0][0], objects.masks[0]
+    )
+    assert torch.equal(
+        detections.pick(objects, None, None, "teddy bear", 2)[0][0], objects.masks[1]
+    )
+    assert torch.equal(detections.pick(objects, None, None, "", 2)[0][0], objects.masks[2])
+    picked, label = detections.pick(objects)
     assert label == "teddy bear" and picked.shape == (1, 30, 40)
 
 
-def test_a_mask_needs_no_objects_and_takes_their_size():
+def test_a_picked_mask_needs_no_objects_but_takes_their_size():
     assert detections.pick(None, box_mask(0, 0, 3, 3), words="cup")[1] == "cup"
     small = torch.zeros(15, 20)
     small[4:14, 5:15] = 1
-    mask, label = detections.pick(some(), small)
+    mask, label = detections.pick(three_objects(), small)
     assert mask.shape == (1, 30, 40) and label == "teddy bear"
 
 
-def test_of_overlapping_objects_a_point_takes_the_smaller():
-    assert detections.at_point(some(), 11, 10) == 0
+def test_a_point_picks_the_smallest_of_overlapping_objects():
+    assert detections.at_point(three_objects(), 11, 10) == 0
 
 
 @pytest.mark.parametrize("words", ["cup", "CUP ", "a photo of a cup on a table"])
-def test_words_find_the_best_scored(words):
-    assert detections.by_words(some(), words) == 0
+def test_words_pick_the_highest_score(words):
+    assert detections.by_words(three_objects(), words) == 0
 
 
-def test_words_find_parts_of_labels_and_long_labels_first():
-    assert detections.by_words(some(), "bear") == 1
-    assert detections.by_words(some(), "the teddy bear and a cup") == 1
+def test_words_match_whole_words_of_labels_and_longer_labels_first():
+    assert detections.by_words(three_objects(), "bear") == 1
+    assert detections.by_words(three_objects(), "the teddy bear and a cup") == 1
     with pytest.raises(BadInput):
-        detections.by_words(some(), "cu")
+        detections.by_words(three_objects(), "cu")
 
 
 @pytest.mark.parametrize(
@@ -119,17 +124,17 @@ def test_words_find_parts_of_labels_and_long_labels_first():
     [
         ({"words": "zebra"}, "'zebra' is not among.*0: cup, 1: teddy bear"),
         ({"point": (1, 29)}, "hits no detected object.*0: cup"),
-        ({"point": (40, 3)}, "outside of the 40x30 picture"),
+        ({"point": (40, 3)}, "outside the 40x30 picture"),
         ({"index": 3}, "3 is too large.*2: cup"),
         ({"mask": torch.zeros(1, 30, 40)}, "empty"),
     ],
 )
-def test_what_cannot_be_picked_says_what_there_is(choice, message):
+def test_a_failed_pick_lists_the_detected_objects(choice, message):
     with pytest.raises(BadInput, match=message):
-        detections.pick(some(), **choice)
+        detections.pick(three_objects(), **choice)
 
 
-def test_nothing_to_pick_from():
+def test_picking_without_objects_is_refused():
     with pytest.raises(BadInput, match="not connected"):
         detections.pick()
     with pytest.raises(BadInput, match="nothing was detected"):
@@ -140,7 +145,7 @@ def test_nothing_to_pick_from():
     ("text", "point"),
     [("120,84", (120, 84)), (" 3.5 , 7 ", (3.5, 7)), ("(1, 2)", (1, 2)), ("", None)],
 )
-def test_points_are_read(text, point):
+def test_as_point_reads_pixels(text, point):
     assert detections.as_point(text) == point
 
 
@@ -156,26 +161,39 @@ def test_points_are_read(text, point):
         ("-0.1,0.5", (-0.1, 0.5)),
     ],
 )
-def test_two_decimals_from_0_to_1_are_fractions_of_the_picture(text, point):
+def test_two_decimals_from_0_to_1_are_fractions_of_the_size(text, point):
     assert detections.as_point(text, (30, 40)) == pytest.approx(point)
 
 
-def test_a_fraction_means_the_same_object_at_any_size_and_the_last_pixel_is_inside():
-    found = some()
-    large = detections.from_masks(found.masks.repeat_interleave(3, 1).repeat_interleave(3, 2), [])
+def test_a_fraction_picks_the_same_object_at_any_size():
+    small = three_objects()
+    large = detections.from_masks(small.masks.repeat_interleave(3, 1).repeat_interleave(3, 2), [])
     for text, wanted in (("0.1,0.2", 0), ("0.85,0.1", 2)):
-        for one in (found, large):
-            at = detections.as_point(text, tuple(one.masks.shape[-2:]))
-            assert detections.at_point(one, *at) == wanted
+        for objects in (small, large):
+            point = detections.as_point(text, tuple(objects.masks.shape[-2:]))
+            assert detections.at_point(objects, *point) == wanted
+
+
+def test_the_fraction_1_is_the_last_pixel():
     x, y = detections.as_point("1.0,1.0", (30, 40))
     assert (int(x), int(y)) == (39, 29)
 
 
 @pytest.mark.parametrize("text", ["12", "a,b", "1,2,3"])
-def test_what_is_no_point_is_refused(text):
+def test_a_text_that_is_not_a_point_is_refused(text):
     with pytest.raises(BadInput, match="is not a point"):
         detections.as_point(text)
 
 
-def test_words_are_read():
+def test_as_words_splits_at_commas_and_lines():
     assert detections.as_words(" cup, teddy bear\nkey,,") == ["cup", "teddy bear", "key"]
+
+
+def test_the_query_is_the_object_whose_mask_is_most_like_the_modal_mask():
+    modal = box_mask(11, 9, 30, 28)[None]
+    objects, order = three_objects(), torch.zeros(3, 3)
+    assert detections.index_of_query(objects, order, modal) == 1
+    with pytest.raises(BadInput, match="'modal_mask' matches none of the 3 objects.*best IoU 0.00"):
+        detections.index_of_query(objects, order, box_mask(0, 29, 5, 30)[None])
+    with pytest.raises(BadInput, match="'order' covers 2 objects, but 3 were given"):
+        detections.index_of_query(objects, torch.zeros(2, 2), modal)

@@ -17,7 +17,7 @@ def a_mask(draw, largest=24):
 
 @given(a_mask())
 @settings(deadline=None)
-def test_the_box_holds_every_pixel_and_no_row_more(mask):
+def test_the_box_is_the_smallest_that_holds_every_pixel(mask):
     box = mask_ops.box_of(mask)
     if box is None:
         assert not mask.any()
@@ -31,48 +31,49 @@ def test_the_box_holds_every_pixel_and_no_row_more(mask):
 @given(a_mask(), st.floats(0, 6))
 @settings(deadline=None)
 def test_dilation_is_a_disc_around_every_pixel(mask, radius):
-    grown = mask_ops.dilate(mask, radius)
+    dilated = mask_ops.dilate(mask, radius)
     points = mask.nonzero().float()
     y, x = torch.meshgrid(*(torch.arange(n) for n in mask.shape), indexing="ij")
     grid = torch.stack([y, x], -1).float().reshape(-1, 2)
     expected = torch.zeros(mask.numel())
     if len(points):
-        expected = (torch.cdist(grid, points).amin(1) <= radius + 1e-4).float()
-        doubt = (torch.cdist(grid, points).amin(1) - radius).abs() < 1e-3
-        expected[doubt] = grown.flatten()[doubt]
-    assert torch.equal(grown.flatten(), expected)
+        distance = torch.cdist(grid, points).amin(1)
+        expected = (distance <= radius + 1e-4).float()
+        rounding = (distance - radius).abs() < 1e-3  # either answer is right on the circle itself
+        expected[rounding] = dilated.flatten()[rounding]
+    assert torch.equal(dilated.flatten(), expected)
 
 
 @given(a_mask(), st.integers(0, 5))
 @settings(deadline=None)
-def test_growing_and_shrinking_are_ordered(mask, radius):
+def test_dilation_adds_erosion_removes_and_closing_adds(mask, radius):
     assert (mask_ops.dilate(mask, radius) >= mask).all()
     assert (mask_ops.erode(mask, radius) <= mask).all()
     closed = mask_ops.erode(mask_ops.dilate(mask, radius), radius)
     assert (closed >= mask).all()
 
 
-def test_the_picture_border_does_not_erode():
+def test_a_mask_does_not_erode_from_the_border_of_the_picture():
     assert mask_ops.erode(torch.ones(5, 5), 2).all()
 
 
-def test_batches_are_grown_one_by_one():
+def test_masks_of_a_batch_are_dilated_separately():
     batch = torch.zeros(2, 9, 9)
     batch[1, 4, 4] = 1
-    grown = mask_ops.dilate(batch, 1)
-    assert grown[0].sum() == 0 and grown[1].sum() == 5
+    dilated = mask_ops.dilate(batch, 1)
+    assert dilated[0].sum() == 0 and dilated[1].sum() == 5
 
 
-def test_overlaps():
-    one, other = torch.zeros(4, 4), torch.zeros(4, 4)
-    one[:2], other[1:3] = 1, 1
-    assert mask_ops.iou(one, other) == 4 / 12
-    assert mask_ops.share_inside(one, other) == 0.5
-    assert mask_ops.iou(torch.zeros(4, 4), torch.zeros(4, 4)) == 0
-    assert mask_ops.share_inside(torch.zeros(4, 4), one) == 0
+def test_iou_and_share_inside():
+    upper, middle, empty = torch.zeros(4, 4), torch.zeros(4, 4), torch.zeros(4, 4)
+    upper[:2], middle[1:3] = 1, 1
+    assert mask_ops.iou(upper, middle) == 4 / 12
+    assert mask_ops.share_inside(upper, middle) == 0.5
+    assert mask_ops.iou(empty, empty) == 0
+    assert mask_ops.share_inside(empty, upper) == 0
 
 
-def test_only_parts_that_touch_the_seed_stay():
+def test_only_parts_connected_to_the_seed_stay():
     mask = torch.zeros(5, 12)
     mask[:, 0:2] = mask[:, 4:6] = mask[:, 10:12] = 1
     seed = torch.zeros(5, 12)
@@ -84,11 +85,11 @@ def test_only_parts_that_touch_the_seed_stay():
 
 
 def test_small_enclosed_holes_are_filled():
-    ring = torch.ones(9, 9)
-    ring[2, 2] = 0
-    ring[5:8, 5:8] = 0
-    ring[0, 4] = 0  # open to the border: no hole
-    filled = mask_ops.fill_holes(ring, largest=4)
+    mask = torch.ones(9, 9)
+    mask[2, 2] = 0
+    mask[5:8, 5:8] = 0
+    mask[0, 4] = 0  # open to the border: not a hole
+    filled = mask_ops.fill_holes(mask, largest=4)
     assert filled[2, 2] == 1 and filled[6, 6] == 0 and filled[0, 4] == 0
     assert torch.equal(mask_ops.fill_holes(torch.ones(3, 3), 4), torch.ones(3, 3))
 
@@ -102,22 +103,25 @@ def ring(outer: int, inner: int, gap: int = 0) -> torch.Tensor:
     return mask
 
 
-def test_what_no_way_leads_out_of_is_surrounded():
+def test_a_mask_inside_a_closed_wall_is_surrounded():
     inside = torch.zeros(64, 64)
     inside[30:34, 30:34] = 1
     wall = ring(20, 10)
     assert mask_ops.surrounds(wall, inside)
-    assert mask_ops.surrounds(ring(20, 10, gap=2), inside)  # too narrow to tell from a rough mask
+    assert mask_ops.surrounds(ring(20, 10, gap=2), inside)  # narrow gaps count as closed
     assert not mask_ops.surrounds(ring(20, 10, gap=8), inside)
     assert not mask_ops.surrounds(wall, torch.roll(inside, 28, 1))
     assert not mask_ops.surrounds(wall * 0, inside) and not mask_ops.surrounds(wall, inside * 0)
 
 
-def test_what_reaches_over_the_wall_is_not_surrounded():
+def test_a_mask_that_crosses_the_wall_is_not_surrounded():
     across = torch.zeros(64, 64)
     across[30:34, 30:] = 1
     assert not mask_ops.surrounds(ring(20, 10) * (1 - across), across)
-    specks = torch.zeros(64, 64)
-    specks[28:36, 28:36] = 1
-    specks[2, 2] = 1
-    assert mask_ops.surrounds(ring(20, 10), specks)
+
+
+def test_a_speck_outside_the_wall_does_not_count():
+    with_speck = torch.zeros(64, 64)
+    with_speck[28:36, 28:36] = 1
+    with_speck[2, 2] = 1
+    assert mask_ops.surrounds(ring(20, 10), with_speck)

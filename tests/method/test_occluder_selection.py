@@ -1,268 +1,323 @@
-"""Neighbours, order, and the query's occluders."""
+"""Neighbours, their order, and the query's occluders."""
 
 import math
+from dataclasses import asdict
 
 import pytest
 import torch
 
 from amodal.core import detections
 from amodal.core.errors import BadInput
-from amodal.core.types import Crop
-from amodal.method import occluder_selection
+from amodal.core.types import Canvas, Crop, OcclusionReport
+from amodal.method import occluder_hints, occluder_selection
+from tools.host.inprocess import Failed
 
 SIZE = 64
 
 
 def disc(x, y, radius):
+    """[SIZE, SIZE] with a disc set."""
     ys, xs = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
     return ((xs - x) ** 2 + (ys - y) ** 2 < radius**2).float()
 
 
 def scene():
-    """A disc, one in front of it, one far away."""
-    front = disc(36, 32, 8)
-    query = disc(26, 32, 12) * (1 - front)
-    return detections.from_masks(
-        torch.stack([query, front, disc(58, 5, 4)]), ["cat", "yarn", "key"]
-    )
+    """A cat (the query), yarn in front of it, and a key far away."""
+    yarn = disc(36, 32, 8)
+    cat = disc(26, 32, 12) * (1 - yarn)
+    return detections.from_masks(torch.stack([cat, yarn, disc(58, 5, 4)]), ["cat", "yarn", "key"])
 
 
 class Recorder:
-    """An order model that answers with what it was told, and keeps what it was asked."""
+    """An order model with fixed answers that records its calls."""
 
-    def __init__(self, table):
-        self.table, self.calls = table, []
+    def __init__(self, answers):
+        self.answers, self.calls = answers, []
 
     def order(self, image, masks, pairs):
         self.calls.append((image.shape, masks.shape, pairs))
         result = occluder_selection.unknown(len(masks))
         for i, j in pairs:
-            result[i, j], result[j, i] = self.table[i][j], self.table[j][i]
+            result[i, j], result[j, i] = self.answers[i][j], self.answers[j][i]
         return result
+
+
+IMAGE = torch.rand(1, SIZE, SIZE, 3)
 
 
 def test_only_neighbours_are_compared_all_in_one_call():
     model = Recorder([[0, 0.1, 0], [0.9, 0, 0], [0, 0, 0]])
-    table = occluder_selection.by_model(model, torch.rand(1, SIZE, SIZE, 3), scene(), 0.03)
+    order = occluder_selection.by_model(model, IMAGE, scene(), 0.03)
     assert model.calls == [((SIZE, SIZE, 3), (3, SIZE, SIZE), [(0, 1)])]
-    assert table[1, 0] == pytest.approx(0.9) and table[0, 1] == pytest.approx(0.1)
-    assert torch.isnan(table).sum() == 7
+    assert order[1, 0] == pytest.approx(0.9) and order[0, 1] == pytest.approx(0.1)
+    assert torch.isnan(order).sum() == 7
 
 
-def test_without_neighbours_the_model_is_not_asked():
+def test_without_neighbours_the_model_is_not_called():
     model = Recorder([])
-    far = detections.from_masks(torch.stack([disc(8, 8, 4), disc(56, 56, 4)]), [])
-    assert torch.isnan(
-        occluder_selection.by_model(model, torch.rand(1, SIZE, SIZE, 3), far, 0.03)
-    ).all()
-    assert occluder_selection.by_model(
-        model, torch.rand(1, SIZE, SIZE, 3), scene_of(0), 0.03
-    ).shape == (0, 0)
+    apart = detections.from_masks(torch.stack([disc(8, 8, 4), disc(56, 56, 4)]), [])
+    order = occluder_selection.by_model(model, IMAGE, apart, 0.03)
+    assert order.shape == (2, 2) and torch.isnan(order).all()
+    no_objects = detections.from_masks(torch.zeros(1, SIZE, SIZE), [])
+    assert occluder_selection.by_model(model, IMAGE, no_objects, 0.03).shape == (0, 0)
     assert model.calls == []
 
 
-def scene_of(count):
-    return detections.from_masks(
-        torch.ones(count, SIZE, SIZE) if count else torch.zeros(1, 8, 8), []
-    )
-
-
 @pytest.mark.parametrize("gap", [0, 1, 2, 4, 6])
-def test_reach_is_a_distance_between_the_masks(gap):
-    one, other = torch.zeros(SIZE, SIZE), torch.zeros(SIZE, SIZE)
-    one[20:40, 10:20] = 1
-    other[20:40, 20 + gap : 30 + gap] = 1
-    found = detections.from_masks(torch.stack([one, other]), [])
-    reach = 3 / math.hypot(SIZE, SIZE)
-    assert bool(occluder_selection.neighbours(found, reach)) == (gap + 1 <= 3)  # pixel centres
+def test_max_gap_is_the_distance_between_the_masks(gap):
+    left, right = torch.zeros(SIZE, SIZE), torch.zeros(SIZE, SIZE)
+    left[20:40, 10:20] = 1
+    right[20:40, 20 + gap : 30 + gap] = 1
+    objects = detections.from_masks(torch.stack([left, right]), [])
+    max_gap = 3 / math.hypot(SIZE, SIZE)
+    assert bool(occluder_selection.neighbours(objects, max_gap)) == (gap + 1 <= 3)  # pixel centres
 
 
 @pytest.mark.parametrize("bright_is_near", [True, False])
-def test_depth_orders_where_the_objects_meet(bright_is_near):
-    found = scene()
+def test_depth_is_compared_where_the_objects_meet(bright_is_near):
+    objects = scene()
     depth = torch.full((SIZE, SIZE), 0.2)
     slope = torch.linspace(0.9, 0.4, SIZE).expand(SIZE, SIZE)
-    depth = torch.where(found.masks[0] > 0, slope, depth)
-    depth = torch.where(found.masks[1] > 0, 0.74, depth)
-    assert depth[found.masks[0] > 0].max() > 0.74  # the cat's far side is nearer than the yarn
+    depth = torch.where(objects.masks[0] > 0, slope, depth)
+    depth = torch.where(objects.masks[1] > 0, 0.74, depth)
+    assert depth[objects.masks[0] > 0].max() > 0.74  # the cat's far side is nearer than the yarn
     if not bright_is_near:
         depth = 1 - depth
     picture = depth[None, ..., None].expand(1, SIZE, SIZE, 3)
-    table = occluder_selection.by_depth(picture, found, 0.03, bright_is_near)
-    assert table[1, 0] > 0.9 and float(table[0, 1] + table[1, 0]) == pytest.approx(1)
-    assert torch.isnan(table[2]).all() and torch.isnan(table[:, 2]).all()
+    order = occluder_selection.by_depth(picture, objects, 0.03, bright_is_near)
+    assert order[1, 0] > 0.9 and float(order[0, 1] + order[1, 0]) == pytest.approx(1)
+    assert torch.isnan(order[2]).all() and torch.isnan(order[:, 2]).all()
 
 
 def test_flat_depth_is_undecided():
-    table = occluder_selection.by_depth(torch.full((1, SIZE, SIZE, 3), 0.5), scene(), 0.03, True)
-    assert table[0, 1] == 0.5 and table[1, 0] == 0.5
+    depth = torch.full((1, SIZE, SIZE, 3), 0.5)
+    order = occluder_selection.by_depth(depth, scene(), 0.03, True)
+    assert order[0, 1] == 0.5 and order[1, 0] == 0.5
 
 
-def test_occluders_are_the_nearer_ones_less_the_query():
-    found = scene()
-    modal = torch.maximum(found.masks[:1], disc(34, 32, 3)[None])
-    found = detections.with_query(found, modal)
-    table = occluder_selection.unknown(3)
-    table[1, 0], table[0, 1] = 0.8, 0.6  # mutual occlusion is allowed
-    mask, chosen = occluder_selection.occluders(found, table, modal, 0.5)
-    assert chosen == [1] and found.labels[1] == "yarn"
-    assert torch.equal(mask[0], found.masks[1]) and not (mask * modal).any()
-    none, chosen = occluder_selection.occluders(found, table, modal, 0.9)
-    assert chosen == [] and none.shape == modal.shape and not none.any()
+def test_occluders_are_the_objects_in_front_minus_the_modal_mask():
+    modal = torch.maximum(scene().masks[:1], disc(34, 32, 3)[None])
+    objects = detections.with_query(scene(), modal)
+    order = occluder_selection.unknown(3)
+    order[1, 0], order[0, 1] = 0.8, 0.6  # mutual occlusion is allowed
+    mask, chosen = occluder_selection.occluders(objects, order, modal, 0.5)
+    assert chosen == [1] and objects.labels[1] == "yarn"
+    assert torch.equal(mask[0], objects.masks[1]) and not (mask * modal).any()
+    empty, chosen = occluder_selection.occluders(objects, order, modal, 0.9)
+    assert chosen == [] and empty.shape == modal.shape and not empty.any()
+
+
+def test_pixels_of_the_modal_mask_are_never_occluded():
+    modal = torch.maximum(scene().masks[:1], disc(34, 32, 3)[None])
+    order = occluder_selection.unknown(3)
+    order[1, 0] = 1
+    mask, chosen = occluder_selection.occluders(scene(), order, modal, 0.5)  # the yarn overlaps
+    assert chosen == [1] and torch.equal(mask[0], scene().masks[1] * (1 - modal[0]))
+
+
+def test_a_probability_of_exactly_the_threshold_is_not_enough():
+    order = occluder_selection.unknown(3)
+    order[1, 0] = 0.5
+    assert occluder_selection.occluders(scene(), order, scene().masks[:1], 0.5)[1] == []
+    assert occluder_selection.occluders(scene(), order, scene().masks[:1], 0.49)[1] == [1]
 
 
 def test_several_occluders_are_united():
-    found = detections.from_masks(
+    objects = detections.from_masks(
         torch.stack([disc(32, 32, 10), disc(46, 32, 6), disc(18, 32, 6)]), []
     )
-    found = detections.with_query(found, found.masks[:1])
-    table = occluder_selection.unknown(3)
-    table[1, 0] = table[2, 0] = 0.99
-    mask, chosen = occluder_selection.occluders(found, table, found.masks[:1], 0.5)
+    objects = detections.with_query(objects, objects.masks[:1])
+    order = occluder_selection.unknown(3)
+    order[1, 0] = order[2, 0] = 0.99
+    mask, chosen = occluder_selection.occluders(objects, order, objects.masks[:1], 0.5)
     assert chosen == [1, 2]
-    assert torch.equal(mask[0], torch.maximum(found.masks[1], found.masks[2]))
+    assert torch.equal(mask[0], torch.maximum(objects.masks[1], objects.masks[2]))
 
 
-def test_a_mask_that_is_none_of_the_objects_is_refused():
-    with pytest.raises(BadInput, match="is none of the 3 objects"):
-        occluder_selection.occluders(
-            scene(), occluder_selection.unknown(3), disc(5, 60, 3)[None], 0.5
-        )
+def test_a_modal_mask_that_matches_no_object_is_refused():
+    order, modal = occluder_selection.unknown(3), disc(5, 60, 3)[None]
+    with pytest.raises(BadInput, match="matches none of the 3 objects"):
+        occluder_selection.occluders(scene(), order, modal, 0.5)
 
 
 def test_an_order_of_other_objects_is_refused():
-    with pytest.raises(BadInput, match="of 2 objects, not of these 3"):
+    with pytest.raises(BadInput, match="covers 2 objects, but 3 were given"):
         occluder_selection.occluders(scene(), occluder_selection.unknown(2), scene().masks[:1], 0.5)
 
 
 def test_the_order_in_words():
-    found, table = scene(), occluder_selection.unknown(3)
-    assert occluder_selection.table(found, table) == "no two objects are neighbours"
-    table[0, 1], table[1, 0] = 0.02, 0.97
-    assert occluder_selection.table(found, table) == "cat hides yarn 0.02, yarn hides cat 0.97"
+    objects, order = scene(), occluder_selection.unknown(3)
+    assert occluder_selection.table(objects, order) == "no two objects are neighbours"
+    order[0, 1], order[1, 0] = 0.02, 0.97
+    assert occluder_selection.table(objects, order) == "cat hides yarn 0.02, yarn hides cat 0.97"
 
 
-def test_objects_that_surround_the_query_are_told_whoever_is_in_front():
+def test_surrounding_objects_are_found_whatever_the_order():
     plate, cup = disc(30, 30, 25), disc(30, 30, 8)
-    found = detections.from_masks(torch.stack([cup, plate * (1 - cup), disc(5, 60, 3)]), [])
-    assert occluder_selection.surrounding(found, cup[None]) == [1]
-    assert occluder_selection.surrounding(found, found.masks[1:2]) == []
+    objects = detections.from_masks(torch.stack([cup, plate * (1 - cup), disc(5, 60, 3)]), [])
+    assert occluder_selection.surrounding(objects, cup[None]) == [1]
+    assert occluder_selection.surrounding(objects, objects.masks[1:2]) == []
     half = plate * (1 - cup) * (torch.arange(plate.shape[1]) < 30)
     beside = detections.from_masks(torch.stack([cup, half]), [])
     assert occluder_selection.surrounding(beside, cup[None]) == []
 
 
-def painted_scene(size: int = SIZE):
-    """Left to right: a plate, the query (painted on the left, seen on the right), a bowl; and what
-    is painted: the left half of the query and a little of the plate."""
+def inpainted_scene(size: int = SIZE):
+    """Objects cup (the query), plate on its left and bowl on its right; the query's mask; and the
+    inpainted pixels: the left half of the query and a strip of the plate."""
 
     def box(left, top, right, bottom):
         mask = torch.zeros(size, size)
         mask[top * size // 64 : bottom * size // 64, left * size // 64 : right * size // 64] = 1
         return mask
 
-    given = detections.from_masks(
+    objects = detections.from_masks(
         torch.stack([box(20, 20, 44, 44), box(4, 16, 20, 48), box(44, 24, 56, 40)]),
         ["cup", "plate", "bowl"],
     )
-    return given, given.masks[:1], box(18, 12, 32, 52)[None]
+    return objects, objects.masks[:1], box(18, 12, 32, 52)[None]
 
 
-@pytest.mark.parametrize("size", [64, 128, 512, 1024])
-def test_what_meets_the_query_only_where_it_was_painted_hides_it(size):
-    given, query, painted = painted_scene(size)
-    in_front = torch.zeros(3, 3)  # the model: nothing hides anything
-    assert occluder_selection.met_in_paint(given, query, painted).tolist() == [False, True, False]
-    hidden, chosen = occluder_selection.occluders(given, in_front, query, 0.5, painted=painted)
-    assert chosen == [1] and torch.equal(hidden[0], given.masks[1])
-    assert occluder_selection.occluders(given, in_front, query, 0.5)[1] == []
-    assert (
-        occluder_selection.occluders(
-            given, in_front, query, 0.5, behind=given.masks[1:2], painted=painted
-        )[1]
-        == []
+SIZES = pytest.mark.parametrize("size", [64, 128, 512, 1024])
+
+
+@SIZES
+def test_an_object_that_touches_the_query_only_at_inpainted_pixels_is_an_occluder(size):
+    objects, query, inpainted = inpainted_scene(size)
+    contacts = occluder_selection.inpainted_contacts(objects, query, inpainted)
+    assert contacts.tolist() == [False, True, False]
+    nothing_in_front = torch.zeros(3, 3)
+    order = occluder_selection.order_inpainted(objects, nothing_in_front, query, inpainted)
+    mask, chosen = occluder_selection.occluders(objects, order, query, 0.5)
+    assert chosen == [1] and torch.equal(mask[0], objects.masks[1])
+    assert occluder_selection.occluders(objects, nothing_in_front, query, 0.5)[1] == []
+
+
+@SIZES
+def test_a_hint_overrides_an_inpainted_contact(size):
+    objects, query, inpainted = inpainted_scene(size)
+    order = occluder_selection.order_inpainted(objects, torch.zeros(3, 3), query, inpainted)
+    plate, nothing = objects.masks[1:2], torch.zeros_like(query)
+    objects, order = occluder_hints.apply_hints(objects, order, query, nothing, plate)
+    assert occluder_selection.occluders(objects, order, query, 0.5)[1] == []
+
+
+def test_order_inpainted_changes_no_other_entry():
+    objects, query, inpainted = inpainted_scene()
+    given = torch.rand(3, 3)
+    given[0, 2] = given[2, 0] = float("nan")
+    given.fill_diagonal_(float("nan"))
+    before = given.clone()
+    order = occluder_selection.order_inpainted(objects, given, query, inpainted)
+    assert order[1, 0] == 1
+    expected = before.clone()
+    expected[1, 0] = 1
+    assert torch.equal(order.nan_to_num(-1), expected.nan_to_num(-1))
+    assert torch.equal(given.nan_to_num(-1), before.nan_to_num(-1))  # the input stays
+    untouched = occluder_selection.order_inpainted(objects, given, query, inpainted * 0)
+    assert torch.equal(untouched.nan_to_num(-1), before.nan_to_num(-1))
+
+
+def test_order_inpainted_refuses_another_query_or_order():
+    objects, query, inpainted = inpainted_scene()
+    with pytest.raises(BadInput, match="matches none of the 3 objects"):
+        occluder_selection.order_inpainted(
+            objects, torch.zeros(3, 3), disc(5, 60, 3)[None], inpainted
+        )
+    with pytest.raises(BadInput, match="covers 2 objects, but 3 were given"):
+        occluder_selection.order_inpainted(objects, torch.zeros(2, 2), query, inpainted)
+
+
+@SIZES
+def test_a_contact_at_a_corner_does_not_count(size):
+    objects, query, inpainted = inpainted_scene(size)
+    objects.masks[1, : 43 * size // 64] = 0
+    assert not occluder_selection.inpainted_contacts(objects, query, inpainted).any()
+    objects.masks[1] = 0
+    assert not occluder_selection.inpainted_contacts(objects, query, inpainted).any()
+
+
+def test_an_object_that_is_inpainted_at_the_contact_itself_is_left_out():
+    objects, query, inpainted = inpainted_scene(128)
+    inpainted[0, :, 8:40] = 1  # the plate is visible nowhere near the query
+    assert not occluder_selection.inpainted_contacts(objects, query, inpainted).any()
+
+
+def contacts_node(graph, original, crop):
+    """Order Inpainted Contacts on the inpainted scene, with an order in which nothing hides."""
+    objects, query, _ = inpainted_scene()
+    return graph.add(
+        "AmodalOrderInpaintedContacts",
+        objects=graph.value("objects", objects),
+        order=graph.value("order", torch.zeros(3, 3)),
+        modal_mask=graph.value("query", query),
+        image=graph.value("image", IMAGE),
+        original_image=graph.value("original", original),
+        crop=graph.value("crop", crop),
     )
 
 
-@pytest.mark.parametrize("size", [64, 128, 512, 1024])
-def test_a_touch_at_a_corner_tells_nothing(size):
-    given, query, painted = painted_scene(size)
-    given.masks[1, : 43 * size // 64] = 0
-    assert not occluder_selection.met_in_paint(given, query, painted).any()
-    given.masks[1] = 0
-    assert not occluder_selection.met_in_paint(given, query, painted).any()
-
-
-def test_what_is_painted_itself_where_they_meet_does_not_hide_it():
-    given, query, painted = painted_scene(128)
-    painted[0, :, 8:40] = 1  # the plate is seen nowhere near the query
-    assert not occluder_selection.met_in_paint(given, query, painted).any()
-
-
-@pytest.mark.parametrize("passes_before, names", [(0, ""), (1, "plate")])
-def test_only_later_passes_look_at_what_was_painted(host, graph, passes_before, names):
+@pytest.mark.parametrize("passes_before, in_front", [(0, 0.0), (1, 1.0)])
+def test_inpainted_contacts_count_from_pass_2_on(host, graph, passes_before, in_front):
     """In a crop of half the side, on a canvas that has grown at the left and the top."""
-    given, query, painted = painted_scene()
-    image = torch.rand(1, SIZE, SIZE, 3)
+    _, _, inpainted = inpainted_scene()
     original = torch.rand(1, 100, 120, 3)
-    original[:, 30:94, 20:84] = torch.where(painted[..., None] > 0, 1 - image, image)
-    view = Crop(
-        (120, 100),
-        (136, 108),
-        offset=(16, 8),
-        box=(36, 38, 100, 102),
-        size=(SIZE, SIZE),
-        painted=((36, 38, 100, 102),) * passes_before,
-    )
+    original[:, 30:94, 20:84] = torch.where(inpainted[..., None] > 0, 1 - IMAGE, IMAGE)
+    box = (36, 38, 100, 102)
+    canvas = Canvas((120, 100), (136, 108), (16, 8), (box,) * passes_before)
+    node = contacts_node(graph, original, Crop(canvas, box, (SIZE, SIZE)))
+    expected = torch.zeros(3, 3)
+    expected[1, 0] = in_front
+    assert torch.equal(host.run(graph.keep(order=node[0])).values["order"], expected)
+
+
+WHOLE = Canvas((SIZE, SIZE), (SIZE, SIZE), inpainted=((0, 0, SIZE, SIZE),))
+
+
+def test_another_original_picture_is_refused(host, graph):
+    crop = Crop(WHOLE, (0, 0, SIZE, SIZE), (SIZE, SIZE))
+    node = contacts_node(graph, torch.rand(1, 8, 8, 3), crop)
+    message = "Order Inpainted Contacts.*'original_image' is of 8x8.*Loop Start"
+    with pytest.raises(Failed, match=message):
+        host.run(graph.keep(order=node[0]))
+
+
+def test_a_crop_of_other_objects_is_refused(host, graph):
+    crop = Crop(WHOLE, (0, 0, SIZE, SIZE), (32, 32))
+    node = contacts_node(graph, IMAGE, crop)
+    message = "Order Inpainted Contacts.*'crop' is not the crop of these objects"
+    with pytest.raises(Failed, match=message):
+        host.run(graph.keep(order=node[0]))
+
+
+def report_of(host, graph, masks, labels, order) -> OcclusionReport:
+    """Select Occluders' report on the first of the objects."""
     select = graph.add(
         "AmodalSelectOccluders",
-        image=graph.value("crop", image),
-        objects=graph.value("objects", given),
-        order=graph.value("order", torch.zeros(3, 3)),
-        modal_mask=graph.value("query", query),
-        picture=graph.value("original", original),
-        crop=graph.value(f"{passes_before} before", view),
+        image=graph.value("image", IMAGE),
+        objects=graph.value("objects", detections.from_masks(torch.stack(masks), labels)),
+        order=graph.value("order", order),
+        modal_mask=graph.value("query", masks[0][None]),
     )
-    assert host.run(graph.keep(names=select[1])).values["names"] == names
+    report = host.run(graph.keep(report=select[1])).values["report"]
+    return OcclusionReport(**asdict(report))  # the host imports the pack under another name
 
 
-def test_a_picture_that_is_not_the_crops_original_is_refused(host, graph):
-    from tools.host.inprocess import Failed
-
-    given, query, _ = painted_scene()
-    view = Crop(
-        (SIZE, SIZE),
-        (SIZE, SIZE),
-        box=(0, 0, SIZE, SIZE),
-        size=(SIZE, SIZE),
-        painted=((0, 0, SIZE, SIZE),),
-    )
-    select = graph.add(
-        "AmodalSelectOccluders",
-        image=graph.value("crop", torch.rand(1, SIZE, SIZE, 3)),
-        objects=graph.value("objects", given),
-        order=graph.value("order", torch.zeros(3, 3)),
-        modal_mask=graph.value("query", query),
-        picture=graph.value("small", torch.rand(1, 8, 8, 3)),
-        crop=graph.value("view", view),
-    )
-    with pytest.raises(Failed, match="Select Occluders.*'picture' of 8x8.*Loop Start"):
-        host.run(graph.keep(names=select[1]))
-
-
-def test_what_surrounds_beside_an_occluder_is_named_in_brackets(host, graph):
+def test_the_report_names_occluders_and_objects_that_only_surround(host, graph):
     cup, plate = disc(30, 30, 8), disc(30, 30, 25)
     spoon = plate * (1 - cup) * (torch.arange(SIZE) < 24)
-    given = detections.from_masks(
-        torch.stack([cup, spoon, plate * (1 - cup) * (1 - spoon)]), ["cup", "spoon", "plate"]
-    )
-    table = torch.zeros(3, 3)
-    table[1, 0] = 1
-    select = graph.add(
-        "AmodalSelectOccluders",
-        image=graph.value("table", torch.rand(1, SIZE, SIZE, 3)),
-        objects=graph.value("set", given),
-        order=graph.value("spoon in front", table),
-        modal_mask=graph.value("cup", cup[None]),
-    )
-    assert host.run(graph.keep(names=select[1])).values["names"] == "spoon, (plate)"
+    order = torch.zeros(3, 3)
+    order[1, 0] = 1
+    masks = [cup, spoon, plate * (1 - cup) * (1 - spoon)]
+    report = report_of(host, graph, masks, ["cup", "spoon", "plate"], order)
+    assert report == OcclusionReport(occluders=("spoon",), surrounding=("plate",))
+
+
+def test_labels_are_reported_as_they_are(host, graph):
+    """Commas and parentheses in a label are part of it."""
+    yarn = disc(36, 32, 8)
+    order = torch.zeros(2, 2)
+    order[1, 0] = 1
+    labels = ["cat", "yarn, red (wool)"]
+    report = report_of(host, graph, [disc(26, 32, 12) * (1 - yarn), yarn], labels, order)
+    assert report == OcclusionReport(occluders=("yarn, red (wool)",))

@@ -1,4 +1,4 @@
-"""Exactly the touched sides are padded: each of the four alone, and in every mix."""
+"""Exactly the touched sides are padded, in every combination of the four."""
 
 import itertools
 
@@ -7,12 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from amodal.core import canvas as crop
-from amodal.core.types import Crop
-from amodal.method import padding
+from amodal.core import canvas
+from amodal.core.types import Canvas, Padding
+from amodal.method.padding import SIDES, padding_for
 
 WIDTH, HEIGHT = 60, 44
-MIXES = list(itertools.product([False, True], repeat=4))
+WHOLE = Canvas.whole(WIDTH, HEIGHT)
+COMBINATIONS = list(itertools.product([False, True], repeat=4))
 
 
 def touching(sides, width=WIDTH, height=HEIGHT) -> torch.Tensor:
@@ -25,37 +26,33 @@ def touching(sides, width=WIDTH, height=HEIGHT) -> torch.Tensor:
     return mask
 
 
-@pytest.mark.parametrize("sides", MIXES)
-def test_each_mix_of_sides_is_padded_and_no_other(sides):
-    mask = touching(sides)
-    found = padding.needed(mask, Crop.whole(WIDTH, HEIGHT), 0.5, 2)
-    assert tuple(amount > 0 for amount in found.amounts) == sides
-    assert found.sides == tuple(s for s, hit in zip(padding.SIDES, sides) if hit)
+@pytest.mark.parametrize("sides", COMBINATIONS)
+def test_touched_sides_are_padded_and_no_others(sides):
+    padding = padding_for(touching(sides), WHOLE, 0.5, 2)
+    assert tuple(amount > 0 for amount in padding.amounts) == sides
+    assert padding.sides == tuple(side for side, touched in zip(SIDES, sides) if touched)
 
 
-@pytest.mark.parametrize("sides", MIXES)
-def test_grown_and_painted_the_object_is_free_of_the_border(sides):
+@pytest.mark.parametrize("sides", COMBINATIONS)
+def test_after_painting_the_padding_no_side_is_touched(sides):
     mask = touching(sides)
-    canvas = Crop.whole(WIDTH, HEIGHT)
-    found = padding.needed(mask, canvas, 0.5, 2)
-    plan = crop.plan(mask, canvas, found.amounts, 0.3, 64)
-    picture, seen, beyond = crop.take(torch.rand(1, HEIGHT, WIDTH, 3), mask, plan)
-    assert bool(beyond.any()) == any(sides)
+    padding = padding_for(mask, WHOLE, 0.5, 2)
+    crop = canvas.plan_crop(mask, WHOLE, padding.amounts, 0.3, 64)
     image = torch.rand(1, HEIGHT, WIDTH, 3)
-    _, whole, done = crop.paste(image, mask, plan, picture, seen, beyond, 0.0)
-    left, top, right, bottom = found.amounts
-    assert done.canvas == (WIDTH + left + right, HEIGHT + top + bottom)
-    assert done.offset == (left, top)
-    again = padding.needed(whole, done, 0.5, 2)
-    assert again.sides == () and again.amounts == (0, 0, 0, 0)
+    picture, modal, padding_mask = canvas.cut_crop(image, mask, crop)
+    assert bool(padding_mask.any()) == any(sides)
+    _, whole, grown = canvas.paste_crop(image, mask, crop, picture, modal, padding_mask, 0.0)
+    left, top, right, bottom = padding.amounts
+    assert grown.size == (WIDTH + left + right, HEIGHT + top + bottom)
+    assert grown.offset == (left, top)
+    assert padding_for(whole, grown, 0.5, 2) == Padding()
 
 
-def test_as_much_as_asked_in_proportion_to_the_object():
+def test_the_amount_is_in_proportion_to_the_object():
     mask = torch.zeros(1, HEIGHT, WIDTH)
     mask[:, 10:30, 0:8] = 1
     for amount, pixels in ((0.5, 10), (1.0, 20), (0.0, 1)):
-        found = padding.needed(mask, Crop.whole(WIDTH, HEIGHT), amount, 2)
-        assert found.amounts == (pixels, 0, 0, 0)
+        assert padding_for(mask, WHOLE, amount, 2).amounts == (pixels, 0, 0, 0)
 
 
 @given(st.integers(0, 12), st.integers(0, 6))
@@ -63,21 +60,20 @@ def test_as_much_as_asked_in_proportion_to_the_object():
 def test_the_margin_is_counted_from_the_border(gap, margin):
     mask = torch.zeros(1, HEIGHT, WIDTH)
     mask[:, 15:25, gap : gap + 10] = 1
-    found = padding.needed(mask, Crop.whole(WIDTH, HEIGHT), 0.5, margin)
-    assert ("left" in found.sides) == (gap <= margin)
+    padding = padding_for(mask, WHOLE, 0.5, margin)
+    assert ("left" in padding.sides) == (gap <= margin)
 
 
-def test_unpainted_canvas_inside_the_border_counts_as_touched_without_growing():
-    canvas = Crop((40, 40), (80, 40), offset=(40, 0), painted=((20, 0, 60, 40),))
+def test_an_unknown_part_of_the_canvas_is_touched_but_adds_no_pixels():
+    canvas_of_80 = Canvas((40, 40), (80, 40), offset=(40, 0), inpainted=((20, 0, 60, 40),))
     mask = torch.zeros(1, 40, 80)
-    mask[:, 10:20, 20:50] = 1  # reaches the painted window's left edge, 20 pixels from the border
-    found = padding.needed(mask, canvas, 0.5, 2)
-    assert found.sides == ("left",) and found.amounts == (0, 0, 0, 0)
+    mask[:, 10:20, 20:50] = 1  # reaches the left edge of the inpainted window, 20 from the border
+    assert padding_for(mask, canvas_of_80, 0.5, 2) == Padding(sides=("left",))
     inner = torch.zeros(1, 40, 80)
     inner[:, 10:20, 25:50] = 1
-    assert padding.needed(inner, canvas, 0.5, 2).sides == ()
+    assert padding_for(inner, canvas_of_80, 0.5, 2) == Padding()
 
 
-def test_full_mask_touches_everything():
-    found = padding.needed(torch.ones(1, 8, 8), Crop.whole(8, 8), 0.5, 2)
-    assert found.amounts == (4, 4, 4, 4) and found.sides == padding.SIDES
+def test_a_full_mask_touches_every_side():
+    padding = padding_for(torch.ones(1, 8, 8), Canvas.whole(8, 8), 0.5, 2)
+    assert padding == Padding(4, 4, 4, 4, sides=SIDES)

@@ -1,15 +1,10 @@
-"""What cannot be sampled is refused with node, input and remedy, and the host goes on."""
+"""Inputs that cannot be sampled: the error names node, input and remedy."""
 
 import pytest
 import torch
-from setting import (
-    SIZE,
-    STEPS,
-    composite,
-    first_half,
-    second_half,
-    setting,
-)
+from setting import SIZE, STEPS, composite, first_half, second_half, setting
+
+from tools.host.inprocess import Failed, Graph
 
 BAD = {
     "k=0": ({"k": 0}, "k", "from 1 to 5"),
@@ -24,65 +19,60 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_names_node_input_and_remedy(host, graph, small, name):
-    from tools.host import inprocess
-
-    other, wrong, words = BAD[name]
+def test_an_error_names_node_input_and_remedy_and_the_host_stays_usable(host, graph, small, name):
+    bad_inputs, input_name, words = BAD[name]
     at = setting(graph, small)
-    other = {
+    linked = {
         key: graph.value(f"bad {name}", {"samples": value} if key == "latent" else value)
         if isinstance(value, torch.Tensor)
         else value
-        for key, value in other.items()
+        for key, value in bad_inputs.items()
     }
-    graph.keep(half=first_half(graph, at, **other))
-    with pytest.raises(inprocess.Failed) as error:
+    graph.keep(half=first_half(graph, at, **linked))
+    with pytest.raises(Failed) as error:
         host.run(graph)
-    told = str(error.value)
-    assert told.startswith(f"Sample To Step (Amodal): input '{wrong}'")
-    assert words in told
-    assert "Remedy:" in told
-    good = inprocess.Graph()
+    message = str(error.value)
+    assert message.startswith(f"Sample To Step (Amodal): input '{input_name}'")
+    assert words in message
+    assert "Remedy:" in message
+    good = Graph()
     good.keep(half=first_half(good, setting(good, small)))
-    assert torch.isfinite(host.run(good).values["half"]["samples"]).all()  # the host goes on
+    assert torch.isfinite(host.run(good).values["half"]["samples"]).all()
 
 
 def test_a_latent_and_sigmas_of_different_steps_are_refused(host, graph, small):
-    from tools.host.inprocess import Failed
-
     at = setting(graph, small)
-    half, other = first_half(graph, at, 2), first_half(graph, at, 3)
-    graph.keep(end=second_half(graph, at, half, sigmas=other[2]))
+    at_2, at_3 = first_half(graph, at, 2), first_half(graph, at, 3)
+    graph.keep(end=second_half(graph, at, at_2, sigmas=at_3[2]))
     with pytest.raises(Failed, match="one and the same Sample To Step"):
         host.run(graph)
 
 
-def test_composite_refuses_other_steps_and_other_sizes(host, graph, small):
-    from tools.host import inprocess
-
+def test_a_composite_of_two_steps_is_refused(host, graph, small):
     at = setting(graph, small)
     mask = graph.value("all", torch.ones(1, 8 * SIZE, 8 * SIZE))
     later = first_half(graph, at, 3)
     _, _, mixed = composite(graph, small, at, mask, object=later)
     graph.keep(mixed=mixed)
-    with pytest.raises(inprocess.Failed, match="one and the same Sample To Step"):
+    with pytest.raises(Failed, match="one and the same Sample To Step"):
         host.run(graph)
-    graph = inprocess.Graph()
+
+
+def test_a_composite_of_two_sizes_is_refused(host, graph, small):
     at = setting(graph, small)
+    mask = graph.value("all", torch.ones(1, 8 * SIZE, 8 * SIZE))
     tiny = graph.value("tiny", {"samples": small.tensor(1, 4, 8, 8)})
-    _, _, mixed = composite(graph, small, at, graph.value("all"), background=tiny)
+    _, _, mixed = composite(graph, small, at, mask, background=tiny)
     graph.keep(mixed=mixed)
-    with pytest.raises(inprocess.Failed, match="crops of one size"):
+    with pytest.raises(Failed, match="crops of one size"):
         host.run(graph)
 
 
 def test_a_sampler_that_cannot_be_split_is_refused(host, graph, small):
     import comfy.samplers
 
-    from tools.host import inprocess
-
     at = setting(graph, small)
     at["sampler"] = graph.value("own", comfy.samplers.Sampler())
     graph.keep(half=first_half(graph, at))
-    with pytest.raises(inprocess.Failed, match="input 'sampler' is a Sampler"):
+    with pytest.raises(Failed, match="input 'sampler' is a Sampler"):
         host.run(graph)

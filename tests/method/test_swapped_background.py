@@ -1,4 +1,4 @@
-"""I_syn: the visible object stays, the rest is what was chosen."""
+"""I_syn: the visible object on the chosen background."""
 
 import pytest
 import torch
@@ -14,53 +14,55 @@ OWN = torch.rand(1, 50, 40, 3)
 
 
 @pytest.mark.parametrize("choice", swapped_background.CHOICES)
-def test_the_object_stays_to_the_bit(choice):
-    out = swapped_background.swap(IMAGE, MASK, choice, OWN, seed=3)
-    assert out.shape == IMAGE.shape
-    assert torch.equal(out[:, INSIDE], IMAGE[:, INSIDE])
-    assert out.min() >= 0 and out.max() <= 1
+def test_the_object_stays_equal_to_the_bit(choice):
+    synthetic = swapped_background.swap(IMAGE, MASK, choice, OWN, seed=3)
+    assert synthetic.shape == IMAGE.shape
+    assert torch.equal(synthetic[:, INSIDE], IMAGE[:, INSIDE])
+    assert synthetic.min() >= 0 and synthetic.max() <= 1
 
 
 @pytest.mark.parametrize(("choice", "value"), swapped_background.PLAIN.items())
-def test_plain_backgrounds_hold_nothing_of_the_picture(choice, value):
-    out = swapped_background.swap(IMAGE, MASK, choice)
-    assert bool((out[:, ~INSIDE] == value).all())
+def test_plain_backgrounds_have_one_colour(choice, value):
+    synthetic = swapped_background.swap(IMAGE, MASK, choice)
+    assert bool((synthetic[:, ~INSIDE] == value).all())
 
 
-def test_original_changes_nothing():
+def test_the_original_background_changes_nothing():
     assert torch.equal(swapped_background.swap(IMAGE, MASK, "original"), IMAGE)
 
 
 def test_noise_follows_the_seed():
-    one, same, other = (swapped_background.swap(IMAGE, MASK, "noise", seed=s) for s in (1, 1, 2))
-    assert torch.equal(one, same) and not torch.equal(one, other)
-    assert 0.4 < one[:, ~INSIDE].mean() < 0.6
+    first, again, second = (
+        swapped_background.swap(IMAGE, MASK, "noise", seed=seed) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, second)
+    assert 0.4 < first[:, ~INSIDE].mean() < 0.6
 
 
 def test_blur_keeps_the_mean_and_loses_the_detail():
-    out = swapped_background.blurred(IMAGE)
-    assert out.shape == IMAGE.shape
-    assert out.std() < 0.3 * IMAGE.std()
-    assert torch.allclose(out.mean((1, 2)), IMAGE.mean((1, 2)), atol=0.03)
+    blurred = swapped_background.blurred(IMAGE)
+    assert blurred.shape == IMAGE.shape
+    assert blurred.std() < 0.3 * IMAGE.std()
+    assert torch.allclose(blurred.mean((1, 2)), IMAGE.mean((1, 2)), atol=0.03)
     plain = torch.full((1, 300, 40, 3), 0.7)
     assert torch.allclose(swapped_background.blurred(plain), plain, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(24, 32), (48, 64), (100, 20), (8, 90)])
-def test_an_own_picture_covers_the_crop_without_distortion(size):
+def test_an_own_background_covers_the_crop_without_distortion(size):
     y, x = torch.meshgrid(*(torch.arange(n).float() for n in size), indexing="ij")
     own = torch.stack([x / 100, y / 100, x * 0], -1)[None]
-    out = swapped_background.covering(own, (24, 32))
-    assert out.shape == (1, 24, 32, 3)
-    across = float(out[0, 12, 20, 0] - out[0, 12, 10, 0]) / 10
-    down = float(out[0, 16, 16, 1] - out[0, 8, 16, 1]) / 8
+    cover = swapped_background.covering(own, (24, 32))
+    assert cover.shape == (1, 24, 32, 3)
+    across = float(cover[0, 12, 20, 0] - cover[0, 12, 10, 0]) / 10
+    down = float(cover[0, 16, 16, 1] - cover[0, 8, 16, 1]) / 8
     assert across == pytest.approx(down, rel=0.1)
 
 
-def test_an_own_background_must_be_given():
-    with pytest.raises(BadInput, match="not connected"):
+def test_a_missing_or_unknown_background_is_refused():
+    with pytest.raises(BadInput, match="'own_background' is not connected"):
         swapped_background.swap(IMAGE, MASK, "image")
-    with pytest.raises(BadInput, match="batch of 3 against 2"):
+    with pytest.raises(BadInput, match="'own_background' is a batch of 3 against 2"):
         swapped_background.swap(IMAGE, MASK, "image", torch.rand(3, 5, 5, 3))
     with pytest.raises(BadInput, match="'sky' is unknown"):
         swapped_background.swap(IMAGE, MASK, "sky")

@@ -1,4 +1,4 @@
-"""Whatever arrives on a socket is brought to one shape, or refused with what was seen."""
+"""IMAGE and MASK inputs are brought to one layout, or refused with a reason."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from amodal.core import validate
 from amodal.core.errors import BadInput
 
 
-def test_a_fitting_picture_is_not_copied():
+def test_a_picture_in_the_right_layout_is_not_copied():
     image = torch.rand(2, 8, 9, 3)
     assert validate.as_images(image).data_ptr() == image.data_ptr()
 
@@ -15,13 +15,13 @@ def test_a_fitting_picture_is_not_copied():
 @pytest.mark.parametrize("shape", [(1, 8, 9, 4), (8, 9, 3), (8, 9, 4), (1, 8, 9, 1)])
 def test_other_layouts_become_rgb(shape):
     image = torch.rand(shape)
-    out = validate.as_images(image)
-    assert out.shape == (1, 8, 9, 3)
-    assert torch.equal(out[..., 0].flatten(), image.reshape(8, 9, -1)[..., 0].flatten())
+    result = validate.as_images(image)
+    assert result.shape == (1, 8, 9, 3)
+    assert torch.equal(result[..., 0].flatten(), image.reshape(8, 9, -1)[..., 0].flatten())
 
 
 @pytest.mark.parametrize(
-    ("image", "seen"),
+    ("image", "words"),
     [
         (torch.rand(1, 8, 9, 2), "[1, 8, 9, 2]"),
         (torch.rand(8, 9), "[8, 9]"),
@@ -32,46 +32,46 @@ def test_other_layouts_become_rgb(shape):
         ("a string", "str"),
     ],
 )
-def test_a_bad_picture_is_refused_with_what_was_seen(image, seen):
+def test_a_bad_picture_is_refused_and_described(image, words):
     with pytest.raises(BadInput) as error:
         validate.as_images(image, "picture")
     assert error.value.input == "picture"
-    assert seen in str(error.value)
+    assert words in str(error.value)
     assert "Remedy" in str(error.value)
 
 
-def test_one_nan_among_many_pixels_is_seen():
+def test_one_nan_among_many_pixels_is_refused():
     image = torch.rand(1, 64, 64, 3)
     image[0, 40, 3, 2] = float("nan")
     with pytest.raises(BadInput, match="NaN"):
         validate.as_images(image)
 
 
-def test_slightly_out_of_range_is_clamped():
-    out = validate.as_images(torch.tensor([-0.1, 0.5, 1.2]).reshape(1, 1, 1, 3))
-    assert torch.allclose(out.flatten(), torch.tensor([0.0, 0.5, 1.0]))
+def test_values_slightly_out_of_range_are_clamped():
+    result = validate.as_images(torch.tensor([-0.1, 0.5, 1.2]).reshape(1, 1, 1, 3))
+    assert torch.allclose(result.flatten(), torch.tensor([0.0, 0.5, 1.0]))
 
 
-def test_bytes_are_scaled():
-    out = validate.as_images(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))
-    assert out.dtype == torch.float32 and bool((out == 1).all())
+def test_bytes_are_scaled_to_0_to_1():
+    result = validate.as_images(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))
+    assert result.dtype == torch.float32 and bool((result == 1).all())
 
 
 @pytest.mark.parametrize("shape", [(8, 9), (1, 8, 9), (1, 1, 8, 9), (1, 8, 9, 1)])
-def test_masks_of_any_layout(shape):
+def test_masks_of_any_layout_are_taken(shape):
     assert validate.as_masks(torch.ones(shape)).shape == (1, 8, 9)
 
 
 def test_masks_are_resized_and_hard_ones_stay_hard():
     mask = torch.zeros(1, 30, 40)
     mask[:, 10:20, 10:20] = 1
-    out = validate.as_masks(mask, (60, 80))
-    assert out.shape == (1, 60, 80) and validate.is_hard(out)
-    assert abs(out.mean() - mask.mean()) < 0.01
+    result = validate.as_masks(mask, (60, 80))
+    assert result.shape == (1, 60, 80) and validate.is_hard(result)
+    assert abs(result.mean() - mask.mean()) < 0.01
     assert not validate.is_hard(validate.as_masks(mask * 0.8, (60, 80)))
 
 
-def test_one_mask_is_hard_and_alone():
+def test_one_mask_is_hard_and_single():
     mask = torch.tensor([[0.2, 0.6]])
     assert torch.equal(validate.one_mask(mask), torch.tensor([[[0.0, 1.0]]]))
     hard = torch.ones(1, 4, 4)
@@ -80,18 +80,18 @@ def test_one_mask_is_hard_and_alone():
         validate.one_mask(torch.ones(2, 4, 4))
 
 
-def test_an_empty_object_is_refused():
+def test_an_empty_object_mask_is_refused():
     with pytest.raises(BadInput, match="empty"):
         validate.object_mask(torch.zeros(1, 4, 4))
 
 
-def test_a_batch_against_one_and_against_another_number():
+def test_a_batch_of_one_is_repeated_and_another_length_refused():
     assert len(validate.paired(3, torch.ones(1, 4, 4), "mask")) == 3
     with pytest.raises(BadInput, match="batch of 2 against 3"):
         validate.paired(3, torch.ones(2, 4, 4), "mask")
 
 
-def test_resizing_keeps_a_plain_picture_plain():
-    out = validate.resize(torch.full((1, 7, 9, 3), 0.3), (64, 20))
-    assert out.shape == (1, 64, 20, 3)
-    assert torch.allclose(out, torch.full_like(out, 0.3), atol=1e-6)
+def test_resizing_keeps_a_uniform_picture_uniform():
+    result = validate.resize(torch.full((1, 7, 9, 3), 0.3), (64, 20))
+    assert result.shape == (1, 64, 20, 3)
+    assert torch.allclose(result, torch.full_like(result, 0.3), atol=1e-6)
