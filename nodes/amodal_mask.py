@@ -70,7 +70,7 @@ class SegmentObject(io.ComfyNode):
         inpaint = validate.one_mask(inpaint, size, "inpaint")[0]
         masks, lines = [], []
         for one in image:
-            found = segmenter.segment(one, prior=modal, label=label or None)
+            found = segmenter.segment(one, prior_mask=modal, label=label or None)
             found = validate.one_mask(found, size, "segmenter")[0]
             amodal, status = amodal_mask.amodal_mask(found, modal, inpaint, floor, reach)
             masks.append(amodal)
