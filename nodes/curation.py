@@ -120,7 +120,9 @@ def chosen(choice: str, extension: float, border: float) -> curation.Thresholds:
         return curation.read_thresholds(curation.SHIPPED / THRESHOLDS[choice])
     path = model_files.place(FOLDER, choice) if choice in own_thresholds() else None
     if path is None:
-        raise BadInput("thresholds", f"'{choice}' is not there", f"put it into models/{FOLDER}/")
+        raise BadInput(
+            "thresholds", f"name '{choice}', which is missing", f"put it into models/{FOLDER}/"
+        )
     return curation.read_thresholds(Path(path))
 
 

@@ -25,7 +25,8 @@ def place(folder: str) -> Path:
             return path
     raise BadInput(
         "folder",
-        f"'{folder}' with a manifest.jsonl is not in ComfyUI's input or output folder",
+        f"names '{folder}', which is not in ComfyUI's input or output folder, or has no "
+        "manifest.jsonl",
         f"make a dataset there with 'nox -s dataset', or copy {SHIPPED} there from the pack's "
         "folder workflows/inputs",
     )
@@ -111,7 +112,9 @@ class LoadItem(io.ComfyNode):
         lines = dataset_item.manifest(path)
         if not lines:
             raise BadInput(
-                "folder", f"'{folder}' has no items", "make the dataset with 'nox -s dataset'"
+                "folder",
+                f"names '{folder}', which has no items",
+                "make the dataset with 'nox -s dataset'",
             )
         item = dataset_item.read(path, lines[index % len(lines)])
         parts = torch.cat([item.modal_mask, item.amodal_mask - item.modal_mask])

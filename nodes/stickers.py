@@ -22,14 +22,14 @@ class Checkpoint(io.ComfyNode):
             node_id="AmodalStickerCheckpoint",
             display_name="Sticker Checkpoint (Amodal)",
             category=STICKERS,
-            description="Loads the inpainting diffusion model of the sticker world, which is part of "
-            "the pack, for pictures of 128x128 pixels.",
+            description="Loads the inpainting diffusion model of the sticker world, for pictures "
+            "of 128x128 pixels. Its weights are part of the pack.",
             inputs=[],
             outputs=[
                 io.Model.Output(
                     "model",
                     display_name="model",
-                    tooltip="Inpainting model. Its input is the latent, the mask and the masked latent.",
+                    tooltip="Inpainting model. It takes latent, mask and masked latent.",
                 ),
                 io.Clip.Output(
                     "clip",
@@ -57,7 +57,7 @@ class Segmenter(io.ComfyNode):
             node_id="AmodalStickerSegmenter",
             display_name="Sticker Segmenter (Amodal)",
             category=STICKERS,
-            description="Loads the segmenter of the sticker world, which finds its objects by name.",
+            description="Loads the segmenter of the sticker world. It finds objects by name.",
             inputs=[],
             outputs=[
                 types.Segmenter.Output(
@@ -145,7 +145,7 @@ class Scene(io.ComfyNode):
                     min=0.0,
                     max=0.95,
                     step=0.05,
-                    tooltip="Largest hidden fraction of the object. A narrow range may be impossible.",
+                    tooltip="Largest hidden fraction of the object. Some ranges are impossible.",
                 ),
                 io.Combo.Input(
                     "cut",

@@ -33,8 +33,8 @@ class SweepValues(io.ComfyNode):
                     "values",
                     default="",
                     multiline=True,
-                    tooltip="Values, one in each line or comma separated: numbers, words, or choices "
-                    "of a menu.",
+                    tooltip="Values, one in each line or comma separated: numbers, words, or "
+                    "choices of a menu.",
                 )
             ],
             outputs=[
@@ -44,13 +44,14 @@ class SweepValues(io.ComfyNode):
                 io.Int.Output(
                     display_name="integer",
                     is_output_list=True,
-                    tooltip="The values as integers. If one is not an integer, connected nodes do not "
-                    "run.",
+                    tooltip="The values as integers. If one of them is not an integer, connected "
+                    "nodes do not run.",
                 ),
                 io.Float.Output(
                     display_name="number",
                     is_output_list=True,
-                    tooltip="The values as numbers. If one is not a number, connected nodes do not run.",
+                    tooltip="The values as numbers. If one of them is not a number, connected "
+                    "nodes do not run.",
                 ),
                 CHOICE.Output(
                     display_name="choice",

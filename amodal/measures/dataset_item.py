@@ -51,7 +51,7 @@ def manifest(folder: Path) -> list[dict[str, Any]]:
     except OSError:
         raise BadInput(
             "folder",
-            f"{folder} has no manifest.jsonl",
+            f"names {folder}, which has no manifest.jsonl",
             "make a dataset in this folder: nox -s dataset",
         ) from None
     try:
@@ -59,7 +59,7 @@ def manifest(folder: Path) -> list[dict[str, Any]]:
     except ValueError as error:
         raise BadInput(
             "folder",
-            f"{folder} has an invalid manifest.jsonl ({error})",
+            f"names {folder}, which has an invalid manifest.jsonl ({error})",
             "make the dataset again: nox -s dataset",
         ) from None
 
@@ -73,7 +73,7 @@ def read(folder: Path, line: dict[str, Any]) -> Item:
     except (OSError, KeyError) as error:
         raise BadInput(
             "folder",
-            f"{folder} lacks part of an item ({error})",
+            f"names {folder}, which lacks part of an item ({error})",
             "run the command that made the dataset again; it adds missing items",
         ) from None
     return Item(picture, truth, modal, amodal, occluder, line)

@@ -100,14 +100,16 @@ def need(measure: str, folder: Path | None) -> Path:
     package, file, source = MODELS[measure]
     if importlib.util.find_spec(package) is None:
         name = package.replace("_", "-")
-        raise BadInput("measures", f"{measure} needs the package {name}", f"pip install {name}")
+        raise BadInput(
+            "measures", f"name {measure}, which needs the package {name}", f"pip install {name}"
+        )
     path = Path(folder or "")
     if file is None:
         return path
     if not (path / file).exists():
         raise BadInput(
             "measures",
-            f"{measure} needs {file}, which is not in {folder}",
+            f"name {measure}, which needs {file}, and that is not in {folder}",
             f"get it from {source} and put it there",
         )
     return path / file
@@ -206,7 +208,9 @@ def measure(
     missing weights, or empty masks.
     """
     if name not in MODELS:
-        raise BadInput("measures", f"contain '{name}'", f"choose from {', '.join(MODELS)}")
+        raise BadInput(
+            "measures", f"name '{name}', which is not a measure", f"choose from {', '.join(MODELS)}"
+        )
     completed, true = pair_on_black(image, amodal_mask, true_image, true_mask)
     weights = Path(folder or "")
     if name == "CLIP":

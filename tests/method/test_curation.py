@@ -74,7 +74,7 @@ def test_ties_are_broken_by_the_fit_and_by_nothing_else():
     assert curation.ranked([0.801, 0.799], [0.5, 0.5]) == [0, 1]
 
 
-SEEN = square(40, 40, 60, 50)  # the upper half of OBJECT
+MODAL = square(40, 40, 60, 50)  # modal mask: the upper half of OBJECT
 
 
 def painted(lower, upper=0.5) -> torch.Tensor:
@@ -88,28 +88,28 @@ def painted(lower, upper=0.5) -> torch.Tensor:
     [
         (OBJECT, 0.5, 1),  # keeps all of it, and goes on in its colour
         (OBJECT, 0.9, 0.6),  # a step of 0.4
-        (SEEN, 0.9, 1),  # nothing completed: no seam
+        (MODAL, 0.9, 1),  # nothing completed: no seam
         (square(40, 45, 60, 60), 0.5, 0.5),  # half of the visible part is lost
         (square(40, 45, 60, 60), 0.9, 0.3),
         (square(0, 60, 20, 80), 0.5, 0),
     ],
 )
 def test_the_fit_is_what_is_kept_less_the_step_at_the_seam(amodal, lower, fit):
-    assert curation.fit_to_visible(painted(lower), amodal, SEEN) == pytest.approx(fit)
+    assert curation.fit_to_visible(painted(lower), amodal, MODAL) == pytest.approx(fit)
 
 
 def test_only_the_nearest_pixels_of_the_completed_part_are_compared():
     far = painted(0.5)
     far[:, 50 + curation.SEAM :] = 1
-    assert curation.fit_to_visible(far, OBJECT, SEEN) == pytest.approx(1)
+    assert curation.fit_to_visible(far, OBJECT, MODAL) == pytest.approx(1)
 
 
 def test_the_visible_part_is_found_again_on_a_grown_canvas():
-    placed = curation.on_canvas(SEEN, (110, 130), -20, -10)
-    assert torch.equal(placed[:, 10:, 20:120], SEEN) and placed.sum() == SEEN.sum()
+    placed = curation.on_canvas(MODAL, (110, 130), -20, -10)
+    assert torch.equal(placed[:, 10:, 20:120], MODAL) and placed.sum() == MODAL.sum()
     for size, x, y in (((100, 100), -1, 0), ((90, 100), 0, 0), ((200, 200), 5, 0)):
         with pytest.raises(BadInput, match="does not lie on a canvas"):
-            curation.on_canvas(SEEN, size, x, y)
+            curation.on_canvas(MODAL, size, x, y)
 
 
 @pytest.fixture
@@ -121,13 +121,15 @@ def host(real_host):
 def test_the_nodes_judge_and_pick(host):
     graph = Graph()
     image = graph.value("image", torch.full((1, 100, 100, 3), 0.5))
-    seen = graph.value("object", OBJECT)
+    amodal = graph.value("object", OBJECT)
     grown = graph.value("grown", square(40, 40, 60, 80))
-    judged = graph.add("AmodalJudgeCompletion", image=image, mask=seen, outpainted=grown)
+    judged = graph.add(
+        "AmodalJudgeCompletion", image=image, amodal_mask=amodal, outpainted_mask=grown
+    )
     best = graph.add(
         "AmodalPickBest",
         objects=graph.add("TestList", value=image),
-        masks=graph.add("TestList", value=seen),
+        amodal_masks=graph.add("TestList", value=amodal),
         scores=graph.add("TestList", value=judged[1]),
     )
     values = host.run(
@@ -154,8 +156,10 @@ def test_each_counterfactual_is_segmented_and_shown(host):
     plate = ByColour().segment(picture[0], label="plate")[None]
     graph = Graph()
     image, mask = graph.value("scene", picture), graph.value("plate", plate)
-    grounds = graph.add("AmodalCounterfactualBackgrounds", image=image, mask=mask, count=3, seed=5)
-    around = graph.add("AmodalCounterfactualMask", mask=mask, corner=0.1)
+    grounds = graph.add(
+        "AmodalCounterfactualBackgrounds", image=image, amodal_mask=mask, count=3, seed=5
+    )
+    around = graph.add("AmodalCounterfactualMask", amodal_mask=mask, corner=0.1)
     grown = graph.add(
         "AmodalSegmentObject",
         image=grounds,
@@ -164,7 +168,9 @@ def test_each_counterfactual_is_segmented_and_shown(host):
         label="plate",
         segmenter=graph.value("by colour", ByColour()),
     )
-    judged = graph.add("AmodalJudgeCompletion", image=grounds, mask=mask, outpainted=grown)
+    judged = graph.add(
+        "AmodalJudgeCompletion", image=grounds, amodal_mask=mask, outpainted_mask=grown
+    )
     values = host.run(
         graph.keep(
             grounds=grounds[0],
@@ -212,8 +218,8 @@ def test_thresholds_are_chosen_by_a_file(host, mine, choice, complete):
     judged = graph.add(
         "AmodalJudgeCompletion",
         image=image,
-        mask=graph.value("object", OBJECT),
-        outpainted=graph.value("grown", square(40, 40, 60, 80)),
+        amodal_mask=graph.value("object", OBJECT),
+        outpainted_mask=graph.value("grown", square(40, 40, 60, 80)),
         thresholds=choice,
     )
     assert host.run(graph.keep(complete=judged[0])).values["complete"] is complete
@@ -238,18 +244,20 @@ def test_the_node_breaks_ties_by_the_fit_and_says_so(host, scores, first, said):
     graph = Graph()
     names = {
         "objects": [grown(painted(0.9)), grown(painted(0.5))],
-        "masks": [grown(OBJECT)] * 2,
+        "amodal_masks": [grown(OBJECT)] * 2,
         "scores": list(scores),
         "x": [-20, -20],
         "y": [-10, -10],
     }
     VALUES.update(names)
     links = {name: graph.add("TestEach", name=name) for name in names}
-    best = graph.add("AmodalPickBest", **links, visible=graph.value("seen half", SEEN))
+    best = graph.add("AmodalPickBest", **links, modal_mask=graph.value("modal mask", MODAL))
     values = host.run(graph.keep(index=best[2], ranking=best[3], order=best[4])).values
     assert values["index"] == first and values["order"] == said
     ranking = values["ranking"]
-    alone = graph.add("AmodalPickBest", **{n: links[n] for n in ("objects", "masks", "scores")})
+    alone = graph.add(
+        "AmodalPickBest", **{n: links[n] for n in ("objects", "amodal_masks", "scores")}
+    )
     values = host.run(graph.keep(index=alone[2], plain=alone[3], order=alone[4])).values
     assert values["index"] == 0 and "fit" not in values["order"]
     if first == 0:
@@ -259,11 +267,12 @@ def test_the_node_breaks_ties_by_the_fit_and_says_so(host, scores, first, said):
 def test_lists_of_other_lengths_are_refused(host):
     graph = Graph()
     image = graph.value("image", torch.full((1, 100, 100, 3), 0.5))
-    seen, score = graph.value("object", OBJECT), graph.value("score", 0.5)
-    graph.keep(
-        index=graph.add(
-            "AmodalPickBest", objects=graph.add("TestList", value=image), masks=seen, scores=score
-        )[2]
+    best = graph.add(
+        "AmodalPickBest",
+        objects=graph.add("TestList", value=image),
+        amodal_masks=graph.value("object", OBJECT),
+        scores=graph.value("score", 0.5),
     )
+    graph.keep(index=best[2])
     with pytest.raises(Failed, match="Pick Best.*scores.*judge every"):
         host.run(graph)

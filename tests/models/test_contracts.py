@@ -1,7 +1,7 @@
-"""What every AMODAL_SEGMENTER and AMODAL_ORDER_MODEL must do (amodal/core/types.py), whoever made it.
+"""The contract of every AMODAL_SEGMENTER and AMODAL_ORDER_MODEL (amodal/core/types.py).
 
-A backend joins with one entry in SEGMENTERS or ORDER_MODELS: a function that gives the model, and a
-picture with two objects that it knows, the first partly behind the second.
+To test another model, add an entry to SEGMENTERS or ORDER_MODELS: a function that returns the
+model, and a picture of two objects that it knows, the first partly behind the second.
 """
 
 from dataclasses import dataclass
@@ -131,24 +131,24 @@ def test_the_picture_is_left_alone_and_the_answer_is_the_same_again(case):
     assert torch.equal(case.image, before)
 
 
-@pytest.mark.parametrize("hint", ["prior", "box", "points"])
+@pytest.mark.parametrize("hint", ["prior_mask", "box", "points"])
 def test_segments_the_object_pointed_at(case, hint):
-    prior = case.masks[1]
-    ys, xs = torch.nonzero(prior, as_tuple=True)
+    prior_mask = case.masks[1]
+    ys, xs = torch.nonzero(prior_mask, as_tuple=True)
     hints = {
-        "prior": prior,
+        "prior_mask": prior_mask,
         "box": (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1),
         "points": [(int(xs[len(xs) // 2]), int(ys[len(ys) // 2]))],
     }
     mask = case.model.segment(case.image, label=case.words[1], **{hint: hints[hint]})
     assert mask.shape == case.image.shape[:2] and set(mask.unique().tolist()) <= {0.0, 1.0}
-    assert (mask * prior).sum() / prior.sum() > 0.5
-    assert (mask * prior).sum() / mask.sum() > 0.5
+    assert (mask * prior_mask).sum() / prior_mask.sum() > 0.5
+    assert (mask * prior_mask).sum() / mask.sum() > 0.5
 
 
 def test_segments_nothing_where_there_is_nothing(case):
     image = torch.full((64, 64, 3), 0.5)
-    mask = case.model.segment(image, prior=torch.ones(64, 64))
+    mask = case.model.segment(image, prior_mask=torch.ones(64, 64))
     assert mask.shape == (64, 64) and not mask.any()
 
 

@@ -144,7 +144,7 @@ def test_an_ordinary_model_keeps_what_is_outside_of_the_noise_mask(host, graph, 
 )
 def test_the_one_node_shows_an_ordinary_model_the_surroundings(host, graph, small, inputs, follow):
     """By a noise mask, which keeps what is outside of it; an inpainting model is shown them."""
-    scene = make_scene(4, query="rabbit", occluder="companion", hidden=(0.2, 0.4))
+    scene = make_scene(4, query="rabbit", occluder="co-occurring", hidden=(0.2, 0.4))
     others = Loaded()  # the sticker text encoder's words are 128 numbers wide
     made = graph.add(
         "AmodalCompletion",

@@ -73,9 +73,11 @@ def test_the_completed_object_is_found_again_by_its_label():
     image, masks = stand_ins.scene()
     visible = masks[1].clone()
     visible[:, :80] = 0
-    whole = segmenter((RED, 0.9, "red box")).segment(image, prior=visible, label="red box")
+    whole = segmenter((RED, 0.9, "red box")).segment(image, prior_mask=visible, label="red box")
     assert torch.equal(whole, masks[1])
-    elsewhere = segmenter((GREEN, 0.9, "red box")).segment(image, prior=visible, label="red box")
+    elsewhere = segmenter((GREEN, 0.9, "red box")).segment(
+        image, prior_mask=visible, label="red box"
+    )
     assert torch.equal(elsewhere, masks[1])  # SAM's answer at the place itself
 
 
@@ -222,5 +224,5 @@ def test_a_missing_vocabulary_is_told_before_anything_runs(models, host, graph, 
 def test_a_sam_file_in_the_detectors_place_is_refused_by_name(models, host, graph):
     put(models)
     torch.save(authors_net().state_dict(), models / "grounding-dino" / "wrong.pth")
-    with pytest.raises(Failed, match=r"'detector' names wrong\.pth, which is no GroundingDINO"):
+    with pytest.raises(Failed, match=r"'detector' names wrong\.pth, which is not a GroundingDINO"):
         host.run(loader(graph, "wrong.pth"))

@@ -106,7 +106,9 @@ def test_a_file_of_another_kind_is_refused_by_name(state, change):
         other = {"module.conv1.weight": torch.zeros(64, 5, 7, 7)}
     else:
         del other["module.transformer.encoder.layers.1.linear1.weight"]
-    with pytest.raises(BadInput, match=r"'detector' names other\.pth, which is no GroundingDINO"):
+    with pytest.raises(
+        BadInput, match=r"'detector' names other\.pth, which is not a GroundingDINO"
+    ):
         grounding_dino_weights.net_of(other, "other.pth", "detector")
 
 

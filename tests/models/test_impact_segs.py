@@ -98,7 +98,7 @@ def test_what_has_no_label_is_numbered_and_words_count_before_labels():
     ],
 )
 def test_what_is_no_segs_is_refused(wrong):
-    with pytest.raises(BadInput, match="'segs' is no SEGS.*Remedy"):
+    with pytest.raises(BadInput, match="'segs' is not SEGS.*Remedy"):
         impact_segs.as_objects(wrong)
 
 

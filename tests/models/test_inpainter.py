@@ -159,14 +159,14 @@ def test_lama_saved_and_loaded_through_spandrel(folder, host, graph):
 def test_a_model_that_paints_no_holes_is_refused_by_name(folder, host, graph):
     torch.save({"a.weight": torch.zeros(2)}, folder / "other.pth")
     graph.keep(model=graph.add("AmodalLoadInpaintModel", file="other.pth"))
-    with pytest.raises(Failed, match=r"other\.pth, which is no inpainting model.*spandrel"):
+    with pytest.raises(Failed, match=r"other\.pth, which is not an inpainting model.*spandrel"):
         host.run(graph)
 
 
 def test_torchscript_files_give_their_tensors_and_nothing_else(folder, host, graph):
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), folder / "traced.pt")
     graph.keep(model=graph.add("AmodalLoadInpaintModel", file="traced.pt"))
-    with pytest.raises(Failed, match=r"traced\.pt, which is no inpainting model"):
+    with pytest.raises(Failed, match=r"traced\.pt, which is not an inpainting model"):
         host.run(graph)
 
 

@@ -118,7 +118,7 @@ def test_a_file_of_another_kind_is_refused_by_name(change):
         state["conv1.weight"] = state["conv1.weight"][:, :3]
     else:
         del state["layer4.2.bn3.weight"]
-    with pytest.raises(BadInput, match=r"other\.pth.*no InstaOrderNet_od.*Remedy"):
+    with pytest.raises(BadInput, match=r"other\.pth.*not an InstaOrderNet_od.*Remedy"):
         instaorder.net_of(state, "other.pth")
 
 
@@ -132,7 +132,7 @@ def test_code_in_a_file_is_not_run(folder, host, graph, capfd):
     torch.save({"state_dict": Dangerous()}, folder / "evil2.pth")
     for name in ("evil.pth", "evil2.pth"):
         graph.keep(**{name[:-4]: graph.add("AmodalLoadOrderModel", file=name)})
-        with pytest.raises(Failed, match=f"{name}, which is no file of weights"):
+        with pytest.raises(Failed, match=f"{name}, which is not a weights-only file"):
             host.run(graph)
         graph.prompt.clear()
     assert "ran" not in capfd.readouterr().out

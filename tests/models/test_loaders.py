@@ -9,6 +9,7 @@ import pytest
 import torch
 from reference_groundingdino import DATA, weights
 
+from amodal.models.pretrained import article
 from tests.models.test_grounded_sam import LOADER, WORDS, authors_net
 from tests.models.test_grounded_sam import models as grounded_models  # noqa: F401  a fixture
 from tests.models.test_instaorder import Dangerous
@@ -88,7 +89,8 @@ PAIRS = [(one, kind) for one in LOADERS for kind in [*LOADERS, "upscaler"] if ki
 @pytest.mark.parametrize(("loader", "kind"), PAIRS)
 def test_a_file_of_every_other_kind_is_refused_by_name(host, graph, folders, kinds, loader, kind):
     (folders / LOADERS[loader][2] / "other.pth").symlink_to(kinds[kind])
-    assert f"other.pth, which is no {LOADERS[loader][3]}" in refused(
+    what = LOADERS[loader][3]
+    assert f"other.pth, which is not {article(what)} {what}" in refused(
         host, graph, loader, "other.pth"
     )
 
@@ -133,7 +135,7 @@ def test_what_holds_no_weights_is_refused_by_name_and_its_code_is_not_run(
     host, graph, folders, loader, file, capfd
 ):
     NO_WEIGHTS[file](folders / LOADERS[loader][2] / file)
-    assert f"{file}, which is no file of weights alone" in refused(host, graph, loader, file)
+    assert f"{file}, which is not a weights-only file" in refused(host, graph, loader, file)
     assert "code of a weights file ran" not in capfd.readouterr().out
 
 
@@ -151,7 +153,7 @@ def test_a_folder_with_a_broken_file_is_refused_by_name(host, graph, folders, br
     (place / "vocab.txt").write_text("\n".join(WORDS))
     (place / "config.json").write_text(json.dumps({"model_type": "grounding-dino"}))
     NO_WEIGHTS[broken](place / "model.safetensors")
-    assert "folder, which is no file of weights alone" in refused(host, graph, "detector", "folder")
+    assert "folder, which is not a weights-only file" in refused(host, graph, "detector", "folder")
 
 
 @pytest.mark.parametrize("kind", ["sam", "grounding-dino with pickled weights"])
@@ -164,7 +166,7 @@ def test_a_folder_of_another_kind_is_refused_by_name(host, graph, folders, kinds
     if kind == "sam":
         (place / "model.safetensors").write_bytes(b"")
         said = refused(host, graph, "detector", "folder")
-        assert "folder, which is no GroundingDINO model (its config.json says sam)" in said
+        assert "folder, which is not a GroundingDINO model (its config.json says sam)" in said
     else:
         (place / "pytorch_model.bin").write_bytes(pickle.dumps(Dangerous()))
         assert "folder, which is not in models/grounding-dino" in refused(

@@ -139,7 +139,7 @@ def test_a_file_of_another_kind_is_refused_by_name(theirs, change):
     if change == "another decoder":
         lost = "iou_prediction_head.layers.1"
         state = {k: v for k, v in theirs.state_dict().items() if lost not in k}
-    with pytest.raises(BadInput, match=r"'masker' names other\.pth, which is no SAM model"):
+    with pytest.raises(BadInput, match=r"'masker' names other\.pth, which is not a SAM model"):
         sam.net_of(state, "other.pth", "masker")
 
 
