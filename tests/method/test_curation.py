@@ -1,4 +1,4 @@
-"""The counterfactual test of section 3.6: its mask, its measures, its decision."""
+"""The counterfactual test (section 3.6): its mask, its measures, and its decision."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def square(left, top, right, bottom, side=100) -> torch.Tensor:
 OBJECT = square(40, 40, 60, 60)  # 400 pixels
 
 
-def test_all_but_object_and_corners_is_painted():
+def test_everything_but_object_and_corners_is_painted():
     mask = curation.counterfactual_mask(OBJECT, 0.1)
     assert mask[0, 50, 50] == 0 and mask[0, 5, 5] == 0 and mask[0, 95, 95] == 0
     assert mask.sum() == 100 * 100 - 400 - 4 * 100
@@ -86,7 +86,7 @@ def painted(lower, upper=0.5) -> torch.Tensor:
 @pytest.mark.parametrize(
     "amodal, lower, fit",
     [
-        (OBJECT, 0.5, 1),  # keeps all of it, and goes on in its colour
+        (OBJECT, 0.5, 1),  # keeps all of it, and continues its colour
         (OBJECT, 0.9, 0.6),  # a step of 0.4
         (MODAL, 0.9, 1),  # nothing completed: no seam
         (square(40, 45, 60, 60), 0.5, 0.5),  # half of the visible part is lost
@@ -94,7 +94,7 @@ def painted(lower, upper=0.5) -> torch.Tensor:
         (square(0, 60, 20, 80), 0.5, 0),
     ],
 )
-def test_the_fit_is_what_is_kept_less_the_step_at_the_seam(amodal, lower, fit):
+def test_the_fit_is_the_kept_fraction_reduced_by_the_colour_step(amodal, lower, fit):
     assert curation.fit_to_visible(painted(lower), amodal, MODAL) == pytest.approx(fit)
 
 
@@ -104,7 +104,7 @@ def test_only_the_nearest_pixels_of_the_completed_part_are_compared():
     assert curation.fit_to_visible(far, OBJECT, MODAL) == pytest.approx(1)
 
 
-def test_the_visible_part_is_found_again_on_a_grown_canvas():
+def test_the_modal_mask_is_placed_on_a_grown_canvas():
     placed = curation.on_canvas(MODAL, (110, 130), -20, -10)
     assert torch.equal(placed[:, 10:, 20:120], MODAL) and placed.sum() == MODAL.sum()
     for size, x, y in (((100, 100), -1, 0), ((90, 100), 0, 0), ((200, 200), 5, 0)):
@@ -149,7 +149,7 @@ def test_the_nodes_judge_and_pick(host):
 
 
 def test_each_counterfactual_is_segmented_and_shown(host):
-    """Three counterfactuals of one object: green on gray and on light grounds, nothing added."""
+    """Three counterfactuals of one object on gray and light backgrounds, without growth."""
     from analysis import ByColour, scene
 
     picture, _ = scene(x=60)
@@ -163,8 +163,8 @@ def test_each_counterfactual_is_segmented_and_shown(host):
     grown = graph.add(
         "AmodalSegmentObject",
         image=grounds,
-        mask=mask,
-        inpaint=around,
+        modal_mask=mask,
+        inpaint_mask=around,
         label="plate",
         segmenter=graph.value("by colour", ByColour()),
     )
@@ -175,7 +175,7 @@ def test_each_counterfactual_is_segmented_and_shown(host):
         graph.keep(
             grounds=grounds[0],
             grown=grown[0],
-            status=grown[1],
+            explanation=grown[1],
             found=grown[2],
             picture=judged[5],
             extension=judged[2],
@@ -183,7 +183,7 @@ def test_each_counterfactual_is_segmented_and_shown(host):
     ).values
     pictures, height, width, _ = values["grounds"].shape
     assert pictures == 3 and values["grown"].shape == (3, height, width)
-    assert values["found"] is True and len(values["status"].splitlines()) == 3
+    assert values["found"] is True and len(values["explanation"].splitlines()) == 3
     assert values["extension"] == 0 and values["picture"].shape == (1, height, 3 * width, 3)
     corners = values["grounds"][:, 0, 0]
     assert corners[0].tolist() == [0.5] * 3 and len({tuple(c.tolist()) for c in corners}) == 3
@@ -193,7 +193,7 @@ def test_each_counterfactual_is_segmented_and_shown(host):
 
 @pytest.fixture
 def mine(host):
-    """models/amodal_curation/mine.json in the host, which lets an object grow by twice its area."""
+    """models/amodal_curation/mine.json, which lets an object grow by twice its area."""
     import folder_paths
 
     path = Path(folder_paths.models_dir) / "amodal_curation" / "mine.json"

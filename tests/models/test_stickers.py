@@ -1,4 +1,4 @@
-"""The sticker world's words and scenes: what they promise as ground truth."""
+"""The sticker world's words, and the ground truth of its scenes."""
 
 import hashlib
 
@@ -136,14 +136,14 @@ def test_studio_gray_is_exact():
 
 @pytest.mark.parametrize("low_high", [(0.1, 0.25), (0.3, 0.5), (0.5, 0.7)])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_hides_as_much_as_asked(seed, low_high):
+def test_the_hidden_fraction_is_in_the_requested_range(seed, low_high):
     scene = make_scene(seed, occluder="watermelon", hidden=low_high)
     whole = scene.amodal_sheet().sum()
     assert low_high[0] <= 1 - scene.modal().sum() / whole <= low_high[1]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_truth_is_the_picture_but_for_what_is_hidden(seed):
+def test_truth_differs_from_the_picture_only_on_the_hidden_part(seed):
     scene = make_scene(seed)
     front = covered(scene)
     assert np.array_equal(scene.truth[~front], scene.image[~front])
@@ -153,7 +153,7 @@ def test_truth_is_the_picture_but_for_what_is_hidden(seed):
 
 @pytest.mark.parametrize("side", scenes.SIDES)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_cut_object_hangs_over_that_border_and_no_other(seed, side):
+def test_only_the_requested_border_cuts_the_object(seed, side):
     scene = make_scene(seed, cut=side, occluder=None, hidden=(0.15, 0.5))
     sheet, edge = scene.amodal_sheet(), scene.size // 2
     beyond = {
@@ -193,7 +193,7 @@ def test_co_occurring_occluders_come_as_often_as_the_catalog_says_and_never_on_g
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_order_says_who_hides_whom(seed):
+def test_order_is_the_true_occlusion_order(seed):
     scene = make_scene(seed, behind=2)
     order = scene.order()
     assert np.isnan(np.diagonal(order)).all()
@@ -214,12 +214,12 @@ def test_an_unknown_word_is_named(name, value):
         make_scene(1, **{name: value})
 
 
-def test_what_cannot_be_placed_is_said():
+def test_an_impossible_placement_raises_an_error():
     with pytest.raises(ValueError, match="no placement hides"):
         make_scene(1, query="dog", occluder="key", hidden=(0.94, 0.95))
 
 
-# --- what the order model sees -----------------------------------------------------------------
+# --- the order model's input -------------------------------------------------------------------
 
 
 def test_a_pairs_view_holds_both_objects():

@@ -1,4 +1,4 @@
-"""Sets of pseudo-occluded objects: the node, and the workflow that shows the shipped one."""
+"""Datasets of pseudo-occluded objects: the node, and the workflow that shows the shipped one."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ SHIPPED = workflow.FOLDER.parent / "inputs" / "amodal_example_items"
 
 @pytest.fixture
 def folder(host) -> Path:
-    """The shipped set in the host's input folder."""
+    """The shipped dataset in ComfyUI's input folder."""
     import folder_paths
 
     place = Path(folder_paths.get_input_directory()) / SHIPPED.name
@@ -28,7 +28,7 @@ def folder(host) -> Path:
     shutil.rmtree(place)
 
 
-def test_the_shipped_items_are_what_their_lines_say():
+def test_the_shipped_items_agree_with_the_manifest():
     lines = dataset_item.manifest(SHIPPED)
     assert [line["level"] for line in lines] == ["easy", "hard"] * 2
     for line in lines:
@@ -52,7 +52,7 @@ def test_the_shipped_items_are_what_their_lines_say():
         (lambda folder: shutil.rmtree(folder / "truth"), "lacks part of an item"),
     ],
 )
-def test_a_spoilt_set_says_what_to_do(tmp_path, spoil, said):
+def test_a_damaged_dataset_gives_an_error(tmp_path, spoil, said):
     folder = tmp_path / "set"
     shutil.copytree(SHIPPED, folder)
     spoil(folder)
@@ -67,7 +67,7 @@ def loaded(graph, **inputs):
     return graph.keep(**kept, count=item[len(names)])
 
 
-def test_the_node_gives_an_item_and_begins_anew_behind_the_last(host, graph, folder):
+def test_the_node_gives_an_item_and_starts_over_after_the_last(host, graph, folder):
     lines = dataset_item.manifest(SHIPPED)
     values = host.run(loaded(graph, index=5)).values
     item = dataset_item.read(SHIPPED, lines[1])
@@ -80,11 +80,11 @@ def test_the_node_gives_an_item_and_begins_anew_behind_the_last(host, graph, fol
     assert red > green
 
 
-def test_the_node_reads_a_set_anew_that_has_changed(host, graph, folder):
+def test_the_node_reads_a_changed_dataset_again(host, graph, folder):
     prompt = loaded(graph).prompt
 
     def run():
-        return host.run(copy.deepcopy(prompt))  # the host writes into a prompt whether it changed
+        return host.run(copy.deepcopy(prompt))  # ComfyUI writes into a prompt
 
     assert run().values["count"] == 4
     assert "AmodalLoadItem" not in run().executed_classes()
@@ -99,7 +99,7 @@ def test_other_folders_are_refused(host, graph, folder, name):
         host.run(loaded(graph, folder=name))
 
 
-def test_a_set_outside_of_the_hosts_folders_is_not_read(host, graph, tmp_path):
+def test_a_dataset_outside_comfyuis_folders_is_refused(host, graph, tmp_path):
     shutil.copytree(SHIPPED, tmp_path / "set")
     with pytest.raises(Failed, match="not in ComfyUI's input or output folder"):
         host.run(loaded(graph, folder=str(tmp_path / "set")))
