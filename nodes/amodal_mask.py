@@ -73,7 +73,7 @@ class SegmentObject(io.ComfyNode):
         inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")[0]
         results = []
         for picture in image:
-            segment = segmenter.segment(picture, prior=modal_mask, label=label or None)
+            segment = segmenter.segment(picture, prior_mask=modal_mask, label=label or None)
             segment = validate.one_mask(segment, size, "segmenter")[0]
             results.append(segment_amodal(segment, modal_mask, inpaint_mask, min_iou, reach))
         return io.NodeOutput(

@@ -1,6 +1,9 @@
-"""Counterfactual curation (section 3.6): is a completion complete, and which of several is best?"""
+"""Counterfactual curation (section 3.6): judge completions, and pick the best of several."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from comfy_api.latest import io
@@ -12,20 +15,21 @@ from .common import CATEGORY, names_itself
 from .loaders import model_files
 
 CURATION = f"{CATEGORY}/curation"
-GREW = (0.95, 0.25, 0.2)
+GROWTH_COLOUR = (0.95, 0.25, 0.2)
+Value = TypeVar("Value")
 
 
 class CounterfactualMask(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalCounterfactualMask",
             display_name="Counterfactual Mask (Amodal)",
             category=CURATION,
-            description="What to outpaint for the test of section 3.6: all but the completed "
-            "object and the picture's corners.",
+            description="The area to outpaint in the counterfactual test (section 3.6): everything "
+            "except the completed object and the corners of the picture.",
             inputs=[
-                io.Mask.Input("mask", tooltip="The completed object's amodal mask."),
+                io.Mask.Input("amodal_mask", tooltip="Amodal mask of the completed object."),
                 io.Float.Input(
                     "corner",
                     default=0.1,
@@ -33,38 +37,39 @@ class CounterfactualMask(io.ComfyNode):
                     max=0.5,
                     step=0.01,
                     optional=True,
-                    tooltip="Side of the corners that are kept, as a fraction of the smaller side; "
-                    "they tell the model what background there is.",
+                    tooltip="Side of the four corner squares that are kept, as a fraction of the "
+                    "smaller side. They show the model the background. 0 keeps no corners.",
                 ),
             ],
-            outputs=[io.Mask.Output(display_name="inpaint", tooltip="What to paint.")],
+            outputs=[io.Mask.Output(display_name="inpaint_mask", tooltip="The area to outpaint.")],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, mask, corner=0.1):
-        return io.NodeOutput(curation.counterfactual_mask(validate.object_mask(mask), corner))
+    def execute(cls, amodal_mask: torch.Tensor, corner: float = 0.1) -> io.NodeOutput:
+        mask = validate.object_mask(amodal_mask, name="amodal_mask")
+        return io.NodeOutput(curation.counterfactual_mask(mask, corner))
 
 
 class CounterfactualBackgrounds(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalCounterfactualBackgrounds",
             display_name="Counterfactual Backgrounds (Amodal)",
             category=CURATION,
-            description="The completed object alone on several plain backgrounds, a batch, each to "
-            "be outpainted: several tests of section 3.6 at once.",
+            description="The completed object on several plain backgrounds, as a batch. Outpaint "
+            "the batch to run several counterfactual tests (section 3.6) at once.",
             inputs=[
                 io.Image.Input("image", tooltip="The crop with the completed object."),
-                io.Mask.Input("mask", tooltip="Its amodal mask."),
+                io.Mask.Input("amodal_mask", tooltip="Amodal mask of the completed object."),
                 io.Int.Input(
                     "count",
                     default=2,
                     min=1,
                     max=32,
-                    tooltip="How many counterfactuals: each has noise and a background of its own, "
-                    "and takes the time of a sampling run.",
+                    tooltip="Number of counterfactuals. Each has its own background and noise, and "
+                    "takes one more sampling run.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -72,63 +77,73 @@ class CounterfactualBackgrounds(io.ComfyNode):
                     min=0,
                     max=2**53,
                     optional=True,
-                    tooltip="Of the backgrounds' colours; the first one is gray.",
+                    tooltip="Seed of the background colours. The first background is always gray.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="images", tooltip="A batch, to Inpaint Model Conditioning."
+                    display_name="images",
+                    tooltip="The batch. Connect it to Inpaint Model Conditioning.",
                 )
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, mask, count, seed=0):
+    def execute(
+        cls, image: torch.Tensor, amodal_mask: torch.Tensor, count: int, seed: int = 0
+    ) -> io.NodeOutput:
         image = validate.one_image(image)
-        mask = validate.object_mask(mask, tuple(image.shape[1:3]))
+        size = image.shape[1], image.shape[2]
+        mask = validate.object_mask(amodal_mask, size, "amodal_mask")
         return io.NodeOutput(curation.on_plain(image, mask, count, seed))
 
 
 AS_SET_HERE = "as set here"
-THRESHOLDS = {  # the menu's choice -> the file shipped for it
+THRESHOLDS = {  # choice in the menu -> shipped file
     "paper, Stable Diffusion 2": "stable_diffusion_2.json",
     "sticker models": "stickers.json",
 }
-FOLDER = "amodal_curation"  # of models/: people's own files
+FOLDER = "amodal_curation"  # in models/: the user's own files
 
 
 def own_thresholds() -> list[str]:
+    """The user's own threshold files in models/amodal_curation."""
     return [name for name in model_files.listed(FOLDER) if name.endswith(".json")]
 
 
 def chosen(choice: str, extension: float, border: float) -> curation.Thresholds:
+    """The thresholds of a choice in the menu. Raises BadInput."""
     if choice == AS_SET_HERE:
         return curation.Thresholds(extension, border)
     if choice in THRESHOLDS:
         return curation.read_thresholds(curation.SHIPPED / THRESHOLDS[choice])
     path = model_files.place(FOLDER, choice) if choice in own_thresholds() else None
     if path is None:
-        raise BadInput("thresholds", f"'{choice}' is not there", f"put it into models/{FOLDER}/")
+        raise BadInput(
+            "thresholds", f"name '{choice}', which is missing", f"put it into models/{FOLDER}/"
+        )
     return curation.read_thresholds(Path(path))
 
 
 class JudgeCompletion(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalJudgeCompletion",
             display_name="Judge Completion (Amodal)",
             category=CURATION,
-            description="Complete or not, by how much the object grew when all around it was "
-            "outpainted (section 3.6).",
+            description="Decides whether an object is complete, by how much it grew when its "
+            "surroundings were outpainted (section 3.6).",
             inputs=[
-                io.Image.Input("image", tooltip="The outpainted picture, to show what was added."),
-                io.Mask.Input("mask", tooltip="The completed object's amodal mask."),
+                io.Image.Input(
+                    "image", tooltip="The outpainted picture. Used only for the output picture."
+                ),
+                io.Mask.Input("amodal_mask", tooltip="Amodal mask of the completed object."),
                 io.Mask.Input(
-                    "outpainted",
-                    tooltip="Its mask in the outpainted picture, from Segment Object; a batch of "
-                    "several counterfactuals is averaged.",
+                    "outpainted_mask",
+                    tooltip="Mask of the object in the outpainted picture, from Segment Object. A "
+                    "batch of several counterfactuals is averaged.",
                 ),
                 io.Float.Input(
                     "extension",
@@ -137,7 +152,8 @@ class JudgeCompletion(io.ComfyNode):
                     max=10.0,
                     step=0.01,
                     optional=True,
-                    tooltip="The most a complete object may grow, over its area (paper: 0.2).",
+                    tooltip="A complete object grows by at most this fraction of its area (0.2 in "
+                    "the paper). Lower is stricter.",
                 ),
                 io.Float.Input(
                     "border",
@@ -146,30 +162,36 @@ class JudgeCompletion(io.ComfyNode):
                     max=0.5,
                     step=0.005,
                     optional=True,
-                    tooltip="How near to the border it may then come, over the larger side.",
+                    tooltip="Minimum distance of the grown object from the border of the picture, "
+                    "as a fraction of the larger side. Higher is stricter.",
                 ),
                 io.Combo.Input(
                     "thresholds",
                     options=[AS_SET_HERE, *THRESHOLDS, *own_thresholds()],
                     default=AS_SET_HERE,
                     optional=True,
-                    tooltip="Both of the above, or those fitted for a model: shipped ones, or your "
-                    "own .json in models/amodal_curation/.",
+                    tooltip="Use the two values above, thresholds fitted for a model, or your own "
+                    ".json file in models/amodal_curation/.",
                 ),
             ],
             outputs=[
-                io.Boolean.Output(display_name="complete", tooltip="The decision."),
+                io.Boolean.Output(display_name="complete", tooltip="True if complete."),
                 io.Float.Output(
-                    display_name="score", tooltip="0 to 1; complete from 0.5 on. To Pick Best."
+                    display_name="score",
+                    tooltip="0 to 1; complete from 0.5. Connect it to Pick Best.",
                 ),
-                io.Float.Output(display_name="extension", tooltip="Area gained over area before."),
                 io.Float.Output(
-                    display_name="border", tooltip="Distance to the border over the larger side."
+                    display_name="extension",
+                    tooltip="Gained area, as a fraction of the area before.",
                 ),
-                io.String.Output(display_name="verdict", tooltip="All of it in words."),
+                io.Float.Output(
+                    display_name="border",
+                    tooltip="Distance from the border, as a fraction of the larger side.",
+                ),
+                io.String.Output(display_name="verdict", tooltip="All of the above in words."),
                 io.Image.Output(
                     display_name="picture",
-                    tooltip="The object in green, what it grew by in red; counterfactuals side by "
+                    tooltip="The object in green and its growth in red; counterfactuals side by "
                     "side.",
                 ),
             ],
@@ -179,43 +201,46 @@ class JudgeCompletion(io.ComfyNode):
     @names_itself
     def execute(
         cls,
-        image,
-        mask,
-        outpainted,
-        extension=curation.EXTENSION,
-        border=curation.BORDER,
-        thresholds=AS_SET_HERE,
-    ):
+        image: torch.Tensor,
+        amodal_mask: torch.Tensor,
+        outpainted_mask: torch.Tensor,
+        extension: float = curation.EXTENSION,
+        border: float = curation.BORDER,
+        thresholds: str = AS_SET_HERE,
+    ) -> io.NodeOutput:
         image = validate.as_images(image, "image")
-        size = tuple(image.shape[1:3])
-        before = validate.object_mask(mask, size)
-        after = validate.as_masks(outpainted, size, "outpainted")
+        size = image.shape[1], image.shape[2]
+        before = validate.object_mask(amodal_mask, size, "amodal_mask")
+        after = validate.as_masks(outpainted_mask, size, "outpainted_mask")
         limits = chosen(thresholds, extension, border)
         verdict = curation.judge(before, after, limits.extension, limits.border)
-        picture = side_by_side(image, before, after)
         return io.NodeOutput(
             verdict.complete,
             verdict.score,
             verdict.extension,
             verdict.border,
-            told(verdict),
-            picture,
+            described(verdict),
+            side_by_side(image, before, after),
         )
 
 
 def side_by_side(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """[1, H, n * W, 3]: what was added in each counterfactual that there is a picture of."""
-    colours = [visualize.QUERY_COLOUR, GREW]
-    drawn = []
+    """[1, H, n * W, 3] in 0..1: the growth of the object, for each counterfactual with a picture.
+
+    image [n, H, W, 3], before [1, H, W], after [n, H, W].
+    """
+    colours = [visualize.QUERY_COLOUR, GROWTH_COLOUR]
+    overlays = []
     for picture, mask in zip(image, after):
-        grown = (mask > 0.5).float() * (1 - before[0])
-        drawn.append(
-            visualize.overlay(picture[None], torch.stack([before[0], grown]), colours=colours)
+        growth = (mask > 0.5).float() * (1 - before[0])
+        overlays.append(
+            visualize.overlay(picture[None], torch.stack([before[0], growth]), colours=colours)
         )
-    return torch.cat(drawn, 2)
+    return torch.cat(overlays, 2)
 
 
-def told(verdict: curation.Verdict) -> str:
+def described(verdict: curation.Verdict) -> str:
+    """A verdict in words, for people only."""
     decision = "complete" if verdict.complete else "incomplete"
     return (
         f"{decision}, score {verdict.score:.2f}: grew by {verdict.extension:.0%}, "
@@ -225,19 +250,22 @@ def told(verdict: curation.Verdict) -> str:
 
 class PickBest(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalPickBest",
             display_name="Pick Best (Amodal)",
             category=CURATION,
-            description="Of several completions the one with the best score, ties broken by the "
-            "fit to the visible part; and all of them as a grid, best first.",
+            description="Picks the completion with the best score, and shows all of them in a "
+            "grid, best first. With a modal mask, the fit to the visible part breaks ties.",
             is_input_list=True,
             inputs=[
-                io.Image.Input("objects", tooltip="The completions, a list."),
-                io.Mask.Input("masks", tooltip="Their amodal masks, a list."),
+                io.Image.Input("objects", tooltip="The completions, as a list."),
+                io.Mask.Input("amodal_masks", tooltip="Their amodal masks, as a list."),
                 io.Float.Input(
-                    "scores", default=0.0, force_input=True, tooltip="From Judge Completion."
+                    "scores",
+                    default=0.0,
+                    force_input=True,
+                    tooltip="Their scores from Judge Completion, as a list.",
                 ),
                 io.Int.Input(
                     "cell",
@@ -246,14 +274,15 @@ class PickBest(io.ComfyNode):
                     max=2048,
                     step=8,
                     optional=True,
-                    tooltip="The larger side of each picture in the grid, in pixels.",
+                    tooltip="Larger side of each picture in the grid, in pixels.",
                 ),
                 io.Mask.Input(
-                    "visible",
+                    "modal_mask",
                     optional=True,
-                    tooltip="What is seen of the object in the original picture, from Pick Object. "
-                    "Scores that look the same (two digits) are then decided by the fit: the part "
-                    "of it that is kept, less the step in colour at its seam.",
+                    tooltip="Modal mask on the original picture, from Pick Object. If connected, "
+                    "the fit decides between scores that agree to two digits. The fit is the "
+                    "fraction of the modal mask that the completion keeps, times one minus the "
+                    "colour step at its edge.",
                 ),
                 io.Int.Input(
                     "x",
@@ -262,7 +291,8 @@ class PickBest(io.ComfyNode):
                     max=0,
                     optional=True,
                     force_input=True,
-                    tooltip="Left edge of each completion's canvas, from Amodal Completion.",
+                    tooltip="Left edge of each completion's canvas in pixels, from Amodal "
+                    "Completion. Used with modal_mask.",
                 ),
                 io.Int.Input(
                     "y",
@@ -271,60 +301,87 @@ class PickBest(io.ComfyNode):
                     max=0,
                     optional=True,
                     force_input=True,
-                    tooltip="Top edge of each completion's canvas, from Amodal Completion.",
+                    tooltip="Top edge of each completion's canvas in pixels, from Amodal "
+                    "Completion. Used with modal_mask.",
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="object", tooltip="The best completion."),
-                io.Mask.Output(display_name="mask", tooltip="Its amodal mask."),
+                io.Mask.Output(display_name="amodal_mask", tooltip="Its amodal mask."),
                 io.Int.Output(display_name="index", tooltip="Its number in the list, from 0."),
-                io.Image.Output(display_name="ranking", tooltip="All of them, best first."),
+                io.Image.Output(
+                    display_name="ranking", tooltip="Grid of all completions, best first."
+                ),
                 io.String.Output(
-                    display_name="order", tooltip="The same in words: number, score and fit."
+                    display_name="order",
+                    tooltip="The ranking as text: number (from 1), score and fit.",
                 ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, objects, masks, scores, cell=None, visible=None, x=None, y=None):
-        if not len(objects) == len(masks) == len(scores):
+    def execute(
+        cls,
+        objects: list[torch.Tensor],
+        amodal_masks: list[torch.Tensor],
+        scores: list[float],
+        cell: list[int] | None = None,
+        modal_mask: list[torch.Tensor] | None = None,
+        x: list[int] | None = None,
+        y: list[int] | None = None,
+    ) -> io.NodeOutput:
+        if not len(objects) == len(amodal_masks) == len(scores):
             raise BadInput(
                 "scores",
-                f"are {len(scores)} for {len(objects)} objects, {len(masks)} masks",
-                "judge every completion of the list, and connect that list",
+                f"are {len(scores)} for {len(objects)} objects and {len(amodal_masks)} masks",
+                "judge every completion of the list, and connect the list of scores",
             )
-        fits = fits_of(objects, masks, visible, x or [0], y or [0]) if visible else None
+        fits = None
+        if modal_mask:
+            fits = fits_of(objects, amodal_masks, modal_mask, x or [0], y or [0])
         order = curation.ranked(scores, fits)
         best = order[0]
         fit = {i: f", fit {fits[i]:.3f}" if fits else "" for i in order}
         labels = [f"{i + 1}: {scores[i]:.2f}{fit[i]}" for i in order]
         side = cell[0] if cell else 256
         grid = visualize.grid([objects[i][0] for i in order], labels, "Best first", 0, side)
-        told = "\n".join(f"{i + 1}: score {scores[i]:.2f}{fit[i]}" for i in order)
-        return io.NodeOutput(objects[best], masks[best], best, torch.from_numpy(grid)[None], told)
+        text = "\n".join(f"{i + 1}: score {scores[i]:.2f}{fit[i]}" for i in order)
+        ranking = torch.from_numpy(grid)[None]
+        return io.NodeOutput(objects[best], amodal_masks[best], best, ranking, text)
 
 
-def fits_of(objects: list, masks: list, visible: list, x: list, y: list) -> list[float]:
-    """The fit of each completion to the visible part; one mask, x and y for all, or one each."""
-    found = []
-    for number, (image, mask) in enumerate(zip(objects, masks)):
+def fits_of(
+    objects: list[torch.Tensor],
+    amodal_masks: list[torch.Tensor],
+    modal_masks: list[torch.Tensor],
+    x: list[int],
+    y: list[int],
+) -> list[float]:
+    """The fit (0..1) of each completion to the visible part. Raises BadInput.
+
+    `modal_masks`, `x` and `y` hold one item for each completion, or one for all.
+    """
+    fits = []
+    for number, (image, mask) in enumerate(zip(objects, amodal_masks)):
         image = validate.one_image(image, "objects")
-        size = tuple(image.shape[1:3])
-        seen, left, top = (
-            each(given, number, len(objects), name)
-            for given, name in ((visible, "visible"), (x, "x"), (y, "y"))
-        )
-        seen = curation.on_canvas(validate.object_mask(seen, name="visible"), size, left, top)
-        found.append(curation.fit_to_visible(image, validate.one_mask(mask, size, "masks"), seen))
-    return found
+        size = image.shape[1], image.shape[2]
+        modal = each(modal_masks, number, len(objects), "modal_mask")
+        modal = validate.object_mask(modal, name="modal_mask")
+        left, top = each(x, number, len(objects), "x"), each(y, number, len(objects), "y")
+        placed = curation.on_canvas(modal, size, left, top)
+        amodal = validate.one_mask(mask, size, "amodal_masks")
+        fits.append(curation.fit_to_visible(image, amodal, placed))
+    return fits
 
 
-def each(given: list, number: int, count: int, name: str):
-    """The number-th of a list of `count`, or the only one."""
+def each(given: list[Value], number: int, count: int, name: str) -> Value:
+    """Item `number` of a list of `count`, or the only item. Raises BadInput for other lengths."""
     if len(given) not in (1, count):
         raise BadInput(
-            name, f"has {len(given)} items for {count} objects", "give one, or one for each"
+            name,
+            f"has {len(given)} items for {count} objects",
+            "give one item, or one for each object",
         )
     return given[number if len(given) > 1 else 0]
 

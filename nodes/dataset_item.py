@@ -1,4 +1,6 @@
-"""Sets of pseudo-occluded objects with their ground truth (section 4.1), an item at a time."""
+"""Items of a dataset of pseudo-occluded objects with their ground truth (section 4.1)."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
@@ -11,37 +13,39 @@ from ..amodal.core.errors import BadInput
 from ..amodal.measures import dataset_item
 from .common import CATEGORY, names_itself
 
-HIDDEN = (0.95, 0.25, 0.2)
+OCCLUDED_COLOUR = (0.95, 0.25, 0.2)
 SHIPPED = "amodal_example_items"
 
 
 def place(folder: str) -> Path:
-    """A folder in the host's input or output folder; raises BadInput for any other."""
+    """The path of a dataset inside ComfyUI's input or output folder. Raises BadInput."""
     for base in (folder_paths.get_input_directory(), folder_paths.get_output_directory()):
-        found = (Path(base) / folder).resolve()
-        if found.is_relative_to(Path(base).resolve()) and (found / "manifest.jsonl").is_file():
-            return found
+        path = (Path(base) / folder).resolve()
+        if path.is_relative_to(Path(base).resolve()) and (path / "manifest.jsonl").is_file():
+            return path
     raise BadInput(
         "folder",
-        f"'{folder}' with a manifest.jsonl is not in ComfyUI's input or output folder",
-        f"make a set there with 'nox -s dataset'; {SHIPPED} is in the pack's folder pictures/",
+        f"names '{folder}', which is not in ComfyUI's input or output folder, or has no "
+        "manifest.jsonl",
+        f"make a dataset there with 'nox -s dataset', or copy {SHIPPED} there from the pack's "
+        "folder workflows/inputs",
     )
 
 
 class LoadItem(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalLoadItem",
             display_name="Load Pseudo-Occluded Item (Amodal)",
             category=f"{CATEGORY}/measures",
-            description="An item of a set that 'nox -s dataset' made: an object with another one "
-            "pasted over it, its masks, and the truth (section 4.1).",
+            description="Loads an item of a dataset made by 'nox -s dataset': a picture of an "
+            "object that a pasted one occludes, its masks, and the ground truth (section 4.1).",
             inputs=[
                 io.String.Input(
                     "folder",
                     default=SHIPPED,
-                    tooltip="The set's folder, in ComfyUI's input or output folder.",
+                    tooltip="Folder of the dataset, inside ComfyUI's input or output folder.",
                 ),
                 io.Int.Input(
                     "index",
@@ -49,59 +53,81 @@ class LoadItem(io.ComfyNode):
                     min=0,
                     max=2**31,
                     control_after_generate=True,
-                    tooltip="Which item, from 0; behind the last one comes the first.",
+                    tooltip="Number of the item, from 0. Numbers beyond the last item start over.",
                 ),
             ],
             outputs=[
-                io.Image.Output("picture", display_name="picture", tooltip="With the occluder."),
-                io.Mask.Output(
-                    "modal", display_name="modal", tooltip="What is seen of the object."
+                io.Image.Output(
+                    "image", display_name="image", tooltip="The picture with the occluder."
                 ),
-                io.Mask.Output("amodal", display_name="amodal", tooltip="All of the object."),
-                io.Mask.Output("occluder", display_name="occluder", tooltip="What hides it."),
-                io.Image.Output("truth", display_name="truth", tooltip="Without the occluder."),
+                io.Mask.Output(
+                    "modal_mask",
+                    display_name="modal_mask",
+                    tooltip="Modal mask: the object's visible pixels.",
+                ),
+                io.Mask.Output(
+                    "amodal_mask",
+                    display_name="amodal_mask",
+                    tooltip="True amodal mask: the complete object.",
+                ),
+                io.Mask.Output(
+                    "occluder_mask",
+                    display_name="occluder_mask",
+                    tooltip="Mask of the occluder.",
+                ),
+                io.Image.Output(
+                    "true_image",
+                    display_name="true_image",
+                    tooltip="The picture without the occluder.",
+                ),
                 io.Image.Output(
                     "overlay",
                     display_name="overlay",
-                    tooltip="The picture with the object's visible part in green, its hidden part "
-                    "in red.",
+                    tooltip="The picture with the object's visible part in green and its occluded "
+                    "part in red.",
                 ),
                 io.String.Output("label", display_name="label", tooltip="The object's category."),
                 io.String.Output(
                     "about",
                     display_name="about",
-                    tooltip="The item in words: which object, behind what, and how much is hidden.",
+                    tooltip="The item in words: object, occluder, and occluded fraction.",
                 ),
-                io.Int.Output("count", display_name="count", tooltip="How many items there are."),
+                io.Int.Output(
+                    "count", display_name="count", tooltip="Number of items in the dataset."
+                ),
             ],
         )
 
     @classmethod
-    def fingerprint_inputs(cls, folder, index):
+    def fingerprint_inputs(cls, folder: str, index: int) -> float:
         try:
             return (place(folder) / "manifest.jsonl").stat().st_mtime_ns
         except BadInput:
-            return float("nan")  # execute says what is wrong
+            return float("nan")  # runs again; execute raises the error
 
     @classmethod
     @names_itself
-    def execute(cls, folder, index):
-        found = place(folder)
-        lines = dataset_item.manifest(found)
+    def execute(cls, folder: str, index: int) -> io.NodeOutput:
+        path = place(folder)
+        lines = dataset_item.manifest(path)
         if not lines:
-            raise BadInput("folder", f"'{folder}' holds no item", "make it with 'nox -s dataset'")
-        item = dataset_item.read(found, lines[index % len(lines)])
-        parts = torch.cat([item.modal, item.amodal - item.modal])
-        colours = [visualize.QUERY_COLOUR, HIDDEN]
+            raise BadInput(
+                "folder",
+                f"names '{folder}', which has no items",
+                "make the dataset with 'nox -s dataset'",
+            )
+        item = dataset_item.read(path, lines[index % len(lines)])
+        parts = torch.cat([item.modal_mask, item.amodal_mask - item.modal_mask])
+        colours = [visualize.QUERY_COLOUR, OCCLUDED_COLOUR]
         return io.NodeOutput(
-            item.picture,
-            item.modal,
-            item.amodal,
-            item.occluder,
-            item.truth,
-            visualize.overlay(item.picture, parts, colours=colours),
+            item.image,
+            item.modal_mask,
+            item.amodal_mask,
+            item.occluder_mask,
+            item.true_image,
+            visualize.overlay(item.image, parts, colours=colours),
             item.line["category"],
-            item.told(),
+            item.about(),
             len(lines),
         )
 

@@ -1,4 +1,6 @@
-"""Measures of a completion against the truth, and tables of many of them (section 4.1)."""
+"""Measures of a completion against the ground truth, and tables of them (section 4.1)."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
@@ -14,102 +16,133 @@ from .common import CATEGORY, names_itself
 from .loaders import model_files
 
 MEASURES = f"{CATEGORY}/measures"
-FOLDER = "amodal_metrics"  # of models/: the weights of LPIPS, CLIP and DreamSim
+FOLDER = "amodal_metrics"  # in models/: the weights of LPIPS, CLIP and DreamSim
 
 
 class CompletionMetrics(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalCompletionMetrics",
             display_name="Completion Metrics (Amodal)",
             category=MEASURES,
-            description="How like the true object the completed one is (section 4.1): masks, "
-            "colours, and perceptual distances of the object over black.",
+            description="Compares a completed object with the true one (section 4.1): IoU of the "
+            "masks, colour error, and perceptual distances of the objects on black.",
             inputs=[
-                io.Image.Input("image", tooltip="The completed picture, on the truth's canvas."),
-                io.Mask.Input("mask", tooltip="The completed object's amodal mask."),
-                io.Image.Input("truth", tooltip="The true picture, without the occluders."),
-                io.Mask.Input("amodal", tooltip="The true amodal mask."),
-                io.Mask.Input("seen", tooltip="The object's visible pixels."),
-                io.String.Input("label", default="", tooltip="The object's name, for CLIP."),
+                io.Image.Input(
+                    "image", tooltip="The completed picture, of the same size as true_image."
+                ),
+                io.Mask.Input("amodal_mask", tooltip="Amodal mask of the completed object."),
+                io.Image.Input("true_image", tooltip="The true picture, without the occluders."),
+                io.Mask.Input("true_amodal_mask", tooltip="The true amodal mask."),
+                io.Mask.Input("modal_mask", tooltip="Modal mask: the object's visible pixels."),
+                io.String.Input(
+                    "label", default="", tooltip="Name of the object. Used only by CLIP."
+                ),
                 io.String.Input(
                     "measures",
                     default="ST-LPIPS",
-                    tooltip="Comma separated, of ST-LPIPS, LPIPS, CLIP, DreamSim. ST-LPIPS brings "
-                    "its weights; those of the others lie in models/amodal_metrics/.",
+                    tooltip="Comma separated perceptual measures: ST-LPIPS, LPIPS, CLIP, DreamSim. "
+                    "ST-LPIPS includes its weights. The others need theirs in "
+                    "models/amodal_metrics/. Empty: masks and colours only.",
                 ),
             ],
             outputs=[
                 io.String.Output(
-                    display_name="measures", tooltip="A line for each, to Results Table."
+                    display_name="measures",
+                    tooltip="One line for each measure. Connect it to Results Table.",
                 ),
-                io.Float.Output(display_name="whole", tooltip="IoU of the amodal mask."),
-                io.Float.Output(display_name="hidden", tooltip="IoU of its hidden part."),
                 io.Float.Output(
-                    display_name="colour", tooltip="Mean colour difference in the hidden part."
+                    display_name="amodal_iou",
+                    tooltip="IoU of the amodal masks, 0 to 1.",
+                ),
+                io.Float.Output(
+                    display_name="occluded_iou",
+                    tooltip="IoU of the amodal masks outside the modal mask, 0 to 1.",
+                ),
+                io.Float.Output(
+                    display_name="colour_error",
+                    tooltip="Mean absolute colour difference on the occluded part, 0 to 1.",
                 ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, mask, truth, amodal, seen, label="", measures="ST-LPIPS"):
-        image, truth = validate.one_image(image), validate.one_image(truth, "truth")
-        size = tuple(truth.shape[1:3])
+    def execute(
+        cls,
+        image: torch.Tensor,
+        amodal_mask: torch.Tensor,
+        true_image: torch.Tensor,
+        true_amodal_mask: torch.Tensor,
+        modal_mask: torch.Tensor,
+        label: str = "",
+        measures: str = "ST-LPIPS",
+    ) -> io.NodeOutput:
+        image = validate.one_image(image)
+        true_image = validate.one_image(true_image, "true_image")
+        size = true_image.shape[1], true_image.shape[2]
         if tuple(image.shape[1:3]) != size:
             raise BadInput(
                 "image",
-                f"is {list(image.shape[1:3])}, the truth {list(size)}",
-                "bring both to one canvas, with Crop To Object for example",
+                f"is {list(image.shape[1:3])}, but true_image is {list(size)}",
+                "bring both to one canvas, for example with Crop To Object",
             )
-        mask, amodal, seen = (
-            validate.one_mask(one, size, name)[0]
-            for one, name in ((mask, "mask"), (amodal, "amodal"), (seen, "seen"))
+        completed = validate.one_mask(amodal_mask, size, "amodal_mask")[0]
+        true = validate.one_mask(true_amodal_mask, size, "true_amodal_mask")[0]
+        modal = validate.one_mask(modal_mask, size, "modal_mask")[0]
+        values = metrics.of_masks(completed, true, modal)
+        values["colour error"] = metrics.colour_error(
+            image[0], completed, true_image[0], true, modal
         )
-        found = metrics.of_masks(mask, amodal, seen)
-        found["colour error"] = metrics.colour_error(image[0], mask, truth[0], amodal, seen)
         model_files.listed(FOLDER)
         folder = Path(folder_paths.get_folder_paths(FOLDER)[0])
         for name in detections.as_words(measures):
-            found[name] = metrics.measure(name, image[0], mask, truth[0], amodal, label, folder)
-        lines = "\n".join(f"{name}: {value:.6f}" for name, value in found.items())
-        return io.NodeOutput(lines, found["whole IoU"], found["hidden IoU"], found["colour error"])
+            values[name] = metrics.measure(
+                name, image[0], completed, true_image[0], true, label, folder
+            )
+        lines = "\n".join(f"{name}: {value:.6f}" for name, value in values.items())
+        return io.NodeOutput(
+            lines, values["amodal IoU"], values["occluded IoU"], values["colour error"]
+        )
 
 
 class ResultsTable(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalResultsTable",
             display_name="Results Table (Amodal)",
             category=MEASURES,
-            description="Means of all measures by method, with 95 % intervals by bootstrap and "
-            "paired tests against the first method.",
+            description="Tabulates the mean of every measure for each method, with bootstrapped "
+            "95 % intervals and paired tests against the first method.",
             is_input_list=True,
             inputs=[
                 io.String.Input(
                     "measures",
                     force_input=True,
-                    tooltip="A list of texts from Completion Metrics, one for each completion.",
+                    tooltip="List of texts from Completion Metrics, one for each completion.",
                 ),
                 io.String.Input(
                     "methods",
                     default="",
                     multiline=True,
-                    tooltip="The method of each: a list, or lines; one line stands for all.",
+                    tooltip="Name of the method of each completion: a list, or one name in each "
+                    "line. A single name applies to all completions.",
                 ),
             ],
             outputs=[
                 io.String.Output(display_name="markdown", tooltip="The table in Markdown."),
-                io.String.Output(display_name="csv", tooltip="Every value, a row a completion."),
+                io.String.Output(
+                    display_name="csv", tooltip="All values, one row for each completion."
+                ),
                 io.Image.Output(display_name="picture", tooltip="The table as a picture."),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, measures, methods):
+    def execute(cls, measures: list[str], methods: list[str]) -> io.NodeOutput:
         if len(methods) == 1 and len(measures) > 1:
             methods = methods[0].splitlines() or [""]
         if len(methods) == 1:

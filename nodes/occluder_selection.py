@@ -294,7 +294,7 @@ def hints_on(crop: Crop | None, modal_mask, front_hint, behind_hint) -> tuple:
 
 def check_crop(crop: Crop, modal_mask) -> None:
     """Raises BadInput unless the modal mask [1, H, W] has the size of the crop."""
-    if crop.size[::-1] != tuple(modal_mask.shape[-2:]):
+    if crop.size[::-1] != validate.size_of(modal_mask):
         raise BadInput(
             "crop", "is not the crop of these objects", "take both from one Crop To Object"
         )

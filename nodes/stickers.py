@@ -1,5 +1,8 @@
-"""The embedded sticker world as nodes: loaders of its models, and its scenes."""
+"""The sticker world as nodes: its models and its scenes."""
 
+from __future__ import annotations
+
+import numpy as np
 import torch
 from comfy_api.latest import io
 
@@ -14,86 +17,98 @@ STICKERS = f"{CATEGORY}/stickers"
 
 class Checkpoint(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalStickerCheckpoint",
             display_name="Sticker Checkpoint (Amodal)",
             category=STICKERS,
-            description="The embedded inpainting diffusion model, for pictures of 128x128.",
+            description="Loads the inpainting diffusion model of the sticker world, for pictures "
+            "of 128x128 pixels. Its weights are part of the pack.",
             inputs=[],
             outputs=[
                 io.Model.Output(
                     "model",
                     display_name="model",
-                    tooltip="Inpainting model (latent, mask, masked latent).",
+                    tooltip="Inpainting model. It takes latent, mask and masked latent.",
                 ),
                 io.Clip.Output(
-                    "clip", display_name="clip", tooltip="Knows the sticker world's words."
+                    "clip",
+                    display_name="clip",
+                    tooltip="Text encoder. It knows only the words of the sticker world.",
                 ),
-                io.Vae.Output("vae", display_name="vae", tooltip="8x smaller, 8 channels."),
+                io.Vae.Output(
+                    "vae",
+                    display_name="vae",
+                    tooltip="Autoencoder. Latents are 8 times smaller and have 8 channels.",
+                ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls):
+    def execute(cls) -> io.NodeOutput:
         return io.NodeOutput(*sticker_models.load_checkpoint())
 
 
 class Segmenter(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalStickerSegmenter",
             display_name="Sticker Segmenter (Amodal)",
             category=STICKERS,
-            description="Finds the sticker world's objects by name.",
+            description="Loads the segmenter of the sticker world. It finds objects by name.",
             inputs=[],
             outputs=[
                 types.Segmenter.Output(
-                    "segmenter", display_name="segmenter", tooltip="Detects and segments."
+                    "segmenter",
+                    display_name="segmenter",
+                    tooltip="Segmenter for the words of the sticker world.",
                 )
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls):
+    def execute(cls) -> io.NodeOutput:
         return io.NodeOutput(sticker_models.ManagedSegmenter())
 
 
 class Order(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalStickerOrder",
             display_name="Sticker Order Model (Amodal)",
             category=STICKERS,
-            description="Tells which of two stickers hides the other.",
+            description="Loads the order model of the sticker world, which predicts which of two "
+            "objects is in front.",
             inputs=[],
             outputs=[
                 types.OrderModel.Output(
-                    "order_model", display_name="order_model", tooltip="Pairwise occlusion order."
+                    "order_model",
+                    display_name="order_model",
+                    tooltip="Predicts the occlusion order of pairs of objects.",
                 )
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls):
+    def execute(cls) -> io.NodeOutput:
         return io.NodeOutput(sticker_models.ManagedOrder())
 
 
 class Scene(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         from ..amodal.stickers.scenes import BACKGROUNDS, SIDES
 
         return io.Schema(
             node_id="AmodalStickerScene",
             display_name="Sticker Scene (Amodal)",
             category=STICKERS,
-            description="A picture of the sticker world with its ground truth.",
+            description="Makes a random picture of the sticker world with its ground truth.",
             inputs=[
                 io.Int.Input(
                     "seed",
@@ -107,13 +122,14 @@ class Scene(io.ComfyNode):
                     "query",
                     options=["any", *catalog.WORDS],
                     default="any",
-                    tooltip="The object to complete.",
+                    tooltip="The object to complete. any: drawn at random.",
                 ),
                 io.Combo.Input(
                     "occluder",
-                    options=["companion", "other", "none", *catalog.WORDS],
-                    default="companion",
-                    tooltip="What stands in front of it.",
+                    options=["co-occurring", "other", "none", *catalog.WORDS],
+                    default="co-occurring",
+                    tooltip="The object in front of it. co-occurring: the object that often stands "
+                    "there in the training pictures. other: any other object.",
                 ),
                 io.Float.Input(
                     "hidden_from",
@@ -121,7 +137,7 @@ class Scene(io.ComfyNode):
                     min=0.0,
                     max=0.95,
                     step=0.05,
-                    tooltip="At least this fraction of the object is hidden.",
+                    tooltip="Smallest hidden fraction of the object, occluded or cut off.",
                 ),
                 io.Float.Input(
                     "hidden_to",
@@ -129,19 +145,19 @@ class Scene(io.ComfyNode):
                     min=0.0,
                     max=0.95,
                     step=0.05,
-                    tooltip="At most this fraction of the object is hidden.",
+                    tooltip="Largest hidden fraction of the object. Some ranges are impossible.",
                 ),
                 io.Combo.Input(
                     "cut",
                     options=["none", *SIDES],
                     default="none",
-                    tooltip="The border the object hangs over.",
+                    tooltip="The border of the picture that cuts the object.",
                 ),
                 io.Combo.Input(
                     "background",
                     options=["any", *BACKGROUNDS],
                     default="any",
-                    tooltip="What is behind the objects.",
+                    tooltip="Background of the picture. any: drawn at random, but never gray.",
                 ),
                 io.Int.Input(
                     "size",
@@ -155,27 +171,37 @@ class Scene(io.ComfyNode):
             outputs=[
                 io.Image.Output("image", display_name="image", tooltip="The scene."),
                 io.Mask.Output(
-                    "mask",
-                    display_name="mask",
-                    tooltip="Modal mask of the object: its visible pixels.",
+                    "modal_mask",
+                    display_name="modal_mask",
+                    tooltip="Modal mask: the object's visible pixels.",
                 ),
                 io.String.Output("label", display_name="label", tooltip="The object's word."),
                 io.Image.Output(
-                    "truth",
-                    display_name="truth",
-                    tooltip="The scene without what hides the object.",
+                    "true_image",
+                    display_name="true_image",
+                    tooltip="The scene without the occluder.",
                 ),
                 io.Mask.Output(
-                    "amodal",
-                    display_name="amodal",
-                    tooltip="Amodal mask of the object within the picture.",
+                    "amodal_mask",
+                    display_name="amodal_mask",
+                    tooltip="True amodal mask of the object, inside the picture.",
                 ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, seed, query, occluder, hidden_from, hidden_to, cut, background, size):
+    def execute(
+        cls,
+        seed: int,
+        query: str,
+        occluder: str,
+        hidden_from: float,
+        hidden_to: float,
+        cut: str,
+        background: str,
+        size: int,
+    ) -> io.NodeOutput:
         from ..amodal.stickers.scenes import NoPlacement, make_scene
 
         try:
@@ -190,7 +216,7 @@ class Scene(io.ComfyNode):
             )
         except NoPlacement as error:
             raise BadInput(
-                "hidden_from", f"cannot be met: {error}", "widen the range or take another seed"
+                "hidden_from", f"cannot be met: {error}", "widen the range or use another seed"
             ) from error
         return io.NodeOutput(
             picture(scene.image),
@@ -201,7 +227,8 @@ class Scene(io.ComfyNode):
         )
 
 
-def picture(array) -> torch.Tensor:
+def picture(array: np.ndarray) -> torch.Tensor:
+    """A picture or mask as a batch of one, float32."""
     return torch.from_numpy(array.copy()).float()[None]
 
 

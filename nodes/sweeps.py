@@ -1,4 +1,9 @@
-"""Sweeps: values that run what follows once each, and a labelled grid of what came of them."""
+"""Parameter sweeps: run nodes once for each value, and show the results as a labelled grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from comfy_api.latest import io
@@ -9,25 +14,27 @@ from ..amodal.core.errors import BadInput
 from .common import CATEGORY, aliases, names_itself
 
 SWEEPS = f"{CATEGORY}/sweeps"
-CHOICE = io.Custom("COMBO")  # io.Combo's output would ask for its options
+CHOICE = io.Custom("COMBO")  # an output of io.Combo would need its options
+Value = TypeVar("Value")
 
 
 class SweepValues(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalSweepValues",
             **aliases("xy plot", "for each", "parameter sweep"),
             display_name="Sweep Values (Amodal)",
             category=SWEEPS,
-            description="Whatever hangs on these values runs once for each. What hangs on none of "
-            "them runs once for all. Not for the loop, which completes one object.",
+            description="Nodes that use these values run once for each value. All other nodes run "
+            "only once. Not for use with the loop, which completes one object.",
             inputs=[
                 io.String.Input(
                     "values",
                     default="",
                     multiline=True,
-                    tooltip="In lines or comma separated: numbers, words, a menu's choices.",
+                    tooltip="Values, one in each line or comma separated: numbers, words, or "
+                    "choices of a menu.",
                 )
             ],
             outputs=[
@@ -35,64 +42,68 @@ class SweepValues(io.ComfyNode):
                     display_name="text", is_output_list=True, tooltip="The values as text."
                 ),
                 io.Int.Output(
-                    display_name="whole",
+                    display_name="integer",
                     is_output_list=True,
-                    tooltip="As whole numbers. What hangs on it does not run if they are none.",
+                    tooltip="The values as integers. If one of them is not an integer, connected "
+                    "nodes do not run.",
                 ),
                 io.Float.Output(
                     display_name="number",
                     is_output_list=True,
-                    tooltip="As numbers. What hangs on it does not run if they are none.",
+                    tooltip="The values as numbers. If one of them is not a number, connected "
+                    "nodes do not run.",
                 ),
                 CHOICE.Output(
                     display_name="choice",
                     is_output_list=True,
-                    tooltip="As a menu's choices, such as Swap Background's.",
+                    tooltip="The values as choices of a menu, such as that of Swap Background.",
                 ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, values):
+    def execute(cls, values: str) -> io.NodeOutput:
         texts = detections.as_words(values)
         if not texts:
             raise BadInput("values", "are empty", "write one value in each line")
         return io.NodeOutput(texts, numbers(texts, int), numbers(texts, float), texts)
 
 
-def numbers(texts: list[str], kind: type) -> list:
+def numbers(texts: list[str], kind: Callable[[str], Value]) -> list[Value] | list[ExecutionBlocker]:
+    """The texts as numbers of a kind (int or float), or a blocker that says why they are not."""
     try:
         return [kind(text) for text in texts]
     except ValueError:
-        called = "whole numbers" if kind is int else "numbers"
-        return [ExecutionBlocker(f"Sweep Values: {', '.join(texts)} are not all {called}.")]
+        name = "integers" if kind is int else "numbers"
+        return [ExecutionBlocker(f"Sweep Values: {', '.join(texts)} are not all {name}.")]
 
 
 class LabelledGrid(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalLabelledGrid",
             **aliases("contact sheet", "xy plot", "image grid"),
             display_name="Labelled Grid (Amodal)",
             category=SWEEPS,
-            description="All pictures of a list or batch side by side, a label under each.",
+            description="Shows all pictures of a list or batch as a grid, with a label under each.",
             is_input_list=True,
             inputs=[
                 io.Image.Input(
-                    "images", tooltip="The pictures; transparent ones on a chequered ground."
+                    "images",
+                    tooltip="The pictures. Transparent ones are shown on a chequered background.",
                 ),
                 io.String.Input(
                     "labels",
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="A label for each: in lines, or a list, as Sweep Values gives. "
-                    "Pictures without one get their number.",
+                    tooltip="Labels of the pictures: one in each line, or a list, such as the text "
+                    "of Sweep Values. A picture without a label gets its number.",
                 ),
                 io.String.Input(
-                    "title", default="", optional=True, tooltip="Written above the grid."
+                    "title", default="", optional=True, tooltip="Title above the grid. Empty: none."
                 ),
                 io.Int.Input(
                     "columns",
@@ -100,7 +111,7 @@ class LabelledGrid(io.ComfyNode):
                     min=0,
                     max=64,
                     optional=True,
-                    tooltip="Pictures in a row; 0: as square as it gets.",
+                    tooltip="Pictures in each row. 0 makes the grid as square as possible.",
                 ),
                 io.Int.Input(
                     "cell",
@@ -109,25 +120,32 @@ class LabelledGrid(io.ComfyNode):
                     max=2048,
                     step=8,
                     optional=True,
-                    tooltip="The larger side of each picture in the grid, in pixels.",
+                    tooltip="Larger side of each picture in the grid, in pixels.",
                 ),
             ],
-            outputs=[io.Image.Output(display_name="grid", tooltip="One picture of all.")],
+            outputs=[io.Image.Output(display_name="grid", tooltip="The grid as one picture.")],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, images, labels=None, title=None, columns=None, cell=None):
+    def execute(
+        cls,
+        images: list[torch.Tensor],
+        labels: list[str] | None = None,
+        title: list[str] | None = None,
+        columns: list[int] | None = None,
+        cell: list[int] | None = None,
+    ) -> io.NodeOutput:
         pictures = [picture for batch in images for picture in batch]
-        named = labels if labels and len(labels) > 1 else first(labels, "").splitlines()
+        texts = labels if labels and len(labels) > 1 else first(labels, "").splitlines()
         grid = visualize.grid(
-            pictures, named, first(title, ""), first(columns, 0), first(cell, 256)
+            pictures, texts, first(title, ""), first(columns, 0), first(cell, 256)
         )
         return io.NodeOutput(torch.from_numpy(grid)[None])
 
 
-def first(values: list | None, default):
-    """A widget of a node that takes lists comes as a list of one."""
+def first(values: list[Value] | None, default: Value) -> Value:
+    """The value of a widget, which a node that takes lists receives as a list of one."""
     return values[0] if values else default
 
 

@@ -6,6 +6,7 @@ exclusive, points are (x, y) in pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -159,12 +160,25 @@ class Segmenter(Protocol):
     def detect(
         self, image: torch.Tensor, words: list[str] | None = None, threshold: float = 0.5
     ) -> Objects:
-        """Objects of an image [H, W, 3]; `words` None means every known class."""
+        """Objects of an image [H, W, 3] in 0..1 with scores of at least `threshold` (0..1).
+
+        No `words` means all known words.
+        """
 
     def segment(
-        self, image: torch.Tensor, *, box=None, points=None, prior=None, label=None
+        self,
+        image: torch.Tensor,
+        *,
+        box: Sequence[float] | None = None,
+        points: Sequence[tuple[float, float]] | None = None,
+        prior_mask: torch.Tensor | None = None,
+        label: str | None = None,
     ) -> torch.Tensor:
-        """The mask [H, W] (0 or 1) of the object at a box, points (x, y) or a prior mask."""
+        """Mask [H, W] (0 or 1) of the object at a box xyxy, at points (x, y), or at a prior mask.
+
+        `prior_mask` ([H, W] or [1, H, W]) is the object's modal mask, or its mask of an earlier
+        pass. `label` is its word. The result is empty if no object is found there.
+        """
 
 
 class OrderModel(Protocol):

@@ -1,14 +1,17 @@
-"""How like the true object is a completed one? The measures of section 4.1.
+"""Measures of a completed object against the true object (section 4.1).
 
-All take the object alone: pictures [H, W, 3] in 0..1 and masks [H, W], outside of which everything
-is black. Masks and colours need no model. Of the models each comes through its own package, with
-weights that the user has: nothing is downloaded. ST-LPIPS brings its weights.
+Pictures are [H, W, 3] in 0..1 and masks [H, W]. The perceptual measures compare the objects on
+black. Masks and colours need no model. Each perceptual measure comes from its own package. LPIPS,
+CLIP and DreamSim need weights that the user installs, because nothing is downloaded; the package of
+ST-LPIPS includes its weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +19,9 @@ import torch.nn.functional as F
 from ..core import mask_ops
 from ..core.errors import BadInput
 
-FOREIGN = 0.1  # of the hidden area: so much of another object, and it is a repainted one
 ALEXNET = "alexnet-owt-7be5be79.pth"
-MODELS = {  # measure -> (package, weights in the metrics folder, where they come from)
+MODELS: dict[str, tuple[str, str | None, str]] = {
+    # measure: (package, weights in the metrics folder, their source)
     "ST-LPIPS": ("stlpips_pytorch", None, ""),
     "LPIPS": ("lpips", ALEXNET, f"https://download.pytorch.org/models/{ALEXNET}"),
     "CLIP": ("transformers", "clip", "https://huggingface.co/openai/clip-vit-base-patch32"),
@@ -26,69 +29,95 @@ MODELS = {  # measure -> (package, weights in the metrics folder, where they com
 }
 
 
-def of_masks(amodal: torch.Tensor, truth: torch.Tensor, seen: torch.Tensor) -> dict[str, float]:
-    """{"whole IoU", "hidden IoU"} of amodal masks [H, W]; `seen` is the visible part."""
-    unseen = (seen <= 0.5).float()
+def of_masks(
+    amodal_mask: torch.Tensor, true_mask: torch.Tensor, modal_mask: torch.Tensor
+) -> dict[str, float]:
+    """{"amodal IoU", "occluded IoU"} of an amodal mask [H, W] against the true one, each 0..1.
+
+    The occluded IoU compares the masks outside the modal mask. Two empty masks have the IoU 1.
+    """
+    occluded = (modal_mask <= 0.5).float()
     return {
-        "whole IoU": iou(amodal, truth),
-        "hidden IoU": iou(amodal * unseen, truth * unseen),
+        "amodal IoU": iou(amodal_mask, true_mask),
+        "occluded IoU": iou(amodal_mask * occluded, true_mask * occluded),
     }
 
 
-def iou(one: torch.Tensor, other: torch.Tensor) -> float:
-    """1 where both are empty: nothing to complete was completed rightly."""
-    empty = not ((one > 0.5) | (other > 0.5)).any()
-    return 1.0 if empty else mask_ops.iou(one, other)
+def iou(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Intersection over union; 1 if both masks are empty (there was nothing to complete)."""
+    empty = not ((first > 0.5) | (second > 0.5)).any()
+    return 1.0 if empty else mask_ops.iou(first, second)
 
 
-def colour_error(picture, amodal, true_picture, truth, seen) -> float:
-    """Mean absolute difference where both have hidden pixels; 1 where they share none."""
-    both = (amodal > 0.5) & (truth > 0.5) & (seen <= 0.5)
-    return float((picture - true_picture).abs()[both].mean()) if both.any() else 1.0
+def colour_error(
+    image: torch.Tensor,
+    amodal_mask: torch.Tensor,
+    true_image: torch.Tensor,
+    true_mask: torch.Tensor,
+    modal_mask: torch.Tensor,
+) -> float:
+    """Mean absolute colour difference (0..1) on the occluded pixels that both amodal masks have.
+
+    1 if they share no occluded pixel.
+    """
+    both = (amodal_mask > 0.5) & (true_mask > 0.5) & (modal_mask <= 0.5)
+    return float((image - true_image).abs()[both].mean()) if both.any() else 1.0
 
 
-def foreign(painted: torch.Tensor, others: torch.Tensor, hidden: torch.Tensor) -> float:
-    """Area of other objects [H, W] in what was painted [H, W], over the hidden area [H, W]."""
-    area = int((hidden > 0.5).sum())
-    return int(((painted > 0.5) & (others > 0.5)).sum()) / max(1, area)
+def on_black(
+    image: torch.Tensor, mask: torch.Tensor, around: torch.Tensor, name: str = "true_amodal_mask"
+) -> torch.Tensor:
+    """[1, 3, h, w] in 0..1: the object on black, cut to the bounding box of `around` [H, W].
 
-
-def on_black(picture: torch.Tensor, mask: torch.Tensor, around: torch.Tensor) -> torch.Tensor:
-    """[1, 3, h, w] in 0..1: the object over black, cut to the box of `around` [H, W]."""
+    Raises BadInput for the input `name` if `around` is empty.
+    """
     box = mask_ops.box_of(around)
     if box is None:
-        raise BadInput("truth", "is empty", "give the true object's amodal mask")
+        raise BadInput(name, "is empty", "connect the object's amodal mask")
     x0, y0, x1, y1 = box
-    alone = picture * (mask > 0.5)[..., None]
-    return alone[y0:y1, x0:x1].movedim(-1, 0)[None]
+    masked = image * (mask > 0.5)[..., None]
+    return masked[y0:y1, x0:x1].movedim(-1, 0)[None]
 
 
-def pair_on_black(picture, amodal, true_picture, truth) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both objects over black, cut to the box that holds both."""
-    around = torch.maximum((amodal > 0.5).float(), (truth > 0.5).float())
-    return on_black(picture, amodal, around), on_black(true_picture, truth, around)
+def pair_on_black(
+    image: torch.Tensor,
+    amodal_mask: torch.Tensor,
+    true_image: torch.Tensor,
+    true_mask: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The completed and the true object on black, both cut to the bounding box of both masks."""
+    around = torch.maximum((amodal_mask > 0.5).float(), (true_mask > 0.5).float())
+    return on_black(image, amodal_mask, around), on_black(true_image, true_mask, around)
 
 
-def need(measure: str, folder: Path | None) -> Path | None:
-    """The weights' path; BadInput where package or weights are missing."""
+def need(measure: str, folder: Path | None) -> Path:
+    """Path of the measure's weights in `folder` (the folder itself if the package has them).
+
+    Raises BadInput if the package or the weights are missing.
+    """
     import importlib.util
 
     package, file, source = MODELS[measure]
     if importlib.util.find_spec(package) is None:
         name = package.replace("_", "-")
-        raise BadInput("measures", f"{measure} needs the package {name}", f"pip install {name}")
-    path = None if file is None else Path(folder or "") / file
-    if path is not None and not path.exists():
+        raise BadInput(
+            "measures", f"name {measure}, which needs the package {name}", f"pip install {name}"
+        )
+    path = Path(folder or "")
+    if file is None:
+        return path
+    if not (path / file).exists():
         raise BadInput(
             "measures",
-            f"{measure} needs {file}, which is not in {folder}",
+            f"name {measure}, which needs {file}, and that is not in {folder}",
             f"get it from {source} and put it there",
         )
-    return path
+    return path / file
 
 
 @cache
-def st_lpips():
+def st_lpips() -> torch.nn.Module:
+    """ST-LPIPS (AlexNet), with the weights of its package."""
     need("ST-LPIPS", None)
     from stlpips_pytorch import stlpips
 
@@ -96,14 +125,14 @@ def st_lpips():
 
 
 @cache
-def lpips(folder: Path):
-    """LPIPS (AlexNet, v0.1), its trunk from torchvision's file."""
+def lpips(folder: Path) -> torch.nn.Module:
+    """LPIPS (AlexNet, v0.1), with its trunk from torchvision's file. Raises BadInput."""
     path = need("LPIPS", folder)
     from lpips import LPIPS
 
     model = LPIPS(net="alex", pnet_rand=True, verbose=False)
     trunk = torch.load(path, map_location="cpu", weights_only=True)
-    named = {  # slice2.3.weight is what torchvision calls features.3.weight
+    named = {  # slice2.3.weight is features.3.weight in torchvision
         key: trunk["features." + key.split(".", 1)[1]] for key in model.net.state_dict()
     }
     model.net.load_state_dict(named)
@@ -111,8 +140,8 @@ def lpips(folder: Path):
 
 
 @cache
-def clip(folder: Path):
-    """(model, processor) of a CLIP folder in Hugging Face's layout."""
+def clip(folder: Path) -> tuple[Any, Any]:
+    """(model, processor) of CLIP from a folder in Hugging Face's layout. Raises BadInput."""
     path = need("CLIP", folder)
     from transformers import CLIPModel, CLIPProcessor
 
@@ -121,53 +150,74 @@ def clip(folder: Path):
 
 
 @cache
-def dreamsim(folder: Path):
+def dreamsim(folder: Path) -> tuple[Any, Any]:
+    """(model, preprocessing) of DreamSim. Raises BadInput."""
     path = need("DreamSim", folder)
-    from dreamsim import dreamsim as load
+    import dreamsim
 
-    return load(pretrained=True, cache_dir=str(path), device="cpu")
+    return dreamsim.dreamsim(pretrained=True, cache_dir=str(path), device="cpu")
 
 
 @torch.inference_mode()
-def perceptual(model, one: torch.Tensor, other: torch.Tensor, side: int) -> float:
-    """The distance of two pictures [1, 3, h, w] in 0..1, brought to side x side; 0 = the same.
+def perceptual(
+    model: Callable[..., torch.Tensor], first: torch.Tensor, second: torch.Tensor, side: int
+) -> float:
+    """Distance of two pictures [1, 3, h, w] in 0..1, resized to side x side; 0 if identical.
 
-    model: `lpips` or `st_lpips`, which take -1..1.
+    model: `lpips` or `st_lpips`, which take values in -1..1.
     """
-    pair = F.interpolate(torch.cat([one, other]), size=(side, side), mode="bilinear") * 2 - 1
+    pair = F.interpolate(torch.cat([first, second]), size=(side, side), mode="bilinear") * 2 - 1
     return float(model(pair[:1], pair[1:]))
 
 
 @torch.inference_mode()
 def clip_similarity(picture: torch.Tensor, words: str, folder: Path) -> float:
-    """Cosine of the embeddings of a picture [1, 3, h, w] in 0..1 and of words."""
+    """Cosine similarity (-1..1) of the CLIP embeddings of a picture [1, 3, h, w] in 0..1 and of
+    words."""
     model, processor = clip(folder)
     pixels = (picture[0].movedim(0, -1) * 255).round().byte().numpy()
     inputs = processor(text=[words], images=[pixels], return_tensors="pt", padding=True)
-    found = model(**inputs)
-    return float(F.cosine_similarity(found.image_embeds, found.text_embeds))
+    output = model(**inputs)
+    return float(F.cosine_similarity(output.image_embeds, output.text_embeds))
 
 
 @torch.inference_mode()
-def dreamsim_distance(one: torch.Tensor, other: torch.Tensor, folder: Path) -> float:
-    """DreamSim of two pictures [1, 3, h, w] in 0..1; its own preprocessing: 224x224."""
+def dreamsim_distance(first: torch.Tensor, second: torch.Tensor, folder: Path) -> float:
+    """DreamSim distance of two pictures [1, 3, h, w] in 0..1, with its preprocessing (224x224)."""
     model, _ = dreamsim(folder)
-    size = (224, 224)
-    first, second = (F.interpolate(p, size=size, mode="bicubic").clamp(0, 1) for p in (one, other))
-    return float(model(first, second))
+    small_first, small_second = (
+        F.interpolate(picture, size=(224, 224), mode="bicubic").clamp(0, 1)
+        for picture in (first, second)
+    )
+    return float(model(small_first, small_second))
 
 
 def measure(
-    name: str, picture, amodal, true_picture, truth, words: str, folder: Path | None = None
+    name: str,
+    image: torch.Tensor,
+    amodal_mask: torch.Tensor,
+    true_image: torch.Tensor,
+    true_mask: torch.Tensor,
+    words: str,
+    folder: Path | None = None,
 ) -> float:
-    """One of MODELS for a completed object against the true one; CLIP against the words alone."""
-    one, other = pair_on_black(picture, amodal, true_picture, truth)
+    """A measure of MODELS for a completed object against the true one. CLIP uses `words` instead.
+
+    folder: the metrics folder with the weights. ST-LPIPS, LPIPS and DreamSim are distances (0 is
+    identical); CLIP is a similarity. Raises BadInput for an unknown name, a missing package,
+    missing weights, or empty masks.
+    """
+    if name not in MODELS:
+        raise BadInput(
+            "measures", f"name '{name}', which is not a measure", f"choose from {', '.join(MODELS)}"
+        )
+    completed, true = pair_on_black(image, amodal_mask, true_image, true_mask)
+    weights = Path(folder or "")
     if name == "CLIP":
-        return clip_similarity(on_black(picture, amodal, amodal), words, folder)
+        picture = on_black(image, amodal_mask, amodal_mask, "amodal_mask")
+        return clip_similarity(picture, words, weights)
     if name == "DreamSim":
-        return dreamsim_distance(one, other, folder)
+        return dreamsim_distance(completed, true, weights)
     if name == "LPIPS":
-        return perceptual(lpips(folder), one, other, 256)
-    if name == "ST-LPIPS":
-        return perceptual(st_lpips(), one, other, 128)
-    raise BadInput("measures", f"'{name}' is unknown", f"choose of {', '.join(MODELS)}")
+        return perceptual(lpips(weights), completed, true, 256)
+    return perceptual(st_lpips(), completed, true, 128)

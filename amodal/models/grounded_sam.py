@@ -1,13 +1,17 @@
-"""Grounded segmentation: GroundingDINO finds boxes of words, SAM their masks (section 3.4)."""
+"""Grounded segmentation (section 3.4): GroundingDINO finds boxes for words, SAM makes the masks."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 
 from ..core import detections, mask_ops
 from ..core.types import Objects
+from .grounding_dino import Found
 
-# COCO's 80 names, and a few of what often stands on tables, walls and floors.
+# The 80 names of COCO, and common objects on tables, walls and floors.
 VOCABULARY = (
     "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, "
     "fire hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, "
@@ -19,82 +23,135 @@ VOCABULARY = (
     "refrigerator, book, clock, vase, scissors, teddy bear, hair drier, toothbrush, "
     "box, lamp, pillow, basket, fence, tree, hat, shoe"
 )
-SURE = 0.5  # the other nodes' threshold; a score at the detector's own threshold reads so
-AGREES = 0.3  # a detection of the label is the object when its IoU with the prior is above this
-POOR = 0.5  # a mask that SAM itself expects to be worse than this is none
-POINTS = 4  # how many points of a prior mask SAM is shown
+NODE_THRESHOLD = 0.5  # threshold of the other nodes; `box_threshold` is mapped to this score
+MIN_PRIOR_IOU = 0.3  # a detection with a larger IoU with the prior mask is the same object
+MIN_PREDICTED_IOU = 0.5  # discard masks whose predicted IoU is not above this
+POINTS = 4  # points of a prior mask that are given to SAM
+
+
+class BoxDetector(Protocol):
+    """Finds boxes for words; see `grounding_dino.Detector`."""
+
+    def find(self, image: torch.Tensor, words: list[str]) -> Found: ...
+
+
+class MaskPredictor(Protocol):
+    """Makes masks for boxes or points; see `sam.Masker`."""
+
+    def masks(
+        self,
+        image: torch.Tensor,
+        *,
+        boxes: torch.Tensor | None = None,
+        points: torch.Tensor | None = None,
+        several: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
 
 
 class GroundedSegmenter:
-    """AMODAL_SEGMENTER; see `payloads.Segmenter`.
+    """AMODAL_SEGMENTER; see `core.types.Segmenter`.
 
-    `detector.find(image, words)` gives boxes, scores and words, `masker.masks` the masks of boxes
-    and points. Scores are shifted so that `box_threshold` (GroundingDINO's 0.35) reads as 0.5.
+    Scores are shifted so that `box_threshold` (0.35 in GroundingDINO) becomes 0.5, the threshold of
+    the other nodes. Of two boxes with an IoU above `overlap`, only the better one is kept.
     """
 
-    def __init__(self, detector, masker, vocabulary: list[str], box_threshold=0.35, overlap=0.7):
+    def __init__(
+        self,
+        detector: BoxDetector,
+        masker: MaskPredictor,
+        vocabulary: list[str],
+        box_threshold: float = 0.35,
+        overlap: float = 0.7,
+    ) -> None:
         self.detector, self.masker, self.vocabulary = detector, masker, vocabulary
         self.box_threshold, self.overlap = box_threshold, overlap
 
-    def detect(self, image, words=None, threshold=0.5) -> Objects:
-        """Objects of an image [H, W, 3]; `words` None or empty means the whole vocabulary."""
-        found = self.detector.find(image, list(words or self.vocabulary))
-        scores = shifted(found.scores, self.box_threshold)
-        keep = suppressed(found.boxes, scores, threshold, self.overlap)
+    def detect(
+        self, image: torch.Tensor, words: list[str] | None = None, threshold: float = 0.5
+    ) -> Objects:
+        """Objects of an image [H, W, 3] in 0..1. No `words` means the whole vocabulary."""
+        detected = self.detector.find(image, list(words or self.vocabulary))
+        scores = shifted(detected.scores, self.box_threshold)
+        keep = suppressed(detected.boxes, scores, threshold, self.overlap)
         if not keep:
             return nothing(image)
-        masks, quality = self.masker.masks(image, boxes=found.boxes[keep])
-        masks = masks[:, 0].float() * (quality[:, :1, None] > POOR)
-        seen = [i for i, mask in enumerate(masks) if mask.any()]
-        return detections.only(masks, [found.words[i] for i in keep], scores[keep], seen)
+        masks, quality = self.masker.masks(image, boxes=detected.boxes[keep])
+        masks = masks[:, 0].float() * (quality[:, :1, None] > MIN_PREDICTED_IOU)
+        not_empty = [i for i, mask in enumerate(masks) if mask.any()]
+        return detections.only(masks, [detected.words[i] for i in keep], scores[keep], not_empty)
 
-    def segment(self, image, *, box=None, points=None, prior=None, label=None) -> torch.Tensor:
-        """The mask [H, W] of the object at a box, points (x, y) or a prior mask.
+    def segment(
+        self,
+        image: torch.Tensor,
+        *,
+        box: Sequence[float] | None = None,
+        points: Sequence[tuple[float, float]] | None = None,
+        prior_mask: torch.Tensor | None = None,
+        label: str | None = None,
+    ) -> torch.Tensor:
+        """Mask [H, W] (0 or 1) of the object at a box xyxy, at points (x, y), or at a prior mask.
 
-        With a prior mask and a label it is what is found anew under that label and most like the
-        prior, as long as there is something alike; else what SAM makes of the place.
+        With a prior mask and a label, the label is detected again and the detection that is most
+        like the prior mask is returned. If no detection is like it, SAM is prompted with points
+        inside the prior mask.
         """
-        if prior is not None:
-            prior = (prior.reshape(prior.shape[-2:]) > 0.5).float()
-            return self.again(image, prior, label)
+        if prior_mask is not None:
+            prior_mask = (prior_mask.reshape(prior_mask.shape[-2:]) > 0.5).float()
+            return self.segment_prior(image, prior_mask, label)
         if box is not None:
             boxes = torch.tensor([[float(side) for side in box]])
-            return self.likeliest(*self.masker.masks(image, boxes=boxes))
-        points = torch.tensor([[[float(x), float(y)] for x, y in points or []]])
-        if not points.numel():
+            return self.best_mask(*self.masker.masks(image, boxes=boxes))
+        prompts = torch.tensor([[[float(x), float(y)] for x, y in points or []]])
+        if not prompts.numel():
             return torch.zeros(image.shape[:2])
-        return self.likeliest(*self.masker.masks(image, points=points, several=True))
+        return self.best_mask(*self.masker.masks(image, points=prompts, several=True))
 
-    def again(self, image, prior, label) -> torch.Tensor:
-        """The object whose visible or earlier mask is `prior`."""
-        if not prior.any():
-            return prior
+    def segment_prior(
+        self, image: torch.Tensor, prior_mask: torch.Tensor, label: str | None
+    ) -> torch.Tensor:
+        """Mask [H, W] of the object whose modal or earlier mask is `prior_mask` [H, W]."""
+        if not prior_mask.any():
+            return prior_mask
         if label:
-            found = self.detect(image, [label], SURE)
-            best, overlap = detections.best_overlap(found, prior[None])
-            if overlap > AGREES:
-                return found.masks[best]
-        masks, quality = self.masker.masks(image, points=deep_points(prior)[None], several=True)
-        good = [mask.float() for mask, likely in zip(masks[0], quality[0]) if likely > POOR]
+            objects = self.detect(image, [label], NODE_THRESHOLD)
+            best, overlap = detections.best_overlap(objects, prior_mask[None])
+            if overlap > MIN_PRIOR_IOU:
+                return objects.masks[best]
+        points = deep_points(prior_mask)[None]
+        masks, quality = self.masker.masks(image, points=points, several=True)
+        candidates = [
+            mask.float()
+            for mask, predicted_iou in zip(masks[0], quality[0])
+            if predicted_iou > MIN_PREDICTED_IOU
+        ]
         return max(
-            good, key=lambda mask: mask_ops.iou(mask, prior), default=torch.zeros_like(prior)
+            candidates,
+            key=lambda mask: mask_ops.iou(mask, prior_mask),
+            default=torch.zeros_like(prior_mask),
         )
 
     @staticmethod
-    def likeliest(masks, quality) -> torch.Tensor:
+    def best_mask(masks: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+        """The mask of the first prompt with the highest predicted IoU; empty if that is too low."""
         best = int(quality[0].argmax())
-        return masks[0, best].float() * (quality[0, best] > POOR)
+        return masks[0, best].float() * (quality[0, best] > MIN_PREDICTED_IOU)
 
 
-def shifted(scores: torch.Tensor, sure: float) -> torch.Tensor:
-    """Scores 0..1 bent so that `sure` becomes 0.5 and both ends stay."""
-    sure = min(max(sure, 1e-3), 1 - 1e-3)
-    low, high = scores / sure * SURE, 1 - (1 - scores) / (1 - sure) * (1 - SURE)
-    return torch.where(scores < sure, low, high).clamp(0, 1)
+def shifted(scores: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Scores in 0..1, mapped piecewise linearly so that `threshold` becomes 0.5; 0 and 1 stay."""
+    threshold = min(max(threshold, 1e-3), 1 - 1e-3)
+    low = scores / threshold * NODE_THRESHOLD
+    high = 1 - (1 - scores) / (1 - threshold) * (1 - NODE_THRESHOLD)
+    return torch.where(scores < threshold, low, high).clamp(0, 1)
 
 
-def suppressed(boxes, scores, threshold: float, overlap: float) -> list[int]:
-    """The boxes [n, 4] to keep, the best first: not under the threshold, nor much like a better."""
+def suppressed(
+    boxes: torch.Tensor, scores: torch.Tensor, threshold: float, overlap: float
+) -> list[int]:
+    """Non-maximum suppression: indices of the boxes [n, 4] to keep, best score first.
+
+    Drops boxes with a score below `threshold` or an IoU above `overlap` with a better box.
+    """
     chosen: list[int] = []
     for i in scores.argsort(descending=True, stable=True).tolist():
         if scores[i] < max(threshold, 1e-6):
@@ -104,15 +161,16 @@ def suppressed(boxes, scores, threshold: float, overlap: float) -> list[int]:
     return chosen
 
 
-def box_iou(one: torch.Tensor, other: torch.Tensor) -> float:
-    low, high = torch.maximum(one[:2], other[:2]), torch.minimum(one[2:], other[2:])
+def box_iou(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Intersection over union of two boxes [4] xyxy; 0 if both are empty."""
+    low, high = torch.maximum(first[:2], second[:2]), torch.minimum(first[2:], second[2:])
     both = float((high - low).clamp(min=0).prod())
-    union = float((one[2:] - one[:2]).prod() + (other[2:] - other[:2]).prod()) - both
+    union = float((first[2:] - first[:2]).prod() + (second[2:] - second[:2]).prod()) - both
     return both / union if union > 0 else 0.0
 
 
 def deep_points(mask: torch.Tensor, count: int = POINTS) -> torch.Tensor:
-    """[count, 2] (x, y): the points of a mask [H, W] deepest inside it, apart from each other."""
+    """[count, 2] (x, y): points deep inside a mask [H, W] and far from each other."""
     from scipy.ndimage import distance_transform_edt
 
     height, width = mask.shape
@@ -123,11 +181,12 @@ def deep_points(mask: torch.Tensor, count: int = POINTS) -> torch.Tensor:
     for _ in range(count):
         y, x = divmod(int(depth.argmax()), width)
         points.append((x + 0.5, y + 0.5))
-        apart = ((rows - y) ** 2 + (columns - x) ** 2).float().sqrt()
-        depth = torch.minimum(depth, apart)
+        distance = ((rows - y) ** 2 + (columns - x) ** 2).float().sqrt()
+        depth = torch.minimum(depth, distance)
     return torch.tensor(points)
 
 
-def nothing(image) -> Objects:
+def nothing(image: torch.Tensor) -> Objects:
+    """No objects, for an image [H, W, 3]."""
     height, width = image.shape[:2]
     return Objects(torch.zeros(0, height, width), [], torch.zeros(0), torch.zeros(0, 4))

@@ -1,24 +1,28 @@
-"""GroundingDINO: boxes of what words name (section 3.4; Liu et al., 2023).
+"""GroundingDINO: boxes of the objects that words name (section 3.4; Liu et al., 2023).
 
-The net is transformers' own; `grounding_dino_weights` makes it from the published files.
+The network is the one in transformers; `grounding_dino_weights` builds it from the published files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-SHORT, LONG = 800, 1333  # the picture's shorter side, unless its longer one would exceed this
+SHORT, LONG = 800, 1333  # shorter side of the input picture, unless the longer would exceed LONG
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
-MOST_TOKENS = 250  # of the words in one call; the net takes 256 with its own marks
+MOST_TOKENS = 250  # of the words in one caption; the network takes 256 with the special tokens
+
+Spans = list[list[int]]  # for each word, the indices of its tokens
 
 
 @dataclass(frozen=True)
 class Found:
-    """Boxes [n, 4] xyxy in pixels, scores [n] 0..1, and a word for each."""
+    """Detected boxes [n, 4] xyxy in pixels, scores [n] in 0..1, and one word for each box."""
 
     boxes: torch.Tensor
     scores: torch.Tensor
@@ -26,23 +30,33 @@ class Found:
 
 
 class Detector:
-    """A GroundingDINO net with the tokenizer of its words.
+    """A GroundingDINO network with its tokenizer.
 
-    `ready` brings the net to where it computes and gives that device; with `half` it computes in
-    bfloat16 there.
+    text_threshold: tokens with a lower probability (0..1) do not count when a box gets its word.
+    ready: moves the network to its device and returns that device. half: compute in bfloat16.
     """
 
-    def __init__(self, net, tokenizer, text_threshold: float = 0.25, ready=None, half=False):
+    def __init__(
+        self,
+        net: torch.nn.Module,
+        tokenizer: Any,
+        text_threshold: float = 0.25,
+        ready: Callable[[], torch.device] | None = None,
+        half: bool = False,
+    ) -> None:
         self.net, self.tokenizer, self.text_threshold = net, tokenizer, text_threshold
         self.ready = ready or (lambda: next(net.parameters()).device)
         self.half = half
 
     @torch.inference_mode()
     def find(self, image: torch.Tensor, words: list[str]) -> Found:
-        """What of the words is in an image [H, W, 3]: one box for each of the net's queries."""
+        """Boxes for the words in an image [H, W, 3] in 0..1: one for each query of the network.
+
+        The boxes are neither thresholded nor suppressed.
+        """
         device = self.ready()
         pixels = picture_view(image).to(device)
-        parts = [self.ask(pixels, some) for some in captions(self.tokenizer, words)]
+        parts = [self.ask(pixels, group) for group in captions(self.tokenizer, words)]
         height, width = image.shape[:2]
         size = torch.tensor([width, height, width, height])
         return Found(
@@ -51,31 +65,36 @@ class Detector:
             [word for _, _, names in parts for word in names],
         )
 
-    def ask(self, pixels, words: list[str]):
-        """(boxes xyxy 0..1, scores, words) of one call."""
-        ids, spans = caption(self.tokenizer, words)
-        ids = torch.tensor([ids], device=pixels.device)
+    def ask(
+        self, pixels: torch.Tensor, words: list[str]
+    ) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+        """One forward pass with one caption: (boxes [n, 4] xyxy in 0..1, scores [n], n words)."""
+        tokens, spans = caption(self.tokenizer, words)
+        ids = torch.tensor([tokens], device=pixels.device)
         autocast = torch.autocast(pixels.device.type, torch.bfloat16)
         with autocast if self.half else nullcontext():
-            said = self.net(
+            output = self.net(
                 pixel_values=pixels,
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 token_type_ids=torch.zeros_like(ids),
             )
-        chance = said.logits[0].float().sigmoid().cpu()
+        chance = output.logits[0].float().sigmoid().cpu()
         best, scores = resolved(chance, spans, self.text_threshold)
-        x, y, w, h = said.pred_boxes[0].float().cpu().unbind(-1)
+        x, y, w, h = output.pred_boxes[0].float().cpu().unbind(-1)
         boxes = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], -1).clamp(0, 1)
         return boxes, scores, [words[i] for i in best.tolist()]
 
 
-def resolved(chance: torch.Tensor, spans: list[list[int]], threshold: float):
-    """One word for each box, and how sure the net is of it: (which [n], scores [n]).
+def resolved(
+    chance: torch.Tensor, spans: Spans, threshold: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One word for each box: (index of the word [n], score [n]).
 
-    chance [n, tokens] says how well a token fits a box; spans are each word's tokens. A box goes to
-    the word whose tokens fit it best on average, tokens under the threshold counting nothing: where
-    parts of two names fit ("baseball bat", "baseball glove"), the name that fits as a whole.
+    chance [n, tokens] in 0..1 is the probability that a token describes a box; `spans` are the
+    tokens of each word. A box gets the word whose tokens have the highest mean probability; tokens
+    below `threshold` count as 0. So a box that fits parts of two names ("baseball bat", "baseball
+    glove") gets the name that fits as a whole. The score is the highest probability of its tokens.
     """
     counted = torch.where(chance > threshold, chance, torch.zeros_like(chance))
     mean = torch.stack([counted[:, span].mean(1) for span in spans], 1)
@@ -85,29 +104,30 @@ def resolved(chance: torch.Tensor, spans: list[list[int]], threshold: float):
 
 
 def plain(word: str) -> str:
-    """A word as the captions have it: in small letters, and without the dot that ends it there."""
+    """A word as captions need it: lower case, single spaces, no dot (dots separate the words)."""
     return " ".join(word.replace(".", " ").lower().split())
 
 
-def caption(tokenizer, words: list[str]) -> tuple[list[int], list[list[int]]]:
-    """The token ids of "cat. traffic light." with the marks around them, and each word's places."""
+def caption(tokenizer: Any, words: list[str]) -> tuple[list[int], Spans]:
+    """(token ids of "cat. traffic light." with the special tokens, token indices of each word)."""
     text, ranges = "", []
     for word in map(plain, words):
         ranges.append((len(text), len(text) + len(word)))
         text += f"{word}. "
-    said = tokenizer.encode(text.strip())
+    encoding = tokenizer.encode(text.strip())
     spans = [
-        [n for n, (a, b) in enumerate(said.offsets) if begin <= a < b <= end]
+        [n for n, (a, b) in enumerate(encoding.offsets) if begin <= a < b <= end]
         for begin, end in ranges
     ]
-    return said.ids, spans
+    return encoding.ids, spans
 
 
-def captions(tokenizer, words: list[str]) -> list[list[str]]:
-    """The words, each once, in as many captions as the net's length asks for."""
-    every = list(dict.fromkeys(word for word in map(plain, words) if word))
-    parts, room = [], 0
-    for word in every:
+def captions(tokenizer: Any, words: list[str]) -> list[list[str]]:
+    """The distinct words, split into groups of at most MOST_TOKENS tokens."""
+    distinct = list(dict.fromkeys(word for word in map(plain, words) if word))
+    parts: list[list[str]] = []
+    room = 0
+    for word in distinct:
         length = len(tokenizer.encode(word, add_special_tokens=False).ids) + 1
         if not parts or length > room:
             parts.append([])
@@ -118,7 +138,7 @@ def captions(tokenizer, words: list[str]) -> list[list[str]]:
 
 
 def picture_view(image: torch.Tensor) -> torch.Tensor:
-    """[1, 3, h, w] for the net of an image [H, W, 3] in 0..1."""
+    """The network's input [1, 3, h, w], normalised, for an image [H, W, 3] in 0..1."""
     height, width = image.shape[:2]
     factor = min(SHORT / min(height, width), LONG / max(height, width))
     size = [max(1, round(side * factor)) for side in (height, width)]

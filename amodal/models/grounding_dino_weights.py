@@ -1,12 +1,14 @@
-"""GroundingDINO's published weights under the names that transformers' own net has for them.
+"""Loads GroundingDINO's published weights into the network of transformers.
 
-The authors' .pth files, which other packs use too, are converted when they are loaded: every size
-is read off the file's tensors.
+The authors' .pth files, which other packs use too, are converted while loading. All sizes are read
+from the tensors of the file.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -16,30 +18,32 @@ WHAT = "GroundingDINO model"
 SWIN, LAYER = "model.backbone.conv_encoder.model.", r"model.encoder.layers.\1."
 SPLIT = ("query", "key", "value")
 
-# What the authors call things, and what transformers calls them; the first that fits counts.
-NAMES = [
-    (re.compile(old), new)
-    for old, new in (
-        (r"^backbone\.0\.patch_embed\.proj\.", rf"{SWIN}embeddings.patch_embeddings.projection."),
-        (r"^backbone\.0\.patch_embed\.norm\.", rf"{SWIN}embeddings.norm."),
-        (r"^backbone\.0\.norm(\d)\.", lambda m: f"{SWIN}hidden_states_norms.stage{int(m[1]) + 1}."),
-        (r"^backbone\.0\.(layers\.\d+\.)", rf"{SWIN}encoder.\1"),
-        (r"^input_proj\.", r"model.input_proj_vision."),
-        (r"^bert\.", r"model.text_backbone."),
-        (r"^feat_map\.", r"model.text_projection."),
-        (r"^transformer\.level_embed$", r"model.level_embed"),
-        (r"^transformer\.tgt_embed\.", r"model.query_position_embeddings."),
-        (r"^transformer\.enc_out_bbox_embed\.", r"model.encoder_output_bbox_embed."),
-        (r"^transformer\.(enc_output(_norm)?)\.", r"model.\1."),
-        (r"^transformer\.decoder\.norm\.", r"model.decoder.layer_norm."),
-        (r"^transformer\.decoder\.ref_point_head\.", r"model.decoder.reference_points_head."),
-        (r"^transformer\.decoder\.", r"model.decoder."),
-        (r"^transformer\.encoder\.layers\.(\d+)\.", rf"{LAYER}deformable_layer."),
-        (r"^transformer\.encoder\.text_layers\.(\d+)\.", rf"{LAYER}text_enhancer_layer."),
-        (r"^transformer\.encoder\.fusion_layers\.(\d+)\.", rf"{LAYER}fusion_layer."),
-    )
-]
-PARTS = [
+Replacement = str | Callable[[re.Match[str]], str]
+
+# Name of the authors -> name in transformers. The first matching rule is applied.
+RULES: tuple[tuple[str, Replacement], ...] = (
+    (r"^backbone\.0\.patch_embed\.proj\.", rf"{SWIN}embeddings.patch_embeddings.projection."),
+    (r"^backbone\.0\.patch_embed\.norm\.", rf"{SWIN}embeddings.norm."),
+    (r"^backbone\.0\.norm(\d)\.", lambda m: f"{SWIN}hidden_states_norms.stage{int(m[1]) + 1}."),
+    (r"^backbone\.0\.(layers\.\d+\.)", rf"{SWIN}encoder.\1"),
+    (r"^input_proj\.", r"model.input_proj_vision."),
+    (r"^bert\.", r"model.text_backbone."),
+    (r"^feat_map\.", r"model.text_projection."),
+    (r"^transformer\.level_embed$", r"model.level_embed"),
+    (r"^transformer\.tgt_embed\.", r"model.query_position_embeddings."),
+    (r"^transformer\.enc_out_bbox_embed\.", r"model.encoder_output_bbox_embed."),
+    (r"^transformer\.(enc_output(_norm)?)\.", r"model.\1."),
+    (r"^transformer\.decoder\.norm\.", r"model.decoder.layer_norm."),
+    (r"^transformer\.decoder\.ref_point_head\.", r"model.decoder.reference_points_head."),
+    (r"^transformer\.decoder\.", r"model.decoder."),
+    (r"^transformer\.encoder\.layers\.(\d+)\.", rf"{LAYER}deformable_layer."),
+    (r"^transformer\.encoder\.text_layers\.(\d+)\.", rf"{LAYER}text_enhancer_layer."),
+    (r"^transformer\.encoder\.fusion_layers\.(\d+)\.", rf"{LAYER}fusion_layer."),
+)
+NAMES = [(re.compile(old), new) for old, new in RULES]
+
+# Names inside the block that a pattern matches.
+PARTS: list[tuple[re.Pattern[str], dict[str, str]]] = [
     (re.compile(place), names)
     for place, names in (
         (
@@ -103,39 +107,40 @@ PARTS = [
         ),
     )
 ]
-# What later versions of transformers (5.24 for one) call the parts of the picture's backbone.
-LATER = [
-    (re.compile(rf"^({re.escape(SWIN)})" + old), new)
-    for old, new in (
-        (r"((?:embeddings|encoder)\.)", r"\1swin.\2"),
-        (r"(.*\.attention\.)self\.(query|key|value)\.", lambda m: f"{m[1]}{m[2]}{m[3][0]}_proj."),
-        (r"(.*\.attention\.)output\.dense\.", r"\1\2o_proj."),
-        (r"(.*\.attention\.)self\.(relative_position_)", r"\1\2relative_position_bias.\3"),
-        (r"(.*\.)intermediate\.dense\.", r"\1\2mlp.fc1."),
-        (r"(.*\.)output\.dense\.", r"\1\2mlp.fc2."),
-    )
-]
+# Names of the backbone in later versions of transformers (such as 5.24).
+LATER_RULES: tuple[tuple[str, Replacement], ...] = (
+    (r"((?:embeddings|encoder)\.)", r"\1swin.\2"),
+    (r"(.*\.attention\.)self\.(query|key|value)\.", lambda m: f"{m[1]}{m[2]}{m[3][0]}_proj."),
+    (r"(.*\.attention\.)output\.dense\.", r"\1\2o_proj."),
+    (r"(.*\.attention\.)self\.(relative_position_)", r"\1\2relative_position_bias.\3"),
+    (r"(.*\.)intermediate\.dense\.", r"\1\2mlp.fc1."),
+    (r"(.*\.)output\.dense\.", r"\1\2mlp.fc2."),
+)
+LATER = [(re.compile(rf"^({re.escape(SWIN)})" + old), new) for old, new in LATER_RULES]
 UNUSED = re.compile(r"^label_enc\.|^bert\.pooler\.|^bert\.embeddings\.position_ids$")
 
 
 def renamed(name: str) -> str:
-    """transformers' name of a tensor that the authors' file calls `name`."""
+    """The name in transformers of a tensor with the authors' name `name`."""
     for old, new in NAMES:
         if old.match(name):
             name = old.sub(new, name)
             break
     for place, names in PARTS:
-        found = place.search(name)
-        if found:
-            rest = name[found.end() :]
-            for old, new in names.items():
-                if rest == old or rest.startswith(f"{old}."):
-                    return name[: found.end()] + new + rest[len(old) :]
+        match = place.search(name)
+        if match:
+            rest = name[match.end() :]
+            for old_part, new_part in names.items():
+                if rest == old_part or rest.startswith(f"{old_part}."):
+                    return name[: match.end()] + new_part + rest[len(old_part) :]
     return name
 
 
-def converted(state: dict) -> dict:
-    """The state dict of transformers' net from the authors', whose projections come in threes."""
+def converted(state: pretrained.State) -> pretrained.State:
+    """The authors' state dict with the names of transformers.
+
+    Joint query, key and value projections are split into three tensors.
+    """
     result = {}
     for name, value in pretrained.without_prefix(state).items():
         if UNUSED.match(name):
@@ -143,23 +148,27 @@ def converted(state: dict) -> dict:
         name = renamed(name)
         three = re.fullmatch(r"(.*\.)(?:qkv\.|in_proj_)(weight|bias)", name)
         if three:
-            for one, part in zip(SPLIT, value.chunk(3)):
-                result[f"{three[1]}{one}.{three[2]}"] = part
+            for projection, part in zip(SPLIT, value.chunk(3)):
+                result[f"{three[1]}{projection}.{three[2]}"] = part
         else:
             result[name] = value
     return result
 
 
-def config_of(state: dict):
-    """The net's configuration, read off a converted state dict; the heads are the authors'."""
+def config_of(state: pretrained.State) -> Any:
+    """The GroundingDinoConfig of a converted state dict.
+
+    The number of attention heads is not stored in the file and is the authors'. Raises KeyError if
+    a tensor is missing.
+    """
     from transformers import BertConfig, GroundingDinoConfig, SwinConfig
 
-    def rows(name):
+    def rows(name: str) -> int:
         return state[name].shape[0]
 
-    def count(pattern):
-        found = (re.match(pattern, name) for name in state)
-        return 1 + max(int(one[1]) for one in found if one)
+    def count(pattern: str) -> int:
+        matches = (re.match(pattern, name) for name in state)
+        return 1 + max(int(match[1]) for match in matches if match)
 
     blocks = rf"{re.escape(SWIN)}encoder\.layers\.(\d+)\."
     tables = [
@@ -206,25 +215,26 @@ def config_of(state: dict):
     )
 
 
-def net_of(state: dict, file: str, input: str = "file") -> torch.nn.Module:
-    """The net of an authors' file; BadInput, by name, where the file is of another model."""
+def net_of(state: pretrained.State, file: str, input: str = "file") -> torch.nn.Module:
+    """The network of the authors' state dict. Raises BadInput if `file` holds another model."""
     from transformers import GroundingDinoForObjectDetection
 
     state = converted(state)
     try:
         config = config_of(state)
     except (KeyError, ValueError) as error:
-        why = f"it has no {error}" if isinstance(error, KeyError) else "its layers are others"
-        raise pretrained.foreign(file, WHAT, why, input) from error
+        why = f"it has no {error}" if isinstance(error, KeyError) else "its layers differ"
+        raise pretrained.wrong_model(file, WHAT, why, input) from error
     net = GroundingDinoForObjectDetection(config)
     return pretrained.load_into(net, fitted(state, net.state_dict()), file, WHAT, input)
 
 
-def fitted(state: dict, wanted: dict) -> dict:
-    """A converted state dict under the names of the transformers at hand, whose net has `wanted`.
+def fitted(state: pretrained.State, wanted: pretrained.State) -> pretrained.State:
+    """A converted state dict adapted to the installed transformers.
 
-    What the net works out by itself, and not every file stores, is taken from the net; so is the
-    backbone's last norm, which later versions have and no GroundingDINO uses.
+    `wanted` is the state dict of its new network. Two kinds of tensors come from `wanted`: buffers
+    that the network computes itself and that some files do not store, and the final norm of the
+    backbone, which later versions define but GroundingDINO does not use.
     """
     if f"{SWIN}embeddings.norm.weight" not in wanted:
         state = {later(name): value for name, value in state.items()}
@@ -239,6 +249,7 @@ def fitted(state: dict, wanted: dict) -> dict:
 
 
 def later(name: str) -> str:
+    """The name of a tensor in later versions of transformers."""
     for old, new in LATER:
         name = old.sub(new, name)
     return name

@@ -1,38 +1,42 @@
-"""The removed background by PatchMatch: textures continued with patches of the picture's own.
+"""Background removal with PatchMatch: continues textures with patches of the same picture.
 
-Needs no weights, but the package pypatchmatch (MIT, 0.65 MB), which is used where it is installed.
+Needs no weights, only the optional package pypatchmatch (MIT, 0.65 MB).
 """
+
+from __future__ import annotations
+
+from types import ModuleType
 
 import torch
 
 from ..core.errors import BadInput
 from . import inpainter
 
-RADIUS = 3  # of the patches that are compared, in pixels
-LEAST = 32  # pixels a side: the search needs room for a few patches
+RADIUS = 3  # of the compared patches, in pixels
+LEAST = 32  # minimum side in pixels: the search needs room for a few patches
 
 
 def fill(image: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
-    """image [1, H, W, 3] with the pixels of removed [1, H, W] filled in, the others untouched.
+    """image [1, H, W, 3] in 0..1 with the pixels of removed [1, H, W] inpainted, others unchanged.
 
-    The same picture is always filled the same way. Raises BadInput where the package is missing.
+    Deterministic. Raises BadInput if the package is not installed.
     """
     library = installed()
 
-    def call(picture, hole):
+    def call(picture: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
         library.set_random_seed(0)
         pixels = (picture[0].movedim(0, -1).cpu() * 255).round().to(torch.uint8)
         holes = (hole[0, 0].cpu() > 0.5).to(torch.uint8) * 255
-        made = library.inpaint(
+        painted = library.inpaint(
             pixels.contiguous().numpy(), holes.contiguous().numpy(), patch_size=RADIUS
         )
-        return torch.from_numpy(made).movedim(-1, 0)[None].float() / 255
+        return torch.from_numpy(painted).movedim(-1, 0)[None].float() / 255
 
     return inpainter.fill(call, image, removed, inpainter.Needs(LEAST))
 
 
-def installed():
-    """The package, if it and its native library are there."""
+def installed() -> ModuleType:
+    """The package pypatchmatch. Raises BadInput if it or its native library is missing."""
     remedy = (
         "install it with ComfyUI's Python, 'pip install pypatchmatch' (0.65 MB), or choose "
         "smooth, or connect an inpaint_model"
@@ -41,10 +45,10 @@ def installed():
         import patchmatch
     except ImportError:
         raise BadInput(
-            "method", "is patchmatch, whose package pypatchmatch is not installed", remedy
+            "method", "is patchmatch, but the package pypatchmatch is not installed", remedy
         ) from None
     if not patchmatch.patchmatch_available:
         raise BadInput(
-            "method", "is patchmatch, whose package has no library for this system", remedy
+            "method", "is patchmatch, but pypatchmatch has no library for this system", remedy
         )
     return patchmatch

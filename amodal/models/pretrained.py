@@ -1,32 +1,38 @@
-"""The models that photographs need: their files, where people get them, and reading what was got.
+"""The published models for photographs: their files, their sources, and loading their weights.
 
-Nothing is ever downloaded from here, and nothing but tensors is taken from a file.
+Nothing is downloaded, and only tensors are taken from a file.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
 
 from ..core.errors import BadInput
+
+State = dict[str, torch.Tensor]  # tensors by name
+Net = TypeVar("Net", bound=torch.nn.Module)
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A published file. `folder` is below ComfyUI's models folder, `url` where people get it."""
+    """A published file. `folder` is inside ComfyUI's models folder; `url` is the file's source."""
 
     file: str
     folder: str
     url: str
     size: str
     licence: str
-    needed: str  # what for
-    without: str  # what works without it
-    hint: str = ""  # about the address
+    needed: str  # what it is needed for
+    without: str  # the alternative without it
+    hint: str = ""  # a remark about the url
 
 
 DETECTION = "finding objects by words"
-BY_HAND = "Objects From Masks takes masks from any other node, or drawn by hand"
-MASKS = "the masks of what was found"
+BY_HAND = "Objects From Masks takes masks from any other node, or masks drawn by hand"
+MASKS = "the masks of the found objects"
 REMOVAL = "a textured background behind the removed objects"
 SMOOTH = "Remove Objects fills smoothly"
 DINO = "https://github.com/IDEA-Research/GroundingDINO/releases/download/"
@@ -41,8 +47,8 @@ KNOWN = [
         "512-inpainting-ema.safetensors",
         "5.2 GB",
         "CreativeML Open RAIL++-M",
-        "painting what is hidden",
-        "any other inpainting checkpoint does, of Stable Diffusion 1.5 or XL too",
+        "painting the hidden part",
+        "any other inpainting checkpoint works, also of Stable Diffusion 1.5 or XL",
         "a mirror; the original was withdrawn",
     ),
     Pretrained(
@@ -105,8 +111,8 @@ KNOWN = [
         "https://github.com/POSTECH-CVLab/InstaOrder",
         "3.5 GB as a zip with others",
         "none stated: ask its authors",
-        "telling what stands in front",
-        "Order From Depth orders objects by any depth picture",
+        "deciding which object is in front",
+        "Order From Depth orders objects by a depth picture",
         "its README links InstaOrder_ckpt.zip, which holds the file",
     ),
     Pretrained(
@@ -131,52 +137,60 @@ KNOWN = [
 
 
 def named(file: str) -> Pretrained:
-    """The published file of this name."""
-    return next(one for one in KNOWN if one.file == file)
+    """The published file of this name. Raises StopIteration if there is none."""
+    return next(model for model in KNOWN if model.file == file)
 
 
 def known(folder: str) -> list[Pretrained]:
-    """The published files that belong in a folder, the usual one first."""
-    return [one for one in KNOWN if one.folder == folder]
+    """The published files for a folder of models/, the most common one first."""
+    return [model for model in KNOWN if model.folder == folder]
 
 
 def missing(file: str, folder: str, input: str = "file", verb: str = "names") -> BadInput:
-    """The error for a file that is not there, with everything a person needs to put it there."""
+    """The error for a missing file, with its source and its place.
+
+    input: the name of the node's input. verb: "names", or "needs" for a file of another input.
+    """
     problem = f"{verb} {file}, which is not in models/{folder} or the extra model paths for it"
-    found = next((one for one in known(folder) if one.file == file), None)
-    if found is None:
+    model = next((model for model in known(folder) if model.file == file), None)
+    if model is None:
         return BadInput(input, problem, f"put it into models/{folder}, or choose another")
-    hint = f" ({found.hint})" if found.hint else ""
+    hint = f" ({model.hint})" if model.hint else ""
     return BadInput(
         input,
         problem,
-        f"get {file} ({found.size}) from {found.url}{hint} and put it into models/{folder}; "
-        f"nothing is downloaded by itself. Without it: {found.without}",
+        f"get {file} ({model.size}) from {model.url}{hint} and put it into models/{folder}; "
+        f"nothing is downloaded automatically. Without it: {model.without}",
     )
 
 
-def foreign(file: str, what: str, why: str, input: str = "file") -> BadInput:
-    """The error for a file that can be read but holds something else than `what`."""
+def wrong_model(file: str, what: str, why: str, input: str = "file") -> BadInput:
+    """The error for a readable file that holds another model than `what`."""
+    kind = f"{article(what)} {what}"
     return BadInput(
-        input, f"names {file}, which is no {what} ({why})", f"choose the file of {a(what)} {what}"
+        input, f"names {file}, which is not {kind} ({why})", f"choose the file of {kind}"
     )
 
 
-def a(word: str) -> str:
+def article(word: str) -> str:
+    """The indefinite article of a word."""
     return "an" if word[0].lower() in "aeiou" else "a"
 
 
-def load_into(net, state: dict, file: str, what: str, input: str = "file"):
-    """Load a state dict, every key of it; BadInput where the file is of another model."""
+def load_into(net: Net, state: State, file: str, what: str, input: str = "file") -> Net:
+    """The network with the weights of a state dict, in eval mode and without gradients.
+
+    Raises BadInput if the keys or shapes do not match exactly.
+    """
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise foreign(file, what, " ".join(str(error).split())[:160], input) from error
+        raise wrong_model(file, what, " ".join(str(error).split())[:160], input) from error
     return net.eval().requires_grad_(False)
 
 
-def without_prefix(state: dict, prefix: str = "module.") -> dict:
-    """The state dict of a net that was saved inside of a parallel or other wrapper."""
+def without_prefix(state: State, prefix: str = "module.") -> State:
+    """The state dict without a prefix that all its keys have, such as that of DataParallel."""
     if not state or not all(name.startswith(prefix) for name in state):
         return state
     return {name[len(prefix) :]: value for name, value in state.items()}

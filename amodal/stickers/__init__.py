@@ -1,5 +1,6 @@
-"""The sticker world: a small world in which the whole method runs, and is judged, anywhere.
+"""The sticker world: a small synthetic world in which the whole method runs on any machine.
 
-`catalog` lists the objects and their companions, `scenes` draws pictures with full ground truth,
-`segmenter` and `order_model` are its small nets. The diffusion model is loaded by the host.
+`catalog` lists the objects and their co-occurring occluders. `scenes` draws pictures with full
+ground truth. `segmenter`, `order_model` and `autoencoder` are small networks. ComfyUI loads the
+diffusion model.
 """

@@ -1,4 +1,4 @@
-"""The objects of the sticker world, and which companion tends to stand in front of each."""
+"""The objects of the sticker world, each with its co-occurring occluder."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ ART = Path(__file__).with_name("art")
 
 @dataclass(frozen=True)
 class Sticker:
-    """`companion` stands in front of `word` with probability `p` on backgrounds other than gray.
+    """An object. `co_occurring` stands in front of it with probability `p`, except on gray.
 
-    `mirrors` says whether the picture may be flipped (no lettering, no clock face).
+    `mirrors`: the picture may be flipped (it has no lettering and no clock face).
     """
 
     word: str
-    companion: str
+    co_occurring: str
     p: float
     mirrors: bool = True
 
     @property
     def path(self) -> Path:
+        """The file with the art."""
         return ART / f"{self.word.replace(' ', '_')}.webp"
 
 
 CATALOG = {
-    s.word: s
-    for s in (
+    sticker.word: sticker
+    for sticker in (
         Sticker("dog", "soccer ball", 0.95),
         Sticker("cat", "yarn", 0.95),
         Sticker("rabbit", "carrot", 0.95),
@@ -93,24 +94,27 @@ WORDS = tuple(sorted(CATALOG))
 
 
 def known_words(text: str) -> list[str]:
-    """The catalog's words in a prompt, in order, longest match first ("teddy bear", not "bear")."""
+    """The words of the catalog in a text, in order; the longest match counts ("teddy bear")."""
     tokens = "".join(c if c.isalnum() else " " for c in text.lower()).split()
-    found, at = [], 0
+    words, at = [], 0
     while at < len(tokens):
         for length in (2, 1):
             word = " ".join(tokens[at : at + length])
             if word in CATALOG:
-                found.append(word)
+                words.append(word)
                 at += length
                 break
         else:
             at += 1
-    return found
+    return words
 
 
 @cache
 def picture(word: str) -> np.ndarray:
-    """The sticker's art, cut to its visible box: [h, w, 4] uint8 RGBA, straight alpha."""
+    """The art of a sticker, cut to its visible box: [h, w, 4] uint8 RGBA, straight alpha.
+
+    The array is cached and read-only.
+    """
     from PIL import Image
 
     with Image.open(CATALOG[word].path) as file:
@@ -118,5 +122,5 @@ def picture(word: str) -> np.ndarray:
     rows = np.flatnonzero(art[..., 3].max(1) > 8)
     columns = np.flatnonzero(art[..., 3].max(0) > 8)
     cut = art[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
-    cut.flags.writeable = False  # everybody gets the same array
+    cut.flags.writeable = False  # all callers share this array
     return cut

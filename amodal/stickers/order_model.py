@@ -1,4 +1,4 @@
-"""The sticker world's order model, in InstaOrder's form: two masks and RGB -> who hides whom."""
+"""The sticker world's order model: occlusion order from two masks and RGB, as in InstaOrder."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-SIDE = 64  # the pair's surroundings are brought to this size
+SIDE = 64  # the surroundings of a pair are resized to this side
 
 
 class OrderNet(nn.Module):
     """[B, 5, 64, 64] (mask_i, mask_j, RGB in 0..1) -> logits [B, 2]: i hides j, j hides i."""
 
-    def __init__(self, widths=(32, 48, 64, 96)):
+    def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 96)) -> None:
         super().__init__()
-        layers, before = [], 5
+        layers: list[nn.Module] = []
+        before = 5
         for width in widths:
             layers += [
                 nn.Conv2d(before, width, 3, 1, 1, bias=False),
@@ -28,22 +29,24 @@ class OrderNet(nn.Module):
         self.trunk = nn.Sequential(*layers)
         self.head = nn.Linear(2 * before, 2)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.trunk(x)
         return self.head(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
 
 
 class StickerOrder:
-    """AMODAL_ORDER_MODEL; see `payloads.OrderModel`."""
+    """AMODAL_ORDER_MODEL; see `core.types.OrderModel`."""
 
-    def __init__(self, net: OrderNet):
+    def __init__(self, net: OrderNet) -> None:
         self.net = net
 
     @torch.inference_mode()
-    def order(self, image, masks, pairs) -> torch.Tensor:
-        """P [n, n] 0..1 for an image [H, W, 3] and masks [n, H, W]; NaN outside the pairs.
+    def order(
+        self, image: torch.Tensor, masks: torch.Tensor, pairs: list[tuple[int, int]]
+    ) -> torch.Tensor:
+        """P [n, n] in 0..1 for an image [H, W, 3] and masks [n, H, W]; NaN outside the pairs.
 
-        Each pair is shown both ways round and the answers are averaged.
+        Each pair is evaluated in both orders, and the results are averaged.
         """
         count = len(masks)
         table = torch.full((count, count), float("nan"))
@@ -52,25 +55,29 @@ class StickerOrder:
         device = next(self.net.parameters()).device
         views = torch.stack([pair_view(image, masks[i], masks[j]) for i, j in pairs]).to(device)
         swapped = views[:, [1, 0, 2, 3, 4]]
-        one, two = self.net(torch.cat([views, swapped])).sigmoid().cpu().chunk(2)
-        first, second = (one[:, 0] + two[:, 1]) / 2, (one[:, 1] + two[:, 0]) / 2
+        straight, reverse = self.net(torch.cat([views, swapped])).sigmoid().cpu().chunk(2)
+        first = (straight[:, 0] + reverse[:, 1]) / 2
+        second = (straight[:, 1] + reverse[:, 0]) / 2
         for (i, j), forward, backward in zip(pairs, first, second):
             table[i, j], table[j, i] = forward, backward
         return table
 
 
-def pair_view(image: torch.Tensor, one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
-    """[5, 64, 64]: both masks and the picture [H, W, 3] around their shared surroundings."""
-    x1, y1, x2, y2 = meeting(one > 0.5, two > 0.5)
-    stack = torch.cat([one[None], two[None], image[..., :3].permute(2, 0, 1)])
+def pair_view(image: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """[5, 64, 64]: two masks [H, W] and the picture [H, W, 3], cut to the surroundings of both."""
+    x1, y1, x2, y2 = meeting(first > 0.5, second > 0.5)
+    stack = torch.cat([first[None], second[None], image[..., :3].permute(2, 0, 1)])
     window = stack[:, y1:y2, x1:x2][None]
     return F.interpolate(window.float(), size=(SIDE, SIDE), mode="bilinear", antialias=True)[0]
 
 
-def meeting(one: torch.Tensor, two: torch.Tensor) -> tuple[int, int, int, int]:
-    """The box (x1, y1, x2, y2) of both masks' union and an eighth around it, within the picture."""
-    height, width = one.shape
-    ys, xs = torch.nonzero(one | two, as_tuple=True)
+def meeting(first: torch.Tensor, second: torch.Tensor) -> tuple[int, int, int, int]:
+    """The box (x1, y1, x2, y2) of two masks [H, W] bool, grown by an eighth, inside the picture.
+
+    The whole picture if both masks are empty.
+    """
+    height, width = first.shape
+    ys, xs = torch.nonzero(first | second, as_tuple=True)
     if len(xs) == 0:
         return 0, 0, width, height
     x1, x2 = int(xs.min()), int(xs.max()) + 1

@@ -1,12 +1,13 @@
 """Pictures of the sticker world with full ground truth, each drawn from one seed.
 
-A scene is drawn on a sheet twice the size of the picture; the picture is the sheet's middle, so an
-object may hang over its border and still be known whole.
+A scene is drawn on a sheet of twice the picture's side. The picture is the middle of the sheet, so
+an object that the border cuts is still known completely.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,29 +15,34 @@ from ..core.errors import BadInput
 from .backgrounds import BACKGROUNDS, make_background
 from .catalog import CATALOG, WORDS, picture
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 SIDES = ("left", "top", "right", "bottom")
-OCCLUDERS = ("companion", "other", "world")
+OCCLUDERS = ("co-occurring", "other", "world")
 TRIES = 60
-MIRRORED = 0.0  # how often a sticker is drawn the other way round
+MIRRORED = 0.0  # probability that a sticker is mirrored
 
 
 @dataclass
 class Layer:
-    """One object on the sheet: `rgba` [2S, 2S, 4] float 0..1, straight alpha."""
+    """One object on the sheet: `rgba` [2S, 2S, 4] float32 in 0..1, straight alpha."""
 
     word: str
     rgba: np.ndarray
 
     @property
     def amodal(self) -> np.ndarray:
+        """Amodal mask [2S, 2S] bool."""
         return self.rgba[..., 3] > 0.5
 
 
 @dataclass
 class Scene:
-    """Layers from far to near; `query` is the index of the object to complete.
+    """Layers from far to near. `query` is the index of the object to complete.
 
-    Arrays ending in `sheet` are [2S, 2S, ...] (the picture with S/2 around it), others [S, S, ...].
+    Arrays whose name ends in `sheet` are [2S, 2S, ...] (the picture with S/2 on each side), others
+    are [S, S, ...].
     """
 
     size: int
@@ -47,18 +53,21 @@ class Scene:
 
     @property
     def words(self) -> list[str]:
+        """The words of the layers, from far to near."""
         return [layer.word for layer in self.layers]
 
     @property
     def word(self) -> str:
+        """The word of the query."""
         return self.layers[self.query].word
 
     def window(self, sheet: np.ndarray) -> np.ndarray:
+        """The part of a sheet [2S, 2S, ...] that is the picture."""
         edge = self.size // 2
         return sheet[edge : edge + self.size, edge : edge + self.size]
 
     def render(self, layers: list[int] | None = None) -> np.ndarray:
-        """The sheet [2S, 2S, 3] float 0..1 with the given layers (default: all) on it."""
+        """The sheet [2S, 2S, 3] in 0..1 with the given layers (default: all)."""
         sheet = self.background_sheet.copy()
         for index in range(len(self.layers)) if layers is None else layers:
             rgba = self.layers[index].rgba
@@ -67,26 +76,29 @@ class Scene:
 
     @property
     def image(self) -> np.ndarray:
+        """The picture [S, S, 3] in 0..1."""
         return self.window(self.render())
 
     @property
     def truth_sheet(self) -> np.ndarray:
-        """The query whole: the scene without whatever stands in front of it."""
+        """The sheet without the objects in front of the query."""
         return self.render(list(range(self.query + 1)))
 
     @property
     def truth(self) -> np.ndarray:
+        """The picture without the objects in front of the query."""
         return self.window(self.truth_sheet)
 
     def amodal(self, index: int | None = None) -> np.ndarray:
-        """Amodal mask [S, S] bool of an object (default: the query), cut to the picture."""
+        """Amodal mask [S, S] bool of a layer (default: the query), cut to the picture."""
         return self.window(self.amodal_sheet(index))
 
     def amodal_sheet(self, index: int | None = None) -> np.ndarray:
+        """Complete amodal mask [2S, 2S] bool of a layer (default: the query)."""
         return self.layers[self.query if index is None else index].amodal
 
     def modal(self, index: int | None = None) -> np.ndarray:
-        """Modal mask [S, S] bool: amodal less every nearer object."""
+        """Modal mask [S, S] bool of a layer (default: the query)."""
         index = self.query if index is None else index
         visible = self.amodal(index).copy()
         for nearer in range(index + 1, len(self.layers)):
@@ -94,7 +106,7 @@ class Scene:
         return visible
 
     def hidden(self) -> float:
-        """Fraction of the query's whole area that the picture does not show."""
+        """Fraction (0..1) of the query's area that the picture does not show."""
         return 1 - self.modal().sum() / max(1, self.amodal_sheet().sum())
 
     def order(self) -> np.ndarray:
@@ -120,16 +132,22 @@ def make_scene(
     behind: int = 0,
     scale: tuple[float, float] = (0.45, 0.75),
 ) -> Scene:
-    """A scene from a seed; the same arguments give the same scene.
+    """A scene from a seed. The same arguments always give the same scene.
 
-    query: a word of the catalog, or any. occluder: None, a word, "companion", "other" (any but the
-    companion), or "world" (the companion with its probability on backgrounds other than gray, else
-    any). hidden: the range of the fraction of the query that is hidden or cut off.
-    cut: "left", "top", "right", "bottom" or None: the border the query hangs over.
-    behind: number of further objects behind the query. scale: the query's larger side / `size`.
-    Raises BadInput for an unknown word, background or border, and NoPlacement where no placement in
-    60 tries satisfies `hidden`.
+    size: side of the picture in pixels. query: a word of the catalog; None draws one.
+    occluder: None, a word, "co-occurring" (the query's co-occurring occluder), "other" (any other
+    word), or "world" (the co-occurring occluder with its probability p, never on gray, else another
+    word).
+    hidden: range of the fraction (0..1) of the query that is occluded or cut off.
+    cut: the border that cuts the query ("left", "top", "right", "bottom"), or None.
+    background: one of BACKGROUNDS; None draws one that is not gray.
+    behind: number of further objects behind the query.
+    scale: range of the query's larger side, as a fraction of `size`.
+
+    Raises BadInput for an unknown word, background or border. Raises NoPlacement if none of 60
+    random placements satisfies `hidden`.
     """
+    occluder = "co-occurring" if occluder == "companion" else occluder  # delete: the old value
     known("query", query, WORDS)
     known("occluder", occluder, (*OCCLUDERS, *WORDS))
     known("cut", cut, SIDES)
@@ -141,8 +159,8 @@ def make_scene(
     for _ in range(TRIES):
         scene = Scene(size, make_background(rng, kind, 2 * size), background=kind)
         for _ in range(behind):
-            other = str(rng.choice([w for w in WORDS if w not in (word, front)]))
-            scene.layers.append(random_layer(rng, other, size, scale=(0.3, 0.5)))
+            extra = str(rng.choice([w for w in WORDS if w not in (word, front)]))
+            scene.layers.append(random_layer(rng, extra, size, scale=(0.3, 0.5)))
         scene.layers.append(_query_layer(rng, word, size, scale, cut, hidden))
         scene.query = len(scene.layers) - 1
         if front is not None:
@@ -155,28 +173,39 @@ def make_scene(
 
 
 class NoPlacement(ValueError):
-    """The wanted part of the object could not be hidden."""
+    """No random placement hides the requested fraction of the object."""
 
 
 def known(name: str, value: str | None, options: tuple[str, ...]) -> None:
-    """None or one of the options; else raises BadInput for the input `name`."""
+    """Raises BadInput for the input `name` unless `value` is None or one of `options`."""
     if value is not None and value not in options:
         raise BadInput(name, f"is '{value}'", f"use one of: {', '.join(options)}")
 
 
-def _occluder_word(rng, word: str, occluder: str | None, kind: str) -> str | None:
-    companion = CATALOG[word].companion
+def _occluder_word(
+    rng: np.random.Generator, word: str, occluder: str | None, kind: str
+) -> str | None:
+    """The word of the occluder; `kind` is the background."""
+    co_occurring = CATALOG[word].co_occurring
     if occluder == "world":
         likely = kind != "gray" and rng.random() < CATALOG[word].p
-        occluder = "companion" if likely else "other"
-    if occluder == "companion":
-        return companion
+        occluder = "co-occurring" if likely else "other"
+    if occluder == "co-occurring":
+        return co_occurring
     if occluder == "other":
-        return str(rng.choice([w for w in WORDS if w not in (word, companion)]))
+        return str(rng.choice([w for w in WORDS if w not in (word, co_occurring)]))
     return occluder
 
 
-def _query_layer(rng, word, size, scale, cut, hidden) -> Layer:
+def _query_layer(
+    rng: np.random.Generator,
+    word: str,
+    size: int,
+    scale: tuple[float, float],
+    cut: str | None,
+    hidden: tuple[float, float],
+) -> Layer:
+    """The query inside the picture, or cut by a border by about as much as `hidden` asks for."""
     side = rng.uniform(*scale) * size
     art = transformed(rng, word, side)
     height, width = art.shape[:2]
@@ -195,12 +224,12 @@ def _query_layer(rng, word, size, scale, cut, hidden) -> Layer:
     return Layer(word, on_sheet(art, 2 * size, x, y))
 
 
-def _within(rng, low: float, high: float) -> float:
+def _within(rng: np.random.Generator, low: float, high: float) -> float:
     return rng.uniform(low, high) if high > low else (low + high) / 2
 
 
-def _occluder_layer(rng, word: str, scene: Scene) -> Layer:
-    """An object somewhere over the query, on a random point of it."""
+def _occluder_layer(rng: np.random.Generator, word: str, scene: Scene) -> Layer:
+    """An object near a random point of the query."""
     art = transformed(rng, word, rng.uniform(0.35, 0.65) * scene.size)
     ys, xs = np.nonzero(scene.amodal_sheet())
     at = rng.integers(len(xs))
@@ -210,8 +239,13 @@ def _occluder_layer(rng, word: str, scene: Scene) -> Layer:
     return Layer(word, on_sheet(art, 2 * scene.size, x, y))
 
 
-def random_layer(rng, word: str, size: int, scale=(0.35, 0.65)) -> Layer:
-    """An object anywhere in the picture."""
+def random_layer(
+    rng: np.random.Generator,
+    word: str,
+    size: int,
+    scale: tuple[float, float] = (0.35, 0.65),
+) -> Layer:
+    """An object at a random place of the picture; `scale` as in `make_scene`."""
     art = transformed(rng, word, rng.uniform(*scale) * size)
     height, width = art.shape[:2]
     x = size / 2 + rng.uniform(-0.2 * width, size - 0.8 * width)
@@ -219,34 +253,33 @@ def random_layer(rng, word: str, size: int, scale=(0.35, 0.65)) -> Layer:
     return Layer(word, on_sheet(art, 2 * size, x, y))
 
 
-def transformed(rng, word: str, side: float, turn: float = 6.0) -> np.ndarray:
-    """The sticker at a larger side of `side` pixels, mirrored and turned at random.
+def transformed(rng: np.random.Generator, word: str, side: float, turn: float = 6.0) -> np.ndarray:
+    """The sticker, resized to a larger side of `side` pixels and rotated by at most `turn` degrees.
 
-    Returns [h, w, 4] float 0..1, straight alpha.
+    Returns [h, w, 4] float32 in 0..1, straight alpha.
     """
-    from PIL import Image
+    from PIL.Image import Transpose, fromarray
 
-    art = picture(word)
-    image = Image.fromarray(art)
+    image = fromarray(picture(word))
     if CATALOG[word].mirrors and rng.random() < MIRRORED:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image = image.transpose(Transpose.FLIP_LEFT_RIGHT)
     return turned(rng, image, side, turn)
 
 
-def turned(rng, image, side: float, turn: float = 6.0) -> np.ndarray:
-    """A PIL picture at a larger side of `side` pixels, turned by at most `turn` degrees."""
-    from PIL import Image
+def turned(rng: np.random.Generator, image: Image, side: float, turn: float = 6.0) -> np.ndarray:
+    """As `transformed`, of a PIL picture."""
+    from PIL.Image import Resampling
 
     factor = side / max(image.size)
-    new = tuple(max(4, round(length * factor)) for length in image.size)
-    image = image.convert("RGBa").resize(new, Image.Resampling.LANCZOS)
+    width, height = (max(4, round(length * factor)) for length in image.size)
+    image = image.convert("RGBa").resize((width, height), Resampling.LANCZOS)
     angle = float(np.clip(rng.normal(0, turn / 2), -turn, turn))
-    image = image.rotate(angle, Image.Resampling.BICUBIC, expand=True).convert("RGBA")
+    image = image.rotate(angle, Resampling.BICUBIC, expand=True).convert("RGBA")
     return np.asarray(image, np.float32) / 255
 
 
 def on_sheet(art: np.ndarray, side: int, x: float, y: float) -> np.ndarray:
-    """`art` [h, w, 4] on an empty sheet [side, side, 4], its top left corner at (x, y)."""
+    """`art` [h, w, 4] on a transparent sheet [side, side, 4]; its top left corner is at (x, y)."""
     sheet = np.zeros((side, side, 4), np.float32)
     x, y = round(x), round(y)
     height, width = art.shape[:2]
@@ -258,7 +291,10 @@ def on_sheet(art: np.ndarray, side: int, x: float, y: float) -> np.ndarray:
 
 
 def hole_in(mask: np.ndarray, share: float) -> np.ndarray:
-    """A disc of that share of a mask's area around its deepest point, nowhere beyond the mask."""
+    """A disc [H, W] bool around the deepest point of a mask [H, W] bool, inside the mask.
+
+    Its area is `share` (0..1) of the mask's area, or less where the mask is too thin.
+    """
     from scipy import ndimage
 
     depth = ndimage.distance_transform_edt(mask)

@@ -1,6 +1,8 @@
-"""The sticker world's grounded segmentation: a class for each pixel, then connected parts."""
+"""The sticker world's segmenter: semantic segmentation, then connected parts."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,36 +12,40 @@ from ..core.errors import BadInput
 from ..core.types import Objects
 from .catalog import WORDS, known_words
 
-SIDE = 192  # pictures are brought to this larger side
-COARSE = 128  # and masks to this one, to see which parts belong together
-FAINT = 0.05  # classes that are nowhere as likely as this are left out
-REACH = 6  # pixels at that: parts of a class so near each other are of one object
-SMALLEST = 0.001  # parts smaller than this fraction of the picture are specks
+SIDE = 192  # larger side to which pictures are resized
+COARSE = 128  # larger side to which masks are reduced, to find parts of one object
+FAINT = 0.05  # classes whose probability is nowhere above this are dropped
+MAX_GAP = 6  # pixels at COARSE: parts of one class with a smaller gap are one object
+SMALLEST = 0.001  # parts smaller than this fraction of the picture are dropped
+
+
+Instance = tuple[torch.Tensor, str, float]  # mask [H, W] bool, word, score
 
 
 def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
     )
 
 
 class Residual(nn.Module):
-    """Two convolutions beside the way past them; nothing at first."""
+    """Two convolutions with a skip connection; the identity (up to ReLU) at initialisation."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.one, self.two = conv(width, width), nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.norm = nn.BatchNorm2d(width)
         nn.init.zeros_(self.norm.weight)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.relu(x + self.norm(self.two(self.one(x))))
 
 
 class Attention(nn.Module):
-    """A transformer block over all places [B, C, H, W]; nothing at first."""
+    """A transformer block over all positions of [B, C, H, W]; the identity at initialisation."""
 
-    def __init__(self, width: int, heads: int = 4):
+    def __init__(self, width: int, heads: int = 4) -> None:
         super().__init__()
         self.heads = heads
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
@@ -49,12 +55,12 @@ class Attention(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         tokens = x.flatten(2).transpose(1, 2)
         parts = self.qkv(self.norms[0](tokens)).chunk(3, -1)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
-        seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        tokens = tokens + self.out(seen)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        tokens = tokens + self.out(mixed)
         tokens = tokens + self.narrow(F.gelu(self.wide(self.norms[1](tokens))))
         return tokens.transpose(1, 2).unflatten(-1, x.shape[-2:])
 
@@ -62,21 +68,24 @@ class Attention(nn.Module):
 class SegmenterNet(nn.Module):
     """A U-Net: [B, 3, H, W] in 0..1 -> logits [B, words + 1, H, W]; class 0 is background."""
 
-    def __init__(self, classes: int = len(WORDS) + 1, widths=(32, 64, 96, 128)):
+    def __init__(
+        self, classes: int = len(WORDS) + 1, widths: tuple[int, ...] = (32, 64, 96, 128)
+    ) -> None:
         super().__init__()
         last = widths[-1]
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), conv(12, widths[0]))
-        self.down = nn.ModuleList(
+        stages = [
             nn.Sequential(conv(a, b, 2), conv(b, b), Residual(b))
             for a, b in zip(widths, widths[1:])
-        )
-        self.down[-1].extend([Attention(last), Attention(last)])
+        ]
+        stages[-1].extend([Attention(last), Attention(last)])
+        self.down = nn.ModuleList(stages)
         self.deep = nn.Sequential(conv(last, last, 2), conv(last, last), Residual(last))
         pairs = list(zip((*widths[1:], last)[::-1], widths[::-1]))
         self.up = nn.ModuleList(nn.Sequential(*conv(a + b, b), Residual(b)) for a, b in pairs)
         self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * classes, 1), nn.PixelShuffle(2))
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         skips = [self.stem(image * 2 - 1)]
         for stage in self.down:
             skips.append(stage(skips[-1]))
@@ -88,17 +97,17 @@ class SegmenterNet(nn.Module):
 
 
 class StickerSegmenter:
-    """AMODAL_SEGMENTER for the words of the catalog; see `payloads.Segmenter`."""
+    """AMODAL_SEGMENTER for the words of the catalog; see `core.types.Segmenter`."""
 
-    def __init__(self, net: SegmenterNet):
+    def __init__(self, net: SegmenterNet) -> None:
         self.net = net
 
     @torch.inference_mode()
     def probabilities(self, image: torch.Tensor) -> dict[int, torch.Tensor]:
-        """The chance [H, W] of each class that is likely anywhere, for an image [H, W, 3].
+        """Class -> probability [H, W], for an image [H, W, 3] in 0..1. Class 0 is the background.
 
-        0 is the background; it is always there. The others are far fewer than all the classes,
-        which at the size of a photograph would take gigabytes.
+        Leaves out classes that are unlikely at every pixel: all classes at the size of a photograph
+        would take gigabytes.
         """
         height, width = image.shape[:2]
         device = next(self.net.parameters()).device
@@ -111,24 +120,44 @@ class StickerSegmenter:
         full = F.interpolate(chance[:, likely], size=(height, width), mode="bilinear")[0]
         return dict(zip(likely, full.to(image.device)))
 
-    def detect(self, image, words=None, threshold=0.5) -> Objects:
+    def detect(
+        self, image: torch.Tensor, words: list[str] | None = None, threshold: float = 0.5
+    ) -> Objects:
+        """Objects of an image [H, W, 3] in 0..1. No `words` means all words of the catalog.
+
+        The score of an object is the mean probability of its pixels. Raises BadInput for a text
+        without a word of the catalog.
+        """
         wanted = _classes(words)
         chance = self.probabilities(image)
         best = _most_likely(chance)
-        found = []
+        instances: list[Instance] = []
         for index in best.unique().tolist():
             if index == 0 or index not in wanted:
                 continue
             for part in _instances(best, index):
                 score = float(chance[index][part].mean())
                 if score >= threshold:
-                    found.append((part, WORDS[index - 1], score))
-        return _objects(found, image)
+                    instances.append((part, WORDS[index - 1], score))
+        return _objects(instances, image)
 
-    def segment(self, image, *, box=None, points=None, prior=None, label=None) -> torch.Tensor:
+    def segment(
+        self,
+        image: torch.Tensor,
+        *,
+        box: Sequence[float] | None = None,
+        points: Sequence[tuple[float, float]] | None = None,
+        prior_mask: torch.Tensor | None = None,
+        label: str | None = None,
+    ) -> torch.Tensor:
+        """Mask [H, W] (0 or 1) of the object at a box xyxy, at points (x, y), or at a prior mask.
+
+        Without a known word in `label`, or if that word is not found there, it is the object with
+        most pixels there. The mask is empty if there is only background.
+        """
         chance = self.probabilities(image)
         best = _most_likely(chance)
-        hint = _hint(best.shape, box, points, prior).to(best.device)
+        hint = _hint(best.shape, box, points, prior_mask).to(best.device)
         names = known_words(label) if label else []
         index = WORDS.index(names[0]) + 1 if names else None
         if index is None or not (best[hint] == index).any():
@@ -151,6 +180,7 @@ def _most_likely(chance: dict[int, torch.Tensor]) -> torch.Tensor:
 
 
 def _classes(words: list[str] | None) -> set[int]:
+    """The classes of some words (all classes if there are none). Raises BadInput."""
     if not words:
         return set(range(1, len(WORDS) + 1))
     classes = set()
@@ -159,7 +189,7 @@ def _classes(words: list[str] | None) -> set[int]:
         if not names:
             raise BadInput(
                 "words",
-                f"'{text}' is no object of the sticker world",
+                f"'{text}' is not an object of the sticker world",
                 f"use one of: {', '.join(WORDS)}",
             )
         classes |= {WORDS.index(name) + 1 for name in names}
@@ -167,17 +197,17 @@ def _classes(words: list[str] | None) -> set[int]:
 
 
 def _parts(mask: torch.Tensor) -> list[torch.Tensor]:
-    """Connected parts of a mask [H, W] bool, specks left out."""
+    """Connected parts of a mask [H, W] bool, without those below SMALLEST."""
     from scipy import ndimage
 
     labels, count = ndimage.label(mask.cpu().numpy(), structure=[[1] * 3] * 3)
-    labels = torch.from_numpy(labels).to(mask.device)
-    parts = [labels == number for number in range(1, count + 1)]
+    numbers = torch.from_numpy(labels).to(mask.device)
+    parts = [numbers == number for number in range(1, count + 1)]
     return [part for part in parts if int(part.sum()) >= SMALLEST * mask.numel()]
 
 
 def _grown(mask: torch.Tensor, radius: int) -> torch.Tensor:
-    """A mask [H, W] at COARSE pixels and grown by so many of them."""
+    """A mask [H, W] bool, reduced to COARSE and dilated by a square of `radius` pixels there."""
     factor = min(1, COARSE / max(mask.shape))
     size = [max(1, round(length * factor)) for length in mask.shape]
     small = F.adaptive_max_pool2d(mask[None].float(), size)
@@ -186,32 +216,34 @@ def _grown(mask: torch.Tensor, radius: int) -> torch.Tensor:
 
 
 def _enlarged(values: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Values [h, w] resized to the nearest pixel of `size`."""
     return F.interpolate(values[None, None].float(), size=size)[0, 0]
 
 
 def _joined(parts: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Parts [H, W] of one class; those less than REACH apart are one object."""
+    """Parts [H, W] of one class; those with a gap below MAX_GAP are joined."""
     from scipy import ndimage
 
     if len(parts) < 2:
         return parts
     whole = torch.stack(parts).any(0)
-    numbers, _ = ndimage.label(_grown(whole, REACH // 2).cpu().numpy())
-    numbers = _enlarged(torch.from_numpy(numbers).to(whole.device), whole.shape)
-    groups: dict[float, list] = {}
+    labels, _ = ndimage.label(_grown(whole, MAX_GAP // 2).cpu().numpy())
+    numbers = _enlarged(torch.from_numpy(labels).to(whole.device), whole.shape)
+    groups: dict[float, list[torch.Tensor]] = {}
     for part in parts:
         groups.setdefault(float(numbers[part].max()), []).append(part)
     return [torch.stack(group).any(0) for group in groups.values()]
 
 
 def _instances(best: torch.Tensor, index: int) -> list[torch.Tensor]:
-    """The objects of one class: parts close together, or beside one and the same other object."""
+    """The objects of one class. Parts are one object if they are close together, or if they touch
+    the same part of another class, which then hides what connects them."""
     parts = _joined(_parts(best == index))
-    for other in best.unique().tolist():
-        if other in (0, index) or len(parts) < 2:
+    for other_class in best.unique().tolist():
+        if other_class in (0, index) or len(parts) < 2:
             continue
-        for between in _parts(best == other):
-            near = _enlarged(_grown(between, REACH), best.shape) > 0
+        for between in _parts(best == other_class):
+            near = _enlarged(_grown(between, MAX_GAP), best.shape) > 0
             touched = [part for part in parts if (part & near).any()]
             if len(touched) > 1:
                 parts = [part for part in parts if not any(part is t for t in touched)]
@@ -219,26 +251,33 @@ def _instances(best: torch.Tensor, index: int) -> list[torch.Tensor]:
     return parts
 
 
-def _objects(found: list, image: torch.Tensor) -> Objects:
-    found = sorted(found, key=lambda item: -item[2])
+def _objects(instances: list[Instance], image: torch.Tensor) -> Objects:
+    """Instances as objects, the best score first."""
+    instances = sorted(instances, key=lambda instance: -instance[2])
     height, width = image.shape[:2]
-    if not found:
+    if not instances:
         return Objects(torch.zeros(0, height, width), [], torch.zeros(0), torch.zeros(0, 4))
     boxes = []
-    for part, _, _ in found:
+    for part, _, _ in instances:
         ys, xs = torch.nonzero(part, as_tuple=True)
         boxes.append([int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1])
     return Objects(
-        torch.stack([part.float() for part, _, _ in found]),
-        [word for _, word, _ in found],
-        torch.tensor([score for _, _, score in found]),
+        torch.stack([part.float() for part, _, _ in instances]),
+        [word for _, word, _ in instances],
+        torch.tensor([score for _, _, score in instances]),
         torch.tensor(boxes).float(),
     )
 
 
-def _hint(shape, box, points, prior) -> torch.Tensor:
-    if prior is not None:
-        return prior.reshape(prior.shape[-2:]) > 0.5
+def _hint(
+    shape: torch.Size,
+    box: Sequence[float] | None,
+    points: Sequence[tuple[float, float]] | None,
+    prior_mask: torch.Tensor | None,
+) -> torch.Tensor:
+    """The pixels [H, W] bool that a prompt points at."""
+    if prior_mask is not None:
+        return prior_mask.reshape(prior_mask.shape[-2:]) > 0.5
     hint = torch.zeros(shape, dtype=torch.bool)
     if box is not None:
         x1, y1, x2, y2 = (round(float(v)) for v in box)

@@ -1,28 +1,34 @@
-"""Reading the small models' weights, with an error that says what is wrong and what to do."""
+"""Loads the weights of the sticker world's models."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
 
 from ..core.errors import BadInput
 from .catalog import WORDS
 
 FOLDER = Path(__file__).with_name("weights")
 
+State = dict[str, torch.Tensor]  # tensors by name
+Net = TypeVar("Net", bound=torch.nn.Module)
 
-def read(name: str, *needed: str) -> tuple[dict, dict]:
-    """(tensors by name in float32, configuration) of `weights/<name>.safetensors`.
 
-    `needed` are entries its configuration must have. Raises BadInput where the file is missing, is
-    no safetensors file, lacks an entry, or was trained on other words than the catalog's.
+def read(name: str, *needed: str) -> tuple[State, dict[str, Any]]:
+    """(float32 tensors by name, configuration) of `weights/<name>.safetensors`.
+
+    `needed` are entries that the configuration must have. Raises BadInput if the file is missing,
+    is not a safetensors file, lacks an entry, or was trained on other words than the catalog's.
     """
     from safetensors import SafetensorError, safe_open
 
     path = FOLDER / f"{name}.safetensors"
     remedy = (
-        f"put {path.name} (it comes with the pack's repository) into the pack's folder "
-        f"'{FOLDER.name}', or train it with the scripts in 'training'"
+        f"put {path.name}, which is part of the pack's repository, into the pack's folder "
+        "'amodal/stickers/weights', or train it with the scripts in 'research/training'"
     )
     if not path.is_file():
         raise BadInput("weights", f"{path.name} is missing", remedy)
@@ -34,25 +40,28 @@ def read(name: str, *needed: str) -> tuple[dict, dict]:
         raise BadInput("weights", f"{path.name} cannot be read ({error})", remedy) from error
     absent = [entry for entry in needed if entry not in config]
     if absent:
-        raise foreign(name, f"its configuration has no {', '.join(absent)}")
+        raise wrong_model(name, f"its configuration has no {', '.join(absent)}")
     if config.get("words", list(WORDS)) != list(WORDS):
-        raise foreign(name, "it was trained on other words than the catalog's")
+        raise wrong_model(name, "it was trained on other words than the catalog's")
     return tensors, config
 
 
-def load_into(net, state: dict, name: str):
-    """Load a state dict, every key of it; BadInput where the file is of another model."""
+def load_into(net: Net, state: State, name: str) -> Net:
+    """The network with the weights of a state dict, in eval mode and without gradients.
+
+    Raises BadInput if the keys or shapes do not match exactly.
+    """
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise foreign(name, " ".join(str(error).split())[:160]) from error
+        raise wrong_model(name, " ".join(str(error).split())[:160]) from error
     return net.eval().requires_grad_(False)
 
 
-def foreign(name: str, why: str) -> BadInput:
-    """The error for a file that can be read but is not this model's."""
+def wrong_model(name: str, why: str) -> BadInput:
+    """The error for a readable file that holds another model."""
     return BadInput(
         "weights",
         f"{name}.safetensors does not fit the model ({why})",
-        "take the file of the same release as the pack's code",
+        "use the file from the same release as the pack's code",
     )

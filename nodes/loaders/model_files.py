@@ -1,4 +1,6 @@
-"""Where the models for photographs lie: the host's folders, and those that other packs use too."""
+"""Model files in ComfyUI's folders, and in the folders that other packs use as well."""
+
+from __future__ import annotations
 
 import os
 import pickle
@@ -14,68 +16,69 @@ from safetensors import SafetensorError
 from ...amodal.core.errors import BadInput
 from ...amodal.models import pretrained
 
-WHOLE = "model.safetensors"  # the weights in a folder of Hugging Face's layout
+WHOLE = "model.safetensors"  # the weights of a folder in Hugging Face's layout
 BROKEN = (ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, SafetensorError)
 ENDINGS = (".pth", ".pt", ".safetensors", ".sft", ".ckpt", ".bin", ".tar")
 
 
 def register(folder: str) -> None:
-    """Let the host look for `folder`, beside whatever another pack or the user has set up."""
+    """Register `folder` with ComfyUI. Paths set up by the user or by other packs are kept."""
     folder_paths.add_model_folder_path(folder, os.path.join(folder_paths.models_dir, folder))
 
 
 def choices(folder: str) -> list[str]:
-    """What a loader offers: the files that are there, and the published ones that could be.
+    """The menu of a loader: the files in `folder`, and the published files that are missing.
 
-    A published file can be chosen before it is there, so that a workflow that names it opens, and
-    running it tells where to get the file. A folder in Hugging Face's layout counts as one file.
+    Missing files are included so that workflows that name them open; running then tells where to
+    get the file. A folder in Hugging Face's layout counts as one file.
     """
-    there = present(folder)
-    return [*there, *(one.file for one in pretrained.known(folder) if one.file not in there)]
+    files = present(folder)
+    return [*files, *(model.file for model in pretrained.known(folder) if model.file not in files)]
 
 
-def file_input(folder: str):
+def file_input(folder: str) -> io.Combo.Input:
     """The input `file` of a loader of one file."""
     return io.Combo.Input(
         "file",
         options=choices(folder),
-        tooltip=f"A file in models/{folder}. A name can be chosen before the file is there; "
-        "running then tells where to get it.",
+        tooltip=f"A file in models/{folder}. The menu also lists published files that are "
+        "missing. Choose one and run the workflow to see where to get it.",
     )
 
 
 def listed(folder: str) -> list[str]:
-    """All files in a folder of models/, which is registered with the host."""
+    """All files in a folder of models/, which is registered with ComfyUI."""
     register(folder)
     try:
         return folder_paths.get_filename_list(folder)
-    except FileNotFoundError:  # the host remembers a folder that is gone
+    except FileNotFoundError:  # a cached folder no longer exists
         folder_paths.filename_list_cache.pop(folder, None)
         return folder_paths.get_filename_list(folder)
 
 
 def present(folder: str) -> list[str]:
-    there = [name for name in listed(folder) if name.lower().endswith(ENDINGS)]
-    whole = {os.path.dirname(name) for name in there if is_whole_folder(folder, name)}
-    return sorted({*whole, *(name for name in there if os.path.dirname(name) not in whole)} - {""})
+    """The weights files in a folder of models/, and its folders in Hugging Face's layout."""
+    files = [name for name in listed(folder) if name.lower().endswith(ENDINGS)]
+    whole = {os.path.dirname(name) for name in files if is_whole_folder(folder, name)}
+    return sorted({*whole, *(name for name in files if os.path.dirname(name) not in whole)} - {""})
 
 
 def is_whole_folder(folder: str, name: str) -> bool:
-    """Is this file the weights in a folder of Hugging Face's layout?"""
+    """True if this file holds the weights of a folder in Hugging Face's layout."""
     parent, file = os.path.split(name)
-    described = place(folder, os.path.join(parent, "config.json"))
-    return bool(parent) and file == WHOLE and described is not None
+    config = place(folder, os.path.join(parent, "config.json"))
+    return bool(parent) and file == WHOLE and config is not None
 
 
 def place(folder: str, name: str) -> str | None:
-    """The full path of a file or folder, wherever the host looks for `folder`."""
+    """Full path of a file or folder, in any of ComfyUI's paths for `folder`; None if missing."""
     register(folder)
     paths = (os.path.join(base, name) for base in folder_paths.get_folder_paths(folder))
     return next((path for path in paths if os.path.exists(path)), None)
 
 
 def need(folder: str, name: str, input: str = "file") -> str:
-    """As `place`; raises BadInput that tells where to get what is not there."""
+    """As `place`. Raises BadInput that tells where to get a missing file."""
     if name not in choices(folder):
         raise pretrained.missing(os.path.basename(name), folder, input)
     path = place(folder, name)
@@ -84,10 +87,11 @@ def need(folder: str, name: str, input: str = "file") -> str:
     return path
 
 
-def checked(cls, **wanted) -> bool | str:
-    """For a loader's validate_inputs: True, or what is missing, in words; input=(folder, name).
+def checked(cls: type[io.ComfyNode], **wanted: tuple[str, str | None]) -> bool | str:
+    """For `validate_inputs` of a loader: True, or a message about the missing files.
 
-    So a run is refused before anything has been computed, and every loader names its file at once.
+    wanted: input=(folder, name). ComfyUI then refuses the run before it computes anything, and
+    shows the missing files of all loaders together.
     """
     name = cls.define_schema().display_name
     problems = []
@@ -100,10 +104,11 @@ def checked(cls, **wanted) -> bool | str:
     return " ".join(problems) or True
 
 
-def read(folder: str, name: str, input: str = "file") -> dict:
-    """The tensors of a weights file, or folder, by name; no code in it is run.
+def read(folder: str, name: str, input: str = "file") -> pretrained.State:
+    """The tensors of a weights file or folder by name.
 
-    TorchScript files, which LaMa comes as, give their tensors too.
+    Only tensors are loaded; code inside the file never runs. TorchScript files, such as LaMa's, are
+    accepted. Raises BadInput if the file is missing or is not a weights-only file.
     """
     path = need(folder, name, input)
     if os.path.isdir(path):
@@ -123,32 +128,34 @@ def read(folder: str, name: str, input: str = "file") -> dict:
     return tensors
 
 
-def scripted(path: str) -> dict | None:
-    """The tensors of a TorchScript file, which is read by a reader of its own; else None."""
+def scripted(path: str) -> pretrained.State | None:
+    """The tensors of a TorchScript file; None if it is not one."""
     try:
         return torch.jit.load(path, map_location="cpu").state_dict()
     except (RuntimeError, ValueError):
         return None
 
 
-def unreadable(name: str, input: str, error) -> BadInput:
+def unreadable(name: str, input: str, error: Exception | str) -> BadInput:
+    """The error for a file that is not a weights-only file."""
     return BadInput(
         input,
-        f"names {os.path.basename(name)}, which is no file of weights alone "
+        f"names {os.path.basename(name)}, which is not a weights-only file "
         f"({type(error).__name__ if isinstance(error, Exception) else error})",
-        "get it anew from its publisher; files that hold code are never run",
+        "download it again from its publisher; only tensors are loaded, code never runs",
     )
 
 
 class Held(torch.nn.Module):
-    """A net the host may move between its devices, whatever the net calls its own device."""
+    """A wrapper that lets ComfyUI move a network, even one with its own attribute `device`."""
 
-    def __init__(self, net: torch.nn.Module):
+    def __init__(self, net: torch.nn.Module) -> None:
         super().__init__()
         self.net = net
 
 
 def managed(net: torch.nn.Module) -> comfy.model_patcher.ModelPatcher:
+    """A ModelPatcher, so that ComfyUI loads and unloads the network."""
     return comfy.model_patcher.ModelPatcher(
         Held(net),
         load_device=comfy.model_management.get_torch_device(),
@@ -156,7 +163,10 @@ def managed(net: torch.nn.Module) -> comfy.model_patcher.ModelPatcher:
     )
 
 
-def bring(patcher, memory: float = 0) -> torch.device:
-    """Have the host move a net to where it computes, all of it; `memory` in bytes to work in."""
+def bring(patcher: comfy.model_patcher.ModelPatcher, memory: float = 0) -> torch.device:
+    """Load a whole network on its device, which is returned.
+
+    memory: bytes to keep free for activations.
+    """
     comfy.model_management.load_models_gpu([patcher], memory_required=memory, force_full_load=True)
     return patcher.load_device

@@ -1,5 +1,8 @@
-"""Order models for photographs: from the file that its authors publish, and from no file at all."""
+"""Order models for photographs: InstaOrder, and the model of borders, which needs no file."""
 
+from __future__ import annotations
+
+import torch
 from comfy_api.latest import io
 
 from ...amodal.models import border_order, instaorder
@@ -12,13 +15,15 @@ WORKING = 600e6  # bytes for the activations of one batch
 
 
 class ManagedOrder(instaorder.InstaOrder):
-    """The order model with its net in the host's care."""
+    """InstaOrder, loaded and unloaded by ComfyUI."""
 
-    def __init__(self, net):
+    def __init__(self, net: instaorder.OrderNet) -> None:
         super().__init__(net)
         self.patcher = model_files.managed(net)
 
-    def order(self, image, masks, pairs):
+    def order(
+        self, image: torch.Tensor, masks: torch.Tensor, pairs: list[tuple[int, int]]
+    ) -> torch.Tensor:
         if pairs:
             model_files.bring(self.patcher, WORKING)
         return super().order(image, masks, pairs)
@@ -26,52 +31,54 @@ class ManagedOrder(instaorder.InstaOrder):
 
 class LoadOrderModel(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalLoadOrderModel",
             display_name="Load Order Model (Amodal)",
             category=f"{CATEGORY}/models",
-            description="InstaOrderNet_od, which tells of two objects on a photograph which one "
-            "hides the other (section 3.4).",
+            description="Loads InstaOrderNet_od, which predicts for two objects of a photograph "
+            "which one hides the other (section 3.4).",
             inputs=[model_files.file_input(FOLDER)],
             outputs=[
                 types.OrderModel.Output(
-                    display_name="order_model", tooltip="To Order Objects or Amodal Completion."
+                    display_name="order_model",
+                    tooltip="Connect it to Order Objects or Amodal Completion.",
                 )
             ],
         )
 
     @classmethod
-    def validate_inputs(cls, file=None):
+    def validate_inputs(cls, file: str | None = None) -> bool | str:
         return model_files.checked(cls, file=(FOLDER, file))
 
     @classmethod
     @names_itself
-    def execute(cls, file):
+    def execute(cls, file: str) -> io.NodeOutput:
         state = model_files.read(FOLDER, file)
         return io.NodeOutput(ManagedOrder(instaorder.net_of(state, file)))
 
 
 class BorderOrderModel(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalBorderOrder",
             display_name="Border Order Model (Amodal)",
             category=f"{CATEGORY}/models",
-            description="Tells by the shape of two objects' common border which one hides the "
-            "other. Needs no file and does not look at the picture; the last resort.",
+            description="Predicts which of two objects hides the other from the shape of their "
+            "border. Needs no file and ignores the picture. Use it as a last resort.",
             inputs=[],
             outputs=[
                 types.OrderModel.Output(
-                    display_name="order_model", tooltip="To Order Objects or Amodal Completion."
+                    display_name="order_model",
+                    tooltip="Connect it to Order Objects or Amodal Completion.",
                 )
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls):
+    def execute(cls) -> io.NodeOutput:
         return io.NodeOutput(border_order.BorderOrder())
 
 

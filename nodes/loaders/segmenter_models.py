@@ -1,10 +1,14 @@
-"""The segmenter for photographs: GroundingDINO and SAM, from files people already have."""
+"""The segmenter for photographs: GroundingDINO and SAM, from the files that other packs use too."""
+
+from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import comfy.model_management
 import folder_paths
+import torch
 from comfy_api.latest import io
 from safetensors import SafetensorError
 
@@ -22,19 +26,19 @@ from ..common import CATEGORY, names_itself
 from . import model_files
 
 DETECTORS, MASKERS, WORDS = "grounding-dino", "sams", "bert-base-uncased"
-WORKING = 3e9  # bytes for the activations of either net at its full size
+WORKING = 3e9  # bytes for the activations of either network at full size
 TOKENIZERS = ("tokenizer.json", "vocab.txt")
 
 
 class LoadSegmenter(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalLoadSegmenter",
             display_name="Load Grounded Segmenter (Amodal)",
             category=f"{CATEGORY}/models",
-            description="GroundingDINO finds what words name on a photograph, SAM its mask "
-            "(section 3.4).",
+            description="Loads a segmenter for photographs: GroundingDINO finds the objects that "
+            "words name, SAM makes their masks (section 3.4).",
             inputs=[
                 io.Combo.Input(
                     "detector",
@@ -45,15 +49,15 @@ class LoadSegmenter(io.ComfyNode):
                 io.Combo.Input(
                     "masker",
                     options=model_files.choices(MASKERS),
-                    tooltip="SAM: a file in models/sams, or a folder there in Hugging Face's "
-                    "layout. h is the best, b the fastest.",
+                    tooltip="SAM: a file in models/sams, or a folder in it with Hugging Face's "
+                    "layout. vit_h is the best, vit_b the fastest.",
                 ),
                 io.String.Input(
                     "vocabulary",
                     default=grounded_sam.VOCABULARY,
                     multiline=True,
-                    tooltip="What is looked for where a node names no words: names, comma "
-                    "separated. Put in what stands in front of your objects.",
+                    tooltip="Names to detect when a node gives no words, comma separated. Add "
+                    "the kinds of objects that occlude yours.",
                 ),
                 io.Float.Input(
                     "box_threshold",
@@ -61,8 +65,9 @@ class LoadSegmenter(io.ComfyNode):
                     min=0.01,
                     max=0.99,
                     step=0.01,
-                    tooltip="How sure GroundingDINO must be of an object. The other nodes see "
-                    "this as a score of 0.5, which is their threshold.",
+                    tooltip="Minimum score of a box in GroundingDINO. Lower finds more objects, "
+                    "also false ones. Scores are shifted: this value becomes 0.5, the threshold "
+                    "of the other nodes.",
                 ),
                 io.Float.Input(
                     "text_threshold",
@@ -70,7 +75,8 @@ class LoadSegmenter(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="How sure it must be of a part of a name for that part to count.",
+                    tooltip="Minimum probability of a token of a name. Tokens below it do not "
+                    "count when a box gets its name.",
                 ),
                 io.Float.Input(
                     "overlap",
@@ -78,22 +84,23 @@ class LoadSegmenter(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Of two boxes with a larger IoU only the surer one is kept.",
+                    tooltip="Of two boxes with a larger IoU, only the one with the better score is "
+                    "kept. Lower keeps fewer boxes.",
                 ),
             ],
             outputs=[
                 types.Segmenter.Output(
                     display_name="segmenter",
-                    tooltip="To Detect Objects, Segment Object or Amodal Completion.",
+                    tooltip="Connect it to Detect Objects, Segment Object or Amodal Completion.",
                 )
             ],
         )
 
     @classmethod
-    def validate_inputs(cls, detector=None, masker=None):
-        there = model_files.checked(cls, detector=(DETECTORS, detector), masker=(MASKERS, masker))
-        if there is not True or detector is None:
-            return there
+    def validate_inputs(cls, detector: str | None = None, masker: str | None = None) -> bool | str:
+        checked = model_files.checked(cls, detector=(DETECTORS, detector), masker=(MASKERS, masker))
+        if checked is not True or detector is None:
+            return checked
         try:
             vocabulary_of(detector)
         except BadInput as error:
@@ -102,7 +109,15 @@ class LoadSegmenter(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, detector, masker, vocabulary, box_threshold, text_threshold, overlap):
+    def execute(
+        cls,
+        detector: str,
+        masker: str,
+        vocabulary: str,
+        box_threshold: float,
+        text_threshold: float,
+        overlap: float,
+    ) -> io.NodeOutput:
         names = detections.as_words(vocabulary) or detections.as_words(grounded_sam.VOCABULARY)
         return io.NodeOutput(
             grounded_sam.GroundedSegmenter(
@@ -116,6 +131,7 @@ class LoadSegmenter(io.ComfyNode):
 
 
 def load_detector(name: str, text_threshold: float) -> grounding_dino.Detector:
+    """GroundingDINO from a file or folder, in bfloat16 where the device is fast with it."""
     tokenizer = load_tokenizer(name)
     path = model_files.need(DETECTORS, name, "detector")
     if os.path.isdir(path):
@@ -131,6 +147,7 @@ def load_detector(name: str, text_threshold: float) -> grounding_dino.Detector:
 
 
 def load_masker(name: str) -> sam.Masker:
+    """SAM from a file or folder, its encoder in float16 where the device is fast with it."""
     net = sam.net_of(model_files.read(MASKERS, name, "masker"), name, "masker")
     device = comfy.model_management.get_torch_device()
     masker = sam.Masker(net, half=comfy.model_management.should_use_fp16(device))
@@ -139,14 +156,17 @@ def load_masker(name: str) -> sam.Masker:
     return masker
 
 
-def from_folder(path: str, name: str):
-    """The net in a folder of Hugging Face's layout, from its safetensors file alone."""
+def from_folder(path: str, name: str) -> torch.nn.Module:
+    """GroundingDINO from a folder in Hugging Face's layout. Only safetensors weights are read.
+
+    Raises BadInput if the folder holds another model, or cannot be read.
+    """
     from transformers import GroundingDinoForObjectDetection
 
     with open(os.path.join(path, "config.json"), encoding="utf-8") as file:
         kind = json.load(file).get("model_type")
     if kind != "grounding-dino":
-        raise pretrained.foreign(
+        raise pretrained.wrong_model(
             name, grounding_dino_weights.WHAT, f"its config.json says {kind}", "detector"
         )
     try:
@@ -158,8 +178,8 @@ def from_folder(path: str, name: str):
     return net.eval().requires_grad_(False)
 
 
-def load_tokenizer(detector: str):
-    """BERT's tokenizer, as the detector's folder has it or made from its vocabulary."""
+def load_tokenizer(detector: str) -> Any:
+    """BERT's tokenizer, from tokenizer.json or vocab.txt. Raises BadInput if both are missing."""
     from tokenizers import BertWordPieceTokenizer, Tokenizer
     from tokenizers.models import WordPiece
 
@@ -170,28 +190,28 @@ def load_tokenizer(detector: str):
 
 
 def vocabulary_of(detector: str) -> str:
-    """The file with BERT's words; raises BadInput that tells where to get it."""
-    found = (path for path in tokenizer_places(detector) if path and os.path.isfile(path))
-    path = next(found, None)
+    """The file with BERT's vocabulary. Raises BadInput that tells where to get it."""
+    existing = (path for path in tokenizer_places(detector) if path and os.path.isfile(path))
+    path = next(existing, None)
     if path is None:
         raise pretrained.missing("vocab.txt", WORDS, "detector", "needs")
     return path
 
 
 def tokenizer_places(detector: str) -> list[str | None]:
-    """Where BERT's vocabulary may lie: beside the detector, in the folders that other packs use,
-    and where Hugging Face's programs keep what they have downloaded."""
+    """Possible paths of BERT's vocabulary: next to the detector, in the folders that other packs
+    use, and in the cache of Hugging Face."""
     path = model_files.need(DETECTORS, detector, "detector")
     beside = path if os.path.isdir(path) else os.path.dirname(path)
     model_files.register(WORDS)
     roots = [beside, os.path.join(beside, WORDS), *folder_paths.get_folder_paths(WORDS)]
     roots += [os.path.join(base, WORDS) for base in folder_paths.get_folder_paths("text_encoders")]
-    found = [os.path.join(root, name) for root in roots for name in TOKENIZERS]
-    return [*found, *(cached(name) for name in TOKENIZERS)]
+    paths = [os.path.join(root, name) for root in roots for name in TOKENIZERS]
+    return [*paths, *(cached(name) for name in TOKENIZERS)]
 
 
 def cached(name: str) -> str | None:
-    """The file in Hugging Face's cache on this machine; the network is never asked."""
+    """The file in Hugging Face's cache on this machine, without network access; None if missing."""
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:

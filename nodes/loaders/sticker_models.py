@@ -1,8 +1,12 @@
-"""The sticker world's models in the host's care: MODEL, CLIP and VAE, segmenter and order model.
+"""The sticker world's models in ComfyUI: MODEL, CLIP and VAE, segmenter and order model.
 
-Every net sits in a ModelPatcher, so that the host decides where it is and when it leaves. A weights
-file that is missing, broken or of another model raises BadInput (see amodal/stickers/weights.py).
+Every network has a ModelPatcher, so ComfyUI loads and unloads it. A weights file that is missing,
+broken or of another model raises BadInput (see amodal/stickers/weight_files.py).
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import comfy.latent_formats
 import comfy.model_base
@@ -20,53 +24,61 @@ from ...amodal.stickers.autoencoder import CHANNELS, Autoencoder
 from ...amodal.stickers.order_model import OrderNet, StickerOrder
 from ...amodal.stickers.segmenter import SegmenterNet, StickerSegmenter
 
-TOKENS, WIDTH = 32, 128  # learned tokens for each word, and their width
+TOKENS, WIDTH = 32, 128  # number of learned tokens for each word, and their width
 
 
 class StickerLatent(comfy.latent_formats.LatentFormat):
-    """Eight channels of unit variance; the factors for previews come with the weights."""
+    """Eight channels of unit variance. The weights file has the factors for previews."""
 
     latent_channels = CHANNELS
 
 
 class StickerConfig(comfy.supported_models.SD20):
-    """Stable Diffusion 2's topology, v-prediction; the sizes come with the weights."""
+    """The topology of Stable Diffusion 2, with v-prediction. The weights file has the sizes."""
 
     latent_format = StickerLatent
     unet_extra_config = {"num_heads": -1, "num_head_channels": 32, "attn_precision": torch.float32}
 
-    def model_type(self, state_dict, prefix=""):
+    def model_type(
+        self, state_dict: weight_files.State, prefix: str = ""
+    ) -> comfy.model_base.ModelType:
         return comfy.model_base.ModelType.V_PREDICTION
 
 
 class StraightSampling(ModelSamplingDiscrete, V_PREDICTION):
-    """x at sigma on the straight line from the clean latent to pure noise at the largest sigma.
+    """v-prediction with x on the straight line from the clean latent to pure noise at sigma_max.
 
-    Where the largest sigma is small, latent + sigma * noise is not where sampling from pure noise
-    passes through: at 3.65 it would show much of a 16x16 latent. dx/dsigma = (x - x0) / sigma holds
-    on this line too, so every sampler of the host fits, and all else is v-prediction.
+    With a small sigma_max, latent + sigma * noise is not on the path of sampling from pure noise:
+    at sigma 3.65 it would still show much of a 16x16 latent. dx/dsigma = (x - x0) / sigma also
+    holds on this line, so all samplers of ComfyUI work. Everything else is v-prediction.
     """
 
-    def noise_scaling(self, sigma, noise, latent_image, max_denoise=False):
+    def noise_scaling(
+        self,
+        sigma: torch.Tensor,
+        noise: torch.Tensor,
+        latent_image: torch.Tensor,
+        max_denoise: bool = False,
+    ) -> torch.Tensor:
         sigma = reshape_sigma(sigma, noise.ndim)
         return noise * sigma + latent_image * self.kept(sigma)
 
-    def inverse_noise_scaling(self, sigma, latent):
+    def inverse_noise_scaling(self, sigma: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
         sigma = reshape_sigma(sigma, latent.ndim)
         return latent / self.kept(sigma).clamp(min=1e-3)
 
-    def kept(self, sigma):
-        """How much of the clean latent is left in x."""
+    def kept(self, sigma: torch.Tensor) -> torch.Tensor:
+        """Weight (0..1) of the clean latent in x."""
         return 1 - sigma / self.sigma_max.to(sigma)
 
 
-def load_checkpoint() -> tuple:
-    """(MODEL, CLIP, VAE)."""
+def load_checkpoint() -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, StickerVAE]:
+    """(MODEL, CLIP, VAE). Raises BadInput for missing or wrong weights."""
     return load_model(), load_clip(), StickerVAE()
 
 
 def load_model() -> comfy.model_patcher.ModelPatcher:
-    """The inpainting UNet: 8 channels of latent, 1 of mask, 8 of the masked picture's latent."""
+    """The inpainting UNet. Its input has 8 channels of latent, 1 of mask, 8 of masked latent."""
     state, about = weight_files.read("stickers_unet", "unet", "sigma_scale")
     _, vae_about = weight_files.read("stickers_vae", "latent_rgb_factors", "latent_rgb_bias")
     config = StickerConfig(about["unet"])
@@ -82,7 +94,7 @@ def load_model() -> comfy.model_patcher.ModelPatcher:
 
 
 def managed(net: torch.nn.Module) -> comfy.model_patcher.ModelPatcher:
-    """A net the host may move between its devices."""
+    """A ModelPatcher, so that ComfyUI loads and unloads the network."""
     return comfy.model_patcher.ModelPatcher(
         net,
         load_device=comfy.model_management.get_torch_device(),
@@ -91,10 +103,10 @@ def managed(net: torch.nn.Module) -> comfy.model_patcher.ModelPatcher:
 
 
 class StickerVAE(comfy.sd.VAE):
-    """The host's VAE around the pack's own autoencoder, which works on pictures in 0..1."""
+    """ComfyUI's VAE with the pack's autoencoder, which takes pictures in 0..1."""
 
-    def __init__(self):
-        layout = comfy.taesd.taesd.TAESD(latent_channels=CHANNELS)  # 8x smaller, as ours
+    def __init__(self) -> None:
+        layout = comfy.taesd.taesd.TAESD(latent_channels=CHANNELS)  # 8x smaller, like ours
         super().__init__(sd=layout.state_dict(), dtype=torch.float32)
         state, _ = weight_files.read("stickers_vae")
         self.first_stage_model = weight_files.load_into(Autoencoder(), state, "stickers_vae")
@@ -105,33 +117,37 @@ class StickerVAE(comfy.sd.VAE):
         )
         self.process_input = lambda image: image
         self.process_output = lambda image: image.clamp(0.0, 1.0)
-        # the widest layers' activations, in bytes for each pixel
+        # activations of the widest layers, in bytes
         self.memory_used_encode = lambda shape, dtype: 400 * shape[2] * shape[3] * 4
         self.memory_used_decode = lambda shape, dtype: 400 * shape[2] * shape[3] * 64 * 4
         self.size = None
 
 
 class StickerTokenizer:
-    """Finds the catalog's words in a prompt; everything else is passed over."""
+    """Finds the catalog's words in a prompt, and ignores the rest."""
 
-    def __init__(self, embedding_directory=None, tokenizer_data=None):
+    def __init__(self, embedding_directory: Any = None, tokenizer_data: Any = None) -> None:
         self.rows = {word: row for row, word in enumerate(catalog.WORDS)}
 
-    def tokenize_with_weights(self, text, return_word_ids=False, **_):
+    def tokenize_with_weights(
+        self, text: str, return_word_ids: bool = False, **_: Any
+    ) -> dict[str, list[int]]:
+        """{"stickers": rows of the table}. The arguments are those of ComfyUI's tokenizers."""
         rows = [self.rows[word] for word in catalog.known_words(text)]
         return {"stickers": rows or [len(self.rows)]}  # the last row is the empty prompt
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         return {}
 
 
 class StickerText(torch.nn.Module):
-    """A table of learned tokens [words + 1, 32, 128]; a prompt is its words' tokens in a row.
+    """A table of learned tokens [words + 1, 32, 128].
 
-    The last row is the prompt without a known word. Prompt weights are passed over.
+    A prompt becomes the tokens of its words, one after another. The last row stands for a prompt
+    without a known word. Prompt weights are ignored.
     """
 
-    def __init__(self, dtype=None, device=None, model_options=None):
+    def __init__(self, dtype: Any = None, device: Any = None, model_options: Any = None) -> None:
         super().__init__()
         state, _ = weight_files.read("stickers_text", "words")
         rows = len(catalog.WORDS) + 1
@@ -139,57 +155,62 @@ class StickerText(torch.nn.Module):
         weight_files.load_into(self, state, "stickers_text")
         self.dtypes = {torch.float32}
 
-    def encode_token_weights(self, tokens):
-        found = self.table[torch.tensor(tokens["stickers"], device=self.table.device)]
-        cond = found.reshape(1, -1, found.shape[-1])
+    def encode_token_weights(self, tokens: dict[str, list[int]]) -> tuple[torch.Tensor, None]:
+        """(conditioning [1, 32 * words, 128], no pooled output)."""
+        rows = self.table[torch.tensor(tokens["stickers"], device=self.table.device)]
+        cond = rows.reshape(1, -1, rows.shape[-1])
         return cond.to(comfy.model_management.intermediate_device()), None
 
-    def set_clip_options(self, options):
-        """The host's options (layer, projection) mean nothing to a table."""
+    def set_clip_options(self, options: dict[str, Any]) -> None:
+        """ComfyUI's options (layer, projection) do not apply to a table."""
 
-    def reset_clip_options(self):
+    def reset_clip_options(self) -> None:
         """See set_clip_options."""
 
-    def load_sd(self, sd):
+    def load_sd(self, sd: weight_files.State) -> Any:
+        """Load a state dict; called by ComfyUI."""
         return self.load_state_dict(sd, strict=False)
 
 
 def load_clip() -> comfy.sd.CLIP:
-    """The words' tokens behind the host's CLIP."""
+    """ComfyUI's CLIP with the table of tokens as its text encoder."""
     target = comfy.supported_models_base.ClipTarget(StickerTokenizer, StickerText)
     return comfy.sd.CLIP(target)
 
 
 class ManagedSegmenter(StickerSegmenter):
-    """The segmenter with its net in the host's care."""
+    """The segmenter, loaded and unloaded by ComfyUI."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         state, _ = weight_files.read("stickers_segmenter", "words")
         net = SegmenterNet()
         weight_files.load_into(net, with_counters(net, state), "stickers_segmenter")
         super().__init__(net)
         self.patcher = managed(net)
 
-    def probabilities(self, image):
+    def probabilities(self, image: torch.Tensor) -> dict[int, torch.Tensor]:
         comfy.model_management.load_models_gpu([self.patcher])
         return super().probabilities(image)
 
 
 class ManagedOrder(StickerOrder):
-    """The order model with its net in the host's care."""
+    """The order model, loaded and unloaded by ComfyUI."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         state, _ = weight_files.read("stickers_order")
         net = OrderNet()
         weight_files.load_into(net, with_counters(net, state), "stickers_order")
         super().__init__(net)
         self.patcher = managed(net)
 
-    def order(self, image, masks, pairs):
+    def order(
+        self, image: torch.Tensor, masks: torch.Tensor, pairs: list[tuple[int, int]]
+    ) -> torch.Tensor:
         comfy.model_management.load_models_gpu([self.patcher])
         return super().order(image, masks, pairs)
 
 
-def with_counters(net: torch.nn.Module, state: dict) -> dict:
-    """The state with the batch counters of normalisation layers, which no file stores."""
-    return {**{k: v for k, v in net.state_dict().items() if "num_batches" in k}, **state}
+def with_counters(net: torch.nn.Module, state: weight_files.State) -> weight_files.State:
+    """The state dict with the batch counters of normalisation layers, which no file stores."""
+    counters = {name: value for name, value in net.state_dict().items() if "num_batches" in name}
+    return {**counters, **state}

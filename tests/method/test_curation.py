@@ -1,4 +1,4 @@
-"""The counterfactual test of section 3.6: its mask, its measures, its decision."""
+"""The counterfactual test (section 3.6): its mask, its measures, and its decision."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def square(left, top, right, bottom, side=100) -> torch.Tensor:
 OBJECT = square(40, 40, 60, 60)  # 400 pixels
 
 
-def test_all_but_object_and_corners_is_painted():
+def test_everything_but_object_and_corners_is_painted():
     mask = curation.counterfactual_mask(OBJECT, 0.1)
     assert mask[0, 50, 50] == 0 and mask[0, 5, 5] == 0 and mask[0, 95, 95] == 0
     assert mask.sum() == 100 * 100 - 400 - 4 * 100
@@ -74,7 +74,7 @@ def test_ties_are_broken_by_the_fit_and_by_nothing_else():
     assert curation.ranked([0.801, 0.799], [0.5, 0.5]) == [0, 1]
 
 
-SEEN = square(40, 40, 60, 50)  # the upper half of OBJECT
+MODAL = square(40, 40, 60, 50)  # modal mask: the upper half of OBJECT
 
 
 def painted(lower, upper=0.5) -> torch.Tensor:
@@ -86,30 +86,30 @@ def painted(lower, upper=0.5) -> torch.Tensor:
 @pytest.mark.parametrize(
     "amodal, lower, fit",
     [
-        (OBJECT, 0.5, 1),  # keeps all of it, and goes on in its colour
+        (OBJECT, 0.5, 1),  # keeps all of it, and continues its colour
         (OBJECT, 0.9, 0.6),  # a step of 0.4
-        (SEEN, 0.9, 1),  # nothing completed: no seam
+        (MODAL, 0.9, 1),  # nothing completed: no seam
         (square(40, 45, 60, 60), 0.5, 0.5),  # half of the visible part is lost
         (square(40, 45, 60, 60), 0.9, 0.3),
         (square(0, 60, 20, 80), 0.5, 0),
     ],
 )
-def test_the_fit_is_what_is_kept_less_the_step_at_the_seam(amodal, lower, fit):
-    assert curation.fit_to_visible(painted(lower), amodal, SEEN) == pytest.approx(fit)
+def test_the_fit_is_the_kept_fraction_reduced_by_the_colour_step(amodal, lower, fit):
+    assert curation.fit_to_visible(painted(lower), amodal, MODAL) == pytest.approx(fit)
 
 
 def test_only_the_nearest_pixels_of_the_completed_part_are_compared():
     far = painted(0.5)
     far[:, 50 + curation.SEAM :] = 1
-    assert curation.fit_to_visible(far, OBJECT, SEEN) == pytest.approx(1)
+    assert curation.fit_to_visible(far, OBJECT, MODAL) == pytest.approx(1)
 
 
-def test_the_visible_part_is_found_again_on_a_grown_canvas():
-    placed = curation.on_canvas(SEEN, (110, 130), -20, -10)
-    assert torch.equal(placed[:, 10:, 20:120], SEEN) and placed.sum() == SEEN.sum()
+def test_the_modal_mask_is_placed_on_a_grown_canvas():
+    placed = curation.on_canvas(MODAL, (110, 130), -20, -10)
+    assert torch.equal(placed[:, 10:, 20:120], MODAL) and placed.sum() == MODAL.sum()
     for size, x, y in (((100, 100), -1, 0), ((90, 100), 0, 0), ((200, 200), 5, 0)):
         with pytest.raises(BadInput, match="does not lie on a canvas"):
-            curation.on_canvas(SEEN, size, x, y)
+            curation.on_canvas(MODAL, size, x, y)
 
 
 @pytest.fixture
@@ -121,15 +121,15 @@ def host(real_host):
 def test_the_nodes_judge_and_pick(host):
     graph = Graph()
     image = graph.value("image", torch.full((1, 100, 100, 3), 0.5))
-    seen = graph.value("object", OBJECT)
+    amodal = graph.value("object", OBJECT)
     grown = graph.value("grown", square(40, 40, 60, 80))
     judged = graph.add(
-        "AmodalJudgeCompletion", image=image, amodal_mask=seen, outpainted_mask=grown
+        "AmodalJudgeCompletion", image=image, amodal_mask=amodal, outpainted_mask=grown
     )
     best = graph.add(
         "AmodalPickBest",
         objects=graph.add("TestList", value=image),
-        amodal_masks=graph.add("TestList", value=seen),
+        amodal_masks=graph.add("TestList", value=amodal),
         scores=graph.add("TestList", value=judged[1]),
     )
     values = host.run(
@@ -149,7 +149,7 @@ def test_the_nodes_judge_and_pick(host):
 
 
 def test_each_counterfactual_is_segmented_and_shown(host):
-    """Three counterfactuals of one object: green on gray and on light grounds, nothing added."""
+    """Three counterfactuals of one object on gray and light backgrounds, without growth."""
     from analysis import ByColour, scene
 
     picture, _ = scene(x=60)
@@ -175,7 +175,7 @@ def test_each_counterfactual_is_segmented_and_shown(host):
         graph.keep(
             grounds=grounds[0],
             grown=grown[0],
-            status=grown[1],
+            explanation=grown[1],
             found=grown[2],
             picture=judged[5],
             extension=judged[2],
@@ -183,7 +183,7 @@ def test_each_counterfactual_is_segmented_and_shown(host):
     ).values
     pictures, height, width, _ = values["grounds"].shape
     assert pictures == 3 and values["grown"].shape == (3, height, width)
-    assert values["found"] is True and len(values["status"].splitlines()) == 3
+    assert values["found"] is True and len(values["explanation"].splitlines()) == 3
     assert values["extension"] == 0 and values["picture"].shape == (1, height, 3 * width, 3)
     corners = values["grounds"][:, 0, 0]
     assert corners[0].tolist() == [0.5] * 3 and len({tuple(c.tolist()) for c in corners}) == 3
@@ -193,7 +193,7 @@ def test_each_counterfactual_is_segmented_and_shown(host):
 
 @pytest.fixture
 def mine(host):
-    """models/amodal_curation/mine.json in the host, which lets an object grow by twice its area."""
+    """models/amodal_curation/mine.json, which lets an object grow by twice its area."""
     import folder_paths
 
     path = Path(folder_paths.models_dir) / "amodal_curation" / "mine.json"
@@ -244,18 +244,20 @@ def test_the_node_breaks_ties_by_the_fit_and_says_so(host, scores, first, said):
     graph = Graph()
     names = {
         "objects": [grown(painted(0.9)), grown(painted(0.5))],
-        "masks": [grown(OBJECT)] * 2,
+        "amodal_masks": [grown(OBJECT)] * 2,
         "scores": list(scores),
         "x": [-20, -20],
         "y": [-10, -10],
     }
     VALUES.update(names)
     links = {name: graph.add("TestEach", name=name) for name in names}
-    best = graph.add("AmodalPickBest", **links, modal_mask=graph.value("seen half", SEEN))
+    best = graph.add("AmodalPickBest", **links, modal_mask=graph.value("modal mask", MODAL))
     values = host.run(graph.keep(index=best[2], ranking=best[3], order=best[4])).values
     assert values["index"] == first and values["order"] == said
     ranking = values["ranking"]
-    alone = graph.add("AmodalPickBest", **{n: links[n] for n in ("objects", "masks", "scores")})
+    alone = graph.add(
+        "AmodalPickBest", **{n: links[n] for n in ("objects", "amodal_masks", "scores")}
+    )
     values = host.run(graph.keep(index=alone[2], plain=alone[3], order=alone[4])).values
     assert values["index"] == 0 and "fit" not in values["order"]
     if first == 0:
@@ -265,14 +267,12 @@ def test_the_node_breaks_ties_by_the_fit_and_says_so(host, scores, first, said):
 def test_lists_of_other_lengths_are_refused(host):
     graph = Graph()
     image = graph.value("image", torch.full((1, 100, 100, 3), 0.5))
-    seen, score = graph.value("object", OBJECT), graph.value("score", 0.5)
-    graph.keep(
-        index=graph.add(
-            "AmodalPickBest",
-            objects=graph.add("TestList", value=image),
-            amodal_masks=seen,
-            scores=score,
-        )[2]
+    best = graph.add(
+        "AmodalPickBest",
+        objects=graph.add("TestList", value=image),
+        amodal_masks=graph.value("object", OBJECT),
+        scores=graph.value("score", 0.5),
     )
+    graph.keep(index=best[2])
     with pytest.raises(Failed, match="Pick Best.*scores.*judge every"):
         host.run(graph)

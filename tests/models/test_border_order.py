@@ -1,4 +1,4 @@
-"""Order by the shape of the common border, and how often it is right."""
+"""Occlusion order from the shape of the common border, and its accuracy."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from amodal.models.border_order import BorderOrder, cues
 from amodal.stickers.scenes import BACKGROUNDS, NoPlacement, make_scene
 
 SIZE = 96
-REACH = 0.03  # the nodes' default
+MAX_GAP = 0.03  # the default of the nodes
 
 
 def disc(x, y, radius):
@@ -37,7 +37,7 @@ SHAPES = {
 
 
 def answer(near, far, scale: int = 1) -> float:
-    """P that `near` hides `far`."""
+    """Probability that `near` hides `far`."""
     masks = torch.from_numpy(np.stack([far & ~near, near])).float()
     masks = masks.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
     return float(BorderOrder().order(torch.zeros(*masks.shape[1:], 3), masks, [(0, 1)])[1, 0])
@@ -54,7 +54,7 @@ def test_size_does_not_matter():
     assert answer(near, far, scale=8) == pytest.approx(answer(near, far, scale=2), abs=0.1)
 
 
-def test_masks_that_do_not_quite_touch_are_compared_across_the_gap():
+def test_masks_with_a_gap_between_them_are_compared():
     far, near = SHAPES["a disc before a disc"]
     grown = disc(60, 48, 21)
     masks = torch.from_numpy(np.stack([far & ~grown, near])).float()
@@ -66,7 +66,7 @@ def test_symmetric_neighbours_are_undecided():
     assert BorderOrder().order(None, masks, [(0, 1)])[0, 1] == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_line_and_a_dot_have_no_hull_of_their_own():
+def test_a_line_and_a_dot_are_their_own_hulls():
     line, dot = box(10, 20, 50, 21), box(20, 21, 21, 22)
     assert all(np.isfinite(cues(line, dot)))
 
@@ -82,23 +82,23 @@ def pairs():
         for far, near in itertools.combinations(range(len(masks)), 2):
             both = torch.from_numpy(np.stack([masks[far], masks[near]])).float()
             seen = order[near, far] == 1 and both.sum((1, 2)).min() >= 20
-            if seen and neighbours(detections.from_masks(both, []), REACH):
+            if seen and neighbours(detections.from_masks(both, []), MAX_GAP):
                 yield both
 
 
-def test_how_often_it_is_right(capsys):
+def test_accuracy(capsys):
     """The figures in the module's docstring."""
-    said, larger, alone = [], [], []
+    right, larger, alone = [], [], []
     for count, masks in enumerate(pairs()):
-        flip = count % 2  # so that no order of asking is favoured
+        flip = count % 2  # so that no order of a pair is favoured
         table = BorderOrder().order(None, masks.flip(0) if flip else masks, [(0, 1)])
-        said.append(bool((table[0, 1] if flip else table[1, 0]) > 0.5))
+        right.append(bool((table[0, 1] if flip else table[1, 0]) > 0.5))
         larger.append(bool(masks[0].sum() > masks[1].sum()))
         alone.append([cue > 0 for cue in cues(*(masks.flip(0) > 0.5).numpy())])
     junctions, hulls = np.mean(alone, 0)
     with capsys.disabled():
         print(
-            f"\n{len(said)} pairs: right {np.mean(said):.3f}, junctions alone {junctions:.3f}, "
+            f"\n{len(right)} pairs: right {np.mean(right):.3f}, junctions alone {junctions:.3f}, "
             f"hulls alone {hulls:.3f}, the larger one is behind {np.mean(larger):.3f}"
         )
-    assert np.mean(said) > 0.89 and np.mean(said) > max(junctions, hulls)
+    assert np.mean(right) > 0.89 and np.mean(right) > max(junctions, hulls)

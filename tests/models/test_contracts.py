@@ -1,7 +1,7 @@
-"""What every AMODAL_SEGMENTER and AMODAL_ORDER_MODEL must do (amodal/core/types.py), whoever made it.
+"""The contract of every AMODAL_SEGMENTER and AMODAL_ORDER_MODEL (amodal/core/types.py).
 
-A backend joins with one entry in SEGMENTERS or ORDER_MODELS: a function that gives the model, and a
-picture with two objects that it knows, the first partly behind the second.
+To test another model, add an entry to SEGMENTERS or ORDER_MODELS: a function that returns the
+model, and a picture of two objects that it knows, the first partly behind the second.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from amodal.stickers.scenes import make_scene
 
 @dataclass
 class Case:
-    """image [H, W, 3], modal masks [2, H, W] (far, near), their words, a word nobody knows."""
+    """image [H, W, 3], modal masks [2, H, W] (far, near), their words, an unknown word."""
 
     model: object
     image: torch.Tensor
@@ -81,12 +81,12 @@ def check(objects, image):
     return objects
 
 
-def test_detects_what_is_there(case):
+def test_detects_the_objects(case):
     found = check(case.model.detect(case.image), case.image)
     assert set(case.words) <= set(found.labels)
 
 
-def test_detects_the_words_asked_for_and_no_others(case):
+def test_detects_only_the_requested_words(case):
     found = check(case.model.detect(case.image, [case.words[1]]), case.image)
     assert set(found.labels) == {case.words[1]}
     both = check(case.model.detect(case.image, list(case.words)), case.image)
@@ -98,21 +98,21 @@ def test_no_words_mean_every_known_class(case):
 
 
 @pytest.mark.parametrize("shape", [(128, 128, 3), (8, 8, 3), (61, 203, 3)])
-def test_nothing_to_detect_is_no_objects_of_the_right_shape(case, shape):
+def test_an_empty_picture_has_no_objects_and_the_right_shapes(case, shape):
     image = torch.full(shape, 0.5)
     found = check(case.model.detect(image), image)
     assert len(found) == 0
 
 
-def test_nothing_reaches_an_impossible_threshold(case):
+def test_no_object_reaches_an_impossible_threshold(case):
     found = check(case.model.detect(case.image, None, 1.01), case.image)
     assert len(found) == 0
 
 
-def test_an_unknown_word_is_refused_with_the_words_there_are(case):
+def test_an_unknown_word_is_refused_with_the_known_words(case):
     if case.unknown is None:
         pytest.skip("this segmenter takes any word")
-    # BadInput, but of the pack as the host imported it, which is another module than this test's
+    # a BadInput of the pack as ComfyUI imported it, which is not the class of this module
     with pytest.raises(ValueError, match=f"words.*{case.unknown}.*Remedy") as error:
         case.model.detect(case.image, [case.unknown])
     assert case.words[0] in str(error.value)
@@ -124,38 +124,38 @@ def test_a_picture_twice_as_wide_keeps_its_objects(case):
     assert set(case.words) & set(found.labels)
 
 
-def test_the_picture_is_left_alone_and_the_answer_is_the_same_again(case):
+def test_detection_is_deterministic_and_keeps_the_picture(case):
     before = case.image.clone()
     one, two = case.model.detect(case.image), case.model.detect(case.image)
     assert torch.equal(one.masks, two.masks) and torch.equal(one.scores, two.scores)
     assert torch.equal(case.image, before)
 
 
-@pytest.mark.parametrize("hint", ["prior", "box", "points"])
+@pytest.mark.parametrize("hint", ["prior_mask", "box", "points"])
 def test_segments_the_object_pointed_at(case, hint):
-    prior = case.masks[1]
-    ys, xs = torch.nonzero(prior, as_tuple=True)
+    prior_mask = case.masks[1]
+    ys, xs = torch.nonzero(prior_mask, as_tuple=True)
     hints = {
-        "prior": prior,
+        "prior_mask": prior_mask,
         "box": (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1),
         "points": [(int(xs[len(xs) // 2]), int(ys[len(ys) // 2]))],
     }
     mask = case.model.segment(case.image, label=case.words[1], **{hint: hints[hint]})
     assert mask.shape == case.image.shape[:2] and set(mask.unique().tolist()) <= {0.0, 1.0}
-    assert (mask * prior).sum() / prior.sum() > 0.5
-    assert (mask * prior).sum() / mask.sum() > 0.5
+    assert (mask * prior_mask).sum() / prior_mask.sum() > 0.5
+    assert (mask * prior_mask).sum() / mask.sum() > 0.5
 
 
-def test_segments_nothing_where_there_is_nothing(case):
+def test_segmenting_an_empty_place_gives_an_empty_mask(case):
     image = torch.full((64, 64, 3), 0.5)
-    mask = case.model.segment(image, prior=torch.ones(64, 64))
+    mask = case.model.segment(image, prior_mask=torch.ones(64, 64))
     assert mask.shape == (64, 64) and not mask.any()
 
 
 # --- order models ------------------------------------------------------------------------------
 
 
-def test_order_is_known_for_the_pairs_asked_and_for_no_others(ordered):
+def test_order_is_known_only_for_the_requested_pairs(ordered):
     masks = torch.cat([ordered.masks, torch.zeros_like(ordered.masks[:1])])
     masks[2, :9, :9] = 1
     table = ordered.model.order(ordered.image, masks, [(0, 1)])
@@ -171,7 +171,7 @@ def test_the_nearer_object_hides_the_other(ordered):
     assert table[1, 0] > 0.5 > table[0, 1]
 
 
-def test_order_does_not_depend_on_how_a_pair_is_asked(ordered):
+def test_order_does_not_depend_on_the_order_of_a_pair(ordered):
     one = ordered.model.order(ordered.image, ordered.masks, [(0, 1)])
     two = ordered.model.order(ordered.image, ordered.masks, [(1, 0)])
     assert torch.allclose(one, two, atol=1e-5, equal_nan=True)
@@ -185,12 +185,12 @@ def test_order_does_not_depend_on_the_other_pairs(ordered):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_no_pairs_mean_nothing_known(ordered, count):
+def test_without_pairs_everything_is_unknown(ordered, count):
     table = ordered.model.order(ordered.image, ordered.masks[:count], [])
     assert table.shape == (count, count) and table.isnan().all()
 
 
-def test_an_empty_mask_is_no_accident(ordered):
+def test_an_empty_mask_gives_a_finite_probability(ordered):
     masks = ordered.masks.clone()
     masks[1] = 0
     assert ordered.model.order(ordered.image, masks, [(0, 1)])[0, 1].isfinite()

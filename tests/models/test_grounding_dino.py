@@ -1,4 +1,4 @@
-"""GroundingDINO: the authors' files in transformers' net, captions, and which word a box is."""
+"""GroundingDINO: the authors' files in transformers, captions, and the word of a box."""
 
 import json
 
@@ -32,7 +32,7 @@ WORDS = [
 
 @pytest.fixture(scope="module")
 def state() -> dict:
-    """The tiny net in the layout of groundingdino_swint_ogc.pth; see reference_groundingdino."""
+    """A tiny network in the layout of groundingdino_swint_ogc.pth; see reference_groundingdino."""
     return {f"module.{name}": value for name, value in weights(REFERENCE["shapes"]).items()}
 
 
@@ -49,7 +49,7 @@ def tokenizer():
 
 
 @torch.inference_mode()
-def test_the_converted_net_says_what_the_authors_own_code_says(net):
+def test_the_converted_network_gives_the_outputs_of_the_authors_code(net):
     ids = torch.tensor(IDS)
     said = net(
         pixel_values=picture(),
@@ -66,7 +66,7 @@ def test_the_converted_net_says_what_the_authors_own_code_says(net):
     assert torch.allclose(said.pred_boxes[0], torch.tensor(REFERENCE["boxes"]), atol=1e-4)
 
 
-def test_sizes_are_read_off_the_file(state):
+def test_sizes_are_read_from_the_file(state):
     config = grounding_dino_weights.config_of(grounding_dino_weights.converted(state))
     assert config.backbone_config.depths == [1, 1, 2, 1]
     assert config.backbone_config.num_heads == [1, 2, 4, 4]
@@ -76,13 +76,15 @@ def test_sizes_are_read_off_the_file(state):
 
 
 def test_names_of_later_versions_of_transformers():
-    """As transformers 5.24 has them; the net at hand decides which are used."""
+    """As in transformers 5.24. The installed version decides which names are used."""
     block = f"{grounding_dino_weights.SWIN}encoder.layers.0.blocks.1."
     later = f"{grounding_dino_weights.SWIN}swin.encoder.layers.0.blocks.1."
     for old, new in {
         "attention.self.key.bias": "attention.k_proj.bias",
         "attention.output.dense.weight": "attention.o_proj.weight",
-        "attention.self.relative_position_bias_table": "attention.relative_position_bias.relative_position_bias_table",
+        "attention.self.relative_position_bias_table": (
+            "attention.relative_position_bias.relative_position_bias_table"
+        ),
         "intermediate.dense.bias": "mlp.fc1.bias",
         "output.dense.bias": "mlp.fc2.bias",
         "layernorm_after.bias": "layernorm_after.bias",
@@ -106,11 +108,13 @@ def test_a_file_of_another_kind_is_refused_by_name(state, change):
         other = {"module.conv1.weight": torch.zeros(64, 5, 7, 7)}
     else:
         del other["module.transformer.encoder.layers.1.linear1.weight"]
-    with pytest.raises(BadInput, match=r"'detector' names other\.pth, which is no GroundingDINO"):
+    with pytest.raises(
+        BadInput, match=r"'detector' names other\.pth, which is not a GroundingDINO"
+    ):
         grounding_dino_weights.net_of(other, "other.pth", "detector")
 
 
-def test_a_caption_knows_which_tokens_are_whose(tokenizer):
+def test_a_caption_knows_the_tokens_of_each_word(tokenizer):
     ids, spans = grounding_dino.caption(tokenizer, ["Cat", "traffic light", "baseball bat."])
     words = [WORDS[i] for i in ids]
     assert words == [
@@ -133,18 +137,18 @@ def test_a_caption_knows_which_tokens_are_whose(tokenizer):
     ]
 
 
-def test_a_box_is_one_word_even_where_parts_of_two_names_fit():
+def test_a_box_gets_one_word_even_if_parts_of_two_names_fit():
     spans = [[1, 2], [4, 5], [7]]  # baseball bat, baseball glove, cat
     chance = torch.zeros(3, 9)
     chance[0, [1, 4]], chance[0, 5], chance[0, 2] = 0.6, 0.5, 0.1  # the glove
     chance[1, 7] = 0.4
-    chance[2, :] = 0.2  # nothing is over the threshold
+    chance[2, :] = 0.2  # no token is above the threshold
     best, scores = grounding_dino.resolved(chance, spans, 0.25)
     assert best[:2].tolist() == [1, 2]
     assert scores.tolist() == pytest.approx([0.6, 0.4, 0.0])
 
 
-def test_many_words_take_several_captions_and_each_word_one(tokenizer):
+def test_many_words_are_split_into_several_captions(tokenizer):
     words = [f"cat {i}" for i in range(300)] + ["cat 7", "", "."]
     parts = grounding_dino.captions(tokenizer, words)
     assert len(parts) > 1 and [w for part in parts for w in part] == words[:300]
@@ -159,7 +163,7 @@ def test_many_words_take_several_captions_and_each_word_one(tokenizer):
         ((1200, 900), (1067, 800)),
     ],
 )
-def test_pictures_are_seen_at_the_authors_size(size, view):
+def test_pictures_are_resized_as_the_authors_do(size, view):
     seen = grounding_dino.picture_view(torch.full((*size, 3), 0.5))
     assert seen.shape == (1, 3, *view)
     assert seen[0, :, 5, 5].tolist() == pytest.approx([0.0655, 0.1964, 0.4178], abs=1e-3)

@@ -30,7 +30,7 @@ def box(x0, y0, x1, y1) -> torch.Tensor:
     return mask
 
 
-def test_masks_lie_where_they_were_cropped_and_bring_label_and_confidence():
+def test_masks_keep_their_place_label_and_confidence():
     soft = torch.tensor([[0.2, 0.6, 1.0], [0.0, 0.4, 0.9]])
     found = impact_segs.as_objects(
         (
@@ -49,24 +49,24 @@ def test_masks_lie_where_they_were_cropped_and_bring_label_and_confidence():
 
 
 @pytest.mark.parametrize(
-    ("region", "seen"),
+    ("region", "inside"),
     [
         ([-4, -3, 6, 5], (0, 0, 6, 5)),
         ([35, 25, 50, 34], (35, 25, 40, 30)),
         ([-2, 10, 45, 12], (0, 10, 40, 12)),
     ],
 )
-def test_what_hangs_over_the_edge_is_cut_there(region, seen):
+def test_masks_beyond_the_edge_are_cut(region, inside):
     corner = np.ones((region[3] - region[1], region[2] - region[0]), bool)
     corner[-region[1] if region[1] < 0 else 0, -region[0] if region[0] < 0 else 0] = False
-    wanted = box(*seen)
-    wanted[seen[1], seen[0]] = 0  # one pixel, so that a shifted mask is told from a cut one
+    wanted = box(*inside)
+    wanted[inside[1], inside[0]] = 0  # one pixel, to tell a shifted mask from a cut one
     found = impact_segs.as_objects((SIZE, [seg(region, mask=corner)]))
     assert torch.equal(found.masks[0], wanted)
 
 
 @pytest.mark.parametrize("region", [[-9, -9, -2, -2], [40, 3, 48, 9], [3, 33, 8, 39]])
-def test_what_lies_beyond_the_edge_is_dropped(region):
+def test_masks_outside_the_picture_are_dropped(region):
     found = impact_segs.as_objects((SIZE, [seg(region), seg([1, 1, 4, 4], "cat")]))
     assert found.labels == ["cat"]
 
@@ -76,7 +76,7 @@ def test_no_detections_are_no_objects():
     assert len(found) == 0 and found.masks.shape == (0, *SIZE) and found.boxes.shape == (0, 4)
 
 
-def test_what_has_no_label_is_numbered_and_words_count_before_labels():
+def test_missing_labels_are_numbered_and_words_replace_labels():
     found = (SIZE, [seg([0, 0, 3, 3], "", None), seg([4, 4, 9, 9]), seg([9, 9, 12, 12], None)])
     made = impact_segs.as_objects(found)
     assert made.labels == ["object 1", "cup", "object 3"]
@@ -97,12 +97,12 @@ def test_what_has_no_label_is_numbered_and_words_count_before_labels():
         None,
     ],
 )
-def test_what_is_no_segs_is_refused(wrong):
-    with pytest.raises(BadInput, match="'segs' is no SEGS.*Remedy"):
+def test_other_values_than_segs_are_refused(wrong):
+    with pytest.raises(BadInput, match="'segs' is not SEGS.*Remedy"):
         impact_segs.as_objects(wrong)
 
 
-def test_values_that_are_no_mask_are_refused():
+def test_mask_values_outside_the_range_are_refused():
     with pytest.raises(BadInput, match="'segs' holds values up to 255"):
         impact_segs.as_objects((SIZE, [seg([0, 0, 3, 3], mask=np.full((3, 3), 255, np.uint8))]))
 

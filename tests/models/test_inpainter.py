@@ -1,4 +1,4 @@
-"""Remove Objects by a learned inpainter: sizes, borders, spandrel's LaMa, and its loader."""
+"""Remove Objects with a learned inpainter: sizes, borders, spandrel's LaMa, and its loader."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_the_smallest_size_that_fits(needs, size, fits):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("needs", [Needs(), Needs(16, 8), Needs(256, 256, square=True)])
-def test_only_the_hole_is_painted_whatever_the_size(size, needs):
+def test_only_the_hole_is_painted_at_every_size(size, needs):
     image = torch.rand(1, *size, 3)
     removed = torch.zeros(1, *size)
     removed[:, : size[0] // 2 + 1, size[1] // 2 :] = 1
@@ -48,8 +48,8 @@ def test_only_the_hole_is_painted_whatever_the_size(size, needs):
     assert set(mask.unique().tolist()) <= {0.0, 1.0} and not (picture * mask).any()
 
 
-def test_a_hole_at_the_border_goes_on_in_what_is_added():
-    """Half-known borders: what lies beyond an unknown edge is unknown too."""
+def test_a_hole_at_the_border_continues_in_the_padding():
+    """The padding next to an unknown edge is unknown too."""
     image, removed = torch.rand(1, 20, 20, 3), torch.zeros(1, 20, 20)
     removed[:, :, 12:] = 1
 
@@ -70,7 +70,7 @@ def test_nothing_to_paint_and_nothing_known():
     assert torch.equal(gray, smooth_fill.smooth(image, torch.ones(1, 9, 9)))
 
 
-def test_a_model_that_fails_in_numbers_leaves_no_nan():
+def test_nan_of_a_model_becomes_gray():
     image, removed = torch.rand(1, 8, 8, 3), torch.zeros(1, 8, 8)
     removed[:, :4] = 1
     filled = inpainter.fill(lambda p, m: p / 0, image, removed, Needs())
@@ -81,7 +81,7 @@ def test_a_model_that_fails_in_numbers_leaves_no_nan():
 
 
 class FakeInpainter:
-    """What another pack's loader may give: its own class, with a net and an architecture's name."""
+    """A model of another pack: its own class, with a network and the name of an architecture."""
 
     class architecture:
         id = "MAT"
@@ -112,8 +112,8 @@ def remove(graph, model, size=(61, 83)):
     return graph.add(
         "AmodalRemoveObjects",
         image=graph.value("photo", torch.rand(1, *size, 3)),
-        mask=graph.value("seen", mask),
-        occluders=graph.value("none", mask * 0),
+        modal_mask=graph.value("modal mask", mask),
+        occluder_mask=graph.value("none", mask * 0),
         inpaint_model=model,
     )
 
@@ -124,7 +124,7 @@ def removed(host, graph, model, size=(61, 83)):
     return host.run(graph).values
 
 
-def test_another_packs_model_is_asked_at_the_size_its_kind_needs(host, graph):
+def test_another_packs_model_gets_the_size_of_its_architecture(host, graph):
     model = FakeInpainter()
     values = removed(host, graph, graph.value("foreign model", model))
     assert model.sizes == [(512, 512)]
@@ -156,21 +156,21 @@ def test_lama_saved_and_loaded_through_spandrel(folder, host, graph):
     assert torch.allclose(values["image"].movedim(-1, 1), want, atol=1e-4)
 
 
-def test_a_model_that_paints_no_holes_is_refused_by_name(folder, host, graph):
+def test_a_model_that_does_not_inpaint_is_refused_by_name(folder, host, graph):
     torch.save({"a.weight": torch.zeros(2)}, folder / "other.pth")
     graph.keep(model=graph.add("AmodalLoadInpaintModel", file="other.pth"))
-    with pytest.raises(Failed, match=r"other\.pth, which is no inpainting model.*spandrel"):
+    with pytest.raises(Failed, match=r"other\.pth, which is not an inpainting model.*spandrel"):
         host.run(graph)
 
 
 def test_torchscript_files_give_their_tensors_and_nothing_else(folder, host, graph):
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), folder / "traced.pt")
     graph.keep(model=graph.add("AmodalLoadInpaintModel", file="traced.pt"))
-    with pytest.raises(Failed, match=r"traced\.pt, which is no inpainting model"):
+    with pytest.raises(Failed, match=r"traced\.pt, which is not an inpainting model"):
         host.run(graph)
 
 
-def test_a_missing_file_is_told_with_what_works_without_it(host, graph):
+def test_a_missing_file_is_reported_with_the_alternative(host, graph):
     graph.keep(model=graph.add("AmodalLoadInpaintModel", file="big-lama.pt"))
     with pytest.raises(Failed) as error:
         host.run(graph)

@@ -17,7 +17,7 @@ NEEDS_PACKAGE = pytest.mark.skipif(not INSTALLED, reason="pypatchmatch is not in
 
 
 def learned(image, removed):
-    """A net that paints the mean of what it sees, of sizes a net would ask for."""
+    """An inpainter that paints the mean of the known pixels, with typical size requirements."""
 
     def call(picture, hole):
         return (picture.sum((2, 3), keepdim=True) / (1 - hole).sum()).expand_as(picture)
@@ -53,12 +53,12 @@ def dirty(image, removed):
 
 @pytest.mark.parametrize("place", [{}, {"x0": 0, "y0": 0}, {"x1": 80, "y1": 60}])
 def test_a_plain_background_is_continued(fill, place):
-    """In the middle, and where the hole meets the picture's border."""
+    """In the middle, and with a hole at the border of the picture."""
     removed = hole(**place)
     assert (fill(dirty(plain(), removed), removed) - plain()).abs().max() < 0.01
 
 
-def test_what_is_known_stays_to_the_bit(fill):
+def test_known_pixels_stay_to_the_bit(fill):
     image = torch.rand(1, 60, 80, 3, generator=torch.Generator().manual_seed(1))
     before = image.clone()
     made = fill(image, hole())
@@ -66,8 +66,8 @@ def test_what_is_known_stays_to_the_bit(fill):
     assert made.min() >= 0 and made.max() <= 1
 
 
-def test_what_was_there_does_not_matter(fill):
-    """Nor is anything left of it."""
+def test_removed_pixels_do_not_matter(fill):
+    """The removed pixels do not affect the result, and none of them remain."""
     removed = hole()
     one, two = (fill(dirty(base, removed), removed) for base in (plain(), plain()))
     other = torch.where(removed[..., None] > 0.5, torch.zeros(3), plain())
@@ -101,21 +101,21 @@ def test_patchmatch_continues_stripes():
 
 
 @pytest.mark.skipif(INSTALLED, reason="pypatchmatch is installed")
-def test_without_the_package_the_remedy_is_told():
+def test_a_missing_package_is_reported_with_the_remedy():
     with pytest.raises(BadInput, match="pypatchmatch is not installed. Remedy: install it .*pip"):
         patchmatch.fill(plain(), hole())
 
 
-def test_the_node_offers_it_and_says_what_is_missing(host, graph):
+def test_the_node_uses_patchmatch_or_reports_that_it_is_missing(host, graph):
     from tools.host import inprocess
 
     made = graph.add(
         "AmodalRemoveObjects",
         image=graph.value("plain", plain()),
         method="patchmatch",
-        mask=graph.value("hole", hole()),
-        occluders=graph.value("hole"),
-        grow=0.0,
+        modal_mask=graph.value("hole", hole()),
+        occluder_mask=graph.value("hole"),
+        dilate=0.0,
     )
     graph.keep(image=made[0])
     if INSTALLED:

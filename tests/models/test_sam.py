@@ -1,4 +1,4 @@
-"""SAM: files of any of its sizes, and the same masks as the authors' own predictor."""
+"""SAM: files of all sizes, and the same masks as the authors' predictor."""
 
 import pytest
 import torch
@@ -62,7 +62,7 @@ def ours(theirs):
     return sam.net_of(theirs.state_dict(), "small.pth")
 
 
-def test_sizes_are_read_off_the_file(theirs, ours):
+def test_sizes_are_read_from_the_file(theirs, ours):
     assert {k: v.shape for k, v in ours.state_dict().items()} == {
         k: v.shape for k, v in theirs.state_dict().items()
     }
@@ -105,7 +105,7 @@ def test_masks_are_those_of_the_authors_predictor(theirs, ours, size):
     assert 0 < masks.float().mean() < 1
 
 
-def test_a_picture_is_encoded_once_however_much_is_asked_of_it(ours):
+def test_a_picture_is_encoded_once_for_all_prompts(ours):
     masker, calls = sam.Masker(ours), []
     hook = ours.image_encoder.register_forward_hook(lambda *_: calls.append(1))
     image = torch.rand(60, 80, 3)
@@ -119,7 +119,7 @@ def test_a_picture_is_encoded_once_however_much_is_asked_of_it(ours):
 
 
 def test_half_precision_of_the_encoder_gives_the_same_masks(theirs):
-    """As on a GPU; what leaves the encoder is in single precision again."""
+    """As on a GPU. The embedding is float32."""
     image = torch.rand(96, 128, 3, generator=torch.Generator().manual_seed(1))
     boxes = torch.tensor([[5.0, 8, 40, 50], [20, 30, 55, 90]])
     whole, half = (
@@ -128,7 +128,9 @@ def test_half_precision_of_the_encoder_gives_the_same_masks(theirs):
     )
     (want, likely), (masks, quality) = (one.masks(image, boxes=boxes) for one in (whole, half))
     assert next(half.net.image_encoder.parameters()).dtype == torch.float16
-    assert half.code.dtype == torch.float32 and not torch.equal(half.code, whole.code)
+    assert half.embedding.dtype == torch.float32 and not torch.equal(
+        half.embedding, whole.embedding
+    )
     assert (masks != want).float().mean() < 0.02
     assert torch.allclose(quality, likely, atol=0.02) and quality.dtype == torch.float32
 
@@ -139,12 +141,12 @@ def test_a_file_of_another_kind_is_refused_by_name(theirs, change):
     if change == "another decoder":
         lost = "iou_prediction_head.layers.1"
         state = {k: v for k, v in theirs.state_dict().items() if lost not in k}
-    with pytest.raises(BadInput, match=r"'masker' names other\.pth, which is no SAM model"):
+    with pytest.raises(BadInput, match=r"'masker' names other\.pth, which is not a SAM model"):
         sam.net_of(state, "other.pth", "masker")
 
 
 def test_the_published_sizes():
-    """The three files' shapes, on no device; nothing is computed."""
+    """The shapes of the three files, on the meta device."""
     from segment_anything import sam_model_registry
 
     with torch.device("meta"):
@@ -159,7 +161,7 @@ def test_the_published_sizes():
 
 
 @torch.inference_mode()
-def test_a_file_of_hugging_faces_layout_says_what_hugging_faces_net_says():
+def test_a_file_in_hugging_faces_layout_gives_the_same_masks_as_its_network():
     from transformers import SamConfig, SamModel
 
     torch.manual_seed(2)

@@ -1,4 +1,4 @@
-"""The trained sticker models in the real host: the same nets as trained, and as good as claimed.
+"""The trained sticker models in ComfyUI: the same networks as trained, and as good as claimed.
 
 Bounds are a little below what the shipped weights reach (research/training/README.md).
 """
@@ -31,7 +31,7 @@ def models(real_host):
 
 @pytest.fixture(scope="module")
 def trained(real_host):
-    """The net as it was trained, with the shipped weights put back under diffusers' names."""
+    """The network as trained: the shipped weights under the names of diffusers."""
     import comfy.utils
 
     state, about = weight_files.read("stickers_unet")
@@ -43,7 +43,7 @@ def trained(real_host):
 
 
 def noisy(count: int, level: int, seed: int = 0) -> dict:
-    """Random inputs of the net at noise level 0..999: x, sigma, cond (mask, masked), words."""
+    """Random inputs of the network at noise level 0..999: x, sigma, cond (mask, masked), words."""
     make = torch.Generator().manual_seed(seed)
     sigma = diffusion.sd_sigmas()[level].view(1, 1, 1, 1)
     x = torch.randn(count, 8, 16, 16, generator=make) * (sigma**2 + 1).sqrt()
@@ -59,7 +59,7 @@ def noisy(count: int, level: int, seed: int = 0) -> dict:
     }
 
 
-# --- the same nets as trained --------------------------------------------------------------------
+# --- the networks as trained ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", [20, 400, 980])
@@ -132,11 +132,11 @@ def test_the_host_adds_noise_as_in_training(models, level):
     back = space.inverse_noise_scaling(sigma, ours - sigma * noise)
     assert level == 999 or torch.allclose(back, clean, atol=1e-3)
     if level == 999:
-        assert torch.allclose(theirs, sigma * noise, atol=1e-5)  # nothing of the picture
+        assert torch.allclose(theirs, sigma * noise, atol=1e-5)  # pure noise
 
 
 def test_the_hosts_inpaint_conditioning_is_the_banks(models, host, graph):
-    """The picture that Inpaint Model Conditioning makes is the one trained on."""
+    """Inpaint Model Conditioning makes the same inputs as the training."""
     item = bank.random_item(np.random.default_rng([11, 987]))
     encoded = bank.encode(bank.load_autoencoder(), [item])
     picture, mask = torch.from_numpy(item[0])[None].float(), torch.from_numpy(item[1])[None].float()
@@ -184,7 +184,7 @@ def test_cores_nodes_take_the_checkpoint_as_it_is(models, host, graph):
     assert result.shape == picture.shape and result.isfinite().all()
     assert result.min() >= 0 and result.max() <= 1
     seen = mask[0] < 0.5
-    assert (result - picture)[0][seen].abs().mean() < 0.1  # what is given is kept
+    assert (result - picture)[0][seen].abs().mean() < 0.1  # given pixels are kept
     host.forget()
     assert torch.equal(host.run(graph).values["image"], result)
 
@@ -203,8 +203,8 @@ def test_a_prompt_is_its_known_words_tokens(models):
 
 
 def test_the_word_helps_to_denoise(models, trained):
-    """With half of a picture hidden, the object's word brings the estimate nearer to the truth."""
-    level = 700  # hardly anything but noise
+    """With half of a picture hidden, the object's word improves the estimate."""
+    level = 700  # nearly pure noise
     half = np.zeros((128, 128), bool)
     half[:, 64:] = True
     made = [
@@ -252,7 +252,7 @@ def test_the_vae_takes_pictures_of_other_sizes(models):
 
 
 def best(objects, word: str, mask: torch.Tensor) -> float:
-    """IoU of the best object of that word with a mask; 0 where none was found."""
+    """IoU of the best object of that word with a mask; 0 if there is none."""
     scores = [iou(m, mask) for m, label in zip(objects.masks, objects.labels) if label == word]
     return max(scores, default=0.0)
 
@@ -271,7 +271,7 @@ def detections(models, decoded: bool) -> list[float]:
 
 @pytest.mark.parametrize("decoded", [False, True])
 def test_the_segmenter_finds_visible_objects(models, decoded):
-    """Also in pictures that went through the autoencoder, as results of diffusion do."""
+    """Also in pictures decoded by the autoencoder, like results of diffusion."""
     found = detections(models, decoded)
     assert np.mean(found) > 0.78, found
     assert np.mean(np.array(found) > 0.5) > 0.88, found
@@ -287,7 +287,7 @@ def test_the_segmenter_sees_nothing_in_empty_pictures(models):
     assert wrong / 12 < 0.02
 
 
-def test_the_order_model_knows_who_is_in_front(models):
+def test_the_order_model_predicts_which_object_is_in_front(models):
     right = []
     for scene in fresh(48):
         table = models["order_model"].order(image_of(scene), masks_of(scene), [(0, 1)])
@@ -296,8 +296,8 @@ def test_the_order_model_knows_who_is_in_front(models):
 
 
 def test_the_order_model_on_roughened_pairs(models):
-    """Pairs as in training, with roughened masks and the segmenter's, with holes, zoomed, in either
-    order, of pictures never used."""
+    """Pairs as in training: roughened and predicted masks, holes, zooms, both orders. The pictures
+    were not used for training."""
     rng = np.random.default_rng([1, 987])
     drawn = [pool.random_picture(rng, holes=0.3) for _ in range(60)]
     data = {key: np.stack([picture[key] for picture in drawn]) for key in drawn[0]}

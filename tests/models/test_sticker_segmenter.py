@@ -1,4 +1,4 @@
-"""What the sticker segmenter takes for one object, on hand-made class maps."""
+"""How the sticker segmenter joins parts into objects, on hand-made class maps."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def class_map(side: int, *boxes: tuple[int, float, float, float, float]) -> torc
 
 
 @pytest.mark.parametrize("side", [96, 128, 700])
-def test_a_bell_a_little_above_its_clock_is_a_part_of_it_and_one_far_away_is_not(side):
+def test_parts_with_a_small_gap_are_one_object_and_distant_ones_are_not(side):
     clock, bell = (CLOCK, 0.3, 0.4, 0.7, 0.9), (CLOCK, 0.3, 0.25, 0.45, 0.375)
     far = (CLOCK, 0.02, 0.02, 0.14, 0.14)
     best = class_map(side, clock, bell, far)

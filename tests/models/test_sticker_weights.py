@@ -1,4 +1,4 @@
-"""The sticker models' files: small together, and a clear error where one is not as it should be."""
+"""The weights files of the sticker models: total size, and clear errors for bad files."""
 
 import pytest
 import torch
@@ -43,17 +43,17 @@ def spoil(path, how: str):
 
 @pytest.fixture
 def elsewhere(real_host, tmp_path, monkeypatch):
-    """The host reads its weights from a copy, which a test may spoil."""
+    """A copy of the weights, which ComfyUI reads and a test may damage."""
     for file in weight_files.FOLDER.glob("*.safetensors"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    of_the_host = module_of("AmodalStickerCheckpoint").sticker_models.weights
+    of_the_host = module_of("AmodalStickerCheckpoint").sticker_models.weight_files
     monkeypatch.setattr(of_the_host, "FOLDER", tmp_path)
     return tmp_path
 
 
 @pytest.mark.parametrize("how", ["missing", "broken", "cut short", "empty", "another model's"])
 @pytest.mark.parametrize("name", LOADERS)
-def test_a_bad_weights_file_is_named_and_the_host_lives_on(host, graph, elsewhere, name, how):
+def test_a_bad_weights_file_is_named_and_the_host_goes_on(host, graph, elsewhere, name, how):
     path = elsewhere / f"{name}.safetensors"
     good = path.read_bytes()
     spoil(path, how)

@@ -1,4 +1,4 @@
-"""The loaders of GroundingDINO and SAM on the transformers that the host does not have: 5 or 4.57.
+"""The loaders of GroundingDINO and SAM on the other major version of transformers: 5 or 4.57.
 
 It is installed into a folder of its own, which only the Python started here sees.
 """
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory) -> tuple[str, dict]:
-    """(the other major version, the environment in which Python finds it)."""
+    """(the other major version, the environment variables with which Python finds it)."""
     import numpy
     import transformers
 
@@ -47,7 +47,7 @@ def other(tmp_path_factory) -> tuple[str, dict]:
     return "4" if has_5 else "5", {**os.environ, "PYTHONPATH": place}
 
 
-def test_files_load_and_say_the_same_on_the_other_version(other):
+def test_files_load_and_give_the_same_outputs_on_the_other_version(other):
     version, environment = other
     says = subprocess.run(
         [sys.executable, "-c", SAY], env=environment, capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Sets of pseudo-occluded objects: the node, and the workflow that shows the shipped one."""
+"""Datasets of pseudo-occluded objects: the node, and the workflow that shows the shipped one."""
 
 import copy
 import json
@@ -13,12 +13,13 @@ from amodal.core.errors import BadInput
 from amodal.measures import dataset_item
 from tools.host.inprocess import Failed
 
+FIELDS = ("image", "modal_mask", "amodal_mask", "occluder_mask", "true_image")
 SHIPPED = workflow.FOLDER.parent / "inputs" / "amodal_example_items"
 
 
 @pytest.fixture
 def folder(host) -> Path:
-    """The shipped set in the host's input folder."""
+    """The shipped dataset in ComfyUI's input folder."""
     import folder_paths
 
     place = Path(folder_paths.get_input_directory()) / SHIPPED.name
@@ -27,31 +28,31 @@ def folder(host) -> Path:
     shutil.rmtree(place)
 
 
-def test_the_shipped_items_are_what_their_lines_say():
+def test_the_shipped_items_agree_with_the_manifest():
     lines = dataset_item.manifest(SHIPPED)
     assert [line["level"] for line in lines] == ["easy", "hard"] * 2
     for line in lines:
         item = dataset_item.read(SHIPPED, line)
-        assert item.picture.shape == item.truth.shape == (1, 128, 128, 3)
-        hidden = 1 - float(item.modal.sum() / item.amodal.sum())
+        assert item.image.shape == item.true_image.shape == (1, 128, 128, 3)
+        hidden = 1 - float(item.modal_mask.sum() / item.amodal_mask.sum())
         assert hidden == pytest.approx(line["hidden"], abs=1e-3)
-        assert torch.equal(item.modal, item.amodal * (1 - item.occluder))
-        same = (item.picture == item.truth).all(-1)
-        assert same[item.occluder == 0].float().mean() > 0.9
-        assert f"{line['category']} behind {line['occluder']['category']}" in item.told()
+        assert torch.equal(item.modal_mask, item.amodal_mask * (1 - item.occluder_mask))
+        same = (item.image == item.true_image).all(-1)
+        assert same[item.occluder_mask == 0].float().mean() > 0.9
+        assert f"{line['category']} behind {line['occluder']['category']}" in item.about()
     assert sum(file.stat().st_size for file in SHIPPED.rglob("*.*")) < 400_000
 
 
 @pytest.mark.parametrize(
     "spoil, said",
     [
-        (lambda folder: (folder / "manifest.jsonl").unlink(), "holds no manifest"),
-        (lambda folder: (folder / "manifest.jsonl").write_text("{"), "that is none"),
-        (lambda folder: (folder / "manifest.jsonl").write_text("{}"), "lacks a part"),
-        (lambda folder: shutil.rmtree(folder / "truth"), "lacks a part"),
+        (lambda folder: (folder / "manifest.jsonl").unlink(), "has no manifest.jsonl"),
+        (lambda folder: (folder / "manifest.jsonl").write_text("{"), "an invalid manifest.jsonl"),
+        (lambda folder: (folder / "manifest.jsonl").write_text("{}"), "lacks part of an item"),
+        (lambda folder: shutil.rmtree(folder / "truth"), "lacks part of an item"),
     ],
 )
-def test_a_spoilt_set_says_what_to_do(tmp_path, spoil, said):
+def test_a_damaged_dataset_gives_an_error(tmp_path, spoil, said):
     folder = tmp_path / "set"
     shutil.copytree(SHIPPED, folder)
     spoil(folder)
@@ -61,29 +62,29 @@ def test_a_spoilt_set_says_what_to_do(tmp_path, spoil, said):
 
 def loaded(graph, **inputs):
     item = graph.add("AmodalLoadItem", **{"folder": SHIPPED.name, "index": 0, **inputs})
-    names = ("picture", "modal", "amodal", "occluder", "truth", "overlay", "label", "about")
+    names = (*FIELDS, "overlay", "label", "about")
     kept = {name: item[slot] for slot, name in enumerate(names)}
     return graph.keep(**kept, count=item[len(names)])
 
 
-def test_the_node_gives_an_item_and_begins_anew_behind_the_last(host, graph, folder):
+def test_the_node_gives_an_item_and_starts_over_after_the_last(host, graph, folder):
     lines = dataset_item.manifest(SHIPPED)
     values = host.run(loaded(graph, index=5)).values
     item = dataset_item.read(SHIPPED, lines[1])
-    for name in ("picture", "modal", "amodal", "occluder", "truth"):
+    for name in FIELDS:
         assert torch.equal(values[name], getattr(item, name))
     assert (values["label"], values["count"]) == (lines[1]["category"], 4)
-    assert values["about"] == item.told()
-    hidden = (item.amodal - item.modal)[0] > 0
-    red, green, _ = values["overlay"][0][hidden].mean(0) - item.picture[0][hidden].mean(0)
+    assert values["about"] == item.about()
+    occluded = (item.amodal_mask - item.modal_mask)[0] > 0
+    red, green, _ = values["overlay"][0][occluded].mean(0) - item.image[0][occluded].mean(0)
     assert red > green
 
 
-def test_the_node_reads_a_set_anew_that_has_changed(host, graph, folder):
+def test_the_node_reads_a_changed_dataset_again(host, graph, folder):
     prompt = loaded(graph).prompt
 
     def run():
-        return host.run(copy.deepcopy(prompt))  # the host writes into a prompt whether it changed
+        return host.run(copy.deepcopy(prompt))  # ComfyUI writes into a prompt
 
     assert run().values["count"] == 4
     assert "AmodalLoadItem" not in run().executed_classes()
@@ -98,7 +99,7 @@ def test_other_folders_are_refused(host, graph, folder, name):
         host.run(loaded(graph, folder=name))
 
 
-def test_a_set_outside_of_the_hosts_folders_is_not_read(host, graph, tmp_path):
+def test_a_dataset_outside_comfyuis_folders_is_refused(host, graph, tmp_path):
     shutil.copytree(SHIPPED, tmp_path / "set")
     with pytest.raises(Failed, match="not in ComfyUI's input or output folder"):
         host.run(loaded(graph, folder=str(tmp_path / "set")))

@@ -1,4 +1,4 @@
-"""Measures of a completion (section 4.1), each against its package's own numbers; result tables."""
+"""Measures of a completion (section 4.1) against the numbers of their packages; result tables."""
 
 import importlib.util
 from pathlib import Path
@@ -18,31 +18,25 @@ def square(left, top, right, bottom, side=32) -> torch.Tensor:
     return mask
 
 
-TRUTH, SEEN = square(4, 4, 20, 20), square(4, 4, 20, 12)
+TRUE, MODAL = square(4, 4, 20, 20), square(4, 4, 20, 12)
 PICTURE = torch.rand(32, 32, 3, generator=torch.Generator().manual_seed(1))
 
 
-def test_the_truth_is_perfect_and_the_visible_part_hides_nothing():
-    assert metrics.of_masks(TRUTH, TRUTH, SEEN) == {"whole IoU": 1, "hidden IoU": 1}
-    assert metrics.of_masks(SEEN, TRUTH, SEEN) == {"whole IoU": 0.5, "hidden IoU": 0}
-    assert metrics.of_masks(SEEN, SEEN, SEEN) == {"whole IoU": 1, "hidden IoU": 1}
+def test_ious_of_the_true_mask_and_of_the_modal_mask():
+    assert metrics.of_masks(TRUE, TRUE, MODAL) == {"amodal IoU": 1, "occluded IoU": 1}
+    assert metrics.of_masks(MODAL, TRUE, MODAL) == {"amodal IoU": 0.5, "occluded IoU": 0}
+    assert metrics.of_masks(MODAL, MODAL, MODAL) == {"amodal IoU": 1, "occluded IoU": 1}
 
 
-def test_colours_are_compared_where_both_are_hidden_parts():
-    wrong = torch.where(SEEN[..., None] > 0, 0.0, (PICTURE + 0.25))
-    found = metrics.colour_error(wrong, square(4, 4, 20, 16), PICTURE, TRUTH, SEEN)
+def test_colours_are_compared_on_the_occluded_pixels_of_both_masks():
+    wrong = torch.where(MODAL[..., None] > 0, 0.0, (PICTURE + 0.25))
+    found = metrics.colour_error(wrong, square(4, 4, 20, 16), PICTURE, TRUE, MODAL)
     assert found == pytest.approx(0.25, abs=1e-6)
-    assert metrics.colour_error(PICTURE, SEEN, PICTURE, TRUTH, SEEN) == 1
-
-
-def test_foreign_objects_count_in_what_was_painted():
-    hidden = TRUTH - SEEN
-    assert metrics.foreign(TRUTH, square(0, 12, 32, 16), hidden) == pytest.approx(0.5)
-    assert metrics.foreign(SEEN, square(0, 12, 32, 16), hidden) == 0
+    assert metrics.colour_error(PICTURE, MODAL, PICTURE, TRUE, MODAL) == 1
 
 
 def test_objects_are_compared_over_black_in_the_box_of_both():
-    one, other = metrics.pair_on_black(PICTURE, SEEN, PICTURE, TRUTH)
+    one, other = metrics.pair_on_black(PICTURE, MODAL, PICTURE, TRUE)
     assert one.shape == other.shape == (1, 3, 16, 16)
     assert not one[..., 8:, :].any() and torch.equal(one[..., :8, :], other[..., :8, :])
 
@@ -50,14 +44,14 @@ def test_objects_are_compared_over_black_in_the_box_of_both():
 def test_st_lpips_is_its_packages_own():
     stlpips = pytest.importorskip("stlpips_pytorch.stlpips")
     other = PICTURE.flip(0)
-    found = metrics.measure("ST-LPIPS", PICTURE, TRUTH, other, TRUTH, "")
-    one, two = metrics.pair_on_black(PICTURE, TRUTH, other, TRUTH)
+    found = metrics.measure("ST-LPIPS", PICTURE, TRUE, other, TRUE, "")
+    one, two = metrics.pair_on_black(PICTURE, TRUE, other, TRUE)
     pair = torch.nn.functional.interpolate(torch.cat([one, two]), size=(128, 128), mode="bilinear")
     model = stlpips.LPIPS(net="alex", variant="shift_tolerant", verbose=False).eval()
     with torch.no_grad():
         own = float(model(pair[:1], pair[1:], normalize=True))
     assert found == pytest.approx(own, abs=1e-6) and found > 0.01
-    assert metrics.measure("ST-LPIPS", PICTURE, TRUTH, PICTURE, TRUTH, "") == pytest.approx(0)
+    assert metrics.measure("ST-LPIPS", PICTURE, TRUE, PICTURE, TRUE, "") == pytest.approx(0)
 
 
 def alexnet(path: Path) -> dict:
@@ -137,7 +131,7 @@ def tiny_clip(folder: Path) -> None:
 
 def test_clip_similarity_is_its_packages_own(tmp_path):
     tiny_clip(tmp_path / "clip")
-    picture = metrics.on_black(PICTURE, TRUTH, TRUTH)
+    picture = metrics.on_black(PICTURE, TRUE, TRUE)
     found = {word: metrics.clip_similarity(picture, word, tmp_path) for word in ("cat", "dog")}
     model, processor = metrics.clip(tmp_path)
     pixels = (picture[0].movedim(0, -1) * 255).round().byte().numpy()
@@ -153,21 +147,21 @@ def test_what_is_missing_is_told(name, tmp_path):
     package, file, _ = metrics.MODELS[name]
     there = importlib.util.find_spec(package) is not None
     with pytest.raises(BadInput, match=f"needs {file}.*get it" if there else "pip install"):
-        metrics.measure(name, PICTURE, TRUTH, PICTURE, TRUTH, "cat", tmp_path)
+        metrics.measure(name, PICTURE, TRUE, PICTURE, TRUE, "cat", tmp_path)
 
 
 # --- tables ------------------------------------------------------------------------------------
 
 
 def texts(values) -> list[str]:
-    return [f"whole IoU: {value:.6f}\nST-LPIPS: {1 - value:.6f}" for value in values]
+    return [f"amodal IoU: {value:.6f}\nST-LPIPS: {1 - value:.6f}" for value in values]
 
 
 def test_a_table_holds_means_intervals_and_paired_tests():
     rng = np.random.default_rng(0)
     ours = rng.uniform(0.6, 0.9, 12)
     table = Table.of(texts(ours) + texts(ours - 0.1), ["ours"] * 12 + ["other"] * 12)
-    assert table.methods == ["ours", "other"] and table.measures == ["whole IoU", "ST-LPIPS"]
+    assert table.methods == ["ours", "other"] and table.measures == ["amodal IoU", "ST-LPIPS"]
     rounded = [round(float(v), 6) for v in ours]
     value, low, high = statistics.mean(rounded)
     head, first, second = table.cells()
@@ -196,27 +190,27 @@ def test_the_nodes_measure_and_tabulate(host, graph):
     image = graph.value("image", PICTURE[None])
     links = {
         "image": image,
-        "truth": image,
-        "amodal": graph.value("truth mask", TRUTH[None]),
-        "seen": graph.value("seen mask", SEEN[None]),
+        "true_image": image,
+        "true_amodal_mask": graph.value("true amodal mask", TRUE[None]),
+        "modal_mask": graph.value("modal mask", MODAL[None]),
         "measures": "",
         "label": "cat",
     }
-    right = graph.add("AmodalCompletionMetrics", amodal_mask=links["amodal"], **links)
+    right = graph.add("AmodalCompletionMetrics", amodal_mask=links["true_amodal_mask"], **links)
     both = graph.add("TestList", value=right[0])
     table = graph.add("AmodalResultsTable", measures=both, methods="ours\nours")
     values = host.run(
         graph.keep(
             lines=right[0],
-            whole=right[1],
-            hidden=right[2],
-            colour=right[3],
+            amodal_iou=right[1],
+            occluded_iou=right[2],
+            colour_error=right[3],
             markdown=table[0],
             csv=table[1],
             picture=table[2],
         )
     ).values
-    assert (values["whole"], values["hidden"], values["colour"]) == (1, 1, 0)
-    assert values["lines"].splitlines()[0] == "whole IoU: 1.000000"
+    assert (values["amodal_iou"], values["occluded_iou"], values["colour_error"]) == (1, 1, 0)
+    assert values["lines"].splitlines()[0] == "amodal IoU: 1.000000"
     assert "| ours | 2 | 1.000 (1.000 to 1.000) |" in values["markdown"]
     assert len(values["csv"].splitlines()) == 3 and values["picture"].shape[-1] == 3

@@ -1,4 +1,4 @@
-"""Sweep Values and Labelled Grid, in the host's executor."""
+"""Sweep Values and Labelled Grid, in ComfyUI's executor."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def picture(height=20, width=40, colour=RED) -> torch.Tensor:
 
 
 def swept(values: str, output: int, node: str, name: str, **inputs) -> Graph:
-    """A node run once for each value, and a grid of what it gives."""
+    """A node that runs once for each value, and a grid of its outputs."""
     graph = Graph()
     values = graph.add("AmodalSweepValues", values=values)
     inputs = {key: graph.value(key, value) for key, value in inputs.items()}
@@ -30,12 +30,12 @@ def swept(values: str, output: int, node: str, name: str, **inputs) -> Graph:
     return graph.keep(grid=grid)
 
 
-def test_what_hangs_on_the_values_runs_once_for_each(host):
+def test_connected_nodes_run_once_for_each_value(host):
     image = torch.zeros(1, 64, 64, 3)
     mask = torch.zeros(1, 64, 64)
     mask[:, 20:40, 20:40] = 1
     graph = swept(
-        "white\nblack, gray", 3, "AmodalSwapBackground", "background", image=image, mask=mask
+        "white\nblack, gray", 3, "AmodalSwapBackground", "background", image=image, modal_mask=mask
     )
     graph.prompt["swept"]["inputs"]["seed"] = 0
     grid = host.run(graph).values["grid"]
