@@ -153,7 +153,7 @@ def completed(host, graph, scene, **inputs):
         "AmodalCompletion",
         **links,
         image=graph.value("scene", image_of(scene)[None]),
-        mask=graph.value("modal", masks_of(scene)[scene.query][None]),
+        modal_mask=graph.value("modal", masks_of(scene)[scene.query][None]),
         words=scene.word,
         point="",
         prompt="a photo of a {label}",
