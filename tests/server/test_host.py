@@ -12,7 +12,7 @@ from amodal.app import host
 
 HOLD = """
 import sys, time
-from amodal.host import Host
+from amodal.app.host import Host
 with Host() as running:
     print(running.url, flush=True)
     time.sleep(300)
@@ -57,7 +57,7 @@ def test_a_host_that_does_not_start_says_why():
 
 def test_a_comfyui_that_is_not_there_is_named_with_the_remedy(monkeypatch, tmp_path):
     monkeypatch.setenv("AMODAL_COMFYUI", str(tmp_path))
-    with pytest.raises(host.HostError, match="AMODAL_COMFYUI names .* no main.py"):
+    with pytest.raises(host.HostError, match="AMODAL_COMFYUI is set to .* no main.py"):
         host.find_comfyui()
     monkeypatch.delenv("AMODAL_COMFYUI")
     monkeypatch.setattr(host, "HOME", tmp_path)
