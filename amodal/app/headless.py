@@ -35,8 +35,8 @@ CACHED = (
     "This run was cached, so only the pictures of pass 1 are available. Change the seed to see all "
     "passes."
 )
-STATUSES = tuple(map(str, Status))
-DONE = tuple(str(status) for status in Status if status.is_done)
+STATUSES = tuple(status.value for status in Status)
+DONE = tuple(status.value for status in Status if status.is_done)
 
 
 @dataclass

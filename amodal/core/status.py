@@ -1,35 +1,25 @@
-"""How a completion ended and what it warns of, as codes that nodes, files and programs share."""
+"""How a loop of passes ended, as data. People read the values; code compares the members."""
 
 from enum import Enum
 
 
 class Status(str, Enum):
-    """How the loop of passes ended (section 3.4).
+    """Why the loop stopped. A saved workflow and `result.json` hold the value."""
 
-    The value is what the nodes Loop End and Amodal Completion give as `status`.
-    """
-
-    COMPLETED = "completed"
-    NOTHING_TO_COMPLETE = "nothing to complete"
-    UNCHANGED = "unchanged"  # the last pass did not change the amodal mask
-    NOT_FOUND_AGAIN = "not found again"  # the segmenter lost the object in the inpainted picture
+    COMPLETED = "completed"  # nothing hides the object any more
+    NOTHING_TO_COMPLETE = "nothing to complete"  # nothing hid it from the start
+    UNCHANGED = "unchanged"  # the last pass left the amodal mask as it was
+    NOT_FOUND_AGAIN = "not found again"  # the segmenter did not find the object after a pass
     STOPPED_AT_CAP = "stopped at cap"  # still occluded after the largest number of passes
-
-    __str__ = str.__str__  # the value, in f-strings as well
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing hides the object any more."""
+        """Is the object free of occluders?"""
         return self in (Status.COMPLETED, Status.NOTHING_TO_COMPLETE)
 
 
 class LoopWarning(str, Enum):
-    """A reason to check the result of a loop by eye.
+    """What a person should know about a result, whatever its status."""
 
-    The value is what the nodes give in `warnings`, several of them separated by commas.
-    """
-
-    ENCLOSED = "enclosed"  # something surrounds the object: nothing shows how far it reaches
+    ENCLOSED = "enclosed"  # surrounded: nothing shows how far the object reaches (Figure 10)
     NOTHING_LEFT = "nothing left to paint"  # still occluded, but the inpaint mask is empty
-
-    __str__ = str.__str__

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 
 class AddToStudy(io.ComfyNode):
+    """Saves the completions of one method as pictures of a user study."""
+
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalAddToStudy",
             display_name="Add To Study (Amodal)",
@@ -66,23 +68,31 @@ class AddToStudy(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, images, study, method, name, original=None):
+    def execute(
+        cls,
+        images: list[torch.Tensor],
+        study: list[str],
+        method: list[str],
+        name: list[str],
+        original: list[torch.Tensor] | None = None,
+    ) -> io.NodeOutput:
         from ...amodal.study import folder
 
-        study, method = one_name(study, "study"), one_name(method, "method")
-        if method.casefold() == folder.ORIGINAL:
+        study_name, method_name = one_name(study, "study"), one_name(method, "method")
+        if method_name.casefold() == folder.ORIGINAL:
             raise BadInput(
                 "method",
-                f"is '{method}', the folder of the original pictures",
+                f"is '{method_name}', the folder of the original pictures",
                 "choose another name, and connect the original pictures to the input 'original'",
             )
         pictures = [picture for batch in images for picture in batch]
         names = picture_names(name, len(pictures))
-        save(study, method, dict(zip(names, pictures)))
+        save(study_name, method_name, dict(zip(names, pictures)))
         if original is not None:
             originals = [picture for batch in original for picture in batch]
-            save(study, folder.ORIGINAL, dict(zip(names, for_each(originals, len(names)))))
-        page = where(study)
+            originals = for_each(originals, len(names))
+            save(study_name, folder.ORIGINAL, dict(zip(names, originals)))
+        page = where(study_name)
         return io.NodeOutput(page, ui=ui.PreviewText(page))
 
 
