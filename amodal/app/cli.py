@@ -171,7 +171,7 @@ def check_pick(template: dict, options: argparse.Namespace) -> None:
     """Raises BadInput if the options choose an object but the workflow supplies the masks."""
     node = workflow.titled(template, "Pick the object", "AmodalPickObject", "AmodalCompletion")
     chosen_by = next((name for name in ("mask", "point", "object") if getattr(options, name)), None)
-    if node and chosen_by and isinstance(template[node]["inputs"].get("mask"), list):
+    if node and chosen_by and isinstance(template[node]["inputs"].get("modal_mask"), list):
         raise BadInput(
             chosen_by,
             f"cannot choose the object, because {options.workflow.name} supplies the masks",

@@ -97,12 +97,12 @@ def fill(
             "inputs": {"image": mask, "channel": "red"},
             "_meta": {"title": "Given mask"},
         }
-        put(*pick, "mask", ["given_mask", 0])
+        put(*pick, "modal_mask", ["given_mask", 0])
     put(*pick, "point", point or "")  # the values in the file belong to another picture
     put(*pick, "words", words or "")
     picks = prompt[need(prompt, pick[0], *pick[1])]["inputs"]
-    if "occluders" in picks:
-        picks["occluders"] = ""
+    if "occluder_hints" in picks:
+        picks["occluder_hints"] = ""
     if text is not None:
         say(prompt, text)
     if seed is not None:

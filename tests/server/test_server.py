@@ -64,7 +64,7 @@ def test_bad_input_names_node_input_and_remedy_and_the_next_prompt_runs(client, 
     with pytest.raises(RunError) as caught:
         client.run(empty)
     said = str(caught.value)
-    assert "Swap Background" in said and "'own'" in said and "Remedy" in said
+    assert "Swap Background" in said and "'own_background'" in said and "Remedy" in said
     assert caught.value.is_bad_input and "(3)" in caught.value.node
     assert client.run(swap(*uploaded)).images("4")
 
@@ -112,8 +112,8 @@ def test_help_pages_and_translations_are_served(client):
 
 def test_a_node_with_a_missing_input_is_refused(client, uploaded):
     prompt = swap(*uploaded)
-    del prompt["3"]["inputs"]["mask"]
-    with pytest.raises(RunError, match="mask"):
+    del prompt["3"]["inputs"]["modal_mask"]
+    with pytest.raises(RunError, match="modal_mask"):
         client.run(prompt)
 
 
