@@ -139,12 +139,18 @@ def summary(run: Run, prompt: dict, text_nodes: dict[str, str | None]) -> dict:
 
     text_nodes: for each key of TEXTS, the id of the node that shows it, or None.
 
-    statuses, warnings and offset have one entry for each object or seed: a value of Status; a list
-    of values of LoopWarning; [x, y] of the canvas' corner in the picture, in pixels, at most 0
-    (null if the node shows anything else). statuses is null if the workflow has no node titled
-    Status, and empty if that node did not run. status is the same for people, in one line. passes
-    is the largest number of passes, report the lines of all reports, messages what the host said
-    of nodes that did not run, and seconds how long the run and each class of nodes took.
+    Returns these entries. The first three have one item for each object or seed.
+
+    statuses: values of Status. Empty if a node stopped the run before the node titled Status;
+        None if the workflow has no such node.
+    warnings: lists of values of LoopWarning. Empty if there is no node titled Warnings.
+    offset: [x, y] of the canvas' corner in the picture, in pixels, at most 0. None if the node
+        shows anything else.
+    status: the statuses in one line, or why there are none; for people.
+    passes: the largest number of passes, or None.
+    report: the lines of all reports; for people.
+    messages: reasons of nodes that stopped the nodes behind them, and problems with the result.
+    seconds: the time of the whole run, and of each class of nodes.
     """
     texts = {name: run.texts(node or "") for name, node in text_nodes.items()}
     has_status = bool(text_nodes["status"] or run.blocked)

@@ -44,7 +44,7 @@ RUN_ENDS = """() => { window.ends = new Promise((done) => {
 # The detour through JSON drops undefined values. They would become null and make the file invalid.
 SAVED = "() => JSON.parse(JSON.stringify(app.graph.serialize()))"
 SHOW = """(kind) => {
-  const node = app.graph.nodes.find((one) => one.comfyClass === kind);
+  const node = app.graph.nodes.find(({ comfyClass }) => comfyClass === kind);
   app.canvas.ds.scale = 1;
   app.canvas.ds.offset = [400 - node.pos[0], 120 - node.pos[1]];
   app.canvas.setDirty(true, true);
