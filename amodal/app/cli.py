@@ -18,9 +18,15 @@ from . import headless, host, workflow
 from .client import Client, RunError
 
 DONE, BAD_INPUT, NOT_COMPLETED = 0, 2, 3
+STUDY = {"AMODAL_STUDY": "1"}  # turns on the user study's page; see nodes/study/server.py
 
 
 def main(words: list[str] | None = None) -> int:
+    """Runs the command in `words` (default: the process's arguments); returns the exit status.
+
+    Errors of the input, the host and the run are printed to stderr. Raises SystemExit for arguments
+    that argparse refuses.
+    """
     options = parser().parse_args(words)
     try:
         return options.does(options)
@@ -29,54 +35,73 @@ def main(words: list[str] | None = None) -> int:
     except host.HostError as error:
         return stop(NOT_COMPLETED, error)
     except RunError as error:
-        at = f"failed at {error.node}: " if error.node else ""
-        return stop(BAD_INPUT if error.is_bad_input else NOT_COMPLETED, f"{at}{error}")
+        node = f"failed at {error.node}: " if error.node else ""
+        return stop(BAD_INPUT if error.is_bad_input else NOT_COMPLETED, f"{node}{error}")
     except (ConnectionError, TimeoutError) as error:
         return stop(NOT_COMPLETED, f"The connection to ComfyUI broke: {error}")
     except OSError as error:
-        return stop(BAD_INPUT, f"{error}. Remedy: check that path, and that it may be used")
+        return stop(BAD_INPUT, f"{error}. Remedy: check the path and its permissions")
     except KeyboardInterrupt:
         return stop(NOT_COMPLETED, "Cancelled")
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m amodal", description=__doc__.split("\n\n")[0])
+    """The commands `complete` and `serve` with their options."""
+    description = "Completes an object of a picture without a browser."
+    top = argparse.ArgumentParser(prog="python -m amodal", description=description)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    one = commands.add_parser("complete", help="complete an object of a picture")
-    one.set_defaults(does=complete)
-    one.add_argument("picture", type=Path)
-    which = one.add_mutually_exclusive_group()
-    which.add_argument("--mask", type=Path, help="picture that is white where the object is seen")
+    completing = commands.add_parser("complete", help="complete an object of a picture")
+    completing.set_defaults(does=complete)
+    completing.add_argument("picture", type=Path)
+    which = completing.add_mutually_exclusive_group()
+    which.add_argument(
+        "--mask", type=Path, help="modal mask: a picture, white at the object's visible pixels"
+    )
     which.add_argument(
         "--point", metavar="X,Y", help="a point of the object: pixels, or fractions like 0.43,0.61"
     )
     which.add_argument("--object", metavar="WORDS", help="the object's name")
-    one.add_argument("--prompt", metavar="P", help="words to paint from; {label} is the name")
-    one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--count", type=int, default=1, help="completions, with the seeds after SEED")
-    one.add_argument(
+    completing.add_argument(
+        "--prompt", metavar="P", help="text prompt; {label} stands for the object's name"
+    )
+    completing.add_argument("--seed", type=int, default=0)
+    completing.add_argument(
+        "--count", type=int, default=1, help="number of completions, with seeds SEED, SEED + 1, ..."
+    )
+    completing.add_argument(
         "--workflow",
         type=Path,
         default=workflow.DEFAULT,
         metavar="W.json",
-        help="in either of ComfyUI's formats; default: the sticker world's",
+        help="a workflow in either of ComfyUI's formats; default: the one for sticker scenes",
     )
-    one.add_argument("--out", type=Path, required=True, metavar="DIR")
-    one.add_argument(
+    completing.add_argument("--out", type=Path, required=True, metavar="DIR")
+    completing.add_argument(
         "--server",
         default=os.environ.get("AMODAL_SERVER"),
         metavar="URL",
         help="a running ComfyUI with this pack; default: AMODAL_SERVER, else one is started",
     )
-    one.add_argument("--quiet", action="store_true", help="no progress bar")
-    server = commands.add_parser("serve", help="start ComfyUI with the pack on loopback")
-    server.set_defaults(does=serve)
-    server.add_argument("--port", type=int, help="default: 8188, or a free one where it is taken")
-    server.add_argument("--base", type=Path, default=host.HOME / "base", help="its files")
+    completing.add_argument("--quiet", action="store_true", help="no progress bar")
+    serving = commands.add_parser("serve", help="start ComfyUI with the pack on loopback")
+    serving.set_defaults(does=serve)
+    serving.add_argument("--port", type=int, help="default: 8188, or a free port if it is in use")
+    serving.add_argument(
+        "--base", type=Path, default=host.HOME / "base", help="folder for ComfyUI's files"
+    )
+    serving.add_argument(
+        "--study",
+        action="store_true",
+        help="turn on the user study's page, /amodal/study/ (sets AMODAL_STUDY=1)",
+    )
     return top
 
 
-def complete(options) -> int:
+def complete(options: argparse.Namespace) -> int:
+    """The command `complete`: runs the workflow `count` times and stores each result.
+
+    Raises BadInput, HostError and RunError.
+    """
     check(options)
     options.out.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -107,16 +132,22 @@ def complete(options) -> int:
                 "seed": seed,
             }
             with headless.Bar(options.picture.name, prompt, options.quiet) as bar:
-                done = headless.complete(client, prompt, out, about, bar)
-            print(f"{done.result['status']} (seed {seed}): {out}")
-            for message in done.result["messages"]:
-                print(message)
-            status = max(status, DONE if done.ok else NOT_COMPLETED)
+                completion = headless.complete(client, prompt, out, about, bar)
+            print(f"{completion.result['status']} (seed {seed}): {out}")
+            for line in notes(completion.result):
+                print(line)
+            status = max(status, DONE if completion.ok else NOT_COMPLETED)
         return status
 
 
-def check(options) -> None:
-    """Raises BadInput for what can be seen before a host is started."""
+def notes(result: dict) -> list[str]:
+    """The lines to print below the status: warnings, then messages."""
+    warnings = {code for codes in result["warnings"] for code in codes}
+    return [*(f"Warning: {code}" for code in sorted(warnings)), *result["messages"]]
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises BadInput for errors in the options that can be found without a host."""
     for name in ("picture", "mask"):
         if getattr(options, name) is not None:
             check_picture(name, getattr(options, name))
@@ -136,19 +167,20 @@ def check(options) -> None:
             )
 
 
-def check_pick(template: dict, options) -> None:
-    """Raises BadInput where an object is named and the workflow takes its masks from elsewhere."""
+def check_pick(template: dict, options: argparse.Namespace) -> None:
+    """Raises BadInput if the options choose an object but the workflow supplies the masks."""
     node = workflow.titled(template, "Pick the object", "AmodalPickObject", "AmodalCompletion")
-    asked = next((name for name in ("mask", "point", "object") if getattr(options, name)), None)
-    if node and asked and isinstance(template[node]["inputs"].get("mask"), list):
+    chosen_by = next((name for name in ("mask", "point", "object") if getattr(options, name)), None)
+    if node and chosen_by and isinstance(template[node]["inputs"].get("modal_mask"), list):
         raise BadInput(
-            asked,
-            f"cannot be chosen: {options.workflow.name} gives the masks itself",
-            f"leave --{asked} out, or take another workflow",
+            chosen_by,
+            f"cannot choose the object, because {options.workflow.name} supplies the masks",
+            f"leave --{chosen_by} out, or use another workflow",
         )
 
 
 def check_picture(name: str, path: Path) -> None:
+    """Raises BadInput if the file is not a picture, or is a mask without a white pixel."""
     from PIL import Image, UnidentifiedImageError
 
     if not path.is_file():
@@ -156,22 +188,29 @@ def check_picture(name: str, path: Path) -> None:
     try:
         with Image.open(path) as picture:
             picture.load()
-            red = picture.convert("RGB").getchannel(0) if name == "mask" else None  # what is taken
+            # the workflow takes the mask from the red channel
+            red = picture.convert("RGB").getchannel(0) if name == "mask" else None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise BadInput(name, f"{path} is no picture ({error})", "save it as PNG or JPEG") from None
+        problem = f"{path} is not a picture ({error})"
+        raise BadInput(name, problem, "save it as PNG or JPEG") from None
     if red is not None and not red.getbbox():
-        raise BadInput(name, f"{path} is black", "paint white what is seen of the object")
+        raise BadInput(name, f"{path} is black", "paint the object's visible pixels white")
 
 
-def serve(options) -> int:
+def serve(options: argparse.Namespace) -> int:
+    """The command `serve`: runs ComfyUI until it ends or Ctrl+C. Raises HostError."""
     port = options.port or host.free_port(8188)
-    with host.Host(options.base, port) as running:
+    environment = STUDY if options.study else {}
+    with host.Host(options.base, port, environment=environment) as running:
         print(f"ComfyUI with Amodal Completion: {running.url} (Ctrl+C ends it)", flush=True)
+        if options.study:
+            print(f"User study: {running.url}/amodal/study/", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             return running.wait()
     return DONE
 
 
-def stop(status: int, why) -> int:
+def stop(status: int, why: object) -> int:
+    """Prints `why` to stderr and returns the exit status."""
     print(why, file=sys.stderr)
     return status

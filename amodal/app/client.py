@@ -1,6 +1,6 @@
-"""Talks to a running ComfyUI: uploads pictures, queues a prompt, follows it, fetches what it made.
+"""A client of a running ComfyUI: uploads pictures, runs prompts, follows them, fetches pictures.
 
-Plain HTTP and a websocket; nothing of the host is imported.
+It uses HTTP and a websocket, and imports nothing from the host.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-INPUTS = "amodal"  # the folder in the host's input folder where pictures are sent
-QUIET_FOR = 600.0  # seconds without a word from the host after which a run is given up
+if TYPE_CHECKING:
+    from websocket import WebSocket
+
+INPUTS = "amodal"  # subfolder of the host's input folder for uploaded pictures
+SILENCE_LIMIT = 600.0  # seconds without a message from the host until a run is given up
 
 
 class RunError(RuntimeError):
-    """A run that the host refused or broke off.
+    """A run that the host refused or aborted, or a host that does not answer.
 
-    node: id and title of the node at fault ("" where none is known); kind: the exception's type in
-    the host, "refused" where the prompt did not pass validation, "interrupted" after a cancel.
+    node: title and id of the node that failed, "" if unknown. kind: the exception's type in the
+    host, "refused" if the prompt did not pass validation, "interrupted" if it was cancelled.
     """
 
     def __init__(self, message: str, node: str = "", kind: str = ""):
@@ -34,12 +38,13 @@ class RunError(RuntimeError):
 
     @property
     def is_bad_input(self) -> bool:
+        """Whether the user's input caused the error."""
         return self.kind == "refused" or self.kind.rsplit(".", 1)[-1] == "BadInput"
 
 
 @dataclass(frozen=True)
 class Event:
-    """A message of the host about our prompt; `seconds` since it was queued."""
+    """A message from the host about the prompt, `seconds` after the prompt was queued."""
 
     kind: str
     data: dict
@@ -48,11 +53,12 @@ class Event:
 
 @dataclass
 class Run:
-    """What a finished run gave.
+    """The result of a finished run.
 
-    outputs: for each node of the prompt that shows something, what it showed, in order: a node in
-    a loop's body once for each pass. Keys inside are the host's ("images", "text", ...).
-    seconds: for each node, the time it ran for. blocked: messages of nodes that held back others.
+    outputs: for each node that shows something, its outputs in order. A node in a loop's body has
+    one for each pass. Their keys are the host's ("images", "text", ...). seconds: how long each
+    node ran. blocked: messages of nodes that stopped the nodes behind them.
+    total: seconds of the whole run.
     """
 
     prompt_id: str
@@ -62,34 +68,36 @@ class Run:
     total: float = 0.0
 
     def images(self, node: str) -> list[dict]:
+        """All pictures that the node showed, as `Client.fetch` takes them."""
         return [image for shown in self.outputs.get(node, []) for image in shown.get("images", [])]
 
     def texts(self, node: str) -> list[str]:
-        """What the node showed last, a text for each item of a list."""
+        """The text that the node showed last; one for each item if it got a list."""
         shown = self.outputs.get(node)
-        return [str(word) for word in shown[-1].get("text", [])] if shown else []
+        return [str(text) for text in shown[-1].get("text", [])] if shown else []
 
 
 class Client:
-    """One connection to the ComfyUI at `url`; raises RunError where nothing answers there."""
+    """A client of the ComfyUI at `url`. Every method raises RunError if nothing answers there."""
 
     def __init__(self, url: str):
         self.url = url.rstrip("/")
         self.id = uuid.uuid4().hex
         self._open = opener(self.url)
 
-    def get(self, path: str, **query) -> dict:
+    def get(self, path: str, **query: str) -> dict:
+        """The JSON reply to a GET."""
         return json.loads(self.read(with_query(path, query)))
 
     def post(self, path: str, data: dict) -> dict:
+        """The JSON reply to a POST of `data` as JSON; {} if the reply is empty."""
         reply = self.read(path, json.dumps(data).encode(), "application/json")
         return json.loads(reply) if reply.strip() else {}
 
     def upload(self, picture: Path) -> str:
-        """Sends a picture to the host's input folder; the name LoadImage knows it by there.
+        """Sends a picture to the host's input folder and returns its name for LoadImage.
 
-        It lies in a folder of its own under a name made of its content: the same picture is there
-        only once, however often it is sent.
+        The name contains a hash of the content, so the same picture is stored only once.
         """
         content, boundary = picture.read_bytes(), uuid.uuid4().hex
         name = f"{hashlib.sha256(content).hexdigest()[:12]}_{picture.name}"
@@ -107,27 +115,29 @@ class Client:
         return "/".join(filter(None, (sent.get("subfolder"), sent["name"])))
 
     def fetch(self, image: dict, place: Path) -> Path:
-        """Stores a picture that a node showed at `place`."""
+        """Stores a picture that a node showed in the file `place`, and returns `place`."""
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(self.read(with_query("/view", image)))
         return place
 
     def cancel(self, prompt_id: str) -> None:
-        """Stops a prompt that runs or waits; others on the same host go on."""
+        """Stops a running or waiting prompt. Other prompts on the host are not affected."""
         self.post("/queue", {"delete": [prompt_id]})
         self.post("/interrupt", {"prompt_id": prompt_id})
 
     def run(self, prompt: dict, on_event: Callable[[Event], None] | None = None) -> Run:
-        """Runs an API-format prompt to its end; RunError where the host refuses or breaks it off.
+        """Runs an API-format prompt to its end.
 
-        on_event sees every message of the run as it comes. Whatever stops us in between (Ctrl+C
-        too) also stops the host.
+        on_event gets every message of the run when it arrives. Any exception in between, including
+        Ctrl+C, also cancels the prompt in the host.
+
+        Raises RunError if the host refuses or aborts the prompt.
         """
         import websocket
 
         address = self.url.replace("http", "ws", 1) + f"/ws?clientId={self.id}"
         try:
-            socket = websocket.create_connection(address, timeout=QUIET_FOR)
+            socket = websocket.create_connection(address, timeout=SILENCE_LIMIT)
         except (OSError, websocket.WebSocketException) as error:
             raise RunError(f"No ComfyUI answers at {self.url}: {error}") from None
         try:
@@ -135,7 +145,7 @@ class Client:
         finally:
             socket.close()
 
-    def _run(self, socket, prompt: dict, on_event) -> Run:
+    def _run(self, socket: WebSocket, prompt: dict, on_event: Callable[[Event], None]) -> Run:
         started = time.monotonic()
         run = Run(self._queue(prompt))
         clock = NodeClock(run.seconds)
@@ -150,7 +160,7 @@ class Client:
         except RunError:
             raise
         except BaseException:
-            with contextlib.suppress(RunError):  # the host may be gone as well
+            with contextlib.suppress(RunError):  # the host may have ended as well
                 self.cancel(run.prompt_id)
             raise
         run.total = time.monotonic() - started
@@ -164,7 +174,10 @@ class Client:
             raise refusal(refused.reply, prompt) from None
 
     def read(self, path: str, data: bytes | None = None, kind: str = "") -> bytes:
-        """The host's answer at a path; with `data`, to a POST of it with that content type."""
+        """The body of the host's reply to a GET, or to a POST of `data` of content type `kind`.
+
+        Raises Refused for HTTP 400, and RunError for any other failure.
+        """
         headers = {"Content-Type": kind} if kind else {}
         request = urllib.request.Request(self.url + path, data=data, headers=headers)
         try:
@@ -179,23 +192,26 @@ class Client:
 
 
 class Refused(RunError):
-    """HTTP 400; `reply` is what the host said."""
+    """The host replied with HTTP 400; `reply` is the body."""
 
     def __init__(self, reply: bytes):
         try:
-            self.reply = json.loads(reply)
+            self.reply: dict = json.loads(reply)
         except ValueError:
             self.reply = {"error": reply.decode(errors="replace")}
         super().__init__(f"The host refused: {self.reply}", kind="refused")
 
 
 class NodeClock:
-    """Adds up how long each node of the prompt ran, from the host's 'executing' messages."""
+    """Sums up in `seconds` how long each node ran, from the host's 'executing' messages."""
 
     def __init__(self, seconds: dict[str, float]):
-        self._seconds, self._node, self._since = seconds, None, 0.0
+        self._seconds = seconds
+        self._node: str | None = None
+        self._since = 0.0
 
     def see(self, event: Event) -> None:
+        """Takes note of an event; call it for every event in order."""
         if event.kind not in ("executing", "execution_success", "execution_error"):
             return
         if self._node is not None:
@@ -204,21 +220,24 @@ class NodeClock:
         self._node, self._since = node_of(event.data), event.seconds
 
 
-def messages(socket, prompt_id: str) -> Iterator[tuple[str, dict]]:
-    """What the host says about one prompt: (kind, data). Raises RunError when it falls silent."""
+def messages(socket: WebSocket, prompt_id: str) -> Iterator[tuple[str, dict]]:
+    """The host's messages about one prompt, as (kind, data).
+
+    Raises RunError if the connection ends or stays silent for SILENCE_LIMIT seconds.
+    """
     import websocket
 
     while True:
         try:
             text = socket.recv()
         except websocket.WebSocketTimeoutException:
-            raise RunError(f"Nothing heard from the host for {QUIET_FOR:.0f} s") from None
+            raise RunError(f"The host sent nothing for {SILENCE_LIMIT:.0f} s") from None
         except (websocket.WebSocketException, OSError) as error:
-            raise RunError(f"The host went away: {error}") from None
+            raise RunError(f"The connection to the host ended: {error}") from None
         if isinstance(text, bytes):
             continue  # a preview picture
         if not text:
-            raise RunError("The host went away")
+            raise RunError("The connection to the host ended")
         message = json.loads(text)
         data = message.get("data") or {}
         if data.get("prompt_id") == prompt_id:
@@ -226,15 +245,15 @@ def messages(socket, prompt_id: str) -> Iterator[tuple[str, dict]]:
 
 
 def take(run: Run, event: Event, prompt: dict) -> None:
-    """Notes an event's part of the result; raises RunError where it is the end."""
+    """Adds an event's content to the run. Raises RunError if the event ends the run early."""
     kind, data = event.kind, event.data
     if kind == "executed" and data.get("output"):
-        run.outputs.setdefault(node_of(data), []).append(data["output"])
+        run.outputs.setdefault(node_of(data) or "", []).append(data["output"])
     elif kind == "execution_interrupted":
         raise RunError("Cancelled", name_of(data.get("node_id"), prompt), "interrupted")
     elif kind == "execution_error":
         message = data.get("exception_message", "").strip()
-        if data.get("exception_type") == "ExecutionBlocked":  # the rest of the prompt goes on
+        if data.get("exception_type") == "ExecutionBlocked":  # other nodes still run
             run.blocked.append(message.removeprefix("Execution Blocked: "))
             return
         node = name_of(data.get("node_id"), prompt)
@@ -242,32 +261,33 @@ def take(run: Run, event: Event, prompt: dict) -> None:
 
 
 def refusal(reply: dict, prompt: dict) -> RunError:
-    """The host's answer to a prompt that does not pass validation, in one line for each node."""
+    """The error for a prompt that does not pass validation, with one line for each problem."""
     error = reply.get("error", "")
     lines = [error.get("message", "") if isinstance(error, dict) else str(error)]
     if isinstance(error, dict) and error.get("details"):
         lines[0] += f": {error['details']}"
     nodes = reply.get("node_errors") or {}
-    for node, found in nodes.items():
-        for one in found.get("errors", []):
-            lines.append(f"{name_of(node, prompt)}: {one.get('message')}: {one.get('details')}")
+    for node, report in nodes.items():
+        for error in report.get("errors", []):
+            lines.append(f"{name_of(node, prompt)}: {error.get('message')}: {error.get('details')}")
     first = name_of(next(iter(nodes)), prompt) if nodes else ""
     return RunError("\n".join(lines), first, "refused")
 
 
-def opener(url: str):
-    """urlopen, past any proxy of the environment where `url` is this machine."""
+def opener(url: str) -> Callable[..., Any]:
+    """`urlopen`, which ignores the environment's proxies if `url` is on this machine."""
     local = urllib.parse.urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
     proxies = [urllib.request.ProxyHandler({})] if local else []
     return urllib.request.build_opener(*proxies).open
 
 
 def node_of(data: dict) -> str | None:
-    """The node of the prompt a message is about; clones in a loop count as what they repeat."""
+    """The id of the node that a message is about. A clone in a loop has the original node's id."""
     return data.get("display_node") or data.get("node")
 
 
 def name_of(node: str | None, prompt: dict) -> str:
+    """Title and id of a node for people; the id alone if the prompt does not have it."""
     known = prompt.get(node or "")
     if not known:
         return node or ""
@@ -275,4 +295,5 @@ def name_of(node: str | None, prompt: dict) -> str:
 
 
 def with_query(path: str, query: dict) -> str:
+    """The path with an encoded query string."""
     return f"{path}?{urllib.parse.urlencode(query)}" if query else path

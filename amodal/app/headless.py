@@ -1,39 +1,52 @@
-"""Runs a completion workflow on a host and stores what it gives: pictures and result.json.
+"""Runs a completion workflow on a host and stores its pictures and a result.json.
 
-What to store under which name is found by the titles of the workflow's nodes; see TITLES. What
-other nodes save is stored under their titles.
+The titles of the workflow's nodes say what to store under which name; see TITLES, TEXTS and
+IN_BODY. Pictures of other Save Image nodes are stored under the titles of those nodes.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from ..core.errors import BadInput
+from ..core.status import Status
 from . import workflow
 from .client import Client, Event, Run
 
-TITLES = {  # the file we write -> the node that shows it
+TITLES = {  # file name -> title of the node that shows the picture
     "completed.png": "Completed object",
     "amodal_mask.png": "Amodal mask",
     "overlay.png": "Overlay",
 }
-TEXTS = {"status": "Status", "passes": "Passes", "report": "Report", "offset": "Offset"}
-IN_BODY = {"pass": "Pass", "hides": "What hides it"}  # in the loop's body: one for each pass
+TEXTS = {  # key in result.json -> title of the node that shows the text
+    "status": "Status",
+    "warnings": "Warnings",
+    "passes": "Passes",
+    "report": "Report",
+    "offset": "Offset",
+}
+IN_BODY = {"pass": "Pass", "hides": "What hides it"}  # in the loop's body: one picture each pass
 CACHED = (
-    "the host had this run in its cache, and shows the pictures of its first pass alone: for all "
-    "of them give another seed, or start the host anew"
+    "This run was cached, so only the pictures of pass 1 are available. Change the seed to see all "
+    "passes."
 )
-FREE = ("completed", "nothing to complete")  # how a status starts when all is well
+STATUSES = tuple(status.value for status in Status)
+DONE = tuple(status.value for status in Status if status.is_done)
 
 
 @dataclass
 class Completion:
-    """What a run gave: `result` is what result.json holds, `files` what was written (the name in
-    TITLES -> its path; more pictures of one node as NAME_2, NAME_3, ...), and in the order of the
-    passes the canvas after each and what hid the object at its start."""
+    """The output of a run.
+
+    result: the contents of result.json (see `summary`). files: file name -> path of each picture
+    that a node saved; further pictures of the same node are NAME_2.png, NAME_3.png, ...
+    passes, hides: for each pass, the canvas at its end and what hides the object at its start.
+    """
 
     result: dict
     files: dict[str, Path]
@@ -42,22 +55,32 @@ class Completion:
 
     @property
     def ok(self) -> bool:
-        """Did all objects of the run come out, where the workflow tells?"""
-        told = self.result["statuses"]
-        return all(status.startswith(FREE) for status in told) if told else bool(self.files)
+        """Whether every object is done, or pictures were saved if the workflow has no status."""
+        statuses = self.result["statuses"]
+        if statuses is None:
+            return bool(self.files)
+        return bool(statuses) and all(status in DONE for status in statuses)
 
 
-def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None) -> Completion:
-    """Runs a filled prompt and writes completed.png (RGBA), amodal_mask.png, overlay.png,
-    pass_1.png, hides_1.png, ... and result.json to `out`. `about` goes into result.json as it is.
+def complete(
+    client: Client,
+    prompt: dict,
+    out: Path,
+    about: dict,
+    progress: Callable[[Event], None] | None = None,
+) -> Completion:
+    """Runs a filled prompt and stores its output in the folder `out`.
 
-    Raises client.RunError where the host refuses or breaks off the run, BadInput where the workflow
-    saves nothing.
+    Writes completed.png (RGBA), amodal_mask.png, overlay.png, pass_1.png, hides_1.png, ... and
+    result.json. The entries of `about` are added to result.json. `progress` gets every event.
+
+    Raises client.RunError if the host refuses or aborts the run, and BadInput if the workflow
+    saves no picture.
     """
     shown = saved(prompt)
     if not shown:
-        raise BadInput("workflow", "saves no picture", "add Save Image behind what is to be kept")
-    told = {name: workflow.titled(prompt, title) for name, title in TEXTS.items()}
+        raise BadInput("workflow", "saves no picture", "add a Save Image node for each result")
+    text_nodes = {name: workflow.titled(prompt, title) for name, title in TEXTS.items()}
     body = {name: workflow.titled(prompt, title) for name, title in IN_BODY.items()}
     clear(out)
     run = client.run(prompt, progress)
@@ -74,7 +97,7 @@ def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None
         ]
         for name, node in body.items()
     }
-    result = {**summary(run, prompt, told), **about, "host": version(client)}
+    result = {**summary(run, prompt, text_nodes), **about, "host": version(client)}
     if 0 < len(series["pass"]) < (result["passes"] or 0):
         result["messages"].append(CACHED)
     result["files"] = sorted([*files, *(path.name for paths in series.values() for path in paths)])
@@ -83,26 +106,26 @@ def complete(client: Client, prompt: dict, out: Path, about: dict, progress=None
 
 
 def saved(prompt: dict) -> dict[str, str]:
-    """{file name: the node that saves it}: those of TITLES first, then every other Save Image."""
-    named = {name: workflow.titled(prompt, title) for name, title in TITLES.items()}
-    found = {name: node for name, node in named.items() if node is not None}
+    """{file name: id of the node that saves it}: first TITLES, then all other Save Image nodes."""
+    titled = {name: workflow.titled(prompt, title) for name, title in TITLES.items()}
+    nodes = {name: node for name, node in titled.items() if node is not None}
     for node, about in prompt.items():
-        if about["class_type"] == "SaveImage" and node not in found.values():
+        if about["class_type"] == "SaveImage" and node not in nodes.values():
             title = about.get("_meta", {}).get("title", "saved").removesuffix(": picture")
             name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") or "saved"
-            found[f"{name}.png" if f"{name}.png" not in found else f"{name}_{node}.png"] = node
-    return found
+            nodes[f"{name}.png" if f"{name}.png" not in nodes else f"{name}_{node}.png"] = node
+    return nodes
 
 
 def clear(out: Path) -> None:
-    """Removes what an earlier completion left in the folder, lest it be taken for this one's."""
+    """Removes the files of an earlier completion from the folder, and no others."""
     series = [path for name in IN_BODY for path in out.glob(f"{name}_[0-9]*.png")]
     for path in (out / "result.json", *(out / name for name in earlier(out)), *series):
         path.unlink(missing_ok=True)
 
 
 def earlier(out: Path) -> set[str]:
-    """Names of the pictures that may be of an earlier completion."""
+    """Names of the pictures of an earlier completion: those in its result.json, and TITLES."""
     try:
         listed = json.loads((out / "result.json").read_text(encoding="utf-8"))["files"]
         own = [name for name in listed if name == Path(name).name and name.endswith(".png")]
@@ -111,27 +134,67 @@ def earlier(out: Path) -> set[str]:
         return set(TITLES)
 
 
-def summary(run: Run, prompt: dict, told: dict) -> dict:
-    """Status, passes, report, offset as the nodes told them, and where the time went. `statuses`
-    has one for each object or seed; none where the workflow has no node that tells."""
-    texts = {name: run.texts(node or "") for name, node in told.items()}
-    statuses = texts["status"]
-    if not statuses and (told["status"] or run.blocked):
-        statuses = run.blocked[:1] or ["not completed"]
+def summary(run: Run, prompt: dict, text_nodes: dict[str, str | None]) -> dict:
+    """The part of result.json that comes from the run.
+
+    text_nodes: for each key of TEXTS, the id of the node that shows it, or None.
+
+    Returns these entries. The first three have one item for each object or seed.
+
+    statuses: values of Status. Empty if a node stopped the run before the node titled Status;
+        None if the workflow has no such node.
+    warnings: lists of values of LoopWarning. Empty if there is no node titled Warnings.
+    offset: [x, y] of the canvas' corner in the picture, in pixels, at most 0. None if the node
+        shows anything else.
+    status: the statuses in one line, or why there are none; for people.
+    passes: the largest number of passes, or None.
+    report: the lines of all reports; for people.
+    messages: reasons of nodes that stopped the nodes behind them, and problems with the result.
+    seconds: the time of the whole run, and of each class of nodes.
+    """
+    texts = {name: run.texts(node or "") for name, node in text_nodes.items()}
+    has_status = bool(text_nodes["status"] or run.blocked)
+    if texts["status"]:
+        status = "; ".join(texts["status"])
+    elif has_status:
+        status = run.blocked[0] if run.blocked else "not completed"
+    else:
+        status = "done: the workflow has no node titled Status"
+    unknown = [text for text in texts["status"] if text not in STATUSES]
     passes = [int(number) for number in texts["passes"] if number.isdigit()]
     return {
-        "status": "; ".join(statuses) or "done: the workflow has no node titled Status",
-        "statuses": statuses,
+        "status": status,
+        "statuses": texts["status"] if has_status else None,
+        "warnings": [codes(text) for text in texts["warnings"]],
         "passes": max(passes, default=None),
         "report": [line for text in texts["report"] for line in text.splitlines()],
-        "offset": "; ".join(texts["offset"]),
-        "messages": run.blocked,
+        "offset": [point(text) for text in texts["offset"]],
+        "messages": [*run.blocked, *map(unknown_status, unknown)],
         "seconds": {"total": round(run.total, 3), "by_stage": by_stage(run, prompt)},
     }
 
 
+def codes(text: str) -> list[str]:
+    """The codes in a comma-separated list."""
+    return [code.strip() for code in text.split(",") if code.strip()]
+
+
+def point(text: str) -> list[int] | None:
+    """[x, y] from "x,y", or None if the text is not a pair of integers."""
+    try:
+        x, y = map(int, text.split(","))
+    except ValueError:
+        return None
+    return [x, y]
+
+
+def unknown_status(text: str) -> str:
+    """The message about a status that is not a value of Status and counts as not completed."""
+    return f"The node titled Status shows '{text}', which is not one of: {', '.join(STATUSES)}"
+
+
 def by_stage(run: Run, prompt: dict) -> dict[str, float]:
-    """Seconds of each node class over all passes, longest first."""
+    """The seconds that each node class took in all passes, longest first."""
     stages: dict[str, float] = {}
     for node, seconds in run.seconds.items():
         kind = prompt[node]["class_type"] if node in prompt else node
@@ -140,14 +203,15 @@ def by_stage(run: Run, prompt: dict) -> dict[str, float]:
 
 
 def version(client: Client) -> str:
+    """The host's versions of ComfyUI and torch, as text."""
     system = client.get("/system_stats")["system"]
     return f"ComfyUI {system.get('comfyui_version', '?')}, torch {system.get('pytorch_version')}"
 
 
 class Bar:
-    """A progress bar in sampling steps, one for each run: call it with each Event.
+    """A progress bar of one run, in sampling steps. Call it with each Event.
 
-    How many passes there will be is not known before; the bar grows by `steps` with each.
+    The number of passes is not known in advance, so the total grows by `steps` with each pass.
     """
 
     def __init__(self, title: str, prompt: dict, quiet: bool = False):
@@ -156,15 +220,20 @@ class Bar:
         schedulers = (node["inputs"].get("steps") for node in prompt.values())
         self._steps = next((steps for steps in schedulers if isinstance(steps, int)), 50)
         self._prompt, self._title = prompt, title
-        self._done = 0  # steps of the sampling nodes that came before the current one
+        self._done = 0  # steps of the sampling nodes before the current one
         self._now: tuple[str | None, int] = (None, 0)
         self._bar = tqdm(total=self._steps, desc=title, unit="step", disable=quiet, leave=True)
 
     def __enter__(self) -> Bar:
         return self
 
-    def __exit__(self, *error) -> None:
-        if not any(error):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
             self._bar.total = self._bar.n
             self._bar.set_description(self._title)
         self._bar.close()

@@ -1,6 +1,6 @@
-"""Starts a ComfyUI with this pack in it as a process of its own, on loopback, and ends it again.
+"""Starts a ComfyUI with this pack as a separate process on loopback, and stops it again.
 
-Nothing of the host is imported: this runs `main.py` of the ComfyUI that `find_comfyui` names.
+Nothing is imported from the host. `Host` runs `main.py` of the ComfyUI that `find_comfyui` returns.
 """
 
 from __future__ import annotations
@@ -15,49 +15,58 @@ import sys
 import tempfile
 import time
 import urllib.error
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from .client import opener
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".host"  # what tools/host/make_host.py makes
+HOME = ROOT / ".host"  # made by tools/host/make_host.py
 PACK = "amodal_completion"  # the folder name under custom_nodes/
 SHIPPED = ("__init__.py", "amodal", "nodes", "js", "locales", "workflows")
 READY_WITHIN = 300.0  # seconds
 
 
 class HostError(RuntimeError):
-    """No ComfyUI, or one that does not come up; the message says what to do."""
+    """There is no ComfyUI, or it does not start. The message says what to do."""
 
 
 def find_comfyui() -> Path:
-    """The ComfyUI that AMODAL_COMFYUI names, else the one in `.host/`. Raises HostError."""
+    """The folder of ComfyUI: AMODAL_COMFYUI if it is set, else `.host/ComfyUI`.
+
+    Raises HostError if that folder has no main.py.
+    """
     named = os.environ.get("AMODAL_COMFYUI")
     folder = Path(named).expanduser() if named else HOME / "ComfyUI"
     if (folder / "main.py").is_file():
         return folder
     if named:
-        raise HostError(f"AMODAL_COMFYUI names {named}, which has no main.py")
+        raise HostError(f"AMODAL_COMFYUI is set to {named}, which has no main.py")
     raise HostError(
-        "No ComfyUI. Run 'nox -s host' to make one, set AMODAL_COMFYUI to the folder of yours, "
-        "or give the address of a running one with --server"
+        "There is no ComfyUI. Run 'nox -s host' to install one, set AMODAL_COMFYUI to the folder "
+        "of yours, or give the address of a running one with --server"
     )
 
 
 def find_python() -> Path:
-    """The Python that runs that ComfyUI: AMODAL_PYTHON, else a venv beside it, else this one."""
+    """The Python that runs ComfyUI.
+
+    AMODAL_PYTHON if it is set, else that of a virtual environment in or beside ComfyUI's folder,
+    else the running Python. Raises HostError if there is no ComfyUI.
+    """
     if os.environ.get("AMODAL_PYTHON"):
         return Path(os.environ["AMODAL_PYTHON"]).expanduser()
     folder = find_comfyui()
     places = (folder / "venv", folder / ".venv", folder.parent / "venv", folder.parent / ".venv")
     for place in (*places, folder.parent / "python_embeded"):
-        if python_in(place):
-            return python_in(place)
+        python = python_in(place)
+        if python:
+            return python
     return Path(sys.executable)
 
 
 def python_in(venv: Path) -> Path | None:
-    """The interpreter of a virtual environment, None where there is none."""
+    """The interpreter of a virtual environment, or None if the folder is not one."""
     for place in ("bin/python", "Scripts/python.exe", "python.exe"):
         if (venv / place).is_file():
             return venv / place
@@ -65,20 +74,31 @@ def python_in(venv: Path) -> Path | None:
 
 
 class Host:
-    """A running ComfyUI: `with Host() as host: ... host.url`. Ends with the block, or with us.
+    """A running ComfyUI: `with Host() as host: ... host.url`.
 
-    base: the folder for models/, custom_nodes/, input/, output/ and the log; a temporary one, gone
-    at the end, where None. port: None takes a free one. arguments: more words for main.py.
-    Raises HostError with the tail of the log where it does not come up.
+    It stops at the end of the block, or when this process ends.
+
+    base: the folder of models/, custom_nodes/, input/, output/ and the log. None uses a temporary
+    folder and removes it at the end. port: None uses a free one. arguments: further arguments of
+    main.py. environment: variables for ComfyUI, in addition to those of this process.
+
+    Entering raises HostError, with the end of the log, if ComfyUI does not start.
     """
 
-    def __init__(self, base: Path | None = None, port: int | None = None, arguments=()):
+    def __init__(
+        self,
+        base: Path | None = None,
+        port: int | None = None,
+        arguments: Iterable[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ):
         self._temporary = base is None
         self.base = Path(base or tempfile.mkdtemp(prefix="amodal-host-"))
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.base / "comfyui.log"
         self._arguments = tuple(arguments)
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen | None = None
 
     def __enter__(self) -> Host:
@@ -92,30 +112,39 @@ class Host:
             raise
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     @property
     def alive(self) -> bool:
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def wait(self) -> int:
-        """Blocks until the host ends; its exit status."""
+        """Waits until the process ends, and returns its exit status.
+
+        Raises HostError if the host was not started.
+        """
+        if self._process is None:
+            raise HostError("ComfyUI was not started")
         return self._process.wait()
 
     def stop(self) -> None:
+        """Stops the process and removes a temporary base folder. May be called repeatedly."""
         atexit.unregister(self.stop)
-        if self.alive:
-            self._process.terminate()
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
             try:
-                self._process.wait(10)
+                process.wait(10)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                process.kill()
+                process.wait()
         if self._temporary:
             shutil.rmtree(self.base, ignore_errors=True)
 
     def log_tail(self, lines: int = 15) -> str:
+        """The last lines of the log; empty if there is no log."""
         text = self.log.read_text(errors="replace") if self.log.is_file() else ""
         return "\n".join(text.splitlines()[-lines:])
 
@@ -138,8 +167,8 @@ class Host:
             *([] if has_accelerator(python) else ["--cpu"]),
             *self._arguments,
         ]
-        # waiting OpenMP threads that spin cost a busy small machine a factor of ten
-        environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+        # OpenMP threads that spin while waiting slow down a busy small machine tenfold
+        environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **self._environment}
         with self.log.open("wb") as log:
             return subprocess.Popen(
                 command,
@@ -149,7 +178,7 @@ class Host:
                 env=environment,
                 cwd=self.base,
                 preexec_fn=ask_to_die_with_us(),
-                start_new_session=True,  # Ctrl+C is for us alone; we end the host
+                start_new_session=True,  # Ctrl+C reaches only this process, which stops the host
             )
 
     def _wait_until_ready(self) -> None:
@@ -163,7 +192,10 @@ class Host:
 
 
 def lay_out(base: Path) -> None:
-    """Makes a base directory: this pack, the ComfyUI's models, and the example pictures."""
+    """Fills a base folder: links to this pack and to ComfyUI's models, and the example pictures.
+
+    Raises HostError if there is no ComfyUI.
+    """
     for name in ("custom_nodes", "input", "output", "temp", "user"):
         (base / name).mkdir(parents=True, exist_ok=True)
     link(ROOT, base / "custom_nodes" / PACK, SHIPPED)
@@ -172,7 +204,10 @@ def lay_out(base: Path) -> None:
 
 
 def link(source: Path, place: Path, parts: tuple[str, ...]) -> None:
-    """A symbolic link, or, where the system refuses, a copy of its `parts`."""
+    """Makes a symbolic link, or copies the `parts` of `source` if the system refuses links.
+
+    Does nothing if `place` exists.
+    """
     if place.is_symlink() or place.exists():
         return
     try:
@@ -187,34 +222,38 @@ def link(source: Path, place: Path, parts: tuple[str, ...]) -> None:
 
 
 def has_accelerator(python: Path) -> bool:
-    """Whether that Python's torch sees a GPU; ComfyUI does not start without one unless told."""
-    look = (
+    """Whether torch in that Python sees a GPU. Without one, ComfyUI needs the argument --cpu."""
+    check = (
         "import torch; t = torch; raise SystemExit(not (t.cuda.is_available() "
         "or t.backends.mps.is_available() or (hasattr(t, 'xpu') and t.xpu.is_available())))"
     )
-    return subprocess.run([str(python), "-c", look], capture_output=True).returncode == 0
+    return subprocess.run([str(python), "-c", check], capture_output=True).returncode == 0
 
 
 def answers(url: str) -> bool:
+    """Whether a ComfyUI answers at the address."""
     try:
         with opener(url)(f"{url}/system_stats", timeout=5) as reply:
-            return reply.status == 200
+            return bool(reply.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
-def free_port(rather: int = 0) -> int:
-    """A port on loopback that nothing listens on: `rather` where that is free."""
+def free_port(preferred: int = 0) -> int:
+    """A free port on loopback: `preferred` if possible."""
     with socket.socket() as probe:
         try:
-            probe.bind(("127.0.0.1", rather))
+            probe.bind(("127.0.0.1", preferred))
         except OSError:
             probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def ask_to_die_with_us():
-    """For Popen's preexec_fn: on Linux, the child is ended even when we are killed outright."""
+def ask_to_die_with_us() -> Callable[[], None] | None:
+    """A function for Popen's preexec_fn: on Linux, the child ends even if this process is killed.
+
+    None on other systems.
+    """
     if not sys.platform.startswith("linux"):
         return None
     import ctypes

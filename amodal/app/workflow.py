@@ -1,14 +1,16 @@
 """Workflow files: reads both of the host's formats, and finds and fills nodes by their titles.
 
-An API-format prompt is {node id: {"class_type", "inputs", "_meta": {"title"}}}; an input is a value
-or a link [node id, output number]. The format that the editor saves is translated with the node
-schemas of a host (`/object_info`).
+A prompt in API format is {node id: {"class_type", "inputs", "_meta": {"title"}}}. An input is a
+value or a link [node id, output number]. The format that the editor saves is translated with a
+host's node schemas (`/object_info`).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import BadInput
 
@@ -19,18 +21,21 @@ ONLY_IN_EDITOR = ("Note", "MarkdownNote", "Reroute", "PrimitiveNode")
 MUTED, BYPASSED = 2, 4
 
 
-def load(path: Path, object_info) -> dict:
+def load(path: Path, object_info: Callable[[], dict]) -> dict:
     """The prompt in a workflow file of either format.
 
-    object_info: called where it is needed, gives the host's node schemas. Raises BadInput where the
-    file is missing, is no workflow, or uses what only the editor can translate.
+    object_info: returns the host's node schemas; called for the editor's format only.
+
+    Raises BadInput if the file is missing, is not a workflow, or needs the editor to be translated.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput("workflow", f"{path} cannot be read ({error})", "check the path") from None
     except ValueError as error:
-        raise BadInput("workflow", f"{path} is not JSON ({error})", "export it again") from None
+        raise BadInput(
+            "workflow", f"{path} is not JSON ({error})", "export it from ComfyUI again"
+        ) from None
     if isinstance(data, dict) and "nodes" in data and "links" in data:
         return from_editor(data, object_info())
     if (
@@ -39,24 +44,25 @@ def load(path: Path, object_info) -> dict:
         and all(isinstance(node, dict) and "class_type" in node for node in data.values())
     ):
         return data
-    raise BadInput("workflow", f"{path} holds no workflow", "save or export it in ComfyUI again")
+    raise BadInput("workflow", f"{path} holds no workflow", "export it from ComfyUI again")
 
 
 def titled(prompt: dict, title: str, *classes: str) -> str | None:
-    """Id of the node with that title, else of the only node of one of those classes, else None."""
-    named = [i for i, node in prompt.items() if node.get("_meta", {}).get("title") == title]
-    if named:
-        return named[0]
-    same = [i for i, node in prompt.items() if node["class_type"] in classes]
-    return same[0] if len(same) == 1 else None
+    """The id of the node with that title, else of the only node of these classes, else None."""
+    with_title = [i for i, node in prompt.items() if node.get("_meta", {}).get("title") == title]
+    if with_title:
+        return with_title[0]
+    of_class = [i for i, node in prompt.items() if node["class_type"] in classes]
+    return of_class[0] if len(of_class) == 1 else None
 
 
 def need(prompt: dict, title: str, *classes: str) -> str:
-    """As `titled`, but raises BadInput where there is none."""
-    found = titled(prompt, title, *classes)
-    if found is None:
-        raise BadInput("workflow", f"has no node titled '{title}'", "title the node so in ComfyUI")
-    return found
+    """The same as `titled`, but raises BadInput if there is no such node."""
+    node = titled(prompt, title, *classes)
+    if node is None:
+        remedy = "give the node that title in ComfyUI"
+        raise BadInput("workflow", f"has no node titled '{title}'", remedy)
+    return node
 
 
 def fill(
@@ -71,13 +77,16 @@ def fill(
 ) -> dict:
     """A copy of the prompt that completes another object.
 
-    picture, mask: names in the host's input folder; the mask is white where the object is seen.
-    point: "x,y" in pixels; words: the object's name; text: the prompt, with {label} for that name.
-    Where none of mask, point and words is given, the largest object is completed.
+    picture, mask: file names in the host's input folder. The mask is white at the object's visible
+    pixels. point: "x,y" in pixels or in fractions. words: the object's name. text: the prompt, in
+    which {label} stands for that name. If mask, point and words are all missing, the largest object
+    is completed.
+
+    Raises BadInput if a node that must be filled is missing.
     """
     prompt = json.loads(json.dumps(prompt))
 
-    def put(title: str, classes: tuple, name: str, value) -> None:
+    def put(title: str, classes: Sequence[str], name: str, value: object) -> None:
         prompt[need(prompt, title, *classes)]["inputs"][name] = value
 
     put("Picture", ("LoadImage",), "image", picture)
@@ -88,12 +97,12 @@ def fill(
             "inputs": {"image": mask, "channel": "red"},
             "_meta": {"title": "Given mask"},
         }
-        put(*pick, "mask", ["given_mask", 0])
-    put(*pick, "point", point or "")  # what the file holds is about its own picture
+        put(*pick, "modal_mask", ["given_mask", 0])
+    put(*pick, "point", point or "")  # the values in the file belong to another picture
     put(*pick, "words", words or "")
     picks = prompt[need(prompt, pick[0], *pick[1])]["inputs"]
-    if "occluders" in picks:
-        picks["occluders"] = ""
+    if "occluder_hints" in picks:
+        picks["occluder_hints"] = ""
     if text is not None:
         say(prompt, text)
     if seed is not None:
@@ -102,26 +111,32 @@ def fill(
 
 
 def say(prompt: dict, text: str) -> None:
-    """Puts the words to paint from into every node that completes an object with them."""
-    whole = [node for node in prompt.values() if node["class_type"] == "AmodalCompletion"]
-    for node in whole:
+    """Sets the text prompt of every node that completes an object.
+
+    Raises BadInput if there is no such node.
+    """
+    completions = [node for node in prompt.values() if node["class_type"] == "AmodalCompletion"]
+    for node in completions:
         node["inputs"]["prompt"] = text
-    stages = titled(prompt, "Prompt") if whole else need(prompt, "Prompt", "StringReplace")
+    stages = titled(prompt, "Prompt") if completions else need(prompt, "Prompt", "StringReplace")
     if stages is not None:
         prompt[stages]["inputs"]["string"] = text
 
 
 def from_editor(workflow: dict, schemas: dict) -> dict:
-    """Translates what the editor saves; BadInput for subgraphs, bypassed and unknown nodes."""
+    """Translates the editor's format into API format, with the host's node schemas.
+
+    Raises BadInput for subgraphs, bypassed nodes and unknown nodes.
+    """
     nodes = {str(node["id"]): node for node in workflow["nodes"]}
     links = {link[0]: (str(link[1]), link[2]) for link in workflow["links"]}
-    prompt = {}
+    prompt: dict[str, dict] = {}
     for key, node in nodes.items():
         kind = node["type"]
         if kind in ONLY_IN_EDITOR or node.get("mode") == MUTED:
             continue
         if node.get("mode") == BYPASSED or kind not in schemas:
-            problem = "is bypassed" if kind in schemas else "is a subgraph or unknown here"
+            problem = "is bypassed" if kind in schemas else "is a subgraph or an unknown node"
             remedy = "export the workflow in API format in ComfyUI (File, Export (API))"
             raise BadInput("workflow", f"node {key} ({kind}) {problem}", remedy)
         inputs = widget_values(node, schemas[kind])
@@ -135,11 +150,12 @@ def from_editor(workflow: dict, schemas: dict) -> dict:
 
 
 def widget_values(node: dict, schema: dict) -> dict:
-    """The node's saved widgets by name; the editor saves them by position."""
+    """The node's saved widget values by name; the editor saves them by position."""
     saved = node.get("widgets_values") or []
     if isinstance(saved, dict):
         return dict(saved)
-    values, rest = {}, iter(saved)
+    values: dict[str, Any] = {}
+    rest = iter(saved)
     for group in ("required", "optional"):
         for name, spec in schema["input"].get(group, {}).items():
             options = spec[1] if len(spec) > 1 else {}
@@ -151,12 +167,15 @@ def widget_values(node: dict, schema: dict) -> dict:
                 values[name] = value
             seeds = options.get("control_after_generate") or name in ("seed", "noise_seed")
             if seeds or options.get("image_upload"):
-                next(rest, None)  # the editor's own widget behind this one
+                next(rest, None)  # the editor adds a widget of its own after this one
     return values
 
 
-def source(link: int | None, links: dict, nodes: dict):
-    """What a socket is connected to: a link, a value, or None; through the editor's own nodes."""
+def source(link: int | None, links: dict, nodes: dict) -> Any:
+    """The input behind an editor link: a link [node id, output], a value, or None.
+
+    Follows Reroute nodes, and takes the value of PrimitiveNode.
+    """
     while link is not None and link in links:
         key, slot = links[link]
         node = nodes[key]

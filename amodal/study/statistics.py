@@ -1,4 +1,4 @@
-"""What votes say: each method's share with its interval, and how far raters agree."""
+"""Statistics of the votes: each method's share with its interval, and the raters' agreement."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import numpy as np
 from .votes import Vote
 
 Z = 1.959964  # two-sided 95 %
-DRAWS = 2000
+DRAWS = 2000  # of the bootstrap
 
 
 @dataclass(frozen=True)
 class Preference:
-    """How often a method was chosen where it was shown; `low`, `high`: 95 % interval of `share`."""
+    """How often a method was chosen when it was shown.
+
+    share = votes / shown; low, high: its 95 % interval.
+    """
 
     method: str
     votes: int
@@ -30,10 +33,10 @@ class Preference:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Krippendorff's alpha for nominal data over the trials that two raters or more voted in.
+    """Krippendorff's alpha for nominal data, over the trials with votes of two or more raters.
 
-    alpha, low, high (95 %) are None where nothing varies; `same`: the share of pairs of votes on
-    the same trial that are equal.
+    alpha and its 95 % interval (low, high) are None if all votes are equal. `same` is the fraction
+    of equal pairs among the pairs of votes on the same trial; None if there are no pairs.
     """
 
     trials: int
@@ -45,14 +48,17 @@ class Agreement:
 
 
 def preferences(votes: list[Vote]) -> list[Preference]:
-    """A row for each method that was shown, the most preferred first."""
+    """One row for each method that was shown, the most preferred first."""
     methods = sorted({method for vote in votes for method in vote.methods})
     rows = [preference(method, [v for v in votes if method in v.methods]) for method in methods]
     return sorted(rows, key=lambda row: -row.share)
 
 
 def preference(method: str, votes: list[Vote]) -> Preference:
-    """Wilson's interval at the effective number of votes; `votes`: those that saw the method."""
+    """The row of one method, with Wilson's interval at the effective number of votes.
+
+    votes: all votes of trials that showed the method.
+    """
     shown = Counter(vote.item for vote in votes)
     won = Counter(vote.item for vote in votes if vote.chosen == method)
     count, total = won.total(), len(votes)
@@ -61,24 +67,26 @@ def preference(method: str, votes: list[Vote]) -> Preference:
 
 
 def effective_size(won: list[int], shown: list[int]) -> float:
-    """How many independent votes a method's votes are worth: those on one picture are alike.
+    """The number of independent votes with the same variance; votes on one picture are correlated.
 
-    won, shown: a number for each picture. Votes over Kish's design effect, which is the variance
-    of the share between pictures over that of as many independent votes, and at least 1. Where
-    every vote is equal the variance says nothing, and a picture counts as one vote.
+    won, shown: for each picture, how often the method was chosen and how often it was shown.
+    Returns votes / max(1, Kish's design effect). The design effect is the variance of the share
+    between pictures, divided by the variance for the same number of independent votes. If all
+    votes are equal, the variance is 0; each picture then counts as one vote.
     """
-    won, shown = np.asarray(won, float), np.asarray(shown, float)
-    pictures, votes = len(shown), shown.sum()
-    share = won.sum() / votes
+    won_by_picture, shown_by_picture = np.asarray(won, float), np.asarray(shown, float)
+    pictures, votes = len(shown), shown_by_picture.sum()
+    share = won_by_picture.sum() / votes
     if pictures < 2 or share in (0, 1):
         return float(pictures)
-    spread = ((won - share * shown) ** 2).sum() / votes**2 * pictures / (pictures - 1)
-    alone = share * (1 - share) / (votes - 1)
-    return float(votes / max(1.0, spread / alone))
+    residuals = won_by_picture - share * shown_by_picture
+    variance = (residuals**2).sum() / votes**2 * pictures / (pictures - 1)
+    independent_variance = share * (1 - share) / (votes - 1)
+    return float(votes / max(1.0, variance / independent_variance))
 
 
 def wilson(share: float, size: float) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share of `size` votes."""
+    """Wilson's 95 % score interval (low, high) of a share among `size` votes."""
     scale = 1 + Z * Z / size
     centre = (share + Z * Z / (2 * size)) / scale
     half = Z / scale * math.sqrt(share * (1 - share) / size + Z * Z / (4 * size * size))
@@ -86,15 +94,20 @@ def wilson(share: float, size: float) -> tuple[float, float]:
 
 
 def agreement(votes: list[Vote]) -> Agreement:
-    """Trials that show different methods can agree by chance in different degrees: disagreement
-    expected by chance is summed over the sets of methods. With one set it is plain alpha. The
-    interval is bootstrapped over trials."""
+    """Krippendorff's alpha of all votes, with an interval bootstrapped over trials.
+
+    Trials that show different methods agree by chance to different degrees. Therefore the
+    disagreement expected by chance is summed over the sets of methods. With one set, the result is
+    the usual alpha.
+    """
     trials: dict[tuple, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
     for vote in votes:
         trials[tuple(sorted(vote.methods))][vote.trial][vote.chosen] += 1
     groups = [
-        np.array([[chosen[m] for m in methods] for chosen in found.values() if chosen.total() > 1])
-        for methods, found in trials.items()
+        np.array(
+            [[chosen[m] for m in methods] for chosen in by_trial.values() if chosen.total() > 1]
+        )
+        for methods, by_trial in trials.items()
     ]
     groups = [counts for counts in groups if len(counts)]
     raters = len({vote.rater for vote in votes})
@@ -104,24 +117,27 @@ def agreement(votes: list[Vote]) -> Agreement:
     same = sum(pairs(c).sum() for c in groups) / sum(
         pairs(c.sum(1, keepdims=True)).sum() for c in groups
     )
-    found = alpha([np.ones((1, len(counts))) for counts in groups], groups)[0]
-    if np.isnan(found):
+    point_estimate = alpha([np.ones((1, len(counts))) for counts in groups], groups)[0]
+    if np.isnan(point_estimate):
         return Agreement(trials_in, raters, same=float(same))
     random = np.random.default_rng(0)
     drawn = [random.multinomial(len(c), np.full(len(c), 1 / len(c)), DRAWS) for c in groups]
     low, high = np.nanpercentile(alpha(drawn, groups), (2.5, 97.5))
-    return Agreement(trials_in, raters, float(found), float(low), float(high), float(same))
+    return Agreement(trials_in, raters, float(point_estimate), float(low), float(high), float(same))
 
 
 def pairs(counts: np.ndarray) -> np.ndarray:
-    """[n, c] counts -> [n]: ordered pairs of equal votes in each row."""
+    """Counts [n, methods] -> [n]: the number of ordered pairs of equal votes in each row."""
     return (counts * (counts - 1)).sum(1)
 
 
 def alpha(weights: list[np.ndarray], groups: list[np.ndarray]) -> np.ndarray:
-    """Alpha of each draw. For each set of methods: weights [draws, trials], how often a trial is
-    in a draw; counts [trials, methods], the votes. NaN where nothing varies."""
-    observed = expected = 0.0
+    """Krippendorff's alpha of each draw: [draws], NaN where all votes are equal.
+
+    Both lists have one entry for each set of methods. weights [draws, trials]: how often a trial
+    is in a draw. groups [trials, methods]: the numbers of votes.
+    """
+    observed = expected = np.zeros(len(weights[0]))
     for weight, counts in zip(weights, groups):
         each = counts.sum(1)
         observed = observed + weight @ ((each * (each - 1) - pairs(counts)) / (each - 1))
@@ -133,11 +149,11 @@ def alpha(weights: list[np.ndarray], groups: list[np.ndarray]) -> np.ndarray:
 
 
 def table_csv(votes: list[Vote]) -> str:
-    """The preference table, a line for each method, and the agreement below."""
+    """The preference table as CSV: one line for each method, then two lines for the agreement."""
     agreed = agreement(votes)
-    rows = [
-        ("preference", one.method, one.share, one.low, one.high, one.votes, one.shown)
-        for one in preferences(votes)
+    rows: list[tuple] = [
+        ("preference", row.method, row.share, row.low, row.high, row.votes, row.shown)
+        for row in preferences(votes)
     ]
     rows.append(
         (
@@ -155,19 +171,22 @@ def table_csv(votes: list[Vote]) -> str:
 
 
 def votes_csv(votes: list[Vote]) -> str:
-    """Every vote that counts; methods from left to right as they were shown."""
-    rows = [(one.at, one.rater, one.item, one.chosen, " | ".join(one.methods)) for one in votes]
+    """The votes as CSV, one line each; methods in the order shown, from left to right."""
+    rows = [
+        (vote.at, vote.rater, vote.item, vote.chosen, " | ".join(vote.methods)) for vote in votes
+    ]
     return as_csv(("at", "rater", "picture", "chosen", "shown"), rows)
 
 
 def as_csv(head: tuple, rows: list[tuple]) -> str:
+    """CSV text with a header line."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([head, *(map(cell, row) for row in rows)])
     return text.getvalue()
 
 
-def cell(value) -> str:
-    """A spreadsheet must not take a rater's name for a formula."""
+def cell(value: object) -> str:
+    """A value as text. A quote keeps spreadsheets from reading a rater's name as a formula."""
     if isinstance(value, float):
         return f"{value:.4f}"
     text = "" if value is None else str(value)

@@ -1,6 +1,6 @@
-"""Votes in SQLite, each in a transaction of its own: what was answered is on the disk.
+"""Votes in SQLite. Each vote is one transaction, and is on disk before it is acknowledged.
 
-No row is ever deleted: a vote that was taken back keeps the time at which it was.
+No row is ever deleted. A vote that was taken back keeps its row, with the time in `undone`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import json
 import secrets
 import sqlite3
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from .folder import StudyError, Trial
 
-PATIENCE = 20.0  # seconds to wait for another writer
+BUSY_TIMEOUT = 20.0  # seconds to wait for another writer
 TABLES = """
 CREATE TABLE IF NOT EXISTS votes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,7 +36,10 @@ CREATE TABLE IF NOT EXISTS secret (value TEXT NOT NULL);
 
 @dataclass(frozen=True)
 class Vote:
-    """One rater's choice in one trial; `methods` from left to right as they were shown."""
+    """One rater's choice in one trial. `methods`: in the order shown, from left to right.
+
+    `at`: the time in UTC, ISO 8601.
+    """
 
     rater: str
     trial: str
@@ -46,18 +50,22 @@ class Vote:
 
 
 class Votes:
-    """The votes of one study, in the file `path`."""
+    """The votes of one study, in the SQLite file `path`, which is created if it is missing.
+
+    `secret` signs the tokens and identifiers of the study's pages. Every method raises
+    sqlite3.Error if the file cannot be used.
+    """
 
     def __init__(self, path: Path):
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as store:
-            self.secret: str = found_secret(store) or make(store)
+            self.secret: str = stored_secret(store) or make(store)
 
     def cast(self, rater: str, trial: Trial, shown: list[str], chosen: str) -> None:
-        """Keeps a vote. The same vote again changes nothing, so that it may be sent twice.
+        """Stores a vote. Storing the same vote again changes nothing.
 
-        Raises StudyError where the rater chose otherwise in this trial before.
+        Raises StudyError if the rater made a different choice in this trial before.
         """
         with self._open() as store, writing(store):
             before = store.execute(
@@ -65,7 +73,7 @@ class Votes:
                 (rater, trial.key),
             ).fetchone()
             if before and before[0] != chosen:
-                raise StudyError("There is a vote of yours on these pictures already")
+                raise StudyError("You have already voted on these pictures")
             if not before:
                 store.execute(
                     "INSERT INTO votes (rater, trial, item, methods, chosen, at) "
@@ -73,19 +81,19 @@ class Votes:
                     (rater, trial.key, trial.item, json.dumps(shown), chosen, now()),
                 )
 
-    def undo(self, rater: str, vote: int) -> None:
-        """Takes back the rater's last vote, if its number is `vote`; may be sent twice."""
+    def undo(self, rater: str, vote: int | None) -> None:
+        """Takes back the rater's last vote if its number is `vote`; may be repeated."""
         with self._open() as store, writing(store):
-            if self._last(store, rater) == vote:
+            if vote is not None and self._last(store, rater) == vote:
                 store.execute("UPDATE votes SET undone = ? WHERE id = ?", (now(), vote))
 
     def last(self, rater: str) -> int | None:
-        """The number of the rater's last vote."""
+        """The number of the rater's last vote, or None."""
         with self._open() as store:
             return self._last(store, rater)
 
     def of(self, rater: str) -> set[str]:
-        """The trials that this rater has voted in."""
+        """Keys of the trials in which this rater has voted."""
         with self._open() as store:
             rows = store.execute(
                 "SELECT trial FROM votes WHERE rater = ? AND undone IS NULL", (rater,)
@@ -93,7 +101,7 @@ class Votes:
             return {trial for (trial,) in rows}
 
     def all(self) -> list[Vote]:
-        """Every vote that counts, oldest first."""
+        """All votes that were not taken back, oldest first."""
         with self._open() as store:
             rows = store.execute(
                 "SELECT rater, trial, item, methods, chosen, at FROM votes "
@@ -108,8 +116,8 @@ class Votes:
         ).fetchone()[0]
 
     @contextlib.contextmanager
-    def _open(self):
-        store = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        store = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None)
         try:
             store.execute("PRAGMA synchronous = FULL")  # a commit waits for the disk
             yield store
@@ -117,8 +125,8 @@ class Votes:
             store.close()
 
 
-def found_secret(store: sqlite3.Connection) -> str | None:
-    """What signs the tokens of this study's pages; None in a file that is new."""
+def stored_secret(store: sqlite3.Connection) -> str | None:
+    """The secret that signs the tokens of the study's pages; None in a new file."""
     if store.execute("SELECT 1 FROM sqlite_master WHERE name = 'secret'").fetchone():
         row = store.execute("SELECT value FROM secret").fetchone()
         return row and row[0]
@@ -126,18 +134,23 @@ def found_secret(store: sqlite3.Connection) -> str | None:
 
 
 def make(store: sqlite3.Connection) -> str:
-    """Lays out a new file; another process may do the same just now."""
-    store.execute("PRAGMA journal_mode = WAL")  # stays with the file
+    """Creates the tables and the secret, and returns the secret.
+
+    Another process may do the same at the same time; both then get the same secret.
+    """
+    store.execute("PRAGMA journal_mode = WAL")  # stored in the file
     store.executescript(TABLES)
     with writing(store):
-        if found_secret(store) is None:
-            store.execute("INSERT INTO secret VALUES (?)", (secrets.token_hex(32),))
-    return found_secret(store)
+        secret = stored_secret(store)
+        if secret is None:
+            secret = secrets.token_hex(32)
+            store.execute("INSERT INTO secret VALUES (?)", (secret,))
+    return secret
 
 
 @contextlib.contextmanager
-def writing(store: sqlite3.Connection):
-    """A transaction that holds the right to write from its start; all of it is kept or nothing."""
+def writing(store: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that takes the write lock at its start; rolled back on any exception."""
     store.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -148,12 +161,16 @@ def writing(store: sqlite3.Connection):
 
 
 def now() -> str:
+    """The time in UTC, ISO 8601 with milliseconds."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-def rater_name(text) -> str:
-    """A rater as the votes know them: however it is spaced or capitalised. Raises StudyError."""
+def rater_name(text: object) -> str:
+    """The name under which a rater's votes are stored: lower case, with single spaces.
+
+    Raises StudyError unless `text` is a printable string of 1 to 40 characters.
+    """
     name = " ".join(unicodedata.normalize("NFKC", text).split()) if isinstance(text, str) else ""
     if not 1 <= len(name) <= 40 or not name.isprintable():
-        raise StudyError("Give a name of 1 to 40 characters")
+        raise StudyError("Enter a name of 1 to 40 characters")
     return name.casefold()

@@ -1,19 +1,18 @@
-// A user study: one trial after the other, votes by click or key.
+// A user study: one trial after the other, with votes by click or key.
 //
-// A vote is kept in this browser until the server has answered that it is kept there, and sent
-// again until it does: neither a server that goes away nor a page that is closed loses it. The
-// server takes the same vote any number of times.
+// The browser stores a vote and repeats the request until the server confirms it. So no vote is lost
+// if the server stops or the page is closed. The server counts a repeated vote once.
 
 import { ask, Refused, Stale, Unable } from "./server.mjs";
 import { showResults } from "./results.mjs";
 import { arrange, pictures, preload } from "./trial.mjs";
 
-const CARELESS = 250; // milliseconds: a second click as fast as that was meant for the trial before
+const DOUBLE_CLICK = 250; // milliseconds: a click this soon was meant for the previous trial
 const $ = (id) => document.getElementById(id);
 const kept = (name) => `amodal.study.${location.pathname}.${name}`;
 
 let rater = localStorage.getItem(kept("rater"));
-let now = null; // the server's state, null until it is known
+let now = null; // the server's state; null before the first reply
 let busy = false;
 let shownAt = Infinity;
 
@@ -28,10 +27,10 @@ function notice(text) {
 
 function away(error) {
   const what = error instanceof Unable ? error.message : "The server does not answer.";
-  notice(error ? `${what} Your votes are safe; this page goes on by itself.` : "");
+  notice(error ? `${what} Your votes are safe. This page continues when the server answers.` : "");
 }
 
-/** Sends what the rater did and shows what is next. */
+/** Sends a vote or an undo, and shows the next trial. */
 async function send(path, body) {
   busy = true;
   localStorage.setItem(kept("pending"), JSON.stringify({ path, body }));
@@ -63,7 +62,7 @@ async function display() {
   $("count").textContent = `${now.done} of ${now.total}`;
   Object.assign($("progress"), { value: now.done, max: now.total });
   $("undo").disabled = $("undo-end").disabled = now.last === null;
-  $("finished").textContent = `All ${now.total} judged. Your votes are kept.`;
+  $("finished").textContent = `You have judged all ${now.total}. Your votes are stored.`;
   if (location.hash === "#results") return;
   if (now.trial) await displayTrial(now.trial);
   else show("done");
@@ -73,7 +72,7 @@ async function displayTrial({ trial, original, choices }) {
   shownAt = Infinity;
   const parts = await pictures(original, choices, vote).catch(() => null);
   if (!parts) return notice("A picture could not be loaded. Reload the page.");
-  if (now.trial?.trial !== trial) return; // another one came meanwhile
+  if (now.trial?.trial !== trial) return; // another trial came in the meantime
   arrange($("pictures"), parts);
   $("most").textContent = choices.length;
   show("trial");
@@ -82,7 +81,7 @@ async function displayTrial({ trial, original, choices }) {
 }
 
 function vote(button, id) {
-  if (busy || $("trial").hidden || performance.now() - shownAt < CARELESS) return;
+  if (busy || $("trial").hidden || performance.now() - shownAt < DOUBLE_CLICK) return;
   button.classList.add("chosen");
   $("pictures").className = "waiting";
   send("vote", { rater, trial: now.trial.trial, choice: id });

@@ -1,4 +1,4 @@
-// What the votes say: the preference table, the agreement, and both as CSV.
+// The results: the preference table, the agreement, and both as CSV files.
 
 const $ = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
@@ -6,25 +6,25 @@ let ask = null;
 
 export async function showResults(asks, away) {
   ask = asks;
-  const found = await ask("results", undefined, away);
-  const { raters } = found.agreement;
-  const summary = found.votes
-    ? `${count(found.votes, "vote")} by ${count(raters, "rater")} on ${found.pictures} of ` +
-      `${count(found.total, "picture")}` +
-      (found.show === "pairs" ? ", two methods at a time." : ".")
+  const results = await ask("results", undefined, away);
+  const { raters } = results.agreement;
+  const summary = results.votes
+    ? `${count(results.votes, "vote")} by ${count(raters, "rater")} on ${results.pictures} of ` +
+      `${count(results.total, "picture")}` +
+      (results.show === "pairs" ? ", two methods at a time." : ".")
     : "No votes yet.";
-  $("summary").textContent = summary + missing(found.left_out);
-  $("table").hidden = !found.votes;
-  $("table").tBodies[0].replaceChildren(...found.preferences.map(row));
-  $("agreement").textContent = agreed(found.agreement);
-  $("how").textContent = found.votes
-    ? "Share: votes for a method over the times it was shown. Interval: Wilson's, at the " +
-      "effective number of votes, as votes on one picture are not independent."
+  $("summary").textContent = summary + missing(results.left_out);
+  $("table").hidden = !results.votes;
+  $("table").tBodies[0].replaceChildren(...results.preferences.map(row));
+  $("agreement").textContent = agreed(results.agreement);
+  $("how").textContent = results.votes
+    ? "Share: votes for a method, divided by how often it was shown. Interval: Wilson's, for the " +
+      "effective number of votes, because votes on the same picture are not independent."
     : "";
 }
 
 const missing = (left) => left
-  ? ` Left out, as not every method has them: ${count(left, "picture")}.` : "";
+  ? ` Left out, because some method lacks them: ${count(left, "picture")}.` : "";
 const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 function row({ method, votes, shown, share, low, high }) {
@@ -51,9 +51,9 @@ function interval(share, low, high) {
 }
 
 function agreed({ trials, alpha, low, high, same }) {
-  if (!trials) return "Agreement between raters: shown once two have judged the same pictures.";
+  if (!trials) return "Agreement between raters: needs votes of two raters on the same pictures.";
   const equal = `${percent(same)} of the pairs of votes on ${count(trials, "trial")} are equal`;
-  if (alpha === null) return `Agreement between raters: ${equal}; alpha needs votes that differ.`;
+  if (alpha === null) return `Agreement between raters: ${equal}; alpha is undefined if all votes are equal.`;
   const range = `${low.toFixed(2)} to ${high.toFixed(2)}`;
   return `Agreement between raters: Krippendorff's alpha (nominal) ${alpha.toFixed(2)} ` +
     `(95 %: ${range}); ${equal}.`;

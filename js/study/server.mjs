@@ -1,15 +1,15 @@
-// The page's only way to its server. Every request carries the page's token.
+// All requests of the page to its server. Every request carries the page's token.
 
 const TOKEN = document.querySelector("meta[name=study-token]").content;
-const PAUSE = 1500; // milliseconds between two tries while the server is away
+const PAUSE = 1500; // milliseconds between two attempts while the server does not answer
 
-/** The server's refusal, for good: asking again would change nothing. */
+/** The server refused the request; repeating it would not help. */
 export class Refused extends Error {}
 
-/** A refusal of the page rather than of what it asked for: a fresh page may ask again. */
+/** The server refused the page's token; a reloaded page may repeat the request. */
 export class Stale extends Refused {}
 
-/** The server answers that it cannot do so now. */
+/** The server cannot handle the request at the moment. */
 export class Unable extends Error {}
 
 async function once(path, body) {
@@ -17,12 +17,13 @@ async function once(path, body) {
   const headers = { "X-Study-Token": TOKEN, ...(body && { "Content-Type": "application/json" }) };
   const reply = await fetch(path, { ...post, headers, cache: "no-store" });
   if (reply.status >= 500) throw new Unable((await reply.json()).error);
-  if (reply.status === 403) throw new Stale("This page is out of date: reload it.");
+  if (reply.status === 403) throw new Stale("This page is out of date. Reload it.");
   if (!reply.ok) throw new Refused((await reply.json()).error ?? reply.statusText);
   return reply.headers.get("Content-Type").startsWith("text/csv") ? reply.text() : reply.json();
 }
 
-/** Asks until the server answers; `away(error)` while it does not, `away(null)` when it does. */
+/** Repeats a request until the server answers. Calls away(error) after each failure, and
+ *  away(null) after the answer. */
 export async function ask(path, body, away = () => {}) {
   for (;;) {
     try {

@@ -1,8 +1,8 @@
-// The pictures of one trial: the original, then the completions, which are buttons.
+// The pictures of one trial: the original, then the completions as buttons.
 
 const source = (id) => `picture/${id}`;
 
-/** The elements, left to right, once every picture of them is there; rejects where one is not. */
+/** The elements from left to right, when all pictures are loaded. Rejects if one cannot load. */
 export async function pictures(original, choices, vote) {
   const parts = choices.map((id, at) => choice(id, at, vote));
   if (original) parts.unshift(labelled(document.createElement("figure"), original, "Original"));
@@ -19,7 +19,7 @@ export function arrange(place, parts) {
   place.replaceChildren(...parts);
 }
 
-/** Has the browser fetch the pictures of the trial to come. */
+/** Starts loading the pictures of the next trial. */
 export function preload({ original, choices }) {
   for (const id of original ? [original, ...choices] : choices) new Image().src = source(id);
 }

@@ -1,39 +1,35 @@
-"""Pictures for a user study (section 4.1); study_server.py shows them and takes the votes."""
+"""The node that saves pictures for a user study (section 4.1); `server` shows them."""
+
+from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ...amodal.core.errors import BadInput
 from ..common import CATEGORY, names_itself
+from .places import PATH, SWITCH, page_is_on, studies_folder, votes_file
 
-
-def studies_folder() -> Path:
-    """Where studies lie: a folder each, in the host's output folder."""
-    import folder_paths
-
-    return Path(folder_paths.get_output_directory()) / "studies"
-
-
-def votes_file(study: str) -> Path:
-    """Where a study's votes are kept. Not beside its pictures: the host serves those to anyone."""
-    import folder_paths
-
-    return Path(folder_paths.get_user_directory()) / "__amodal_studies" / f"{study}.sqlite"
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 
 class AddToStudy(io.ComfyNode):
+    """Saves the completions of one method as pictures of a user study."""
+
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalAddToStudy",
             display_name="Add To Study (Amodal)",
             category=f"{CATEGORY}/evaluation",
-            description="Saves completions as one method's part of a user study. The study's page "
-            "is this server's /amodal/study/.",
+            description="Saves the completions of one method for a user study. Start ComfyUI with "
+            "the environment variable AMODAL_STUDY=1 to turn on the study's page, /amodal/study/ "
+            "on this server.",
             is_input_list=True,
             is_output_node=True,
             inputs=[
@@ -41,133 +37,167 @@ class AddToStudy(io.ComfyNode):
                 io.String.Input(
                     "study",
                     default="study",
-                    tooltip="The study's name: a folder in output/studies.",
+                    tooltip="Name of the study: a folder in output/studies.",
                 ),
                 io.String.Input(
                     "method",
                     default="ours",
-                    tooltip="The method's name. Raters do not see it.",
+                    tooltip="Name of the method. Raters do not see it.",
                 ),
                 io.String.Input(
                     "name",
                     default="picture",
-                    tooltip="The picture's name, the same for every method. Several pictures need "
-                    "a list of names, or are numbered.",
+                    tooltip="Name of the picture, the same for every method. Give a list of names "
+                    "for several pictures; with one name, they are numbered.",
                 ),
                 io.Image.Input(
                     "original",
                     optional=True,
-                    tooltip="What was completed, shown beside the completions; one for each of "
-                    "them, or one for all. Only one of the methods need give it.",
+                    tooltip="The original pictures, shown beside the completions: one for each "
+                    "completion, or one for all. Connect them for one method only.",
                 ),
             ],
             outputs=[
                 io.String.Output(
-                    display_name="page", tooltip="The path of the study's page on this server."
+                    display_name="page",
+                    tooltip="Path of the study's page on this server. If the page is off, how to "
+                    "turn it on.",
                 )
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, images, study, method, name, original=None):
+    def execute(
+        cls,
+        images: list[torch.Tensor],
+        study: list[str],
+        method: list[str],
+        name: list[str],
+        original: list[torch.Tensor] | None = None,
+    ) -> io.NodeOutput:
         from ...amodal.study import folder
 
-        study, method = one_name(study, "study"), one_name(method, "method")
-        if method.casefold() == folder.ORIGINAL:
+        study_name, method_name = one_name(study, "study"), one_name(method, "method")
+        if method_name.casefold() == folder.ORIGINAL:
             raise BadInput(
                 "method",
-                f"is '{method}', the place of the originals",
-                "connect those to the input 'original' and name the method otherwise",
+                f"is '{method_name}', the folder of the original pictures",
+                "choose another name, and connect the original pictures to the input 'original'",
             )
         pictures = [picture for batch in images for picture in batch]
         names = picture_names(name, len(pictures))
-        save(study, method, dict(zip(names, pictures)))
+        save(study_name, method_name, dict(zip(names, pictures)))
         if original is not None:
             originals = [picture for batch in original for picture in batch]
-            save(study, folder.ORIGINAL, dict(zip(names, for_each(originals, len(names)))))
-        return io.NodeOutput(f"/amodal/study/{study}/")
+            originals = for_each(originals, len(names))
+            save(study_name, folder.ORIGINAL, dict(zip(names, originals)))
+        page = where(study_name)
+        return io.NodeOutput(page, ui=ui.PreviewText(page))
+
+
+def where(study: str) -> str:
+    """The path of the study's page, or how to turn the page on."""
+    path = f"{PATH}/{study}/"
+    if page_is_on():
+        return path
+    return (
+        f"The study's page is off. Restart ComfyUI with the environment variable {SWITCH}=1, "
+        f"then open {path}"
+    )
 
 
 def one_name(given: list[str], input: str) -> str:
-    """A widget of a node that takes lists comes as a list of one; links may bring more."""
+    """The only name in a list: nodes that take lists get widgets as lists of length 1.
+
+    Raises BadInput for several different names, or a name that cannot be a file name.
+    """
     if len(set(given)) > 1:
         raise BadInput(input, f"is a list of {len(given)}", "give one name for all pictures")
     return valid(given[0], input)
 
 
 def valid(name: str, input: str) -> str:
+    """The name without surrounding spaces. Raises BadInput if it cannot be a file name."""
     from ...amodal.study.folder import is_name
 
     name = name.strip()
     if not is_name(name):
         raise BadInput(
             input,
-            f"is {json.dumps(name)}, which cannot be a file's name everywhere",
-            "use letters, digits, spaces and ._-()+=, 64 at most, a letter or digit first",
+            f"is {json.dumps(name)}, which is not a valid file name on every system",
+            "use at most 64 letters, digits, spaces and ._-()+=, starting with a letter or digit",
         )
     return name
 
 
 def picture_names(given: list[str], count: int) -> list[str]:
-    """A name for each of `count` pictures; one name for several is numbered."""
+    """A name for each of `count` pictures; a single name for several pictures is numbered.
+
+    Raises BadInput if the names are not valid, not distinct, or not `count`.
+    """
     if len(given) == 1 and count > 1:
         digits = len(str(count))
         given = [f"{given[0].strip()}_{number:0{digits}}" for number in range(1, count + 1)]
-    names = [valid(one, "name") for one in given]
+    names = [valid(name, "name") for name in given]
     if len(names) != count:
         raise BadInput(
             "name",
             f"is a list of {len(names)} for {count} pictures",
-            "give a name for each picture, or one, which is numbered",
+            "give one name for each picture, or a single name to be numbered",
         )
-    if len({one.casefold() for one in names}) < count:
-        raise BadInput("name", "has a name twice", "give each picture a name of its own")
+    if len({name.casefold() for name in names}) < count:
+        raise BadInput("name", "contains a name twice", "give each picture a different name")
     return names
 
 
 def for_each(originals: list[torch.Tensor], count: int) -> list[torch.Tensor]:
+    """The originals, repeated if there is only one. Raises BadInput for any other number."""
     if len(originals) == 1:
         return originals * count
     if len(originals) != count:
         raise BadInput(
             "original",
-            f"holds {len(originals)} pictures for {count} completions",
+            f"has {len(originals)} pictures for {count} completions",
             "connect one for each completion, or one for all",
         )
     return originals
 
 
 def save(study: str, part: str, pictures: dict[str, torch.Tensor]) -> None:
-    """Writes [h, w, 3 or 4] float pictures as PNG, unless they would change what was voted on."""
+    """Writes pictures, [h, w, 3 or 4] float 0..1, as PNG files.
+
+    Raises BadInput if a picture that already has votes would change.
+    """
     from PIL import Image
 
-    place = studies_folder() / study / part
-    place.mkdir(parents=True, exist_ok=True)
+    target = studies_folder() / study / part
+    target.mkdir(parents=True, exist_ok=True)
     judged = voted_on(study)
     for name, picture in pictures.items():
-        file = place / f"{name}.png"
+        file = target / f"{name}.png"
         pixels = Image.fromarray((picture * 255).round().clamp(0, 255).byte().cpu().numpy())
         if name in judged and file.is_file() and not same(file, pixels):
             raise BadInput(
                 "study",
-                f"is '{study}', where '{name}' has been voted on as it was",
+                f"is '{study}', in which '{name}' already has votes",
                 "save the new completions into another study",
             )
-        half = file.with_suffix(".part")  # a page that is open never sees half a picture
-        pixels.save(half, "PNG", compress_level=4)
-        os.replace(half, file)
+        part_file = file.with_suffix(".part")  # an open page never gets an incomplete picture
+        pixels.save(part_file, "PNG", compress_level=4)
+        os.replace(part_file, file)
 
 
 def voted_on(study: str) -> set[str]:
-    """The pictures of a study that have votes."""
+    """Names of the study's pictures that have votes."""
     from ...amodal.study.votes import Votes
 
     file = votes_file(study)
     return {vote.item for vote in Votes(file).all()} if file.is_file() else set()
 
 
-def same(file: Path, pixels) -> bool:
+def same(file: Path, pixels: Picture) -> bool:
+    """Whether the file holds exactly these pixels."""
     from PIL import Image
 
     with Image.open(file) as saved:

@@ -1,4 +1,4 @@
-"""The demo's measures and its contact sheet, on completions made by hand."""
+"""The demo's measures and contact sheet, on constructed completions."""
 
 import numpy as np
 import pytest
@@ -17,30 +17,30 @@ def scene():
 
 
 def completion(scene, sheet: np.ndarray, x: int, y: int, folder) -> headless.Completion:
-    """A result as the workflow gives it: the sheet [2S, 2S, 4] from (x, y) of the picture on."""
+    """A result as the workflow gives it: the sheet [2S, 2S, 4], cropped at (x, y) in the picture."""
     edge = scene.size // 2
     place = folder / "completed.png"
     demo.to_picture(sheet[edge + y : edge + y + 150, edge + x : edge + x + 180]).save(place)
-    result = {"offset": f"{x}, {y}", "status": "completed", "report": []}
+    result = {"offset": [[x, y]], "status": "completed", "report": []}
     return headless.Completion(result, {"completed.png": place}, [], [])
 
 
 @pytest.mark.parametrize("x, y", [(0, 0), (-10, -16)])
-def test_the_truth_itself_is_perfect_on_any_canvas(scene, tmp_path, x, y):
+def test_the_truth_has_a_perfect_score_on_any_canvas(scene, tmp_path, x, y):
     sheet = scene.layers[scene.query].rgba.copy()
     sheet[..., :3] = scene.truth_sheet
-    found = demo.compare(scene, completion(scene, sheet, x, y, tmp_path))
-    assert found.whole > 0.995 and found.hidden > 0.99 and found.colour < 0.003
+    close = demo.compare(scene, completion(scene, sheet, x, y, tmp_path))
+    assert close.whole > 0.995 and close.hidden > 0.99 and close.colour < 0.003
 
 
-def test_the_visible_part_alone_has_nothing_of_the_hidden_one(scene, tmp_path):
+def test_the_visible_part_alone_scores_zero_on_the_hidden_part(scene, tmp_path):
     sheet = np.dstack([scene.truth_sheet, figures.seen_on_sheet(scene)])
-    found = demo.compare(scene, completion(scene, sheet, 0, 0, tmp_path))
-    assert found.hidden == 0 and found.colour == 1
-    assert found.whole == pytest.approx(1 - scene.hidden(), abs=0.01)
+    close = demo.compare(scene, completion(scene, sheet, 0, 0, tmp_path))
+    assert close.hidden == 0 and close.colour == 1
+    assert close.whole == pytest.approx(1 - scene.hidden(), abs=0.01)
 
 
-def test_colours_are_compared_in_the_hidden_part_only(scene, tmp_path):
+def test_colours_are_compared_only_in_the_hidden_part(scene, tmp_path):
     sheet = np.dstack([scene.truth_sheet, scene.amodal_sheet()])
     hidden = scene.amodal_sheet() & ~figures.seen_on_sheet(scene)
     sheet[hidden, :3] = 1 - sheet[hidden, :3]
@@ -49,7 +49,7 @@ def test_colours_are_compared_in_the_hidden_part_only(scene, tmp_path):
     assert wrong.colour == pytest.approx(expected, abs=0.01) and wrong.hidden > 0.99
 
 
-def test_every_story_has_what_its_title_says():
+def test_every_story_matches_its_title():
     for story in demo.STORIES:
         scene = story.scene()
         low, high = story.arguments["hidden"]
@@ -57,7 +57,7 @@ def test_every_story_has_what_its_title_says():
         assert (scene.amodal_sheet().sum() > scene.amodal().sum()) == (story.folder == "cut")
 
 
-def test_the_sheet_has_a_row_for_each_scene_and_shows_the_pictures():
+def test_the_contact_sheet_has_a_row_for_each_scene_and_shows_its_pictures():
     red = Image.new("RGB", (30, 20), "red")
     clear = Image.new("RGBA", (10, 10), (0, 0, 0, 0))
     rows = [

@@ -1,4 +1,4 @@
-"""What the command line makes of a run: files by titles, statuses, what old runs have left."""
+"""What the command line stores of a run: files by titles, state as data, no old files."""
 
 import json
 
@@ -16,16 +16,16 @@ def test_every_shipped_workflow_that_takes_a_picture_saves_something(path):
     prompt = workflow.load(path, dict)
     if path.stem == "dataset_viewer":
         pytest.skip("shows a data set, takes no picture")
-    found = headless.saved(prompt)
-    assert found and all(prompt[node]["class_type"] == "SaveImage" for node in found.values())
-    assert all(name == name.lower() and " " not in name for name in found)
-    kept = [n for n, one in prompt.items() if one["class_type"] == "SaveImage"]
-    assert sorted(found.values()) == sorted(kept)
+    saved = headless.saved(prompt)
+    assert saved and all(prompt[node]["class_type"] == "SaveImage" for node in saved.values())
+    assert all(name == name.lower() and " " not in name for name in saved)
+    savers = [i for i, node in prompt.items() if node["class_type"] == "SaveImage"]
+    assert sorted(saved.values()) == sorted(savers)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_workflow_completes_what_it_is_asked_for(path):
-    """Nothing of its own picture is left: not its object's name, nor its prompt."""
+def test_every_shipped_workflow_completes_the_chosen_object(path):
+    """The object and the prompt that the file was saved with are replaced."""
     prompt = workflow.load(path, dict)
     if path.stem == "dataset_viewer":
         pytest.skip("shows a data set, takes no picture")
@@ -43,9 +43,15 @@ def test_every_shipped_workflow_completes_what_it_is_asked_for(path):
     assert "llama" in named and all(name == "llama" or isinstance(name, list) for name in named)
 
 
-def told(*statuses, node="12"):
-    run = Run("id", outputs={"12": [{"text": list(statuses)}]} if statuses else {})
-    return headless.summary(run, {}, TEXTS | {"status": node})
+def summary_of(status=(), blocked=(), **shown):
+    """The summary of a run whose nodes with the titles of TEXTS showed these texts.
+
+    status: None if the workflow has no node titled Status; () if that node did not run.
+    """
+    texts = {name: list(value) for name, value in {"status": status, **shown}.items() if value}
+    run = Run("id", {name: [{"text": text}] for name, text in texts.items()}, {}, list(blocked))
+    nodes = TEXTS | {name: name for name in texts}
+    return headless.summary(run, {}, nodes if status is None else {**nodes, "status": "status"})
 
 
 def completion(summary, files=("completed.png",)):
@@ -55,32 +61,63 @@ def completion(summary, files=("completed.png",)):
 @pytest.mark.parametrize(
     "statuses, ok",
     [
-        (["completed: nothing hides it"], True),
+        (["completed"], True),
         (["completed", "nothing to complete"], True),
-        (["completed", "stopped at cap: 6 passes"], False),
+        (["completed", "stopped at cap"], False),
         (["unchanged", "completed"], False),
+        (["not found again"], False),
     ],
 )
 def test_all_of_several_objects_must_be_completed(statuses, ok):
-    summary = told(*statuses)
+    summary = summary_of(statuses)
     assert summary["status"] == "; ".join(statuses) and summary["statuses"] == statuses
-    assert completion(summary).ok == ok
+    assert completion(summary).ok == ok and summary["messages"] == []
 
 
-def test_a_workflow_that_does_not_tell_is_done_when_it_has_saved():
-    summary = told(node=None)
-    assert summary["statuses"] == [] and "no node titled Status" in summary["status"]
+def test_a_status_must_be_one_of_the_codes():
+    summary = summary_of(["completed: nothing hides it"])
+    assert not completion(summary).ok
+    (message,) = summary["messages"]
+    assert "'completed: nothing hides it'" in message and "nothing to complete" in message
+
+
+def test_warnings_and_offsets_have_one_entry_for_each_object():
+    summary = summary_of(
+        ["completed", "stopped at cap", "completed"],
+        warnings=["", "enclosed, nothing left to paint", "enclosed"],
+        offset=["-10,-16", "0,0", "no pair"],
+    )
+    assert summary["warnings"] == [[], ["enclosed", "nothing left to paint"], ["enclosed"]]
+    assert summary["offset"] == [[-10, -16], [0, 0], None]
+
+
+def test_a_run_that_detected_nothing_is_an_outcome_with_a_message():
+    why = "No object was detected"
+    for status in (None, ()):
+        summary = summary_of(status, blocked=[why])
+        assert summary["status"] == why and summary["messages"] == [why]
+        assert summary["statuses"] == [] and not completion(summary).ok
+
+
+def test_a_workflow_without_a_status_is_done_if_it_saved_pictures():
+    summary = summary_of(None)
+    assert summary["statuses"] is None and "no node titled Status" in summary["status"]
     assert completion(summary).ok and not completion(summary, ()).ok
-    assert not completion(told()).ok  # it has such a node, which was not reached
 
 
-def test_only_what_an_earlier_run_has_written_is_removed(tmp_path):
+def test_a_status_node_that_did_not_run_means_not_completed():
+    summary = summary_of()
+    assert summary["statuses"] == [] and summary["status"] == "not completed"
+    assert not completion(summary).ok
+
+
+def test_only_files_of_an_earlier_run_are_removed(tmp_path):
     for name in ("ranking.png", "completed_2.png", "pass_3.png", "mine.png"):
         (tmp_path / name).write_text("old")
     inside = tmp_path / "out"
     inside.mkdir()
     (inside / "six_seeds.png").write_text("old")
-    listed = ["six_seeds.png", "../mine.png", "..", ""]  # a name must not lead out of the folder
+    listed = ["six_seeds.png", "../mine.png", "..", ""]  # no name may lead outside the folder
     (inside / "result.json").write_text(json.dumps({"files": listed}))
     headless.clear(inside)
     assert list(inside.iterdir()) == [] and (tmp_path / "mine.png").exists()

@@ -1,4 +1,4 @@
-"""A user study's folder: trials in an order of each rater's own, names that stay inside."""
+"""A user study's folder: a different order of trials for each rater; names stay inside."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ from amodal.study.folder import Study, StudyError, is_name, open_study, studies
 
 
 def make(root, methods=("a", "b", "c"), items=("chair", "cup", "owl", "zebra"), **settings):
-    """A study's folder `root/s` with pictures of 4 x 4."""
+    """A study's folder `root/s` with pictures of 4 x 4 pixels."""
     for part in ("original", *methods):
         (root / "s" / part).mkdir(parents=True)
         for item in items:
@@ -20,7 +20,7 @@ def make(root, methods=("a", "b", "c"), items=("chair", "cup", "owl", "zebra"), 
     return root / "s"
 
 
-def test_a_row_shows_every_method_and_a_pair_each_two(tmp_path):
+def test_a_row_shows_all_methods_and_a_pair_shows_two(tmp_path):
     folder = make(tmp_path)
     rows = Study(folder).trials()
     assert len(rows) == 4 and all(trial.methods == ("a", "b", "c") for trial in rows)
@@ -31,23 +31,23 @@ def test_a_row_shows_every_method_and_a_pair_each_two(tmp_path):
     assert counts == {"ab": 4, "ac": 4, "bc": 4}
 
 
-def test_seed_and_rater_alone_decide_the_order(tmp_path):
+def test_the_order_depends_on_seed_and_rater_only(tmp_path):
     folder = make(tmp_path, items=[f"picture {n}" for n in range(30)])
-    study, again = Study(folder), Study(folder)
+    study, reopened = Study(folder), Study(folder)
 
-    def seen(study, rater):
+    def order(study, rater):
         return [(t.item, study.methods_for(rater, t)) for t in study.trials_for(rater)]
 
-    assert seen(study, "ann") == seen(again, "ann")
-    assert seen(study, "ann") != seen(study, "ben")
-    assert sorted(item for item, _ in seen(study, "ann")) == study.items
+    assert order(study, "ann") == order(reopened, "ann")
+    assert order(study, "ann") != order(study, "ben")
+    assert sorted(item for item, _ in order(study, "ann")) == study.items
     (folder / "study.json").write_text('{"seed": 1}')
-    assert seen(Study(folder), "ann") != seen(study, "ann")
-    firsts = Counter(methods[0] for r in range(20) for _, methods in seen(study, f"rater {r}"))
+    assert order(Study(folder), "ann") != order(study, "ann")
+    firsts = Counter(methods[0] for r in range(20) for _, methods in order(study, f"rater {r}"))
     assert all(abs(firsts[method] - 200) < 60 for method in "abc")  # of 600; sd 11.5
 
 
-def test_pictures_that_are_not_in_every_folder_are_left_out_and_counted(tmp_path):
+def test_pictures_missing_in_a_folder_are_left_out_and_counted(tmp_path):
     folder = make(tmp_path)
     (folder / "b" / "owl.png").unlink()
     (folder / "c" / "only c.png").write_bytes(b"")
@@ -56,30 +56,30 @@ def test_pictures_that_are_not_in_every_folder_are_left_out_and_counted(tmp_path
     assert study.items == ["chair", "cup", "zebra"] and study.left_out == 2
 
 
-def test_a_suffix_of_its_own_is_the_same_picture(tmp_path):
+def test_a_picture_may_have_different_suffixes(tmp_path):
     folder = make(tmp_path)
     (folder / "original" / "owl.png").rename(folder / "original" / "owl.JPG")
     assert "owl" in Study(folder).items
 
 
 @pytest.mark.parametrize(
-    "settings, said",
+    "settings, message",
     [
         ("{", "not valid JSON"),
-        ('{"shows": "rows"}', "may hold"),
-        ("[]", "may hold"),
-        ('{"show": "all"}', "one of rows, pairs"),
-        ('{"seed": "x"}', "whole number"),
+        ('{"shows": "rows"}', "may contain only"),
+        ("[]", "may contain only"),
+        ('{"show": "all"}', "must be one of rows, pairs"),
+        ('{"seed": "x"}', "an integer"),
     ],
 )
-def test_settings_that_cannot_be_read_are_named(tmp_path, settings, said):
+def test_the_error_names_invalid_settings(tmp_path, settings, message):
     folder = make(tmp_path)
     (folder / "study.json").write_text(settings)
-    with pytest.raises(StudyError, match=said):
+    with pytest.raises(StudyError, match=message):
         Study(folder)
 
 
-def test_a_study_with_nothing_to_compare_says_so(tmp_path):
+def test_a_study_with_nothing_to_compare_is_refused(tmp_path):
     with pytest.raises(StudyError, match="has 1 methods"):
         Study(make(tmp_path / "one", methods=("a",)))
     folder = make(tmp_path / "two", methods=("a", "b"), items=("cup",))
@@ -110,14 +110,14 @@ def test_a_study_with_nothing_to_compare_says_so(tmp_path):
         "~",
     ],
 )
-def test_no_name_leaves_the_folder(tmp_path, name):
+def test_a_name_cannot_lead_outside_the_folder(tmp_path, name):
     make(tmp_path)
     assert not is_name(name)
     with pytest.raises(LookupError):
         open_study(tmp_path, name)
 
 
-def test_a_link_out_of_the_study_is_no_picture(tmp_path):
+def test_links_are_not_pictures_of_the_study(tmp_path):
     folder = make(tmp_path, methods=("a", "b"))
     secret = tmp_path / "secret.png"
     Image.new("RGB", (4, 4)).save(secret)

@@ -1,4 +1,4 @@
-"""Votes on the disk: each counts once, and none is lost."""
+"""Votes on disk: each counts once, and none is lost."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 TRIAL = Trial("zebra", ("a", "b"))
 
 
-def test_the_same_vote_counts_once_and_another_is_refused(tmp_path):
+def test_a_repeated_vote_counts_once_and_a_different_one_is_refused(tmp_path):
     votes = Votes(tmp_path / "s.sqlite")
     votes.cast("ann", TRIAL, ["b", "a"], "a")
     votes.cast("ann", TRIAL, ["b", "a"], "a")
@@ -27,16 +27,16 @@ def test_the_same_vote_counts_once_and_another_is_refused(tmp_path):
     assert kept == [("ann", "zebra", ("b", "a"), "a"), ("ben", "zebra", ("a", "b"), "b")]
 
 
-def test_the_last_vote_is_taken_back_once_and_stays_on_record(tmp_path):
+def test_undo_takes_back_the_last_vote_once_and_keeps_its_row(tmp_path):
     votes, other = Votes(tmp_path / "s.sqlite"), Trial("cup", ("a", "b"))
     votes.cast("ann", other, ["a", "b"], "b")
     votes.cast("ann", TRIAL, ["a", "b"], "a")
     votes.cast("ben", TRIAL, ["a", "b"], "a")
     last = votes.last("ann")
-    for _ in range(2):  # sent twice
+    for _ in range(2):  # a repeated request
         votes.undo("ann", last)
     assert votes.of("ann") == {other.key} and votes.of("ben") == {TRIAL.key}
-    votes.undo("ben", votes.last("ann"))  # not hers
+    votes.undo("ben", votes.last("ann"))  # another rater's vote
     assert votes.of("ann") == {other.key} and votes.of("ben") == {TRIAL.key}
     votes.cast("ann", TRIAL, ["a", "b"], "b")
     with sqlite3.connect(tmp_path / "s.sqlite") as store:
@@ -55,7 +55,7 @@ for number in range(20):
     print(number, flush=True)
 with votes._open() as store, writing(store):
     store.execute("PRAGMA cache_spill = 1")
-    store.execute("PRAGMA cache_size = 1")  # what is not committed reaches the disk as well
+    store.execute("PRAGMA cache_size = 1")  # uncommitted rows reach the disk as well
     for number in range(2000):
         store.execute("INSERT INTO votes (rater, trial, item, methods, chosen, at) "
                       "VALUES ('ann', ?, 'half', '[]', 'a', '')", (f"half {number}",))
@@ -64,7 +64,7 @@ with votes._open() as store, writing(store):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-def test_a_process_killed_in_mid_transaction_loses_no_vote_and_adds_none(tmp_path):
+def test_a_process_killed_during_a_transaction_loses_and_adds_no_vote(tmp_path):
     file = tmp_path / "s.sqlite"
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(file)], cwd=ROOT, capture_output=True, text=True
@@ -72,7 +72,7 @@ def test_a_process_killed_in_mid_transaction_loses_no_vote_and_adds_none(tmp_pat
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     answered = len(killed.stdout.split())
     assert answered == 20
-    assert os.path.getsize(f"{file}-wal") > 100_000  # the half transaction is there
+    assert os.path.getsize(f"{file}-wal") > 100_000  # contains the incomplete transaction
     votes = Votes(file)
     assert [vote.item for vote in votes.all()] == [f"picture {n}" for n in range(20)]
     votes.cast("ann", TRIAL, ["a", "b"], "b")
@@ -81,13 +81,13 @@ def test_a_process_killed_in_mid_transaction_loses_no_vote_and_adds_none(tmp_pat
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_the_secret_stays_with_the_votes(tmp_path):
+def test_the_secret_is_stored_with_the_votes(tmp_path):
     first = Votes(tmp_path / "s.sqlite").secret
     assert Votes(tmp_path / "s.sqlite").secret == first
     assert Votes(tmp_path / "t.sqlite").secret != first and len(first) == 64
 
 
-def test_a_rater_is_known_however_the_name_is_typed():
+def test_spaces_and_case_of_a_raters_name_are_ignored():
     assert rater_name("  Ann   B ") == rater_name("ann b") == "ann b"
     for bad in ("", "   ", "x" * 41, None, 3, "a\x00b", "a\u202eb"):
         with pytest.raises(StudyError):

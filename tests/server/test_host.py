@@ -1,4 +1,4 @@
-"""Starting a ComfyUI, and that nothing is left of it."""
+"""Starting and stopping a ComfyUI; nothing remains afterwards."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from amodal.app import host
 
 HOLD = """
 import sys, time
-from amodal.host import Host
+from amodal.app.host import Host
 with Host() as running:
     print(running.url, flush=True)
     time.sleep(300)
@@ -20,6 +20,7 @@ with Host() as running:
 
 
 def gone(url: str, within: float = 20.0) -> bool:
+    """Whether the host stops answering within that many seconds."""
     until = time.monotonic() + within
     while host.answers(url):
         if time.monotonic() > until:
@@ -48,16 +49,16 @@ def test_leaving_the_block_ends_the_host_and_its_folder():
     assert not running.alive and not base.exists()
 
 
-def test_a_host_that_does_not_start_says_why():
+def test_the_error_says_why_a_host_does_not_start():
     broken = host.Host(arguments=["--no-such-word"])
     with pytest.raises(host.HostError, match="unrecognized arguments: --no-such-word"):
         broken.__enter__()
     assert not broken.alive and not broken.base.exists()
 
 
-def test_a_comfyui_that_is_not_there_is_named_with_the_remedy(monkeypatch, tmp_path):
+def test_the_error_names_a_missing_comfyui_and_the_remedy(monkeypatch, tmp_path):
     monkeypatch.setenv("AMODAL_COMFYUI", str(tmp_path))
-    with pytest.raises(host.HostError, match="AMODAL_COMFYUI names .* no main.py"):
+    with pytest.raises(host.HostError, match="AMODAL_COMFYUI is set to .* no main.py"):
         host.find_comfyui()
     monkeypatch.delenv("AMODAL_COMFYUI")
     monkeypatch.setattr(host, "HOME", tmp_path)
@@ -65,7 +66,7 @@ def test_a_comfyui_that_is_not_there_is_named_with_the_remedy(monkeypatch, tmp_p
         host.find_comfyui()
 
 
-def test_a_comfyui_of_ones_own_is_used_with_the_python_beside_it(monkeypatch, tmp_path):
+def test_the_users_own_comfyui_runs_with_the_python_beside_it(monkeypatch, tmp_path):
     comfy = tmp_path / "ComfyUI"
     (comfy / "venv" / "bin").mkdir(parents=True)
     (comfy / "main.py").touch()

@@ -1,4 +1,4 @@
-"""The pack in a real ComfyUI: it loads, answers, names what is wrong, and goes on."""
+"""The pack in a real ComfyUI: it loads, runs prompts, and names errors."""
 
 import json
 
@@ -15,13 +15,25 @@ def uploaded(client, picture, mask):
     return client.upload(picture), client.upload(mask)
 
 
-def test_every_node_is_there(client, running):
-    found = {name for name in client.get("/object_info") if name.startswith("Amodal")}
-    assert len(found) > 30, running.log_tail(60)
-    assert {"AmodalLoopStart", "AmodalLoopEnd", "AmodalSampleToStep", "AmodalCompletion"} <= found
+def test_all_nodes_are_registered(client, running):
+    nodes = {name for name in client.get("/object_info") if name.startswith("Amodal")}
+    assert len(nodes) > 30, running.log_tail(60)
+    assert {"AmodalLoopStart", "AmodalLoopEnd", "AmodalSampleToStep", "AmodalCompletion"} <= nodes
 
 
-def test_a_prompt_runs_and_its_picture_comes_back(client, uploaded, tmp_path):
+@pytest.mark.parametrize("path", ["", "/", "/page.css", "/page.mjs", "/study/", "/study/state"])
+def test_the_study_has_no_page_unless_it_is_turned_on(client, path):
+    for prefix in ("", "/api"):  # the host registers each route under both
+        with pytest.raises(RunError, match="404"):
+            client.read(f"{prefix}/amodal/study{path}")
+
+
+def test_the_study_accepts_no_vote_unless_it_is_turned_on(client):
+    with pytest.raises(RunError, match="40[45]"):  # 405: the host's files allow GET only
+        client.post("/amodal/study/study/vote", {})
+
+
+def test_a_prompt_runs_and_gives_its_picture(client, uploaded, tmp_path):
     events = []
     run = client.run(swap(*uploaded), events.append)
     (image,) = run.images("4")
@@ -31,7 +43,9 @@ def test_a_prompt_runs_and_its_picture_comes_back(client, uploaded, tmp_path):
     assert np.abs(pixels[80, 80].astype(int) - 127).max() <= 1  # gray where the blue square was
     kinds = [event.kind for event in events]
     assert kinds[0] == "execution_start" and kinds[-1] == "execution_success"
-    assert {"3", "4"} <= set(run.seconds) <= {"1", "2", "3", "4"}  # a picture sent before is cached
+    assert (
+        {"3", "4"} <= set(run.seconds) <= {"1", "2", "3", "4"}
+    )  # an uploaded picture may be cached
     assert sum(run.seconds.values()) <= run.total
 
 
@@ -39,18 +53,18 @@ def test_a_saved_picture_carries_its_workflow(client, uploaded, tmp_path):
     prompt = swap(*uploaded, seed=3)
     (image,) = client.run(prompt).images("4")
     saved = Image.open(client.fetch(image, tmp_path / "swapped.png"))
-    kept = json.loads(saved.info["prompt"])
+    stored = json.loads(saved.info["prompt"])
     for name, wanted in prompt.items():
-        assert kept[name]["class_type"] == wanted["class_type"]
-        assert kept[name]["inputs"] == wanted["inputs"]
+        assert stored[name]["class_type"] == wanted["class_type"]
+        assert stored[name]["inputs"] == wanted["inputs"]
 
 
 def test_bad_input_names_node_input_and_remedy_and_the_next_prompt_runs(client, uploaded):
-    empty = swap(*uploaded, background="image")  # asks for a background of one's own; none is given
+    empty = swap(*uploaded, background="image")  # needs a connected background
     with pytest.raises(RunError) as caught:
         client.run(empty)
     said = str(caught.value)
-    assert "Swap Background" in said and "'own'" in said and "Remedy" in said
+    assert "Swap Background" in said and "'own_background'" in said and "Remedy" in said
     assert caught.value.is_bad_input and "(3)" in caught.value.node
     assert client.run(swap(*uploaded)).images("4")
 
@@ -68,13 +82,13 @@ def test_a_value_out_of_range_is_refused_with_the_input(client, uploaded):
         client.run(swap(*uploaded, background="no such"))
 
 
-def test_nothing_changed_runs_nothing(client, uploaded):
+def test_an_unchanged_prompt_runs_no_node(client, uploaded):
     client.run(swap(*uploaded, seed=7))
     assert client.run(swap(*uploaded, seed=7)).seconds == {}
 
 
 def test_cancel_stops_a_waiting_run(client, uploaded):
-    """The second event of the run asks for the end of it, as Ctrl+C would."""
+    """The callback raises as Ctrl+C would, at the second event of the run."""
     prompt = swap(*uploaded, background="noise", seed=11)
 
     def stop(event):
@@ -88,8 +102,8 @@ def test_cancel_stops_a_waiting_run(client, uploaded):
     assert client.run(swap(*uploaded)).total < 60
 
 
-def test_help_and_names_are_served(client):
-    """What the editor shows: every node's help page, and the names of inputs and outputs."""
+def test_help_pages_and_translations_are_served(client):
+    """The editor's help page of a node, and the names of its inputs and outputs."""
     page = client.read("/extensions/amodal_completion/docs/AmodalSwapBackground.md").decode()
     assert "Swap Background" in page
     english = client.get("/i18n")["en"]["nodeDefs"]
@@ -98,13 +112,13 @@ def test_help_and_names_are_served(client):
 
 def test_a_node_with_a_missing_input_is_refused(client, uploaded):
     prompt = swap(*uploaded)
-    del prompt["3"]["inputs"]["mask"]
-    with pytest.raises(RunError, match="mask"):
+    del prompt["3"]["inputs"]["modal_mask"]
+    with pytest.raises(RunError, match="modal_mask"):
         client.run(prompt)
 
 
-def test_help_and_names_are_what_the_schemas_say(client):
-    """'nox -s docs' brings these files up to date."""
+def test_help_pages_and_translations_match_the_schemas(client):
+    """'nox -s docs' updates these files."""
     from tools.docs import make_docs
 
     nodes = make_docs.schemas(client)

@@ -1,5 +1,4 @@
-"""The user study's page in a real browser: votes by click and key, undo, resuming, and a server
-that is killed in mid-vote."""
+"""The user study's page in a browser: votes by click and key, undo, resuming, killed servers."""
 
 import csv
 import os
@@ -13,12 +12,12 @@ from tools.host.browser import needs_browser
 
 pytestmark = needs_browser
 PICTURES = "#pictures button img"
-SCREENSHOTS = os.environ.get("AMODAL_SCREENSHOTS")  # a folder, to look at
+SCREENSHOTS = os.environ.get("AMODAL_SCREENSHOTS")  # a folder for screenshots
 
 
 @pytest.fixture
 def study(study_host, request):
-    """A study of this test's own: its host, and its name."""
+    """The host, with a new study for this test; `name` is the study's name."""
     study_host.name = request.node.name.removeprefix("test_").strip("]").replace("[", " ")
     make_study(study_host.base, study_host.name)
     return study_host
@@ -26,7 +25,7 @@ def study(study_host, request):
 
 @pytest.fixture
 def visit(chromium, study):
-    """Opens the study in a browser without memory; fails on errors of the page's own scripts."""
+    """Opens the study in a new browser context; fails on errors of the page's scripts."""
     contexts, broken = [], []
 
     def opened(rater=None, **options):
@@ -40,7 +39,7 @@ def visit(chromium, study):
             page.get_by_label("Your name or initials").fill(rater)
             page.get_by_text("Begin").click()
             page.locator(PICTURES).first.wait_for()
-            page.wait_for_timeout(300)  # a click before that would be taken for a slip
+            page.wait_for_timeout(300)  # an earlier click counts as a double click
         return page
 
     yield opened
@@ -55,16 +54,16 @@ def shot(page, name: str) -> None:
 
 
 def ready_at(page, done: int) -> None:
-    """Waits until so many votes are kept and the next pictures may be judged."""
+    """Waits until this many votes are stored and the next pictures accept clicks."""
     page.get_by_text(f"{done} of {len(ITEMS)}", exact=True).wait_for()
     page.wait_for_function("() => !document.querySelector('#pictures.waiting')")
     page.wait_for_timeout(300)
 
 
 def methods(study, page) -> list[str]:
-    """What the picture files say the page shows, from left to right."""
+    """The methods of the pictures on the page, from left to right."""
     files = {f.read_bytes(): f for f in (study.base / "output/studies" / study.name).glob("*/*")}
-    sources = page.locator(PICTURES).evaluate_all("all => all.map((one) => one.src)")
+    sources = page.locator(PICTURES).evaluate_all("all => all.map((image) => image.src)")
     return [files[page.request.get(source).body()].parent.name for source in sources]
 
 
@@ -89,7 +88,7 @@ def test_votes_by_click_and_key(study, visit):
     ready_at(page, 3)
 
 
-def test_the_last_vote_is_taken_back(study, visit):
+def test_undo_takes_back_the_last_vote(study, visit):
     page = visit("ann")
     undo = page.get_by_role("button", name="Take back")
     assert undo.is_disabled()
@@ -113,7 +112,7 @@ def test_a_double_click_is_one_vote(study, visit):
     assert len(study.votes(study.name)) == 1
 
 
-def test_a_rater_goes_on_in_another_browser_to_the_end(study, visit):
+def test_a_rater_resumes_in_another_browser_and_finishes(study, visit):
     page = visit("Ann")
     page.keyboard.press("1")
     ready_at(page, 1)
@@ -127,12 +126,12 @@ def test_a_rater_goes_on_in_another_browser_to_the_end(study, visit):
     shot(page, "done")
     page.keyboard.press("u")
     ready_at(page, len(ITEMS) - 1)
-    other = visit("ben")  # in an order of his own
+    other = visit("ben")  # in a different order
     assert other.get_by_text(f"0 of {len(ITEMS)}").is_visible()
 
 
-def test_killed_in_mid_vote_nothing_is_lost(study, visit):
-    """Another writer holds the votes, so that the kill falls between the click and the answer."""
+def test_a_kill_during_a_vote_loses_nothing(study, visit):
+    """Another writer locks the file, so the kill is between the click and the answer."""
     page = visit("ann")
     page.keyboard.press("1")
     ready_at(page, 1)
@@ -149,7 +148,7 @@ def test_killed_in_mid_vote_nothing_is_lost(study, visit):
     shot(page, "away")
     assert study.votes(study.name) == before
     study.start()
-    ready_at(page, 2)  # by itself
+    ready_at(page, 2)  # without a reload
     assert page.locator("#notice").is_hidden()
     page.keyboard.press("3")
     ready_at(page, 3)
@@ -169,7 +168,7 @@ def test_a_page_closed_while_the_server_is_away_sends_its_vote_later(study, visi
     page = page.context.new_page()
     page.goto(f"{study.url}/amodal/study/{study.name}/")
     ready_at(page, 1)
-    assert [one for *_, one in study.votes(study.name)] == [chosen]
+    assert [choice for *_, choice in study.votes(study.name)] == [chosen]
 
 
 def test_the_results_are_shown_and_saved(study, visit, tmp_path):
@@ -204,7 +203,7 @@ def test_it_fits_a_phone(study, visit, scheme):
     page = visit("ann", **phone, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     box = page.locator(PICTURES).last.bounding_box()
-    assert box["width"] > 150 and box["y"] + box["height"] <= 667  # all at once
+    assert box["width"] > 150 and box["y"] + box["height"] <= 667  # all on one screen
     shot(page, f"phone-{scheme}")
     page.locator(PICTURES).last.tap()
     ready_at(page, 1)
@@ -220,7 +219,7 @@ def test_all_pictures_stand_in_one_row(study, visit, scheme):
     page = visit("ann", color_scheme=scheme)
     tops = {
         round(box["y"])
-        for box in (one.bounding_box() for one in page.locator("#pictures img").all())
+        for box in (image.bounding_box() for image in page.locator("#pictures img").all())
     }
     assert len(tops) == 1
     page.locator(PICTURES).nth(1).hover()

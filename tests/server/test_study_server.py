@@ -1,4 +1,4 @@
-"""The user study over HTTP, in a host that was told to let other origins in."""
+"""The user study over HTTP, in a host that allows other origins."""
 
 import json
 import threading
@@ -36,7 +36,7 @@ class Caller:
         return self.json(f"state?rater={rater}")[1]
 
     def vote(self, rater, at=0):
-        """(the choice, the state after it)"""
+        """Votes for the completion at this place; returns (the choice, the new state)."""
         trial = self.state(rater)["trial"]
         choice = trial["choices"][at]
         status, now = self.json("vote", {"rater": rater, "trial": trial["trial"], "choice": choice})
@@ -44,13 +44,13 @@ class Caller:
         return choice, now
 
 
-def test_a_rater_votes_takes_back_and_goes_on(study):
+def test_a_rater_votes_undoes_and_finishes(study):
     first = study.state("ann")
     assert (first["done"], first["total"], first["last"]) == (0, 6, None)
     _, now = study.vote("ann")
     assert now["done"] == 1 and now["trial"] == first["next"]
     status, now = study.json("undo", {"rater": "ann", "vote": now["last"]})
-    assert status == 200 and now == first  # the same pictures in the same places
+    assert status == 200 and now == first  # the same pictures in the same order
     for _ in ITEMS:
         _, now = study.vote("Ann")
     assert (now["done"], now["trial"], now["next"]) == (6, None, None)
@@ -67,20 +67,21 @@ def test_a_vote_sent_twice_counts_once(study):
     assert [v[0] for v in study.host.votes(study.name)].count("twice") == 1
 
 
-def test_pictures_come_by_an_identifier_that_does_not_tell_the_method(study):
+def test_identifiers_of_pictures_do_not_reveal_the_method(study):
     trial = study.state("looker")["trial"]
     page = json.dumps(trial) + study.raw("")[2].decode()
     assert not any(word in page for word in (*studies.METHODS, *ITEMS))
-    found = {study.raw(f"picture/{one}")[2] for one in (trial["original"], *trial["choices"])}
+    identifiers = (trial["original"], *trial["choices"])
+    pictures = {study.raw(f"picture/{identifier}")[2] for identifier in identifiers}
     files = (study.host.base / "output/studies/over http").glob("*/*.png")
-    assert len(found) == 4 and found <= {file.read_bytes() for file in files}
+    assert len(pictures) == 4 and pictures <= {file.read_bytes() for file in files}
 
 
-def test_the_results_are_those_of_the_votes(study):
+def test_the_results_match_the_votes(study):
     votes = study.host.votes(study.name)
-    status, found = study.json("results")
-    assert status == 200 and found["votes"] == len(votes)
-    for row in found["preferences"]:
+    status, results = study.json("results")
+    assert status == 200 and results["votes"] == len(votes)
+    for row in results["preferences"]:
         assert row["votes"] == [chosen for *_, chosen in votes].count(row["method"])
         assert row["low"] <= row["share"] <= row["high"]
     status, headers, table = study.raw("preference.csv")
@@ -104,7 +105,7 @@ def test_the_results_are_those_of_the_votes(study):
     ids=str,
 )
 def test_another_origin_can_neither_vote_nor_read(study, headers):
-    """Even one that has come by a token; and none without, whatever it says of its origin."""
+    """Another origin is refused even with a token, and a request without a token always."""
     trial, before = study.state("victim")["trial"], study.host.votes(study.name)
     body = {"rater": "victim", "trial": trial["trial"], "choice": trial["choices"][0]}
     asked = [("vote", body), ("undo", {"rater": "ann", "vote": 7})]
@@ -118,7 +119,7 @@ def test_another_origin_can_neither_vote_nor_read(study, headers):
     assert study.host.votes(study.name) == before
 
 
-def test_no_preflight_lets_the_token_through(study):
+def test_no_preflight_allows_the_token_header(study):
     import http.client
 
     connection = http.client.HTTPConnection("127.0.0.1", study.host.port)
@@ -135,7 +136,7 @@ def test_no_preflight_lets_the_token_through(study):
     assert TOKEN.lower() not in allowed.lower() and "*" not in allowed
 
 
-def test_a_form_of_another_page_is_no_vote(study):
+def test_a_form_of_another_page_cannot_vote(study):
     status, *_ = study.raw("vote", {"rater": "x"}, Content_Type="text/plain")
     assert status == 409
 
@@ -150,8 +151,8 @@ def test_the_token_of_one_study_opens_no_other(study):
 def test_the_results_count_the_pictures_left_out(study):
     folder = make_study(study.host.base, "with gaps", items=("cup", "owl", "zebra"))
     (folder / "removal" / "owl.png").unlink()
-    found = Caller(study.host, "with gaps").json("results")[1]
-    assert (found["total"], found["left_out"], found["votes"]) == (2, 1, 0)
+    results = Caller(study.host, "with gaps").json("results")[1]
+    assert (results["total"], results["left_out"], results["votes"]) == (2, 1, 0)
 
 
 def test_a_link_opens_the_page_and_a_frame_does_not(study):
@@ -178,7 +179,7 @@ def test_a_link_opens_the_page_and_a_frame_does_not(study):
         "/view?type=output&subfolder=../user/__amodal_studies&filename=over%20http.sqlite",
     ],
 )
-def test_no_path_leaves_the_folder_of_the_study(study, path):
+def test_a_path_cannot_lead_outside_the_study(study, path):
     status, _, content = study.host.ask(path, **{TOKEN: study.token})
     assert status in (400, 403, 404)
     assert b"SQLite" not in content and b"root:" not in content and b"PNG" not in content
@@ -195,7 +196,7 @@ def test_no_path_leaves_the_folder_of_the_study(study, path):
     ],
     ids=str,
 )
-def test_a_vote_on_nothing_is_refused_in_words(study, body):
+def test_an_invalid_vote_is_refused_with_a_message(study, body):
     status, said = study.json("vote", body)
     assert status == 409 and said["error"]
 
@@ -205,10 +206,10 @@ def test_a_choice_that_was_not_shown_is_refused(study):
     for choice in (trial["original"], ["x"], None):
         body = {"rater": "odd", "trial": trial["trial"], "choice": choice}
         status, said = study.json("vote", body)
-        assert status == 409 and "none of the pictures" in said["error"]
+        assert status == 409 and "not one of the pictures" in said["error"]
 
 
-def test_the_studies_are_listed_and_what_cannot_be_shown_says_why(study):
+def test_the_studies_are_listed_and_an_unusable_one_says_why(study):
     assert b'<a href="over%20http/">over http</a>' in study.host.ask("/amodal/study/")[2]
     status, headers, _ = study.host.ask("/amodal/study")
     assert (status, headers["Location"]) == (302, "study/")
@@ -218,7 +219,7 @@ def test_the_studies_are_listed_and_what_cannot_be_shown_says_why(study):
     assert status == 409 and b"has 1 methods to compare" in said
 
 
-def test_a_file_of_votes_that_is_broken_is_said_and_left_alone(study):
+def test_a_broken_file_of_votes_is_reported_and_not_changed(study):
     make_study(study.host.base, "broken", items=("cup",))
     broken = Caller(study.host, "broken")
     broken.vote("ann")
@@ -233,12 +234,12 @@ def test_a_file_of_votes_that_is_broken_is_said_and_left_alone(study):
 
 def test_the_editor_does_not_load_the_pages_scripts(study):
     loaded = json.loads(study.host.ask("/extensions")[2])
-    ours = [one for one in loaded if "amodal" in one]
-    assert ours and not [one for one in ours if "study" in one]
+    scripts = [path for path in loaded if "amodal" in path]
+    assert scripts and not [path for path in scripts if "study" in path]
 
 
-def test_killed_while_a_vote_waits_nothing_is_lost_and_nothing_counts_twice(study):
-    """Another writer holds the file, so that the host dies between the request and the answer."""
+def test_a_kill_during_a_vote_loses_nothing_and_counts_nothing_twice(study):
+    """Another writer locks the file, so the host dies between the request and its answer."""
     import sqlite3
 
     study.vote("killed")
@@ -258,13 +259,13 @@ def test_killed_while_a_vote_waits_nothing_is_lost_and_nothing_counts_twice(stud
     sending = threading.Thread(target=send)
     sending.start()
     sending.join(1.0)
-    assert sending.is_alive()  # in mid-vote
+    assert sending.is_alive()  # the vote is waiting
     study.host.kill()
     sending.join()
     writer.execute("ROLLBACK")
     writer.close()
     assert failed and study.host.votes(study.name) == before
     study.host.start()
-    for _ in range(2):  # the token still holds
+    for _ in range(2):  # the token is still valid
         assert study.json("vote", body)[1]["done"] == 2
     assert len(study.host.votes(study.name)) == len(before) + 1

@@ -1,4 +1,4 @@
-"""A host with a user study, and requests as a page, another origin or no browser would send."""
+"""A host with user studies, and requests from the page, another origin or no browser."""
 
 import http.client
 import json
@@ -10,14 +10,15 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from amodal.app.host import ROOT, Host, free_port
 
+ART = ROOT / "amodal" / "stickers" / "art"
 METHODS = ("mixed context", "outpainting", "removal")
 ITEMS = ("chair", "cup", "giraffe", "owl", "penguin", "zebra")
 
 
 class StudyHost:
-    """One base folder and one port, through any number of lives of the host.
+    """A host that can be killed and started again, with the same base folder and port.
 
-    It runs with --enable-cors-header, so that the host's own check of origins is off.
+    The user study's page is on. The host's own check of origins is off (--enable-cors-header).
     """
 
     def __init__(self, base: Path):
@@ -25,10 +26,13 @@ class StudyHost:
         self.start()
 
     def start(self) -> None:
-        self.host = Host(self.base, self.port, ["--enable-cors-header"]).__enter__()
+        """Starts the host and waits until it answers."""
+        arguments, environment = ["--enable-cors-header"], {"AMODAL_STUDY": "1"}
+        self.host = Host(self.base, self.port, arguments, environment).__enter__()
         self.url = self.host.url
 
     def kill(self) -> None:
+        """Kills the host without a chance to clean up."""
         self.host._process.kill()
         self.host.wait()
 
@@ -39,14 +43,14 @@ class StudyHost:
         return self.base / "user" / "__amodal_studies" / f"{name}.sqlite"
 
     def votes(self, name: str) -> list[tuple]:
-        """(rater, picture, chosen) of all that count, as they lie on the disk."""
+        """(rater, picture, chosen) of all votes in the file that were not taken back."""
         with sqlite3.connect(self.votes_file(name)) as store:
             return store.execute(
                 "SELECT rater, item, chosen FROM votes WHERE undone IS NULL ORDER BY id"
             ).fetchall()
 
     def ask(self, path: str, body=None, **headers):
-        """(status, headers, content) of one request; `path` is sent as it is."""
+        """(status, headers, content) of one request; `path` is sent unchanged."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         data = None if body is None else json.dumps(body)
         kind = {} if body is None else {"Content-Type": "application/json"}
@@ -56,24 +60,25 @@ class StudyHost:
         return reply.status, reply.headers, reply.read()
 
     def token(self, name: str) -> str:
+        """The token in a page of the study."""
         page = self.ask(f"/amodal/study/{name}/")[2].decode()
         return re.search(r'name="study-token" content="([^"]+)"', page)[1]
 
 
 def make_study(base: Path, name: str, items=ITEMS, methods=METHODS, **settings) -> Path:
-    """Stickers behind a bar, and what three bad methods make of them."""
+    """A study's folder: stickers behind a bar, and three simple completions of each."""
     folder = base / "output" / "studies" / name
     for part in ("original", *methods):
         (folder / part).mkdir(parents=True)
     for item in items:
-        whole = Image.new("RGB", (256, 256), (206, 210, 204))
-        sticker = Image.open(ROOT / "art" / f"{item}.webp").convert("RGBA").resize((200, 200))
-        whole.paste(sticker, (28, 28), sticker)
-        hidden = whole.copy()
-        ImageDraw.Draw(hidden).rectangle((110, 60, 170, 256), (150, 96, 70))
-        hidden.save(folder / "original" / f"{item}.png")
-        made = (whole, whole.filter(ImageFilter.GaussianBlur(5)), smeared(hidden))
-        for method, picture in zip(methods, made):
+        truth = Image.new("RGB", (256, 256), (206, 210, 204))
+        sticker = Image.open(ART / f"{item}.webp").convert("RGBA").resize((200, 200))
+        truth.paste(sticker, (28, 28), sticker)
+        occluded = truth.copy()
+        ImageDraw.Draw(occluded).rectangle((110, 60, 170, 256), (150, 96, 70))
+        occluded.save(folder / "original" / f"{item}.png")
+        completions = (truth, truth.filter(ImageFilter.GaussianBlur(5)), smeared(occluded))
+        for method, picture in zip(methods, completions):
             picture.save(folder / method / f"{item}.png")
     if settings:
         (folder / "study.json").write_text(json.dumps(settings))
@@ -81,7 +86,7 @@ def make_study(base: Path, name: str, items=ITEMS, methods=METHODS, **settings) 
 
 
 def smeared(picture: Image.Image) -> Image.Image:
-    """The bar filled with what stands left of it."""
+    """The picture with the bar replaced by the strip left of it, stretched."""
     strip = picture.crop((100, 60, 110, 256)).resize((61, 196))
     picture = picture.copy()
     picture.paste(strip, (110, 60))

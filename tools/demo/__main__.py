@@ -1,7 +1,7 @@
-"""Completes three occluded stickers in a real ComfyUI and leaves the story in output/demo/.
+"""Completes three occluded stickers in a real ComfyUI; writes pictures to output/demo/.
 
-Scenes with known ground truth are drawn, run through the shipped workflow headless, and compared
-with what was hidden. Exit status 0 when all three were completed, else 3.
+It draws scenes with known ground truth, runs them through the shipped workflow without a browser,
+and compares the result with the hidden part. Exit status: 0 if all three were completed, else 3.
 
     nox -s demo [-- FOLDER]
 """
@@ -9,11 +9,10 @@ with what was hidden. Exit status 0 when all three were completed, else 3.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +52,8 @@ STORIES = (
         {"query": "fish", "occluder": "other", "hidden": (0.25, 0.4)},
     ),
     Story(
-        "companion",
-        "Its usual companion in front",
+        "co-occurring",
+        "A co-occurring occluder in front",
         0,
         {"query": "camera", "occluder": "companion", "hidden": (0.3, 0.45)},
     ),
@@ -68,24 +67,30 @@ STORIES = (
 
 
 def main(out: Path = OUT) -> int:
+    """Runs all scenes, writes their folders and contact_sheet.png; returns the exit status.
+
+    Raises HostError if ComfyUI does not start.
+    """
     started = time.monotonic()
     for story in STORIES:
         shutil.rmtree(out / story.folder, ignore_errors=True)
     print("Starting ComfyUI ...", flush=True)
-    rows, found, status = [], [], 0
+    rows: list[contact_sheet.Row] = []
+    scores: list[Closeness] = []
+    status = 0
     with Host() as host:
         client = Client(host.url)
         for story in STORIES:
-            row, close, ok = tell(client, story, out / story.folder)
+            row, close, ok = run_story(client, story, out / story.folder)
             rows.append(row)
-            found.append(close)
+            scores.append(close)
             status = status if ok else 3
-    mean = Closeness(*np.mean([(c.whole, c.hidden, c.colour) for c in found], 0))
+    mean = Closeness(*np.mean([astuple(close) for close in scores], 0))
     took = f"{time.monotonic() - started:.0f} s"
     page = contact_sheet.sheet(
         "Amodal completion by progressive mixed context diffusion",
-        f"Three scenes the models never saw, completed in ComfyUI in {took}, its start included. "
-        f"On average: {mean}.",
+        f"Three scenes outside the training data, completed in ComfyUI in {took} including its "
+        f"start. On average: {mean}.",
         rows,
     )
     page.save(out / "contact_sheet.png")
@@ -93,8 +98,13 @@ def main(out: Path = OUT) -> int:
     return status
 
 
-def tell(client: Client, story: Story, folder: Path) -> tuple[contact_sheet.Row, Closeness, bool]:
-    """Runs one scene, stores its pictures; its row, how close it came, whether it completed."""
+def run_story(
+    client: Client, story: Story, folder: Path
+) -> tuple[contact_sheet.Row, Closeness, bool]:
+    """Runs one scene and stores its pictures in `folder`.
+
+    Returns its row of the contact sheet, how close it came to the truth, and whether it completed.
+    """
     scene = story.scene()
     folder.mkdir(parents=True)
     to_picture(scene.image).save(folder / "input.png")
@@ -107,30 +117,32 @@ def tell(client: Client, story: Story, folder: Path) -> tuple[contact_sheet.Row,
     try:
         with headless.Bar(f"{story.title} ({scene.word})", prompt) as bar:
             done = headless.complete(client, prompt, folder, about, bar)
-    except RunError as error:  # the other scenes go on
+    except RunError as error:  # continue with the next scene
         print(f"failed at {error.node}: {error}", file=sys.stderr)
-        return nothing(story, scene, f"failed at {error.node}")
+        return failed(story, scene, f"failed at {error.node}")
     if not set(headless.TITLES) <= set(done.files):
-        return nothing(story, scene, done.result["status"])
+        return failed(story, scene, done.result["status"])
     close = compare(scene, done)
     done.result["against_truth"] = {k: round(v, 4) for k, v in asdict(close).items()}
     (folder / "result.json").write_text(json.dumps(done.result, indent=2) + "\n")
     return row_of(story, scene, done, close), close, done.ok
 
 
-def nothing(story: Story, scene, why: str) -> tuple[contact_sheet.Row, Closeness, bool]:
-    """What `tell` gives where there is no completion."""
+def failed(
+    story: Story, scene: scenes.Scene, why: str
+) -> tuple[contact_sheet.Row, Closeness, bool]:
+    """The return value of `run_story` if there is no completion."""
     pictures = [("the picture", to_picture(scene.image)), ("truth", to_picture(scene.truth_sheet))]
     return contact_sheet.Row(story.title, why, pictures), Closeness(0, 0, 1), False
 
 
 def compare(scene: scenes.Scene, done: headless.Completion) -> Closeness:
-    """How close the completed object came to the truth."""
+    """How close the completed object is to the truth."""
     return closeness(scene, on_sheet(scene, done, "completed.png"))
 
 
 def on_sheet(scene: scenes.Scene, done: headless.Completion, name: str) -> np.ndarray:
-    """A result [2S, 2S, 4] float 0..1, moved from its canvas to the scene's sheet."""
+    """A picture of the result, moved from its canvas to the scene's sheet: [2S, 2S, 4], 0..1."""
     picture = np.asarray(Image.open(done.files[name]).convert("RGBA"), np.float32) / 255
     x, y = offset(done)
     sheet = Image.new("RGBA", (2 * scene.size,) * 2)
@@ -139,23 +151,26 @@ def on_sheet(scene: scenes.Scene, done: headless.Completion, name: str) -> np.nd
 
 
 def offset(done: headless.Completion) -> tuple[int, int]:
-    """Where the canvas' corner lies in the picture, at or below zero."""
-    numbers = [int(word) for word in re.findall(r"-?\d+", done.result["offset"])]
-    return (numbers[0], numbers[1]) if len(numbers) >= 2 else (0, 0)
+    """(x, y) of the canvas' corner in the picture, at most 0."""
+    x, y = done.result["offset"][0]
+    return x, y
 
 
-def row_of(story, scene, done, close: Closeness) -> contact_sheet.Row:
+def row_of(
+    story: Story, scene: scenes.Scene, done: headless.Completion, close: Closeness
+) -> contact_sheet.Row:
+    """The row of a completed scene: from the picture, pass by pass, to the truth."""
     result = done.result
     hidden = f"{scene.word}, {scene.hidden():.0%} hidden"
     row = contact_sheet.Row(
         story.title,
-        f"{hidden}. {result['status'].split(':')[0].capitalize()} after {result['passes']} "
+        f"{hidden}. {result['status'].capitalize()} after {result['passes']} "
         f"pass{'es' if result['passes'] != 1 else ''} in {result['seconds']['total']:.1f} s. "
         f"{close}.",
     )
     row.tiles.append(("the picture", to_picture(scene.image)))
     for path in done.hides[:1]:
-        row.tiles.append((reason(result["report"]), Image.open(path)))
+        row.tiles.append(("what hides it", Image.open(path)))
     for number, path in enumerate(done.passes[:3], start=1):
         row.tiles.append((f"after pass {number}", Image.open(path)))
     row.tiles.append(("the object", Image.open(done.files["completed.png"])))
@@ -164,20 +179,15 @@ def row_of(story, scene, done, close: Closeness) -> contact_sheet.Row:
     return row
 
 
-def reason(report: list[str]) -> str:
-    """What hides the object, from the loop's line about pass 1: "pass 1: hidden by yarn; ..."."""
-    return report[0].split(": ", 1)[-1].split(";")[0] if report else "what hides it"
-
-
 def truth_on_canvas(scene: scenes.Scene, done: headless.Completion) -> np.ndarray:
-    """The truth's sheet, cut to the canvas of the result."""
+    """The true sheet, cropped to the canvas of the result."""
     x, y = (scene.size // 2 + shift for shift in offset(done))
     width, height = Image.open(done.files["completed.png"]).size
     return scene.truth_sheet[max(0, y) : y + height, max(0, x) : x + width]
 
 
 def to_picture(pixels: np.ndarray) -> Image.Image:
-    """[H, W, 3 or 4] float 0..1."""
+    """A picture from [H, W, 3 or 4] float, clipped to 0..1."""
     return Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""Draws the demo's contact sheet: a row for each scene, told from left to right."""
+"""Draws the demo's contact sheet: one row for each scene, with its steps from left to right."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ TILE, GAP, MARGIN = 190, 18, 40
 HEAD, ROW_HEAD, CAPTION, FOOT = 96, 34, 26, 40
 PAPER, INK, FAINT, FRAME = "#fbfaf7", "#22262b", "#7b8087", "#d9d6cf"
 CHECKS = ("#ffffff", "#e9e7e2")
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass
 class Row:
-    """title in bold, `line` beside it, and tiles (caption, picture)."""
+    """A row: `title` in bold, `line` beside it, and tiles (caption, picture) below."""
 
     title: str
     line: str
@@ -22,7 +23,7 @@ class Row:
 
 
 def sheet(title: str, line: str, rows: list[Row]) -> Image.Image:
-    """An RGB picture of all rows, each starting at the left."""
+    """An RGB picture with a title, a line below it, and all rows, aligned to the left."""
     columns = max(len(row.tiles) for row in rows)
     row_height = ROW_HEAD + TILE + CAPTION + GAP
     size = (
@@ -39,6 +40,7 @@ def sheet(title: str, line: str, rows: list[Row]) -> Image.Image:
 
 
 def draw_row(page: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int) -> None:
+    """Draws a row on the page, `top` pixels from its upper edge."""
     bold = font(20)
     draw.text((MARGIN, top), row.title, INK, font=bold)
     draw.text((MARGIN + draw.textlength(row.title, bold) + 14, top + 3), row.line, FAINT, font(16))
@@ -50,10 +52,11 @@ def draw_row(page: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int) -
 
 
 def tile(picture: Image.Image) -> Image.Image:
-    """The picture as large as fits, in the middle; transparent parts on a chequered ground."""
+    """The picture, scaled to fit a TILE x TILE square, on a chequered background."""
     ground = chequered(TILE)
     factor = TILE / max(picture.size)
-    size = tuple(max(1, round(length * factor)) for length in picture.size)
+    width, height = picture.size
+    size = max(1, round(width * factor)), max(1, round(height * factor))
     picture = picture.convert("RGBa").resize(size, Image.Resampling.BICUBIC).convert("RGBA")
     at = ((TILE - size[0]) // 2, (TILE - size[1]) // 2)
     ground.paste(picture, at, picture)
@@ -61,6 +64,7 @@ def tile(picture: Image.Image) -> Image.Image:
 
 
 def chequered(side: int, cell: int = 12) -> Image.Image:
+    """A chequered square, as background of transparent pictures."""
     ground = Image.new("RGB", (side, side), CHECKS[0])
     draw = ImageDraw.Draw(ground)
     for y in range(0, side, cell):
@@ -70,13 +74,15 @@ def chequered(side: int, cell: int = 12) -> Image.Image:
     return ground
 
 
-def fitting(draw: ImageDraw.ImageDraw, text: str, in_font) -> str:
-    if draw.textlength(text, in_font) <= TILE:
+def fitting(draw: ImageDraw.ImageDraw, text: str, typeface: Font) -> str:
+    """The text, shortened with "..." if it is wider than a tile."""
+    if draw.textlength(text, typeface) <= TILE:
         return text
-    while text and draw.textlength(text + "...", in_font) > TILE:
+    while text and draw.textlength(text + "...", typeface) > TILE:
         text = text[:-1]
     return text.rstrip() + "..."
 
 
-def font(size: int):
+def font(size: int) -> Font:
+    """Pillow's built-in font."""
     return ImageFont.load_default(size)

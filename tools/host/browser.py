@@ -1,4 +1,4 @@
-"""The host's editor in a real browser: opening it in one of its modes, dropping files, running."""
+"""Drives the host's editor in a real browser: opens it, drops files on it, runs workflows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-NEWEST = os.environ.get("AMODAL_FRONTEND")  # the folder `static` of another front end's package
+NEWEST = os.environ.get("AMODAL_FRONTEND")  # the folder `static` of a newer front-end package
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -26,7 +26,7 @@ SETTINGS = {
     "Comfy.TutorialCompleted": True,
     "Comfy.InstalledVersion": "1.32.9",
     "Comfy.Workflow.Persist": False,
-    "Comfy.Minimap.Visible": False,  # it lies over the canvas
+    "Comfy.Minimap.Visible": False,  # it covers a part of the canvas
     "Comfy.VueNodes.AutoScaleLayout": False,
 }
 DROP = """async ([name, type, coded]) => {
@@ -41,10 +41,10 @@ RUN_ENDS = """() => { window.ends = new Promise((done) => {
   app.api.addEventListener("execution_success", (e) => done({ id: e.detail.prompt_id }));
   app.api.addEventListener("execution_error", (e) => done({ error: e.detail }));
 }); }"""
-# Without what is undefined, which would become null on the way here and make the file invalid.
+# The detour through JSON drops undefined values. They would become null and make the file invalid.
 SAVED = "() => JSON.parse(JSON.stringify(app.graph.serialize()))"
 SHOW = """(kind) => {
-  const node = app.graph.nodes.find((one) => one.comfyClass === kind);
+  const node = app.graph.nodes.find(({ comfyClass }) => comfyClass === kind);
   app.canvas.ds.scale = 1;
   app.canvas.ds.offset = [400 - node.pos[0], 120 - node.pos[1]];
   app.canvas.setDirty(true, true);
@@ -66,7 +66,7 @@ needs_newest = pytest.mark.skipif(
 
 
 def open_editor(chromium, url: str, vue: bool = False, language: str = "en"):
-    """A page with the editor, in the classic canvas or with Vue nodes, the pack's nodes loaded."""
+    """A page with the editor and the pack's nodes, with the classic canvas or with Vue nodes."""
     page = chromium.new_page(viewport={"width": 1600, "height": 1000})
     page.set_default_timeout(15000)
     chosen = {"Comfy.VueNodes.Enabled": vue, "Comfy.Locale": language}
@@ -79,19 +79,26 @@ def open_editor(chromium, url: str, vue: bool = False, language: str = "en"):
 
 
 def wait_until_ready(page) -> None:
+    """Waits until the editor has loaded the pack's nodes."""
     page.wait_for_function(
         "window.LiteGraph?.registered_node_types?.AmodalLoopEnd && window.app?.graph"
     )
 
 
 def wait_until_unblocked(page) -> None:
-    """The front end covers the page while it loads, and lets the cover fade out. Whoever has it
-    load something else meanwhile, as only a program can, leaves a cover that never goes away."""
+    """Waits until the front end has removed the cover over the page.
+
+    It covers the page while it loads a file. If the next file is loaded before the cover has faded
+    out, which only a program does, the cover stays forever.
+    """
     page.wait_for_function("() => !document.querySelector('.p-blockui-mask')")
 
 
 def drop(page, name: str, kind: str, content: bytes, nodes: int) -> dict:
-    """Drops a file on the canvas; the prompt that the front end makes of what it opens."""
+    """Drops a file on the canvas; returns the prompt that the front end makes from it.
+
+    nodes: the number of nodes in the file.
+    """
     wait_until_unblocked(page)
     page.evaluate("() => { window.before = app.graph.nodes[0]; }")
     page.evaluate(DROP, [name, kind, base64.b64encode(content).decode()])
@@ -103,7 +110,7 @@ def drop(page, name: str, kind: str, content: bytes, nodes: int) -> dict:
 
 
 def drop_prompt(page, prompt: dict) -> dict:
-    """Opens a prompt in API format as a workflow, every node in a place of its own."""
+    """Opens a prompt in API format as a workflow, with the nodes side by side."""
     drop(page, "prompt.json", "application/json", json.dumps(prompt).encode(), len(prompt))
     workflow = {**page.evaluate(SAVED), "id": str(uuid.uuid4())}
     for number, node in enumerate(workflow["nodes"]):
@@ -112,13 +119,13 @@ def drop_prompt(page, prompt: dict) -> dict:
 
 
 def drop_workflow(page, workflow: dict) -> dict:
-    """`drop` of what the editor saves."""
+    """Opens a workflow in the format that the editor saves."""
     content = json.dumps(workflow).encode()
     return drop(page, "workflow.json", "application/json", content, len(workflow["nodes"]))
 
 
 def plain(prompt: dict) -> dict:
-    """Classes and inputs by node id, less what the front end's own preview widgets add."""
+    """Classes and inputs by node id, without the inputs of the front end's preview widgets."""
     return {
         i: (node["class_type"], {k: v for k, v in node["inputs"].items() if k != "preview"})
         for i, node in prompt.items()
@@ -133,12 +140,12 @@ def press_run(page) -> dict:
 
 
 def show(page, kind: str) -> None:
-    """Brings the first node of a class into view, at full size."""
+    """Scrolls to the first node of a class, at full size."""
     page.evaluate(SHOW, kind)
     page.wait_for_timeout(200)
 
 
 def at(locator, x: float, y: float) -> tuple[float, float]:
-    """A point of the page, at fractions of an element."""
+    """Page coordinates of the point at the fractions (x, y) of an element."""
     box = locator.bounding_box()
     return box["x"] + x * box["width"], box["y"] + y * box["height"]

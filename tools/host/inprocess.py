@@ -1,12 +1,13 @@
-"""The real host in this process: its own executor, the pack loaded as the custom node it is.
+"""The real host in this process: its own executor, with the pack loaded as a custom node.
 
-`host()` starts it once (about 7 s). Prompts are in API format; `Graph` writes them. Objects made in
-a test (a small MODEL, a mask, a latent) enter a prompt through the node `TestValue` by name.
+`host()` starts it once (about 7 s). Prompts are in API format; `Graph` writes them. Python objects
+(a small MODEL, a mask, a latent) enter a prompt by name, through the node `TestValue`.
 """
 
 import asyncio
 import atexit
 import functools
+import gc
 import importlib
 import os
 import shutil
@@ -17,16 +18,18 @@ from pathlib import Path
 from amodal.app.host import find_comfyui
 
 ROOT = Path(__file__).resolve().parents[2]
-VALUES = {}  # what TestValue gives out, by name
+VALUES = {}  # the outputs of TestValue, by name
 
 
 class Routes:
+    """Accepts every route and registers none."""
+
     def __getattr__(self, _name):
         return lambda *args, **options: lambda handler: handler
 
 
 class FakeServer:
-    """What the executor and the nodes touch of the host's server; keeps the events it sends."""
+    """The parts of the host's server that the executor and the nodes use; keeps sent events."""
 
     client_id = last_node_id = last_prompt_id = None
     routes = Routes()
@@ -45,7 +48,7 @@ class FakeServer:
 
 
 class Failed(RuntimeError):
-    """A prompt that did not run; `details` is what the host tells a browser about it."""
+    """A prompt that failed. `details`: the host's error message as a browser gets it."""
 
     def __init__(self, message: str, details=None):
         super().__init__(message)
@@ -53,7 +56,11 @@ class Failed(RuntimeError):
 
 
 class Run:
-    """What a prompt did: `values` as Keep nodes saw them, `ui` outputs, events, who ran."""
+    """The result of a prompt.
+
+    values: what TestKeep nodes received, by name. ui: the nodes' ui outputs. events: what the host
+    sent. executed, cached: ids of the nodes that ran, and of those taken from the cache.
+    """
 
     def __init__(self, values, ui, events, classes):
         self.values, self.ui, self.events, self.classes = values, ui, events, classes
@@ -64,7 +71,7 @@ class Run:
         ]
 
     def progress(self, node: str) -> list[tuple[int, int]]:
-        """The (value, max) that a node reported, in order."""
+        """The (value, max) pairs that a node reported, in order."""
         return [
             (data["value"], data["max"])
             for event, data in self.events
@@ -72,10 +79,13 @@ class Run:
         ]
 
     def executed_classes(self) -> list[str]:
+        """Classes of the executed nodes; a clone made during the run is given by its id."""
         return [self.classes.get(node, node) for node in self.executed]
 
 
 class Host:
+    """The host with the pack and the test nodes. Raises Failed if the pack does not load."""
+
     def __init__(self, comfy: Path):
         start(comfy)
         import execution
@@ -100,13 +110,15 @@ class Host:
         return {name: node for name, node in self.classes.items() if name.startswith("Amodal")}
 
     def forget(self) -> None:
-        """An executor with empty caches."""
+        """Empties the caches: takes a new executor."""
         self.executor = self.fresh()
 
     def run(self, prompt: dict, prompt_id: str = "test", only: list[str] | None = None) -> Run:
-        """Validate and execute a prompt; raises Failed, or the host's interrupt as Failed.
+        """Validates and executes a prompt.
 
-        only: the output nodes to run, as a browser asks for a partial execution.
+        only: ids of the output nodes to run, as in a browser's partial execution.
+
+        Raises Failed if the prompt is not valid, fails or is interrupted.
         """
         prompt = getattr(prompt, "prompt", prompt)
         ok, error, outputs, node_errors = asyncio.run(self.validate(prompt_id, prompt, only))
@@ -124,7 +136,7 @@ class Host:
 
 
 class Graph:
-    """A prompt, written a node at a time: `graph.add("Class", input=value)` returns its links."""
+    """A prompt, written node by node: `graph.add("Class", input=value)` returns its outputs."""
 
     def __init__(self):
         self.prompt = {}
@@ -136,20 +148,20 @@ class Graph:
         return Links(node_id)
 
     def value(self, name: str, value=None) -> "Links":
-        """A socket that gives out an object of the test; the name stands for it in the cache."""
+        """An output that gives the object `value`; the host's cache knows it by `name` only."""
         if value is not None:
             VALUES[name] = value
         return self.add("TestValue", name=name)
 
     def keep(self, **links) -> "Graph":
-        """Have the run's `values` hold what arrives at these links."""
+        """Adds a TestKeep node for each link, so that `Run.values` has its value by name."""
         for name, link in links.items():
             self.add("TestKeep", name=name, value=link)
         return self
 
 
 class Links:
-    """The outputs of a node: `links[1]` is its second; the node itself stands for its first."""
+    """The outputs of a node: `links[1]` is the second output; the object itself is the first."""
 
     def __init__(self, node_id: str):
         self.node_id = node_id
@@ -163,11 +175,15 @@ class Links:
 
 
 class Anything(str):
+    """A socket type that the host accepts for every other type."""
+
     def __ne__(self, other):
         return False
 
 
 class TestValue:
+    """Gives the object that VALUES has under `name`."""
+
     RETURN_TYPES, FUNCTION, CATEGORY = (Anything("*"),), "give", "test"
     __test__ = False
 
@@ -180,7 +196,7 @@ class TestValue:
 
 
 class TestList:
-    """The same value twice, as a list."""
+    """Gives its input twice, as a list."""
 
     RETURN_TYPES, OUTPUT_IS_LIST = (Anything("*"),), (True,)
     FUNCTION, CATEGORY = "give", "test"
@@ -195,14 +211,17 @@ class TestList:
 
 
 class TestEach(TestValue):
-    """A list of the test, item by item."""
+    """Gives the list that VALUES has under `name`, item by item."""
 
     OUTPUT_IS_LIST = (True,)
 
 
 class TestKeep:
-    """Keeps a value under a name. Linked to a Loop End's output by `after`, it is no part of the
-    loop's body, which would clone it into every pass."""
+    """Stores its input for `Run.values`.
+
+    Linked to an output of Loop End by `after`, it is outside the loop's body and is not cloned into
+    every pass.
+    """
 
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "keep", "test", True
     __test__ = False
@@ -216,7 +235,7 @@ class TestKeep:
 
     @classmethod
     def IS_CHANGED(cls, **_inputs):
-        return float("nan")  # always runs, so that a cached value is seen too
+        return float("nan")  # always runs, so that it also stores cached values
 
     def keep(self, name, value, after=None):
         VALUES["kept"][name] = value
@@ -224,14 +243,18 @@ class TestKeep:
 
 
 def add_test_nodes(classes: dict) -> None:
-    classes |= {one.__name__: one for one in (TestValue, TestList, TestEach, TestKeep)}
+    """Registers the test nodes with the host."""
+    classes |= {node.__name__: node for node in (TestValue, TestList, TestEach, TestKeep)}
 
 
 def start(comfy: Path) -> None:
-    """Import the host in the order it needs, with an empty base directory; on the CPU, but where
-    AMODAL_TEST_DEVICE says otherwise."""
+    """Imports the host in the order it needs, with an empty base directory.
+
+    It runs on the CPU unless AMODAL_TEST_DEVICE has another value than "cpu".
+    """
     base = tempfile.mkdtemp(prefix="comfy-base-")
     atexit.register(shutil.rmtree, base, ignore_errors=True)
+    atexit.register(release)
     sys.path.insert(0, str(comfy))
     import comfy.options  # noqa: F401  keeps the host from parsing pytest's arguments
     from comfy import cli_args
@@ -253,7 +276,7 @@ def start(comfy: Path) -> None:
 
 
 def report_progress(server: FakeServer) -> None:
-    """Progress bars become events, as in a host that serves a browser."""
+    """Makes progress bars send events, as in a host that serves a browser."""
     import comfy.utils
     from comfy_execution.utils import get_executing_context
 
@@ -265,7 +288,28 @@ def report_progress(server: FakeServer) -> None:
     comfy.utils.set_progress_bar_global_hook(hook)
 
 
+def release() -> None:
+    """Frees all models at exit, while Python's modules are still complete.
+
+    The host's models have destructors that use module globals. If a cache keeps a model until the
+    interpreter is torn down, these globals are None already and the destructor prints an error.
+    """
+    cached_function = type(functools.cache(release))
+    caches = [item for item in gc.get_objects() if type(item) is cached_function]
+    for function in caches:
+        if is_own(function):
+            function.cache_clear()
+    VALUES.clear()
+    gc.collect()
+
+
+def is_own(function) -> bool:
+    """Whether a file of this project defines the cached function."""
+    code = getattr(function.__wrapped__, "__code__", None)
+    return code is not None and Path(code.co_filename).is_relative_to(ROOT)
+
+
 @functools.cache
 def host() -> Host:
-    """The one host of this process."""
+    """The only host of this process, started by the first call."""
     return Host(find_comfyui())

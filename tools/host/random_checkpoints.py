@@ -1,8 +1,7 @@
-"""Checkpoints of Stable Diffusion's families in their original key layout, with random weights.
+"""Checkpoints of the Stable Diffusion families in their original key layout, with random weights.
 
-Shapes and key names are those of the host's own nets, made without memory (on torch's meta device);
-so a file here has the size and the keys of a published one, and nothing of its contents. Import
-after the host.
+Shapes and key names come from the host's own networks, built without memory on torch's meta device.
+A file therefore has the size and the keys of a published checkpoint. Import this after the host.
 """
 
 from pathlib import Path
@@ -14,7 +13,7 @@ import comfy.text_encoders.sd2_clip
 import torch
 
 META = torch.device("meta")
-NUMBERS = 2**22 - 3  # a prime, so that no two rows of a matrix are alike
+NUMBERS = 2**22 - 3  # not a power of two, so that the rows of a matrix differ
 UNET = {
     "use_checkpoint": False,
     "image_size": 32,
@@ -41,7 +40,7 @@ VAE = {
 
 
 def sd_unet(mult, blocks: int, depth, middle: int) -> dict:
-    """The part of a configuration that the transformers' depths at each level make."""
+    """The part of a UNet configuration that depends on the depth at each level."""
     return {
         "num_res_blocks": [blocks] * len(mult),
         "channel_mult": list(mult),
@@ -51,7 +50,7 @@ def sd_unet(mult, blocks: int, depth, middle: int) -> dict:
     }
 
 
-FAMILIES = {  # the host's species, its text encoder, what a UNet of that family is
+FAMILIES = {  # (the host's model class, its text encoder, the UNet configuration)
     "sd15": (
         comfy.supported_models.SD15,
         comfy.sd1_clip.SD1ClipModel,
@@ -88,7 +87,7 @@ FAMILIES = {  # the host's species, its text encoder, what a UNet of that family
 
 
 def unet_layout(family: str, inputs: int = 9, **changes) -> dict:
-    """{key: meta tensor} of a checkpoint's UNet; `changes` to its configuration make it smaller."""
+    """{key: meta tensor} of a checkpoint's UNet; `changes` override its configuration."""
     species, _, config = FAMILIES[family]
     config = species({**config, **changes, "in_channels": inputs})
     config.set_inference_dtype(torch.float32, None)
@@ -109,31 +108,34 @@ def layout(family: str, inputs: int = 9, **changes) -> dict:
 
 
 def meta(state: dict) -> dict:
+    """The same tensors on the meta device."""
     return {key: value.to(META) for key, value in state.items()}
 
 
 def prefixed(state: dict, prefix: str) -> dict:
+    """The same tensors with `prefix` before each key."""
     return {prefix + key: value for key, value in state.items()}
 
 
 def random(key: str, like: torch.Tensor, noise: torch.Tensor, dtype) -> torch.Tensor:
-    """A weight that keeps activations of order 1; norms are the identity, biases nothing.
+    """A weight of the shape of `like` that keeps activations of order 1.
 
-    The noise comes again and again: drawing thousands of millions of numbers would take minutes.
+    Norms are the identity, biases are 0. The noise is repeated, because drawing billions of random
+    numbers takes minutes.
     """
     if like.ndim > 1:
-        some = (noise * like[0].numel() ** -0.5).to(dtype)
-        return some.repeat(-(-like.numel() // len(some)))[: like.numel()].reshape(like.shape)
+        scaled = (noise * like[0].numel() ** -0.5).to(dtype)
+        return scaled.repeat(-(-like.numel() // len(scaled)))[: like.numel()].reshape(like.shape)
     return torch.full(like.shape, 1.0 if key.endswith("weight") else 0.0, dtype=dtype)
 
 
 def write(path: Path, family: str, inputs: int = 9, seed: int = 0, **changes) -> int:
-    """Writes a checkpoint in half precision, as they are published; returns its parameters."""
+    """Writes a checkpoint in half precision; returns the number of its parameters."""
     return save(path, layout(family, inputs, **changes), torch.float16, seed)
 
 
 def save(path: Path, shapes: dict, dtype, seed: int = 0) -> int:
-    """Writes random weights of {key: meta tensor}; returns how many numbers they are."""
+    """Writes random weights for {key: meta tensor}; returns the number of parameters."""
     from safetensors.torch import save_file
 
     noise = torch.randn(NUMBERS, generator=torch.Generator().manual_seed(seed))
@@ -144,9 +146,10 @@ def save(path: Path, shapes: dict, dtype, seed: int = 0) -> int:
 
 
 def flux_fill_layout(depth: int = 1, single: int = 3) -> dict:
-    """{key: meta tensor} of flux1-fill-dev.safetensors, which has 19 double and 38 single blocks.
+    """{key: meta tensor} of flux1-fill-dev.safetensors with fewer blocks.
 
-    The host counts the blocks; every other size is what it takes for granted.
+    The published file has depth 19 and 38 single blocks. The host detects both numbers from the
+    keys. All other sizes are those that it expects.
     """
     config = comfy.supported_models.FluxInpaint(
         {

@@ -1,10 +1,10 @@
-"""Makes a torchvision that was built for CUDA importable next to a CPU build of torch.
+"""Makes a torchvision built for CUDA importable with a CPU build of torch.
 
-Such a torchvision cannot load its compiled extension, and then stops at import because the
-operators it wants to describe are unknown ("operator torchvision::nms does not exist"). This file,
-put into site-packages with a .pth line that imports it, announces those operators just before
-torchvision is first imported. Everything that ComfyUI uses of torchvision then works; calling the
-operators themselves still raises. For the test and demo environment only; the pack never needs it.
+Such a torchvision cannot load its compiled extension. Its import then fails, because operators that
+it describes do not exist ("operator torchvision::nms does not exist"). This file goes into
+site-packages, with a .pth file that imports it. It declares the operators just before torchvision
+is imported for the first time. Everything that ComfyUI uses of torchvision then works; calling the
+operators still raises. Only the environment for tests and the demo needs this, never the pack.
 """
 
 import sys
@@ -16,9 +16,9 @@ OPERATORS = (
 
 
 class AnnounceOperators:
-    """An import hook that finds nothing, but acts once when torchvision is asked for."""
+    """An import hook that finds no module, but declares the operators before torchvision."""
 
-    library = None  # the operators live as long as this does
+    library = None  # the operators exist as long as this object
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):
