@@ -128,8 +128,8 @@ class Scene(io.ComfyNode):
                     "occluder",
                     options=["co-occurring", "other", "none", *catalog.WORDS],
                     default="co-occurring",
-                    tooltip="The object in front of it. co-occurring: the object that often stands "
-                    "there in the training pictures. other: any other object.",
+                    tooltip="The object in front. co-occurring: its partner, which stands there "
+                    "in 0 to 95 % of the training pictures. other: any other object.",
                 ),
                 io.Float.Input(
                     "hidden_from",
