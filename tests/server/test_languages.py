@@ -42,8 +42,8 @@ def test_nodes_speak_the_editors_language(chromium, running_newest, language, vu
     shown = page.evaluate(SHOWN, "AmodalPickObject")
     assert shown["title"] == words["display_name"]
     names = {name: one["name"] for name, one in words["inputs"].items()}
-    assert {names["objects"], names["mask"], names["image"]} <= set(shown["inputs"])
-    assert {names["point"], names["occluders"]} <= set(shown["widgets"])
+    assert {names["objects"], names["modal_mask"], names["image"]} <= set(shown["inputs"])
+    assert {names["point"], names["occluder_hints"]} <= set(shown["widgets"])
     assert shown["outputs"] == [one["name"] for one in words["outputs"].values()]
     assert page.evaluate(CROWDED) == []
     click_on(page, CAT)  # widgets are found by their names, not by what is shown
