@@ -19,7 +19,8 @@ from PIL import Image
 from amodal.app import workflow
 from amodal.method import curation
 
-from . import figures, judge, records, runner, truth
+from .. import records
+from . import figures, judge, runner, truth
 from .scenarios import EVERY
 
 WORKFLOW = workflow.FOLDER / "best_of_seeds.json"

@@ -11,9 +11,7 @@ looks for foreign objects, as the sticker world's judge does. A stopped run goes
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import datetime
 import hashlib
 import json
 import os
@@ -30,10 +28,10 @@ from amodal.core.errors import BadInput
 from amodal.measures import metrics
 from research.dataset import builder, wholes
 
-from . import commands, methods, pasted, records, runner
+from .. import records
+from . import methods, pasted, runner
 from .pasted import ALWAYS
 
-ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("removal", "naive", "without", "mixed")
 PAIRS = ("random", "companion")
 
@@ -48,62 +46,6 @@ class Settings:
     weights: str  # the folder of the measures' weights
     models: str
     pictures: str
-
-
-def main(words: list[str] | None = None) -> None:
-    options = parser().parse_args(words)
-    try:
-        found, settings = measure(options)
-    except BadInput as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
-    from . import photograph_tables
-
-    command = commands.told("nox -s paper --", sys.argv[1:] if words is None else words)
-    path = options.out / "paper.md"
-    text = photograph_tables.markdown(found, settings, command, str(datetime.date.today()))
-    path.write_text(text, encoding="utf-8")
-    print(f"\n{path}")
-
-
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="nox -s paper --",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--coco", type=Path, required=True, help="instances_*.json")
-    top.add_argument("--pictures", type=Path, required=True, help="the folder they are of")
-    top.add_argument(
-        "--workflow",
-        type=Path,
-        default=workflow.FOLDER / "amodal_completion.json",
-        help="in API format, with the titles of the shipped one",
-    )
-    top.add_argument(
-        "--models",
-        type=Path,
-        help="ComfyUI's models folder; default: that of the ComfyUI which AMODAL_COMFYUI names",
-    )
-    top.add_argument(
-        "--metrics",
-        type=Path,
-        help="folder of the weights of CLIP, DreamSim and "
-        "LPIPS; default: amodal_metrics in --models",
-    )
-    top.add_argument(
-        "--per-cell",
-        type=int,
-        default=100,
-        help="items with 20-50 %% hidden, and as "
-        "many with 50-80 %%, of random pairs and of companions each",
-    )
-    top.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    top.add_argument("--steps", type=int, help="N; k follows; default: as in the workflow")
-    top.add_argument("--seed", type=int, default=0, help="of the items")
-    top.add_argument("--workers", type=int, default=0, help="0: in this process")
-    top.add_argument("--out", type=Path, default=ROOT / "output" / "paper_photographs")
-    return top
 
 
 def measure(options) -> tuple[list[dict], Settings]:
@@ -123,8 +65,7 @@ def measure(options) -> tuple[list[dict], Settings]:
         runner.state_of_code(),
         digest(options.workflow),
         digest(options.coco),
-        digest(__file__),
-        digest(pasted.__file__),
+        digest(metrics.__file__),
         settings.steps,
         settings.measures,
     ]

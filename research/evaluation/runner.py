@@ -19,11 +19,11 @@ from PIL import Image
 from amodal.app import workflow
 from amodal.stickers.catalog import CATALOG
 
+from .. import records
 from . import (
     figures,
     judge,
     methods,
-    records,
     rules,
     truth,
     unseen_art,
@@ -32,30 +32,18 @@ from .scenarios import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
 SUCCESS = 0.85  # the least IoU of the whole object
-PRESENTATION = (  # what shows figures and does not make them
-    "report.py",
-    "tables.py",
-    "sheets.py",
-    "statistics.py",
-    "stories.py",
-    "aims.py",
-    "__main__.py",
-    "cli.py",
-    "client.py",
-    "headless.py",
-    "curate.py",
-    "records.py",
-    "paper.py",
-    "claims.py",
-    "best.py",
-    "commands.py",
-    "plots.py",
-    "results.py",
-    "photographs.py",
-    "photograph_tables.py",
-    "pasted.py",
-    "stickers.json",
-    "stable_diffusion_2.json",
+MAKES_FIGURES = (  # folders that decide what a record holds
+    "amodal/core",
+    "amodal/method",
+    "amodal/models",
+    "amodal/stickers",
+    "nodes",
+    "workflows/api",
+    "research/evaluation",
+)
+SHOWS_FIGURES = (  # folders within those that only read finished records
+    "amodal/method/thresholds",
+    "research/evaluation/report",
 )
 RULES = "rules"  # a task of this method compares the rules for M^k
 ANALYSIS = "analysis"  # and one of this looks at a scene of ART, seen or unseen
@@ -89,13 +77,23 @@ def step_of(k: int, steps: int) -> int:
 
 @cache
 def state_of_code() -> str:
-    """A digest of everything the figures depend on: weights, method, nodes, workflow, judge."""
+    """A digest of what the figures depend on: code, weights and workflows in MAKES_FIGURES."""
     digest = hashlib.sha256()
-    for folder in ("amodal", "nodes", "research/evaluation", "workflows/api"):
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in (".safetensors", ".py", ".json") and path.name not in PRESENTATION:
-                digest.update(path.read_bytes())
+    for path in files_that_make_figures():
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def files_that_make_figures(root: Path = ROOT) -> list[Path]:
+    """Python, JSON and weight files of MAKES_FIGURES outside SHOWS_FIGURES, sorted by folder."""
+    left_out = [root / folder for folder in SHOWS_FIGURES]
+    return [
+        path
+        for folder in MAKES_FIGURES
+        for path in sorted((root / folder).rglob("*"))
+        if path.suffix in (".safetensors", ".py", ".json")
+        and not any(path.is_relative_to(folder) for folder in left_out)
+    ]
 
 
 @cache

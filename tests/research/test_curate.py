@@ -15,7 +15,9 @@ from PIL import Image
 
 from amodal.core.errors import BadInput
 from amodal.method import curation
-from research.evaluation import best, counterfactuals, curate, records
+from research import records
+from research.evaluation import counterfactuals
+from research.evaluation.report import best, curate
 
 # --- thresholds --------------------------------------------------------------------------------
 
@@ -96,7 +98,7 @@ def test_a_stopped_run_goes_on_and_failures_are_tried_again(tmp_path, capsys, wo
 
 KILLED = """
 import os, sys, time
-from evaluation import records
+from research import records
 
 def work(path, title):
     with open(path, "w") as file:
@@ -112,7 +114,7 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     script, told = tmp_path / "killed.py", tmp_path / "worker"
     script.write_text(KILLED)
     words = [sys.executable, script, told, tmp_path / "records.jsonl"]
-    root = str(Path(records.__file__).parents[2])
+    root = str(Path(records.__file__).parents[1])
     parent = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": root})
     worker = int(waited_for(lambda: told.exists() and told.read_text(), 60))
     os.kill(worker, 0)

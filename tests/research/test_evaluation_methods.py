@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from research.evaluation import methods, report, runner
+from research.evaluation import methods, runner
+from research.evaluation.report import evaluation_report
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,7 @@ def records(tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluation")
     tasks = [runner.Task("other-easy", 0, method, steps=4) for method in methods.METHODS]
     made = {task.method: runner.run(task, out / "pictures") for task in tasks}
-    report.write(list(made.values()), out, "`command` today")
+    evaluation_report.write(list(made.values()), out, "`command` today")
     return out, made
 
 

@@ -6,16 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from research.evaluation import (
-    __main__,
-    aims,
-    commands,
-    runner,
-    scenarios,
-    sheets,
-    stories,
-    tables,
-)
+from research.evaluation import runner, scenarios
+from research.evaluation.report import aims, commands, evaluate, sheets, stories, tables
 
 
 def made_up(cell="companion-easy", method="mixed", number=0, **changes) -> dict:
@@ -243,7 +235,7 @@ def test_fewer_steps_give_no_step_twice_and_none_at_the_end():
         cells=list(scenarios.CELLS),
         methods=["mixed"],
     )
-    found = __main__.tasks(options)
+    found = evaluate.tasks(options)
     assert len(found) == len(set(found))
     assert {task.k for task in found} == {None, 1, 3}  # None: the shipped one
     assert {task.method for task in found if task.k is None} == {"without", "mixed"}

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from research.evaluation import claims, methods, paper, records, runner
+from research import records
+from research.evaluation import methods, runner
+from research.evaluation.report import claims, paper
 
 
 def made_up(success) -> list[dict]:
@@ -147,7 +149,7 @@ def test_a_small_run_writes_everything_and_goes_on(tmp_path, real_host):
     assert len(held) == 14 and "not measured" not in {claim["verdict"] for claim in held}
     rows = records.read(tmp_path / "records.jsonl")
     assert {r["method"] for r in rows} == {
-        *paper.TABLES,
+        *claims.TABLES,
         runner.RULES,
         *(f"ground-{name}" for name in methods.GROUNDS),
     }

@@ -14,8 +14,10 @@ from amodal.app import workflow
 from amodal.core.errors import BadInput
 from amodal.core.types import Crop
 from amodal.stickers.catalog import CATALOG
+from research import records
 from research.dataset import rle, wholes
-from research.evaluation import paper, pasted, photograph_tables, photographs, records
+from research.evaluation import pasted, photographs
+from research.evaluation.report import paper, photograph_report
 from tests.models.test_grounded_sam import models  # noqa: F401  a fixture
 from tests.nodes.test_photographs import small_models
 from tools.host.inprocess import VALUES
@@ -160,7 +162,7 @@ def test_the_tables_hold_both_sides_and_say_what_was_not_measured():
         for cell in ("other-easy", "other-hard", "companion-easy", "companion-hard")
     ]
     settings = photographs.Settings("w.json", None, ("LPIPS", "ST-LPIPS"), "", "", "")
-    text = photograph_tables.markdown(found, settings, "command", "today")
+    text = photograph_report.markdown(found, settings, "command", "today")
     assert "| theirs | 50-80 % | 0.290 | 0.184 | 0.110 |" in text
     assert "| with mixed context | 20-50 % | 24 | - | - | 0.200" in text
     assert "| without mixed context | 90% | 50%" in text
@@ -279,7 +281,7 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
 def test_annotations_without_pairs_are_refused(tmp_path, coco):
     with pytest.raises(BadInput):
         photographs.items(
-            photographs.parser().parse_args(
+            photograph_report.parser().parse_args(
                 ["--coco", str(tmp_path / "none.json"), "--pictures", str(coco[1])]
             )
         )

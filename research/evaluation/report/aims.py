@@ -8,7 +8,7 @@ import numpy as np
 
 from amodal.measures import statistics
 
-from .scenarios import CELLS, DOSES
+from ..scenarios import CELLS, DOSES
 from .tables import (
     companion_gain,
     compared,

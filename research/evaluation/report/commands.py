@@ -7,13 +7,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from .runner import PRESENTATION
-
-ROOT = Path(__file__).resolve().parents[2]
-
+from ..runner import MAKES_FIGURES, ROOT, SHOWS_FIGURES
 
 HERE = ("--out", "--workers")  # of this machine alone: they change no figure but seconds
-FIGURES_OF = ("amodal", "nodes", "research/evaluation", "workflows/api")
 PLACES = ("--art", "--coco", "--pictures", "--models", "--metrics")  # differ from one to another
 
 
@@ -36,10 +32,10 @@ def told(command: str, words: list[str]) -> str:
 def commit() -> str:
     """`commit 1a2b3c4, ` of this clone, and whether what makes figures differs from it; "" where it
     is none."""
-    others = [f":(exclude,glob)**/{name}" for name in PRESENTATION]
+    left_out = [f":(exclude){folder}" for folder in SHOWS_FIGURES]
     try:
         head = git("rev-parse", "--short", "HEAD")
-        changed = git("status", "--porcelain", "--", *FIGURES_OF, *others)
+        changed = git("status", "--porcelain", "--", *MAKES_FIGURES, *left_out)
     except (OSError, subprocess.CalledProcessError):
         return ""
     return f"commit {head}{' with changes' if changed else ''}, "

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .methods import METHODS
-from .runner import ANALYSIS, Task
-from .scenarios import CELLS, DOSES, EVERY
+from ..methods import METHODS
+from ..runner import ANALYSIS, Task
+from ..scenarios import CELLS, DOSES, EVERY
+from ..unseen_art import ART
 from .stories import failures, line
 from .tables import compared, k_rows, of_rows, select
-from .unseen_art import ART
 
 TILE = 192  # the most pixels of a picture's side on a sheet
 STRIP = ("picture", "completed picture", "object", "truth")

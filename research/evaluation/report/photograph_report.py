@@ -2,16 +2,80 @@
 
 from __future__ import annotations
 
+import argparse
+import datetime
+import sys
+from pathlib import Path
+
+from amodal.app import workflow
+from amodal.core.errors import BadInput
 from amodal.measures import metrics, statistics
 
-from . import claims, paper
-from .methods import METHODS
-from .pasted import ALWAYS
-from .photographs import Settings
-from .tables import number, percent, row
+from .. import photographs, runner
+from ..methods import METHODS
+from ..pasted import ALWAYS
+from ..photographs import Settings
+from . import claims, commands
+from .tables import headed, number, percent, row
 
 TAKEN = ("CLIP", "DreamSim", "LPIPS")  # by the paper
 ALSO = ("perceptual", "whole", "hidden", "colour")
+
+
+def main(words: list[str] | None = None) -> None:
+    options = parser().parse_args(words)
+    try:
+        found, settings = photographs.measure(options)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    command = commands.told("nox -s paper --", sys.argv[1:] if words is None else words)
+    path = options.out / "paper.md"
+    text = markdown(found, settings, command, str(datetime.date.today()))
+    path.write_text(text, encoding="utf-8")
+    print(f"\n{path}")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="nox -s paper --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--coco", type=Path, required=True, help="instances_*.json")
+    top.add_argument("--pictures", type=Path, required=True, help="the folder they are of")
+    top.add_argument(
+        "--workflow",
+        type=Path,
+        default=workflow.FOLDER / "amodal_completion.json",
+        help="in API format, with the titles of the shipped one",
+    )
+    top.add_argument(
+        "--models",
+        type=Path,
+        help="ComfyUI's models folder; default: that of the ComfyUI which AMODAL_COMFYUI names",
+    )
+    top.add_argument(
+        "--metrics",
+        type=Path,
+        help="folder of the weights of CLIP, DreamSim and "
+        "LPIPS; default: amodal_metrics in --models",
+    )
+    top.add_argument(
+        "--per-cell",
+        type=int,
+        default=100,
+        help="items with 20-50 %% hidden, and as "
+        "many with 50-80 %%, of random pairs and of companions each",
+    )
+    top.add_argument(
+        "--methods", nargs="+", choices=photographs.METHODS, default=list(photographs.METHODS)
+    )
+    top.add_argument("--steps", type=int, help="N; k follows; default: as in the workflow")
+    top.add_argument("--seed", type=int, default=0, help="of the items")
+    top.add_argument("--workers", type=int, default=0, help="0: in this process")
+    top.add_argument("--out", type=Path, default=runner.ROOT / "output" / "paper_photographs")
+    return top
 
 
 def markdown(found: list[dict], settings: Settings, command: str, date: str) -> str:
@@ -27,7 +91,7 @@ def markdown(found: list[dict], settings: Settings, command: str, date: str) -> 
                 "not looked for. In brackets: 95 % intervals."
                 f"{left_out if missing else ''} Of {len(found)} runs {failed} failed; they count as "
                 "their visible part.",
-                paper.agreement(claims.of_tables(found)),
+                claims.agreement(claims.of_tables(found)),
                 table_1(found),
                 table_2(found),
             ]
@@ -38,13 +102,13 @@ def markdown(found: list[dict], settings: Settings, command: str, date: str) -> 
 
 def table_1(found: list[dict]) -> str:
     """The removal's row is by what Remove Objects has in that workflow."""
-    lines = ["## Table 1: methods", "", *paper.headed("the paper (COCO)", "hidden", *TAKEN)]
+    lines = ["## Table 1: methods", "", *headed("the paper (COCO)", "hidden", *TAKEN)]
     for name, both in claims.PAPER_1.items():
         for title, values in zip(("20-50 %", "50-80 %"), both):
             lines.append(row([name, title, *(f"{value:.3f}" for value in values)]))
     lines += [
         "",
-        *paper.headed(
+        *headed(
             "ours",
             "hidden",
             "n",
@@ -57,7 +121,7 @@ def table_1(found: list[dict]) -> str:
         ),
     ]
     for title, cells in (("20-50 %", claims.EASY), ("50-80 %", claims.HARD)):
-        for method in paper.TABLES:
+        for method in claims.TABLES:
             rows = claims.pool(found, cells, method)
             if rows:
                 means = [mean(rows, name) for name in (*TAKEN, *ALSO)]
@@ -74,7 +138,7 @@ def table_2(found: list[dict]) -> str:
     lines = [
         "## Table 2: successes",
         "",
-        *paper.headed(
+        *headed(
             "",
             "occluder not top co-occurring: paper",
             "ours",

@@ -7,14 +7,15 @@ import numpy as np
 from amodal.measures import statistics
 from amodal.stickers.scenes import BACKGROUNDS
 
-from .judge import FOREIGN
-from .methods import METHODS
-from .rules import RULES as RULES_FOR_MASK
-from .runner import ANALYSIS, RULES
-from .scenarios import CELLS, DOSES, EVERY
-from .unseen_art import ART
+from ..judge import FOREIGN
+from ..methods import METHODS
+from ..rules import RULES as RULES_FOR_MASK
+from ..runner import ANALYSIS, RULES
+from ..scenarios import CELLS, DOSES, EVERY
+from ..unseen_art import ART
 
 SHIPPED_K = 20  # of 50 steps, in the shipped workflow
+K_CURVE = (1, 5, 10, 15, 25, 30, 35, 40, 45, 49)  # the other steps of the k curve
 COMPANION = ("companion-easy", "companion-hard")
 
 FIGURES = {  # name -> (heading, how it is averaged)

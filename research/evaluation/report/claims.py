@@ -8,12 +8,13 @@ from scipy import stats
 
 from amodal.measures import statistics
 
-from . import rules
-from .judge import FOREIGN
-from .methods import GROUNDS
-from .runner import RULES, step_of
-from .tables import COMPANION, SHIPPED_K, gained, pool, shared
+from .. import rules
+from ..judge import FOREIGN
+from ..methods import GROUNDS
+from ..runner import RULES, step_of
+from .tables import COMPANION, SHIPPED_K, gained, headed, pool, row, shared
 
+TABLES = ("removal", "naive", "without", "mixed")  # methods of Tables 1 and 2
 EASY, HARD = ("companion-easy", "other-easy"), ("companion-hard", "other-hard")  # of Table 1
 OTHER = ("other-easy", "other-hard")  # of Table 2, beside COMPANION
 SURE = 0.05  # a smaller p is no chance
@@ -28,7 +29,6 @@ PAPER_1 = {
 }
 # Table 2: successes where the occluder is not, and is, the top co-occurring category
 PAPER_2 = {"naive": (0.66, 0.40), "without": (0.90, 0.72), "mixed": (0.88, 0.90)}
-PAPER_8 = {"gray": 0.20}  # gain in success over the original background; forest -0.16, sky -0.09
 
 
 @dataclass(frozen=True)
@@ -185,3 +185,9 @@ def foreign(rows: list[dict]):
 
 def grounds(records: list[dict]) -> dict[str, tuple | None]:
     return {ground: success(grounded(records, ground)) for ground in GROUNDS}
+
+
+def agreement(held: list[Claim]) -> str:
+    lines = ["## Where ours agrees", "", *headed("", "the paper", "ours", "")]
+    lines += [row([c.where, c.paper, c.ours or "-", f"**{c.verdict}**"]) for c in held]
+    return "\n".join(lines)

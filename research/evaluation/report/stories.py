@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .hard_scenes import ROBUST
-from .judge import FOREIGN
-from .scenarios import CELLS
+from ..hard_scenes import ROBUST
+from ..judge import FOREIGN
+from ..scenarios import CELLS
 from .tables import section, select
 
 FAILURES = {  # kind -> is it this record's? The first that fits is.

@@ -7,12 +7,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from ..hard_scenes import ROBUST
+from ..judge import FOREIGN
+from ..runner import SUCCESS
+from ..scenarios import CELLS
+from ..unseen_art import ART
 from . import aims, plots, sheets, stories, tables
-from .hard_scenes import ROBUST
-from .judge import FOREIGN
-from .runner import SUCCESS
-from .scenarios import CELLS
-from .unseen_art import ART
 
 COLUMNS = """## What the columns mean
 

@@ -1,0 +1,120 @@
+"""Evaluate the pack in the sticker world.
+
+    nox -s evaluate -- --per-cell 100 --methods mixed,without --out results/evaluation
+
+Every finished scene is a line in OUT/records.jsonl; a second run goes on where the first stopped,
+unless weights or code that make figures have changed since.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+from pathlib import Path
+
+from ...records import read
+from .. import runner, unseen_art
+from ..hard_scenes import ROBUST
+from ..methods import METHODS
+from ..runner import ANALYSIS, RULES, Task, step_of
+from ..scenarios import CELLS, DOSES
+from . import commands, evaluation_report
+from .tables import K_CURVE, SHIPPED_K
+
+
+def tasks(options) -> list[Task]:
+    """Scene by scene, so that what is there after a while is balanced."""
+    found = []
+
+    def add(cells, methods, k=None):
+        for cell in cells:
+            for method in methods:
+                found.append(Task(cell, number, method, options.seed, k, options.steps))
+
+    shipped = round(SHIPPED_K * options.steps / 50)
+    counts = ("per_cell", "doses", "ks", "rules", "robust", "unseen")
+    for number in range(max(getattr(options, name) for name in counts)):
+        if number < options.per_cell:
+            add(options.cells, options.methods)
+        if number < options.doses:
+            add(DOSES, ("without", "mixed"))
+        if number < options.ks:
+            add(("companion-hard",), ("without", "mixed"))
+            for k in {step_of(k, options.steps) for k in K_CURVE} - {shipped}:
+                add(("companion-hard",), ("mixed",), k)
+        if number < options.rules:
+            add(("companion-hard", "other-easy"), (RULES,))
+        if number < options.robust:
+            add(ROBUST, ("mixed", "ceiling"))
+        if number < options.unseen:
+            add(unseen_art.ART, (ANALYSIS,))
+    return list(dict.fromkeys(found))
+
+
+def evaluate(options) -> tuple[list[dict], int]:
+    """Runs what has not been run yet; all records of this state of the code, seed and N, and how
+    many of the tasks asked for have none, for they broke off."""
+    wanted = tasks(options)
+    missing = len(wanted) - len(runner.run_all(wanted, options))
+    state = runner.state_of_code()
+    return [
+        r
+        for r in read(options.out / "records.jsonl")
+        if json.loads(r["key"])[0] == state
+        and (r["seed"], r["steps"]) == (options.seed, options.steps)
+    ], missing
+
+
+def names(known: dict):
+    def parse(text: str) -> list[str]:
+        found = text.split(",")
+        for name in found:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"'{name}': use {', '.join(known)}")
+        return found
+
+    return parse
+
+
+def begun(options) -> list[str]:
+    """This command and the earlier ones whose records the report will hold."""
+    return commands.history(
+        options.out,
+        commands.told("nox -s evaluate --", sys.argv[1:]),
+        f"{datetime.date.today()}, {commands.commit()}",
+        f"state of the code {runner.state_of_code()}, seed {options.seed}, N = {options.steps}",
+    )
+
+
+def main() -> None:
+    parser = commands.parser("nox -s evaluate --", __doc__, "evaluation")
+    parser.add_argument("--per-cell", type=int, default=100, help="scenes of each cell")
+    parser.add_argument("--steps", type=int, default=50, help="N; k follows")
+    parser.add_argument("--cells", type=names(CELLS), default=list(CELLS))
+    parser.add_argument("--methods", type=names(METHODS), default=list(METHODS))
+    parser.add_argument("--doses", type=int, default=0, help="scenes a point of the dose curve")
+    parser.add_argument("--ks", type=int, default=0, help="scenes a point of the k curve")
+    parser.add_argument("--rules", type=int, default=0, help="scenes for the rules for M^k")
+    parser.add_argument("--robust", type=int, default=0, help="scenes of each kind of hard scene")
+    parser.add_argument("--unseen", type=int, default=0, help="scenes of each kind of art")
+    parser.add_argument("--art", type=Path, help="where the packages with unseen art are unpacked")
+    options = parser.parse_args()
+    if options.art:
+        os.environ[unseen_art.FOLDER] = str(options.art.resolve())
+    missing = [art.missing() for art in unseen_art.ART.values() if options.unseen and art.missing()]
+    if missing:
+        raise SystemExit("\n".join(missing))
+    options.out.mkdir(parents=True, exist_ok=True)
+    about = "; ".join(begun(options))
+    records, missing = evaluate(options)
+    if missing:
+        about += f"; {missing} scenes broke off and are left out"
+    evaluation_report.write(records, options.out, about)
+    print(f"\n{options.out / 'evaluation.md'}")
+
+
+if __name__ == "__main__":
+    main()
