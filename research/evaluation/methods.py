@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from amodal.app import workflow
 
+from . import release_variant, rules
+
 METHODS = {
     "removal": "removal inpainting alone",
     "naive": "naive outpainting (equation 2)",
@@ -17,6 +19,7 @@ METHODS = {
     "true-mask": "oracle: mixed context with the true M^k",
     "true-modal": "oracle: mixed context with the true visible mask",
     "ceiling": "oracle: the truth through autoencoder and segmenter",
+    "release": "as the authors' released code",
 }
 
 
@@ -27,11 +30,19 @@ class Wiring:
         self.prompt = prompt
         find = {
             "pick": ("Pick the object", "AmodalPickObject"),
+            "start": ("Loop Start (Amodal)", "AmodalLoopStart"),
+            "pad": ("Pad If Touching (Amodal)", "AmodalPadIfTouching"),
+            "select": ("Select Occluders (Amodal)", "AmodalSelectOccluders"),
+            "prompt": ("Prompt", "StringReplace"),
+            "negative": ("Negative", "CLIPTextEncode"),
             "scheduler": ("BasicScheduler", "BasicScheduler"),
             "sampler": ("KSamplerSelect", "KSamplerSelect"),
             "noise": ("RandomNoise", "RandomNoise"),
             "context": ("Condition on the original context", "InpaintModelConditioning"),
             "guider": ("Guider for the context", "CFGGuider"),
+            "swap": ("Swap Background (Amodal)", "AmodalSwapBackground"),
+            "encode": ("Encode the background", "VAEEncode"),
+            "noised": ("Noise To Step (Amodal)", "AmodalNoiseToStep"),
             "resume": ("Resume From Step (Amodal)", "AmodalResumeFromStep"),
             "to_k": ("Sample To Step (Amodal)", "AmodalSampleToStep"),
             "painted": ("Decode I_amodal", "VAEDecode"),
@@ -56,6 +67,45 @@ class Wiring:
         self.ids[name] = f"evaluation_{name}"
         self.prompt[self.ids[name]] = {"class_type": kind, "inputs": inputs}
         return self.link(name)
+
+    def replace(self, name: str, kind: str, **inputs) -> None:
+        """Another node in the place of this one; links to its outputs stay."""
+        self.prompt[self.ids[name]] = {"class_type": kind, "inputs": inputs}
+
+    def redirect(self, old: list, new: list) -> None:
+        """Every input that hangs on the link `old` hangs on `new`, but for those of `new` itself."""
+        for key, node in self.prompt.items():
+            if key != new[0]:
+                changed = {name: new for name, value in node["inputs"].items() if value == old}
+                node["inputs"].update(changed)
+
+    def set_steps(self, steps: int, k: float | None = None) -> None:
+        """Sample in so many steps; k is given, or follows unless it is a fraction."""
+        scheduler, to_k = self.inputs("scheduler"), self.inputs("to_k")
+        if k:
+            to_k["k"] = k
+        elif to_k["k"] >= 1:
+            to_k["k"] *= steps / scheduler["steps"]
+        scheduler["steps"] = steps
+
+    def results(self) -> dict[str, list]:
+        """What the evaluation reads of a run: {name: link}."""
+        return {
+            "image": self.link("end", 0),
+            "canvas": self.link("end", 2),
+            "status": self.link("end", 3),
+            "passes": self.link("end", 4),
+            "report": self.link("end", 5),
+            "object": self.link("trim", 0),
+        }
+
+    def keep(self, links: dict[str, list], of_pass_1: tuple[str, ...] = ()) -> None:
+        """Has the run hold the values at these links by name; of some, those of pass 1."""
+        for name, link in links.items():
+            inputs = {"name": name, "value": link}
+            if name in of_pass_1:
+                inputs["after"] = self.link("end", 3)
+            self.prompt[f"evaluation_keep_{name}"] = {"class_type": "TestKeep", "inputs": inputs}
 
     def paint(self, link: list) -> None:
         """What is painted comes from this link instead of mixed context sampling."""
@@ -151,19 +201,8 @@ def on_ground(ground: str):
     only a plain background can be told from the object by its colour."""
 
     def rewire(wiring: Wiring) -> None:
-        from . import rules
-
-        swap = workflow.need(wiring.prompt, "Swap Background (Amodal)", "AmodalSwapBackground")
-        wiring.prompt[swap]["inputs"]["background"] = ground
-        features = wiring.add(
-            "features",
-            "AmodalCaptureFeatures",
-            guider=wiring.inputs("to_k")["guider"],
-            sigmas=wiring.link("to_k", 2),
-            latent=wiring.link("to_k", 0),
-            levels="3",
-        )
-        wiring.inputs("composite")["mask"] = rules.clustered(wiring, features, 3, 4)
+        wiring.inputs("swap")["background"] = ground
+        wiring.inputs("composite")["mask"] = rules.paper_clusters(wiring)
 
     return rewire
 
@@ -177,6 +216,7 @@ REWIRE = {
     "true-mask": true_mask,
     "true-modal": true_modal,
     "ceiling": ceiling,
+    "release": release_variant.rewire,
     "rules": mixed,
     **{f"ground-{ground}": on_ground(ground) for ground in GROUNDS},
 }

@@ -213,20 +213,6 @@ def prompt_of(line: dict, method: str, settings: Settings) -> dict:
     )
     wiring = methods.wire(method, prompt)
     if settings.steps:
-        scheduler, to_k = wiring.inputs("scheduler"), wiring.inputs("to_k")
-        to_k["k"] *= settings.steps / scheduler["steps"] if to_k["k"] >= 1 else 1
-        scheduler["steps"] = settings.steps
-    links = {
-        "image": wiring.link("end", 0),
-        "canvas": wiring.link("end", 2),
-        "status": wiring.link("end", 3),
-        "passes": wiring.link("end", 4),
-        "report": wiring.link("end", 5),
-        "object": wiring.link("trim", 0),
-    }
-    for name, link in links.items():
-        wiring.prompt[f"evaluation_keep_{name}"] = {
-            "class_type": "TestKeep",
-            "inputs": {"name": name, "value": link},
-        }
+        wiring.set_steps(settings.steps)
+    wiring.keep(wiring.results())
     return wiring.prompt

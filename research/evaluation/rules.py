@@ -19,14 +19,7 @@ RULES = {
 
 def links(wiring) -> dict[str, list]:
     """The masks of all rules, added to a wired prompt: {rule: link}."""
-    features = wiring.add(
-        "features",
-        "AmodalCaptureFeatures",
-        guider=wiring.inputs("to_k")["guider"],
-        sigmas=wiring.link("to_k", 2),
-        latent=wiring.link("to_k", 0),
-        levels=",".join(map(str, LEVELS)),
-    )
+    features = captured(wiring, LEVELS)
     found = {"known background": wiring.inputs("composite")["mask"]}
     for level in LEVELS:
         found[f"level {level}"] = clustered(wiring, features, level, 4)
@@ -35,6 +28,23 @@ def links(wiring) -> dict[str, list]:
             found[f"{count} clusters"] = clustered(wiring, features, 3, count)
     found["modal"] = wiring.link("crop", 1)
     return found
+
+
+def paper_clusters(wiring) -> list:
+    """M^k by the paper's rule: four clusters of decoder level 3."""
+    return clustered(wiring, captured(wiring, (3,)), 3, 4)
+
+
+def captured(wiring, levels: tuple[int, ...]) -> list:
+    """The decoder's features at step k."""
+    return wiring.add(
+        "features",
+        "AmodalCaptureFeatures",
+        guider=wiring.inputs("to_k")["guider"],
+        sigmas=wiring.link("to_k", 2),
+        latent=wiring.link("to_k", 0),
+        levels=",".join(map(str, levels)),
+    )
 
 
 def clustered(wiring, features: list, level: int, count: int) -> list:

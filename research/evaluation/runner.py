@@ -24,6 +24,7 @@ from . import (
     figures,
     judge,
     methods,
+    release_variant,
     rules,
     truth,
     unseen_art,
@@ -102,12 +103,13 @@ def host():
     from tools.host import inprocess
 
     started = inprocess.host()
-    started.classes |= {node.__name__: node for node in truth.NODES}
+    started.classes |= {node.__name__: node for node in (*truth.NODES, *release_variant.NODES)}
     count_unet_calls()
     return started
 
 
 OF_PASS_1 = ("crop", "mask_k")  # kept of the first pass, not of its clones
+SHOWS_MASK_AT_K = ("clusters", "mixed", "true-mask", "true-modal", "release")
 
 
 CALLS = [0]
@@ -219,33 +221,17 @@ def prompt_of(task: Task, scene) -> dict:
     prompt = workflow.load(workflow.DEFAULT, dict)
     prompt = workflow.fill(prompt, picture.name, words=scene.word, seed=1 + task.number)
     wiring = methods.wire(task.method, prompt)
-    wiring.inputs("scheduler")["steps"] = task.steps
-    wiring.inputs("to_k")["k"] = task.k or wiring.inputs("to_k")["k"] * task.steps / 50
+    wiring.set_steps(task.steps, task.k)
     if task.method == RULES:
         links = {"crop": wiring.link("crop", 3), **rules.links(wiring)}
-        of_pass_1 = tuple(links)
+        wiring.keep(links, of_pass_1=tuple(links))
     else:
-        links, of_pass_1 = result_links(task, wiring), OF_PASS_1
-    for name, link in links.items():
-        inputs = {"name": name, "value": link}
-        if name in of_pass_1:
-            inputs["after"] = wiring.link("end", 3)
-        wiring.prompt[f"evaluation_keep_{name}"] = {"class_type": "TestKeep", "inputs": inputs}
+        links = wiring.results()
+        if task.method in SHOWS_MASK_AT_K:
+            links["crop"] = wiring.link("crop", 3)
+            links["mask_k"] = wiring.inputs("composite")["mask"]
+        wiring.keep(links, OF_PASS_1)
     return wiring.prompt
-
-
-def result_links(task: Task, wiring: methods.Wiring) -> dict:
-    links = {
-        "image": wiring.link("end", 0),
-        "canvas": wiring.link("end", 2),
-        "status": wiring.link("end", 3),
-        "passes": wiring.link("end", 4),
-        "report": wiring.link("end", 5),
-        "object": wiring.link("trim", 0),
-    }
-    if task.method in ("clusters", "mixed", "true-mask", "true-modal"):
-        links |= {"crop": wiring.link("crop", 3), "mask_k": wiring.inputs("composite")["mask"]}
-    return links
 
 
 def on_sheet(scene, values: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
