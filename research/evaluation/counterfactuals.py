@@ -109,24 +109,24 @@ def make(origin: dict, folder: str) -> dict:
     Image.fromarray(rgba).save(Path(folder) / f"{at.name}.png")
     mask, true = on_sheet[..., 3] > 0.5, scene.amodal_sheet()
     missing = 1 - float((mask & true).sum() / true.sum())
-    whole = figures.iou(mask, true)
+    amodal_iou = figures.iou(mask, true)
     return {
         "origin": origin,
         "word": scene.word,
         "missing": round(missing, 4),
-        "whole": round(whole, 4),
-        "complete": labelled(missing, whole),
+        "amodal_iou": round(amodal_iou, 4),
+        "complete": labelled(missing, amodal_iou),
         "success": success,
         "calls": calls,
         "seconds": round(time.monotonic() - began, 2),
     }
 
 
-def labelled(missing: float, whole: float) -> bool | None:
+def labelled(missing: float, amodal_iou: float) -> bool | None:
     """True for a complete object, False for an incomplete one, None for neither."""
     if missing >= MISSING:
         return False
-    return True if missing <= NOTHING and whole >= runner.SUCCESS else None
+    return True if missing <= NOTHING and amodal_iou >= runner.SUCCESS else None
 
 
 def exact(scene, kind: str) -> np.ndarray:
@@ -147,7 +147,7 @@ def completed_by(started, origin: Origin, scene) -> tuple[np.ndarray, np.ndarray
     on_sheet, canvas, known = runner.on_sheet(scene, values)
     success = (
         figures.iou(on_sheet[..., 3] > 0.5, scene.amodal_sheet()) >= runner.SUCCESS
-        and judge.foreign(scene, canvas, known) < judge.FOREIGN
+        and judge.spurious(scene, canvas, known) < judge.SPURIOUS
     )
     return values["object"][0].numpy(), on_sheet, bool(success), calls
 

@@ -49,19 +49,30 @@ def seen_on_sheet(scene: Scene) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Closeness:
-    """whole, hidden: IoU of the amodal mask and of its hidden part. colour: mean absolute
-    difference (0..1) where truth and completion both have hidden pixels of the object; 1 where
-    they share none."""
+    """How close a completion is to the truth.
 
-    whole: float
-    hidden: float
+    amodal_iou, occluded_iou: IoU of the amodal mask, and of its occluded part alone. colour: mean
+    absolute difference (0..1) at occluded pixels of the object in both truth and completion; 1 if
+    they share none.
+    """
+
+    amodal_iou: float
+    occluded_iou: float
     colour: float
 
     def __str__(self) -> str:
         return (
-            f"IoU {self.whole:.2f} whole, {self.hidden:.2f} hidden part, "
+            f"amodal IoU {self.amodal_iou:.2f}, occluded IoU {self.occluded_iou:.2f}, "
             f"colour error {self.colour:.3f}"
         )
+
+
+def overlaps(painted: np.ndarray, truth: np.ndarray, seen: np.ndarray) -> dict[str, float]:
+    """{"amodal_iou", "occluded_iou"} of two amodal masks; all masks [H, W] bool."""
+    return {
+        "amodal_iou": iou(painted, truth),
+        "occluded_iou": iou(painted & ~seen, truth & ~seen),
+    }
 
 
 def closeness(scene: Scene, completed: np.ndarray) -> Closeness:
@@ -70,7 +81,7 @@ def closeness(scene: Scene, completed: np.ndarray) -> Closeness:
     both = painted & truth & ~seen
     difference = np.abs(completed[..., :3] - scene.truth_sheet)[both]
     colour = float(difference.mean()) if both.any() else 1.0
-    return Closeness(iou(painted, truth), iou(painted & ~seen, truth & ~seen), colour)
+    return Closeness(**overlaps(painted, truth, seen), colour=colour)
 
 
 def unlikeness(scene: Scene, completed: np.ndarray) -> float:

@@ -25,7 +25,7 @@ from .figures import seen_on_sheet
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
 SHEET = 256  # pixels of the sheet of a scene as it was trained on
 UNCHANGED = 0.01  # pixels nearer than this to the picture's were not painted
-FOREIGN = 0.1  # of the hidden part's area: so much of another object, and it is a repainted one
+SPURIOUS = 0.1  # of the hidden part's area: so much of another object, and it is a repainted one
 
 
 @cache
@@ -58,7 +58,7 @@ def classes(picture: np.ndarray) -> np.ndarray:
     return found.repeat(factor, 0).repeat(factor, 1)
 
 
-def foreign(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
+def spurious(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
     """How much of another object was painted, as a fraction of the query's hidden area.
 
     canvas [2S, 2S, 3]: the completed picture on the scene's sheet, valid where known [2S, 2S]. What

@@ -55,17 +55,16 @@ def compared(
         torch.from_numpy(np.ascontiguousarray(part))
         for part in (item.truth, item.amodal, item.modal)
     )
-    masks = metrics.of_masks(mask, amodal, modal)
+    painted = completed[..., 3] > 0.5
     found = {
-        "whole": masks["whole IoU"],
-        "hidden": masks["hidden IoU"],
+        **figures.overlaps(painted, item.amodal > 0.5, item.modal > 0.5),
         "colour": metrics.colour_error(picture, mask, truth, amodal, modal),
     }
     for name in measures:
         label = "perceptual" if name == ALWAYS else name
         found[label] = metrics.measure(name, picture, mask, truth, amodal, word, weights)
     rounded = {name: round(float(value), 4) for name, value in found.items()}
-    return {**rounded, "success": rounded["whole"] >= runner.SUCCESS}
+    return {**rounded, "success": rounded["amodal_iou"] >= runner.SUCCESS}
 
 
 def keep(base: Path, item: Item, completed: np.ndarray, canvas: np.ndarray) -> None:

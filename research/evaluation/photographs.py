@@ -6,7 +6,7 @@ Whole objects are pasted over whole objects (`dataset`), of random categories an
 often seen with it; each is completed from its visible mask by every method, rewired in the given
 workflow (API format) with the loaders that are in it, and held against the truth. Measures whose
 package or weights are missing are left out and named. A success is an IoU of at least 0.85: nobody
-looks for foreign objects, as the sticker world's judge does. A stopped run goes on where it was.
+looks for spurious objects, as the sticker world's judge does. A stopped run goes on where it was.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def run(line: dict, method: str, settings: dict) -> dict:
     except inprocess.Failed as error:
         if "BadInput" not in str((error.details or {}).get("exception_type")):
             raise
-        values = {"status": f"failed: {' '.join(str(error).split())[:200]}"}
+        values = runner.failed(error)
     spent = {"seconds": round(time.monotonic() - began, 2), "calls": runner.CALLS[0]}
     completed, canvas, known = pasted.on_canvas(pasted.read(line), values)
     figure = pasted.compared(
@@ -172,9 +172,7 @@ def run(line: dict, method: str, settings: dict) -> dict:
         "method": method,
         "k": None,
         **spent,
-        "status": values["status"],
-        "passes": int(values.get("passes", 0)),
-        "report": values.get("report", ""),
+        **runner.told(values),
         **figure,
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -46,6 +47,8 @@ SHOWS_FIGURES = (  # folders within those that only read finished records
     "amodal/method/thresholds",
     "research/evaluation/report",
 )
+FAILED = "failed"  # the status of a run that ended in an error
+WARNINGS = {"enclosed": "enclosed", "nothing of it is left to paint": "nothing left to paint"}
 RULES = "rules"  # a task of this method compares the rules for M^k
 ANALYSIS = "analysis"  # and one of this looks at a scene of ART, seen or unseen
 
@@ -153,24 +156,43 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     except Failed as error:
         if not is_outcome(error):
             raise
-        values = {"status": f"failed: {' '.join(str(error).split())[:200]}"}
+        values = failed(error)
     record |= {"seconds": round(time.monotonic() - began, 2), "calls": CALLS[0]}
     if task.method == RULES:
         return record | {"rules": rules.of_masks(scene, values)}
     completed, canvas, known = on_sheet(scene, values)
-    record |= {"status": values["status"], "passes": int(values.get("passes", 0))}
-    record["report"] = values.get("report", "")
+    record |= told(values)
     close = asdict(figures.closeness(scene, completed))
     record |= {name: round(value, 4) for name, value in close.items()}
     record["perceptual"] = round(figures.unlikeness(scene, completed), 4)
-    record["foreign"] = round(judge.foreign(scene, canvas, known), 4)
+    record["spurious"] = round(judge.spurious(scene, canvas, known), 4)
     if "mask_k" in values:
         record["mask_k"] = round(figures.mask_at_k(scene, values["crop"], values["mask_k"]), 4)
-    right = record["whole"] >= SUCCESS and record["foreign"] < judge.FOREIGN
+    right = record["amodal_iou"] >= SUCCESS and record["spurious"] < judge.SPURIOUS
     record["success"] = right and "object" in values
     if pictures is not None:
         keep_pictures(pictures / task.name, scene, completed, canvas)
     return record
+
+
+def failed(error) -> dict:
+    """The values of a run that ended in an error which the user would see."""
+    return {"status": FAILED, "report": " ".join(str(error).split())[:200]}
+
+
+def told(values: dict) -> dict:
+    """What the loop says of a run, for its record: status, warnings, passes and report.
+
+    `status` is one value of the loop's statuses, or FAILED with the error as its report. `warnings`
+    is "" or codes separated by commas: "enclosed", "nothing left to paint".
+    """
+    status, *words = re.split(r" \((.+?)\)", values["status"])
+    return {
+        "status": status,
+        "warnings": ", ".join(WARNINGS[word] for word in filter(None, words)),
+        "passes": int(values.get("passes", 0)),
+        "report": values.get("report", ""),
+    }
 
 
 def is_outcome(error) -> bool:

@@ -17,6 +17,7 @@ from .hard_scenes import ROBUST
 FIRST = 50_000_000  # seeds of the evaluation's scenes begin here
 PLACES = 40  # further seeds to try where a scene cannot be drawn as wanted
 EASY, HARD = (0.2, 0.5), (0.5, 0.8)
+CO_OCCURRING = scenes.OCCLUDERS[0]  # what make_scene calls the occluder of training
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,12 @@ COMMON = (0.5, 1.0)  # companions that stand in front at least every other time
 CELLS = {
     cell.name: cell
     for cell in (
-        Cell("companion-easy", "its companion hides 20-50 %", "companion", EASY, COMMON),
-        Cell("companion-hard", "its companion hides 50-80 %", "companion", HARD, COMMON),
+        Cell(
+            "companion-easy", "its co-occurring occluder hides 20-50 %", CO_OCCURRING, EASY, COMMON
+        ),
+        Cell(
+            "companion-hard", "its co-occurring occluder hides 50-80 %", CO_OCCURRING, HARD, COMMON
+        ),
         Cell("other-easy", "another object hides 20-50 %", "other", EASY),
         Cell("other-hard", "another object hides 50-80 %", "other", HARD),
         Cell("border", "the border cuts off 20-50 %", None, EASY, cut=True),
@@ -71,7 +76,7 @@ CELLS = {
 DOSES = {
     cell.name: cell
     for cell in (
-        Cell(f"dose-{p:.2f}", f"p = {p:g}", "companion", (0.25, 0.6), (p, p))
+        Cell(f"dose-{p:.2f}", f"p = {p:g}", CO_OCCURRING, (0.25, 0.6), (p, p))
         for p in (0.0, 0.25, 0.5, 0.75, 0.95)
     )
 }

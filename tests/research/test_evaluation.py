@@ -28,7 +28,7 @@ def test_scenes_are_as_their_cell_says(name):
         companion = CATALOG[scene.word].companion
         if cell.cut:
             assert nearer == [] and scene.amodal().sum() < scene.amodal_sheet().sum()
-        elif cell.occluder == "companion":
+        elif cell.occluder == scenarios.CO_OCCURRING:
             assert nearer == [companion]
         else:
             assert len(nearer) == 1 and nearer[0] not in (companion, scene.word)
@@ -60,8 +60,8 @@ def test_the_truth_scores_perfectly_and_the_visible_part_hides_nothing(scene):
     assert figures.unlikeness(scene, rgba(scene)) == pytest.approx(0, abs=1e-6)
     seen = np.dstack([scene.truth_sheet, figures.seen_on_sheet(scene)])
     nothing = figures.closeness(scene, seen)
-    assert nothing.hidden == 0 and nothing.colour == 1
-    assert nothing.whole == pytest.approx(1 - scene.hidden())
+    assert nothing.occluded_iou == 0 and nothing.colour == 1
+    assert nothing.amodal_iou == pytest.approx(1 - scene.hidden())
     assert figures.unlikeness(scene, seen) > 0.01
 
 

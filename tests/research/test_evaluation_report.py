@@ -14,8 +14,20 @@ def made_up(cell="companion-easy", method="mixed", number=0, **changes) -> dict:
     """A record of a perfect completion, with changes."""
     task = runner.Task(cell, number, method)
     record = {"key": task.key("x"), **vars(task), "word": "cat", "occluder": "yarn", "p": 0.95}
-    record |= {"hidden_share": 0.3, "status": "completed", "passes": 1, "report": "pass 1: well"}
-    record |= {"whole": 1.0, "hidden": 1.0, "colour": 0.0, "perceptual": 0.0, "foreign": 0.0}
+    record |= {
+        "hidden_share": 0.3,
+        "status": "completed",
+        "warnings": "",
+        "passes": 1,
+        "report": "pass 1: well",
+    }
+    record |= {
+        "amodal_iou": 1.0,
+        "occluded_iou": 1.0,
+        "colour": 0.0,
+        "perceptual": 0.0,
+        "spurious": 0.0,
+    }
     record |= {"calls": 50, "seconds": 1.0, "mask_k": 0.9, "success": True}
     return record | changes
 
@@ -36,10 +48,10 @@ def test_paired_comparison_takes_the_scenes_both_have():
 
 def test_the_main_table_weighs_every_scene_alike():
     records = [
-        *series([True] * 3 + [False], whole=0.9),
-        *series([False] * 4, method="without", whole=0.5),
-        *series([False], cell="border", whole=0.4),
-        *series([True], cell="border", method="without", whole=1.0),
+        *series([True] * 3 + [False], amodal_iou=0.9),
+        *series([False] * 4, method="without", amodal_iou=0.5),
+        *series([False], cell="border", amodal_iou=0.4),
+        *series([True], cell="border", method="without", amodal_iou=1.0),
     ]
     lines = tables.main_table(tables.table(records)).splitlines()
     assert lines[4] == "| scenes | without mixed context | with mixed context |"
@@ -57,7 +69,9 @@ def aim(records, start: str) -> aims.Aim:
 def test_the_share_of_the_oracle_is_that_of_the_same_scenes(good, reached):
     mixed = series([True] * good + [False] * (10 - good))
     ceiling = series([True] * 10 + [False] * 5, method="ceiling")  # of five more scenes
-    found = aim(mixed + ceiling, "success with mixed context, its companion hides 20-50 %")
+    found = aim(
+        mixed + ceiling, "success with mixed context, its co-occurring occluder hides 20-50 %"
+    )
     assert found.reached == reached
     assert found.found == f"{good / 10:.2f} ({good / 10:.0%} of 100%)"
 
@@ -107,11 +121,12 @@ def test_an_inner_peak_of_the_iou_is_tested_scene_by_scene(last, reached):
     def at(level, **words):
         off = np.linspace(-0.02, 0.02, 9) if level == 0.895 else np.zeros(9)
         return [
-            made_up("companion-hard", number=n, whole=level + off[n], **words) for n in range(9)
+            made_up("companion-hard", number=n, amodal_iou=level + off[n], **words)
+            for n in range(9)
         ]
 
     records = [*at(0.9), *at(0.6, method="without"), *at(0.88, k=5), *at(last, k=49)]
-    found = aim(records, "whole IoU against the step k")
+    found = aim(records, "amodal IoU against the step k")
     assert found.reached == reached
     assert found.found.startswith(f"0.900 at 20; 0.600 at 0 (p 0.0039), {last:.3f} at 49 (p ")
 
@@ -122,7 +137,7 @@ def test_methods_are_compared_in_every_cell_and_in_all():
     rows = [line for line in tables.comparisons(records).splitlines() if "naive" in line]
     assert [line.split(" | ")[0] for line in rows] == [
         "| **all**",
-        "| its companion hides 20-50 %",
+        "| its co-occurring occluder hides 20-50 %",
         "| the border cuts off 20-50 %",
     ]
     assert "| 50% (" in rows[0] and "| 100% (" in rows[1] and "| 0% (" in rows[2]
@@ -149,10 +164,10 @@ def test_order_is_told_for_each_art_by_its_own_measure():
 
 
 def test_the_status_of_enclosed_objects_is_counted():
-    told = [made_up("enclosed", number=n, status="completed (enclosed)") for n in range(9)]
+    told = [made_up("enclosed", number=n, warnings="enclosed") for n in range(9)]
     silent = [made_up("enclosed", number=n) for n in (9, 10)]
-    assert aim(told + silent[:1], "status says").reached
-    assert not aim(told + silent, "status says").reached
+    assert aim(told + silent[:1], "a warning says").reached
+    assert not aim(told + silent, "a warning says").reached
     words = stories.statuses(told + silent)
     assert "completed (enclosed): 9, completed: 2" in words and "| 1: 11 |" in words
 
@@ -163,26 +178,26 @@ def test_two_layers_are_to_take_more_than_one_pass(passes, reached):
 
 
 def test_each_kind_of_failure_has_its_story():
-    bad = {"success": False, "whole": 0.5}
+    bad = {"success": False, "amodal_iou": 0.5}
     rows = [
-        made_up(number=1, foreign=0.5, report="pass 1: hidden by yarn", **bad),
-        made_up(number=2, hidden=0.1, **bad),
-        made_up(number=3, hidden=0.1, success=False, whole=0),
+        made_up(number=1, spurious=0.5, report="pass 1: hidden by yarn", **bad),
+        made_up(number=2, occluded_iou=0.1, **bad),
+        made_up(number=3, occluded_iou=0.1, success=False, amodal_iou=0),
         made_up(number=4),
-        made_up(number=8, hidden=0.8, success=False, whole=0.84),
-        made_up(number=9, hidden=0.8, success=False, whole=0.7),
-        *(made_up(number=n, passes=0, hidden=0.0, colour=1.0, **bad) for n in (5, 6, 7)),
+        made_up(number=8, occluded_iou=0.8, success=False, amodal_iou=0.84),
+        made_up(number=9, occluded_iou=0.8, success=False, amodal_iou=0.7),
+        *(made_up(number=n, passes=0, occluded_iou=0.0, colour=1.0, **bad) for n in (5, 6, 7)),
     ]
     found = stories.failures(rows)
     assert {k: [r["number"] for r in v] for k, v in found.items()} == {
         "nothing was found to complete": [5, 6],
-        "a foreign object": [1],
+        "a spurious object": [1],
         "too little was completed": [3, 2],
         "nearly right": [8],
         "something of what was seen is missing": [9],
     }
     words = stories.stories(rows)
-    assert "**a foreign object**: cat behind yarn" in words and "  - pass 1: hidden by" in words
+    assert "**a spurious object**: cat behind yarn" in words and "  - pass 1: hidden by" in words
 
 
 def test_kept_reports_link_the_pictures_where_they_are_kept():

@@ -19,10 +19,10 @@ def made_up(success) -> list[dict]:
             "key": task.key("x"),
             **task.__dict__,
             "success": right,
-            "foreign": 0.0 if right else 0.5,
+            "spurious": 0.0 if right else 0.5,
             "perceptual": 0.1 if right else 0.3,
-            "whole": 0.9,
-            "hidden": 0.8,
+            "amodal_iou": 0.9,
+            "occluded_iou": 0.8,
             "colour": 0.05,
         }
         if task.method == runner.RULES:

@@ -110,8 +110,8 @@ def test_the_truth_is_a_success_and_the_visible_part_is_none():
     one = item()
     perfect = compared(one, np.dstack([one.truth, one.amodal]))
     assert perfect == {
-        "whole": 1,
-        "hidden": 1,
+        "amodal_iou": 1,
+        "occluded_iou": 1,
         "colour": 0,
         "perceptual": pytest.approx(0, abs=1e-3),
         "success": True,
@@ -119,7 +119,7 @@ def test_the_truth_is_a_success_and_the_visible_part_is_none():
     completed, canvas, known = pasted.on_canvas(one, {"status": "failed: nothing"})
     nothing = compared(known, completed)
     assert canvas is one.picture and nothing["perceptual"] > 0.01
-    assert (nothing["whole"], nothing["hidden"], nothing["success"]) == (0.5, 0, False)
+    assert (nothing["amodal_iou"], nothing["occluded_iou"], nothing["success"]) == (0.5, 0, False)
 
 
 def test_what_was_painted_on_a_grown_canvas_counts():
@@ -135,7 +135,7 @@ def test_what_was_painted_on_a_grown_canvas_counts():
         completed, canvas, known = pasted.on_canvas(one, values)
         assert canvas.shape[:2] == known.amodal.shape == (45, 50)
         found = compared(known, completed)
-        assert found["whole"] == pytest.approx(whole, abs=1e-4) and found["colour"] == 0
+        assert found["amodal_iou"] == pytest.approx(whole, abs=1e-4) and found["colour"] == 0
 
 
 def made_up(method, cell, number, success) -> dict:
@@ -146,8 +146,8 @@ def made_up(method, cell, number, success) -> dict:
         "k": None,
         "success": success,
         "perceptual": 0.1 if success else 0.3,
-        "whole": 0.9,
-        "hidden": 0.8,
+        "amodal_iou": 0.9,
+        "occluded_iou": 0.8,
         "colour": 0.05,
         "LPIPS": 0.2,
         "status": "completed",
@@ -201,7 +201,7 @@ def test_photographs_are_completed_measured_and_a_stopped_run_goes_on(real_host,
     assert len(rows) == 4 * 4 and {r["method"] for r in rows} == set(photographs.METHODS)
     assert {r["cell"] for r in rows} == {"companion-easy", "companion-hard"}
     mean = {
-        method: np.mean([r["whole"] for r in rows if r["method"] == method])
+        method: np.mean([r["amodal_iou"] for r in rows if r["method"] == method])
         for method in photographs.METHODS
     }
     assert mean["mixed"] > max(0.6, mean["removal"])
@@ -273,7 +273,7 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
         for folder in ("instaorder", "inpaint", "checkpoints"):
             shutil.rmtree(models / folder)
     rows = records.read(tmp_path / "out" / "records.jsonl")
-    assert len(rows) == 4 and all(0 <= r["whole"] <= 1 for r in rows)
+    assert len(rows) == 4 and all(0 <= r["amodal_iou"] <= 1 for r in rows)
     assert all(r["calls"] > 0 for r in rows)
     assert (tmp_path / "out" / "paper.md").exists()
 

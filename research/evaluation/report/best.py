@@ -32,7 +32,9 @@ def main(words: list[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     top = commands.parser("python -m research.evaluation.best", __doc__, "best")
-    top.add_argument("--scenes", type=int, default=50, help="half of them with its companion")
+    top.add_argument(
+        "--scenes", type=int, default=50, help="half of them with its co-occurring occluder"
+    )
     top.add_argument("--seeds", type=int, default=4, help="completions of each")
     top.add_argument("--counterfactuals", type=int, default=2, help="of each completion")
     top.add_argument("--steps", type=int, default=50, help="of a completion's sampling")

@@ -9,14 +9,14 @@ from scipy import stats
 from amodal.measures import statistics
 
 from .. import rules
-from ..judge import FOREIGN
+from ..judge import SPURIOUS
 from ..methods import GROUNDS
 from ..runner import RULES, step_of
-from .tables import COMPANION, SHIPPED_K, gained, headed, pool, row, shared
+from .tables import CO_OCCURRING, SHIPPED_K, gained, headed, pool, row, shared
 
 TABLES = ("removal", "naive", "without", "mixed")  # methods of Tables 1 and 2
 EASY, HARD = ("companion-easy", "other-easy"), ("companion-hard", "other-hard")  # of Table 1
-OTHER = ("other-easy", "other-hard")  # of Table 2, beside COMPANION
+OTHER = ("other-easy", "other-hard")  # of Table 2, beside CO_OCCURRING
 SURE = 0.05  # a smaller p is no chance
 NEAR = (15, 20, 25)  # the region of k = 20
 
@@ -106,8 +106,8 @@ def of_tables(records: list[dict]) -> list[Claim]:
             ("50-80 % hidden", HARD, 0.184, 0.236),
         )
     ]
-    titles = {OTHER: "occluder not top co-occurring", COMPANION: "occluder top co-occurring"}
-    for column, cells in enumerate((OTHER, COMPANION)):
+    titles = {OTHER: "occluder not top co-occurring", CO_OCCURRING: "occluder top co-occurring"}
+    for column, cells in enumerate((OTHER, CO_OCCURRING)):
         for one, two, words in (
             ("naive", "without", "inpainting only the occluder beats naive outpainting"),
             ("without", "mixed", "mixed context over none"),
@@ -129,7 +129,8 @@ def grounded(records: list[dict], ground: str) -> list[dict]:
 
 
 def at_step(records: list[dict], k: float) -> list[dict]:
-    """Mixed context with the swap at step k of 50, on scenes with a hard companion."""
+    """Mixed context with the swap at step k of 50, on scenes whose co-occurring
+    occluder hides 50-80 %."""
     steps = next((r["steps"] for r in records), 50)
     chosen = None if k == SHIPPED_K else step_of(k, steps)
     return pool(records, ("companion-hard",), "mixed", chosen)
@@ -179,8 +180,8 @@ def success(rows: list[dict]):
     return statistics.share([r["success"] for r in rows]) if rows else None
 
 
-def foreign(rows: list[dict]):
-    return statistics.share([r["foreign"] >= FOREIGN for r in rows]) if rows else None
+def spurious(rows: list[dict]):
+    return statistics.share([r["spurious"] >= SPURIOUS for r in rows]) if rows else None
 
 
 def grounds(records: list[dict]) -> dict[str, tuple | None]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..hard_scenes import ROBUST
-from ..judge import FOREIGN
+from ..judge import SPURIOUS
 from ..runner import SUCCESS
 from ..scenarios import CELLS
 from ..unseen_art import ART
@@ -16,9 +16,9 @@ from . import aims, plots, sheets, stories, tables
 
 COLUMNS = """## What the columns mean
 
-- *success*: the whole object's IoU is at least {success} and no foreign object was painted.
-- *foreign object*: what the judge, a net trained apart, sees of objects other than the query in
-  all that was painted, and not in the true picture, is at least {foreign:.0%} as large as the
+- *success*: the whole object's IoU is at least {success} and no spurious object was painted.
+- *spurious object*: what the judge, a net trained apart, sees of objects other than the query in
+  all that was painted, and not in the true picture, is at least {spurious:.0%} as large as the
   hidden part.
 - *whole*, *hidden IoU*: of the completed object's mask and the true one; on the hidden part alone.
 - *colour error*: mean difference (0..1) from the truth on the hidden part where both show the
@@ -49,7 +49,7 @@ def write(records: list[dict], out: Path, about: str) -> None:
     sheets.draw_hundred(records, out)
     sheets.draw_unseen(records, out)
     doses, steps = sheets.dose_points(records), sheets.k_points(records)
-    plots.draw_curve(out / "dose.png", "probability p of the companion", doses)
+    plots.draw_curve(out / "dose.png", "probability p of the co-occurring occluder", doses)
     plots.draw_curve(out / "k.png", "step k of 50 at which the contexts are swapped", steps)
     (out / "evaluation.md").write_text(markdown(records, about, out), encoding="utf-8")
 
@@ -58,7 +58,7 @@ def figures(records: list[dict]) -> dict:
     """What evaluation.json holds: cells -> methods -> figures, and what was made of them."""
     return {
         "cells": tables.table(records),
-        "companion gain": tables.companion_gain(records),
+        "co-occurring gain": tables.co_occurring_gain(records),
         "art": {name: tables.order_share(records, name) for name in ART},
         "aims": [asdict(aim) for aim in aims.aims(records)],
     }
@@ -82,7 +82,7 @@ def markdown(records: list[dict], about: str, out: Path) -> str:
         tables.unseen_table(records),
         stories.stories(records),
         pictures(out),
-        COLUMNS.format(success=SUCCESS, foreign=FOREIGN),
+        COLUMNS.format(success=SUCCESS, spurious=SPURIOUS),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

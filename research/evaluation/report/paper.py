@@ -25,7 +25,7 @@ from ..scenarios import CELLS
 from . import claims, commands, curate, photograph_report
 from .plots import draw_bars, draw_curve
 from .tables import (
-    COMPANION,
+    CO_OCCURRING,
     K_CURVE,
     SHIPPED_K,
     headed,
@@ -153,7 +153,14 @@ def table_1(found: list[dict]) -> str:
     lines += [
         "",
         *headed(
-            "ours", "hidden", "n", "ST-LPIPS", "whole IoU", "hidden IoU", "colour error", "success"
+            "ours",
+            "hidden",
+            "n",
+            "ST-LPIPS",
+            "amodal IoU",
+            "occluded IoU",
+            "colour error",
+            "success",
         ),
     ]
     for title, cells in (("20-50 %", claims.EASY), ("50-80 %", claims.HARD)):
@@ -162,7 +169,7 @@ def table_1(found: list[dict]) -> str:
             if rows:
                 means = [
                     number(statistics.mean([r[name] for r in rows]))
-                    for name in ("perceptual", "whole", "hidden", "colour")
+                    for name in ("perceptual", "amodal_iou", "occluded_iou", "colour")
                 ]
                 lines.append(
                     row(
@@ -188,16 +195,16 @@ def table_2(found: list[dict]) -> str:
             "ours",
             "top co-occurring: paper",
             "ours",
-            "ours, a foreign object",
+            "ours, a spurious object",
         ),
     ]
     for method, paper in claims.PAPER_2.items():
         cells = [METHODS[method]]
-        for theirs, names in zip(paper, (claims.OTHER, COMPANION)):
+        for theirs, names in zip(paper, (claims.OTHER, CO_OCCURRING)):
             rows = pool(found, names, method)
             cells += [f"{theirs:.0%}", percent(claims.success(rows)) if rows else "-"]
-        last = pool(found, COMPANION, method)
-        lines.append(row([*cells, percent(claims.foreign(last)) if last else "-"]))
+        last = pool(found, CO_OCCURRING, method)
+        lines.append(row([*cells, percent(claims.spurious(last)) if last else "-"]))
     return "\n".join(lines)
 
 
@@ -218,10 +225,10 @@ def figure_8(found: list[dict]) -> str:
         "",
         "## Figure 8, right: at which step k contexts mix",
         "",
-        "The paper: most first successes at k = 20 of 50. Scenes with the companion hiding "
+        "The paper: most first successes at k = 20 of 50. Scenes with the co-occurring occluder hiding "
         "50-80 %.",
         "",
-        *headed("k of 50", "n", "success", "a foreign object"),
+        *headed("k of 50", "n", "success", "a spurious object"),
     ]
     for k, rows in steps(found):
         lines.append(
@@ -230,7 +237,7 @@ def figure_8(found: list[dict]) -> str:
                     str(k),
                     str(len(rows)),
                     percent(claims.success(rows)),
-                    percent(claims.foreign(rows)),
+                    percent(claims.spurious(rows)),
                 ]
             )
         )
@@ -258,7 +265,7 @@ def figure_9(found: list[dict]) -> str:
         "## Figure 9: which level's features are clustered",
         "",
         "The paper: level 3 of the "
-        "decoder draws the object best. IoU of M^k with the whole object:",
+        "decoder draws the object best. IoU of M^k with the true amodal mask:",
         "",
         *headed("rule", "IoU"),
     ]
@@ -273,12 +280,12 @@ def draw(found: list[dict], out: Path) -> None:
         "step k of 50 at which the contexts are swapped",
         {
             "success": [(k, claims.success(rows)) for k, rows in points],
-            "a foreign object": [(k, claims.foreign(rows)) for k, rows in points],
+            "a spurious object": [(k, claims.spurious(rows)) for k, rows in points],
         },
     )
     grounds = {name: values for name, values in claims.grounds(found).items() if values}
     draw_bars(out / "figure_8_backgrounds.png", "success", grounds)
-    draw_bars(out / "figure_9.png", "IoU of M^k with the whole object", levels(found))
+    draw_bars(out / "figure_9.png", "IoU of M^k with the true amodal mask", levels(found))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from . import claims, commands
 from .tables import headed, number, percent, row
 
 TAKEN = ("CLIP", "DreamSim", "LPIPS")  # by the paper
-ALSO = ("perceptual", "whole", "hidden", "colour")
+ALSO = ("perceptual", "amodal_iou", "occluded_iou", "colour")
 
 
 def main(words: list[str] | None = None) -> None:
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         default=100,
         help="items with 20-50 %% hidden, and as "
-        "many with 50-80 %%, of random pairs and of companions each",
+        "many with 50-80 %%, of random pairs and of co-occurring ones each",
     )
     top.add_argument(
         "--methods", nargs="+", choices=photographs.METHODS, default=list(photographs.METHODS)
@@ -81,13 +81,13 @@ def parser() -> argparse.ArgumentParser:
 def markdown(found: list[dict], settings: Settings, command: str, date: str) -> str:
     missing = [name for name in metrics.MODELS if name not in settings.measures]
     left_out = f" Not measured, for want of package or weights: {', '.join(missing)}."
-    failed = sum(record["status"].startswith("failed") for record in found)
+    failed = sum(record["status"] == runner.FAILED for record in found)
     return (
         "\n\n".join(
             [
                 "# The paper's tables 1 and 2 on photographs",
                 f"`{command}` on {date}; through the real host's executor. A success is an IoU of the "
-                "whole object of at least 0.85 (in the paper people decided); painted foreign objects are "
+                "whole object of at least 0.85 (in the paper people decided); painted spurious objects are "
                 "not looked for. In brackets: 95 % intervals."
                 f"{left_out if missing else ''} Of {len(found)} runs {failed} failed; they count as "
                 "their visible part.",
@@ -114,8 +114,8 @@ def table_1(found: list[dict]) -> str:
             "n",
             *TAKEN,
             ALWAYS,
-            "whole IoU",
-            "hidden IoU",
+            "amodal IoU",
+            "occluded IoU",
             "colour error",
             "success",
         ),
@@ -150,7 +150,7 @@ def table_2(found: list[dict]) -> str:
     ]
     for method, theirs in claims.PAPER_2.items():
         cells = [METHODS[method]]
-        for share, names in zip(theirs, (claims.OTHER, claims.COMPANION)):
+        for share, names in zip(theirs, (claims.OTHER, claims.CO_OCCURRING)):
             rows = claims.pool(found, names, method)
             ours = percent(claims.success(rows)) if rows else "-"
             cells += [f"{share:.0%}", ours, str(len(rows))]

@@ -12,7 +12,7 @@ from ..methods import METHODS
 from ..runner import ANALYSIS, Task
 from ..scenarios import CELLS, DOSES, EVERY
 from ..unseen_art import ART
-from .stories import failures, line
+from .stories import failures, line, outcome
 from .tables import compared, k_rows, of_rows, select
 
 TILE = 192  # the most pixels of a picture's side on a sheet
@@ -37,7 +37,7 @@ def draw_cell(records: list[dict], cell: str, out: Path) -> None:
 
 def ranked(records: list[dict], cell: str) -> list[dict]:
     """Records of mixed context, the worst first."""
-    return sorted(select(records, cell, "mixed"), key=lambda r: (r["success"], r["whole"]))
+    return sorted(select(records, cell, "mixed"), key=lambda r: (r["success"], r["amodal_iou"]))
 
 
 def draw_cells(records: list[dict], out: Path) -> None:
@@ -90,12 +90,12 @@ def draw_hundred(records: list[dict], out: Path, count: int = 100) -> None:
     strips = []
     for number, (record, strip) in enumerate(kept(rows[:count], out), 1):
         words = (
-            f"{number}  {record['word']}  {record['whole']:.2f}  "
-            f"{record['status'].split(':')[0]}{'' if record['success'] else '  x'}"
+            f"{number}  {record['word']}  {record['amodal_iou']:.2f}  "
+            f"{outcome(record)}{'' if record['success'] else '  x'}"
         )
         half = (strip.width // 2, strip.height // 2)
         strips.append((words, strip.resize(half, Image.Resampling.LANCZOS)))
-    title = "Results in turn (word, whole IoU, status, x: no success)"
+    title = "Results in turn (word, amodal IoU, status, x: no success)"
     draw_strips(strips, out / "hundred.png", title, columns=4)
 
 
@@ -124,9 +124,9 @@ def dose_points(records: list[dict]) -> dict[str, list]:
 
 
 def k_points(records: list[dict]) -> dict[str, list]:
-    """Success and the share of foreign objects at each k, on scenes with a hard companion."""
+    """Success and the share of spurious objects at each k, on scenes with a co-occurring occluder that hides 50-80 %."""
     found = [(k, of_rows(rows)) for k, rows in k_rows(records, "companion-hard").items()]
-    names = {"success": "success", "foreign": "a foreign object"}
+    names = {"success": "success", "spurious": "a spurious object"}
     return {title: [(k, f[name]) for k, f in found] for name, title in names.items()}
 
 

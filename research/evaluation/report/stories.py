@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from ..hard_scenes import ROBUST
-from ..judge import FOREIGN
+from ..judge import SPURIOUS
 from ..scenarios import CELLS
 from .tables import section, select
 
 FAILURES = {  # kind -> is it this record's? The first that fits is.
     "nothing was found to complete": lambda r: r["passes"] == 0,
-    "a foreign object": lambda r: r["foreign"] >= FOREIGN,
-    "too little was completed": lambda r: r["hidden"] < 0.3,
-    "too much or at the wrong place": lambda r: r["hidden"] < 0.7,
+    "a spurious object": lambda r: r["spurious"] >= SPURIOUS,
+    "too little was completed": lambda r: r["occluded_iou"] < 0.3,
+    "too much or at the wrong place": lambda r: r["occluded_iou"] < 0.7,
     "the wrong colours": lambda r: r["colour"] > 0.12,
-    "nearly right": lambda r: r["whole"] > 0.8,
+    "nearly right": lambda r: r["amodal_iou"] > 0.8,
     "something of what was seen is missing": lambda r: True,  # all else is as it should be
 }
 
@@ -23,7 +23,7 @@ def failures(records: list[dict], each: int = 2) -> dict[str, list[dict]]:
     two kinds."""
     rows = [r for cell in CELLS for r in select(records, cell, "mixed") if not r["success"]]
     found = {kind: [] for kind in FAILURES}
-    for record in sorted(rows, key=lambda r: r["whole"]):
+    for record in sorted(rows, key=lambda r: r["amodal_iou"]):
         kind = next((kind for kind, fits in FAILURES.items() if fits(record)), None)
         if kind and len(found[kind]) < each:
             found[kind].append(record)
@@ -34,10 +34,16 @@ def line(record: dict) -> str:
     """A record in a few words."""
     return (
         f"{record['word']} behind {record['occluder'] or 'the border'} "
-        f"({record['hidden_share']:.0%} hidden), {record['status'].split(':')[0]}, "
-        f"{record['passes']} passes: whole {record['whole']:.2f}, hidden {record['hidden']:.2f}, "
-        f"colour {record['colour']:.3f}, foreign {record['foreign']:.0%}"
+        f"({record['hidden_share']:.0%} hidden), {outcome(record)}, "
+        f"{record['passes']} passes: amodal IoU {record['amodal_iou']:.2f}, occluded IoU {record['occluded_iou']:.2f}, "
+        f"colour {record['colour']:.3f}, spurious {record['spurious']:.0%}"
     )
+
+
+def outcome(record: dict) -> str:
+    """The status, with its warnings in parentheses."""
+    warnings = record["warnings"]
+    return f"{record['status']} ({warnings})" if warnings else record["status"]
 
 
 def stories(records: list[dict]) -> str:
@@ -45,8 +51,6 @@ def stories(records: list[dict]) -> str:
     lines = []
     for kind, (record, *_) in failures(records, each=1).items():
         lines.append(f"- **{kind}**: {line(record)}")
-        if record["status"].startswith("failed"):
-            lines.append(f"  - {record['status']}")
         lines += [f"  - {told}" for told in record.get("report", "").splitlines()]
     if not lines:
         return ""
@@ -61,7 +65,7 @@ def statuses(records: list[dict]) -> str:
         for method in ("mixed", "ceiling"):
             rows = select(records, cell.name, method)
             if rows:
-                ends = counted(r["status"].split(":")[0] for r in rows)
+                ends = counted(map(outcome, rows))
                 passes = counted(r["passes"] for r in rows)
                 lines.append([cell.title, method, str(len(rows)), ends, passes])
     head = ["scenes", "method", "n", "status: how often", "passes: how often"]

@@ -7,7 +7,7 @@ import numpy as np
 from amodal.measures import statistics
 from amodal.stickers.scenes import BACKGROUNDS
 
-from ..judge import FOREIGN
+from ..judge import SPURIOUS
 from ..methods import METHODS
 from ..rules import RULES as RULES_FOR_MASK
 from ..runner import ANALYSIS, RULES
@@ -16,15 +16,15 @@ from ..unseen_art import ART
 
 SHIPPED_K = 20  # of 50 steps, in the shipped workflow
 K_CURVE = (1, 5, 10, 15, 25, 30, 35, 40, 45, 49)  # the other steps of the k curve
-COMPANION = ("companion-easy", "companion-hard")
+CO_OCCURRING = ("companion-easy", "companion-hard")
 
 FIGURES = {  # name -> (heading, how it is averaged)
     "success": ("success", "share"),
-    "whole": ("whole IoU", "mean"),
-    "hidden": ("hidden IoU", "mean"),
+    "amodal_iou": ("amodal IoU", "mean"),
+    "occluded_iou": ("occluded IoU", "mean"),
     "colour": ("colour error", "mean"),
     "perceptual": ("ST-LPIPS", "mean"),
-    "foreign": ("foreign object", "over"),
+    "spurious": ("spurious object", "over"),
     "mask_k": ("M^k IoU", "mean"),
     "passes": ("passes", "mean"),
     "calls": ("UNet calls", "mean"),
@@ -33,7 +33,7 @@ FIGURES = {  # name -> (heading, how it is averaged)
 
 
 def table(records: list[dict]) -> dict:
-    """cells -> methods -> figures: {"n", name: [value, low, high], "median whole"}."""
+    """cells -> methods -> figures: {"n", name: [value, low, high], "median amodal IoU"}."""
     found = {}
     for cell in EVERY:
         for method in METHODS:
@@ -69,10 +69,10 @@ def of_rows(rows: list[dict]) -> dict:
         if how == "share":
             figures[name] = statistics.share(values)
         elif how == "over":
-            figures[name] = statistics.share([v >= FOREIGN for v in values])
+            figures[name] = statistics.share([v >= SPURIOUS for v in values])
         else:
             figures[name] = statistics.mean(values)
-    figures["median whole"] = float(np.median([r["whole"] for r in rows]))
+    figures["median amodal IoU"] = float(np.median([r["amodal_iou"] for r in rows]))
     return figures
 
 
@@ -127,8 +127,8 @@ def cell_table(cell: str, methods: dict) -> str:
         for name in names:
             form = number if FIGURES[name][1] == "mean" else percent
             cells.append(form(figures[name]) if name in figures else "")
-        rows.append([METHODS[method], *cells, f"{figures['median whole']:.3f}"])
-    head = ["method", *(FIGURES[n][0] for n in names), "median whole"]
+        rows.append([METHODS[method], *cells, f"{figures['median amodal IoU']:.3f}"])
+    head = ["method", *(FIGURES[n][0] for n in names), "median amodal IoU"]
     return section(f"{EVERY[cell].title} ({count} scenes)", head, rows)
 
 
@@ -139,14 +139,14 @@ def main_table(found: dict) -> str:
     rows = [[EVERY[c].title, *(short([found[c][m]]) for m in methods)] for c in cells]
     if len(cells) > 1:
         rows.append(["**all**", *(short([found[c][m] for c in cells]) for m in methods)])
-    about = "Success, and mean IoU of the whole object."
+    about = "Success, and mean amodal IoU."
     return section("Main table", ["scenes", *(METHODS[m] for m in methods)], rows, about)
 
 
 def short(figures: list[dict]) -> str:
-    """Success and whole IoU over the scenes of several cells."""
+    """Success and amodal IoU over the scenes of several cells."""
     count = sum(one["n"] for one in figures)
-    both = (sum(one[name][0] * one["n"] for one in figures) for name in ("success", "whole"))
+    both = (sum(one[name][0] * one["n"] for one in figures) for name in ("success", "amodal_iou"))
     return "{:.0%}, {:.2f}".format(*(value / count for value in both))
 
 
@@ -162,13 +162,15 @@ PAIRS = (
 )
 
 
-def companion_gain(records: list[dict]) -> dict | None:
-    """Mixed context over without it on all companion scenes, easy and hard."""
-    return gained(*(pool(records, COMPANION, method) for method in ("without", "mixed")))
+def co_occurring_gain(records: list[dict]) -> dict | None:
+    """Mixed context over without it on all scenes with a co-occurring occluder, easy and hard."""
+    return gained(*(pool(records, CO_OCCURRING, method) for method in ("without", "mixed")))
 
 
 def comparisons(records: list[dict]) -> str:
-    found = [("**its companion, both**", "without", "mixed", companion_gain(records))]
+    found = [
+        ("**its co-occurring occluder, both**", "without", "mixed", co_occurring_gain(records))
+    ]
     groups = {"**all**": tuple(CELLS), **{cell.title: (name,) for name, cell in CELLS.items()}}
     for title, group in groups.items():
         for pair in PAIRS:
@@ -195,26 +197,26 @@ def comparisons(records: list[dict]) -> str:
 
 
 def dose_table(records: list[dict]) -> str:
-    """Gain of mixed context against the companion's probability."""
+    """Gain of mixed context against the co-occurring occluder's probability."""
     rows = []
     for name, cell in DOSES.items():
         found = compared(records, name, "without", "mixed")
         if found:
-            foreign = [
-                percent(of_rows(select(records, name, method))["foreign"])
+            spurious = [
+                percent(of_rows(select(records, name, method))["spurious"])
                 for method in ("without", "mixed")
             ]
             gain = percent(found["gain"])
-            rows.append([cell.title, str(found["n"]), gain, f"{found['p']:.2g}", *foreign])
+            rows.append([cell.title, str(found["n"]), gain, f"{found['p']:.2g}", *spurious])
     return section(
         "Dose and response",
         [
-            "companion",
+            "co-occurring occluder",
             "scenes",
             "gain of mixed context",
             "McNemar p",
-            "foreign without",
-            "foreign with",
+            "spurious without",
+            "spurious with",
         ],
         rows,
         "How often an object's companion stands before it in training. Each p has objects of "
@@ -249,12 +251,12 @@ def k_table(records: list[dict]) -> str:
                     CELLS[cell].title,
                     str(figures["n"]),
                     percent(figures["success"]),
-                    number(figures["whole"]),
-                    percent(figures["foreign"]),
+                    number(figures["amodal_iou"]),
+                    percent(figures["spurious"]),
                     number(figures["mask_k"]) if "mask_k" in figures else "",
                 ]
             )
-    head = ["k", "scenes", "n", "success", "whole IoU", "foreign object", "M^k IoU"]
+    head = ["k", "scenes", "n", "success", "amodal IoU", "spurious object", "M^k IoU"]
     return section(
         "The step k of the swap",
         head,
@@ -265,7 +267,7 @@ def k_table(records: list[dict]) -> str:
 
 
 def rules_table(records: list[dict]) -> str:
-    """IoU of M^k with the whole object, rule by rule and level by level, at the shipped k."""
+    """IoU of M^k with the true amodal mask, rule by rule and level by level, at the shipped k."""
     rows = []
     for cell in CELLS:
         found = [r for r in select(records, cell, RULES) if set(r["rules"]) == set(RULES_FOR_MASK)]
@@ -274,7 +276,7 @@ def rules_table(records: list[dict]) -> str:
             if values:
                 mean = number(statistics.mean(values))
                 rows.append([CELLS[cell].title, title, str(len(values)), mean])
-    head = ["scenes", "rule for M^k", "n", "IoU with the whole object"]
+    head = ["scenes", "rule for M^k", "n", "IoU with the true amodal mask"]
     return section("The mask at step k", head, rows)
 
 

@@ -49,10 +49,12 @@ def write(records: list[dict], out: Path) -> None:
 def summary(records: list[dict]) -> str:
     """Mean, median and worst of every figure."""
     lines = [f"{'':14}   mean median  worst"]
-    for name in ("whole", "hidden", "mask_k", "colour", "perceptual", "foreign"):
+    for name in ("amodal_iou", "occluded_iou", "mask_k", "colour", "perceptual", "spurious"):
         values = np.array([record[name] for record in records if name in record])
         if len(values):
-            worst = values.min() if name in ("whole", "hidden", "mask_k") else values.max()
+            worst = (
+                values.min() if name in ("amodal_iou", "occluded_iou", "mask_k") else values.max()
+            )
             lines.append(f"{name:14} {values.mean():6.3f} {np.median(values):6.3f} {worst:6.3f}")
     good = sum(record["success"] for record in records)
     return "\n".join([f"{good} of {len(records)} are successes", *lines])
