@@ -265,3 +265,57 @@ def test_what_was_written_into_a_kept_report_by_hand_stays():
     )
     assert found == "# Evaluation\n\nNew.\n\nLooked at:\nall.\n\n## Aims\n\nnew\n"
     assert keep_results.remarks("# Evaluation\n\nNew.\n\n## Aims\n\nnew\n") == ""
+
+
+def test_only_files_that_make_figures_are_in_the_digest(tmp_path):
+    kept = {
+        "amodal/core/canvas.py",
+        "amodal/stickers/weights/vae.safetensors",
+        "nodes/assembly/analysis.py",
+        "workflows/api/a.json",
+        "research/evaluation/figures.py",
+    }
+    left_out = {
+        "amodal/app/cli.py",
+        "amodal/measures/statistics.py",
+        "amodal/study/votes.py",
+        "amodal/method/thresholds/stickers.json",
+        "amodal/core/notes.md",
+        "research/evaluation/report/tables.py",
+        "research/training/run.py",
+    }
+    for name in kept | left_out:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    found = runner.files_that_make_figures(tmp_path)
+    assert {path.relative_to(tmp_path).as_posix() for path in found} == kept
+
+
+def test_folders_of_the_digest_are_there():
+    for folder in (*runner.MAKES_FIGURES, *runner.SHOWS_FIGURES):
+        assert (runner.ROOT / folder).is_dir(), folder
+    files = runner.files_that_make_figures()
+    assert runner.ROOT / "research/evaluation/judge.safetensors" in files
+
+
+@pytest.mark.parametrize(
+    "said, status, warnings",
+    [
+        ("completed", "completed", ""),
+        ("stopped at cap (enclosed)", "stopped at cap", "enclosed"),
+        (
+            "completed (enclosed) (nothing of it is left to paint)",
+            "completed",
+            "enclosed, nothing left to paint",
+        ),
+    ],
+)
+def test_a_record_holds_one_status_and_its_warnings(said, status, warnings):
+    record = runner.told({"status": said, "passes": 2, "report": "pass 1"})
+    assert record == {"status": status, "warnings": warnings, "passes": 2, "report": "pass 1"}
+    assert runner.told(runner.failed(ValueError("no\nobject"))) == {
+        "status": "failed",
+        "warnings": "",
+        "passes": 0,
+        "report": "no object",
+    }
