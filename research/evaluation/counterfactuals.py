@@ -1,7 +1,7 @@
-"""Objects that are known to be complete or not, and their counterfactuals (section 3.6).
+"""Objects known to be complete or incomplete, and their counterfactuals (section 3.6).
 
-Each object comes from a scene with known truth: the whole object itself, its visible part alone (an
-artificial cut), or what a method of the evaluation made of it, right or wrong.
+Each object comes from a scene with known truth: the true object, its visible part alone (an
+artificial cut), or the completion by a method of the evaluation.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from . import figures, judge, runner, truth
 from .scenarios import EVERY
 
 WORKFLOW = workflow.FOLDER / "best_of_seeds.json"
-MISSING = 0.2  # an object is incomplete that misses so much of its true area,
-NOTHING = 0.05  # complete that misses less than this and is like the whole (runner.SUCCESS)
-MADE = (  # (method, cell) in turn: what real completions come from
+MISSING = 0.2  # an object that lacks this fraction of its true area is incomplete
+NOTHING = 0.05  # one that lacks less than this and reaches runner.SUCCESS is complete
+MADE = (  # (method, cell) of real completions, in turn
     ("mixed", "companion-easy"),
     ("mixed", "other-easy"),
     ("without", "companion-hard"),
@@ -59,19 +59,19 @@ class Origin:
 
 
 def made(number: int, seed: int, steps: int) -> Origin:
-    """The number-th completion to try."""
+    """The origin of the completion with this number."""
     method, cell = MADE[number % len(MADE)]
     return Origin(method, cell, number, seed, 1 + number, steps)
 
 
 def given(kind: str, number: int, seed: int) -> Origin:
-    """The number-th whole object or cut; cuts are easy and hard in turn."""
+    """The origin of the true object ("whole") or cut with this number."""
     cell = ("companion-easy", "other-hard", "other-easy", "companion-hard")[number % 4]
     return Origin(kind, cell, 10_000 + number, seed)
 
 
 def make_all(origins: list[Origin], options, title: str) -> dict[str, dict]:
-    """{key: record} of these objects in turn, each made into OUT/objects unless it is there."""
+    """{key: record} of these objects, in order. Missing ones are made in OUT/objects."""
     state, folder = runner.state_of_code(), str(options.out / "objects")
     todo = {json.dumps([state, *asdict(at).values()]): (asdict(at), folder) for at in origins}
     path = options.out / "objects.jsonl"
@@ -86,8 +86,10 @@ def test_all(todo: dict[str, tuple], options) -> dict[str, dict]:
 
 
 def make(origin: dict, folder: str) -> dict:
-    """Makes the object's file <folder>/<name>.png (RGBA) and tells what it is: `missing`, the
-    fraction of the true area that it lacks, IoU, and complete: True, False, or None for neither."""
+    """Writes the object to <folder>/<name>.png (RGBA); gives its record.
+
+    missing: the fraction of the true area that it lacks. complete: see `labelled`.
+    """
     at = Origin(**origin)
     scene, began = at.scene(), time.monotonic()
     success = None
@@ -155,8 +157,8 @@ def completed_by(started, origin: Origin, scene) -> tuple[np.ndarray, np.ndarray
 def test(name: str, word: str, trial: int, count: int, steps: int, folder: str) -> dict:
     """The measures of `count` counterfactuals of an object: {"extensions", "distances"}.
 
-    trial: the seed of noise and backgrounds. They are sampled as one batch, through the workflow
-    best_of_seeds, whose part of section 3.6 this is.
+    trial: the seed of noise and backgrounds. The counterfactuals are sampled as one batch by the
+    nodes for section 3.6 in the workflow best_of_seeds.
     """
     started, began = runner.host(), time.monotonic()
     with Image.open(Path(folder) / f"{name}.png") as file:
@@ -167,8 +169,8 @@ def test(name: str, word: str, trial: int, count: int, steps: int, folder: str) 
     values = started.run(prompt_of(name, rgba, word, trial, count, steps)).values
     extensions, distances = curation.measured(values["before"], values["after"])
     return {
-        "extensions": [round(one, 5) for one in extensions],
-        "distances": [round(one, 5) for one in distances],
+        "extensions": [round(extension, 5) for extension in extensions],
+        "distances": [round(distance, 5) for distance in distances],
         "calls": runner.CALLS[0],
         "seconds": round(time.monotonic() - began, 2),
     }
@@ -225,7 +227,7 @@ def prompt_of(name: str, rgba: torch.Tensor, word: str, trial: int, count: int, 
 
 
 def needed(prompt: dict, ends: list[str]) -> dict:
-    """The nodes that these ones hang on, and they themselves."""
+    """The nodes in `ends` and all nodes that they depend on."""
     found, open_ = {}, list(ends)
     while open_:
         key = open_.pop()

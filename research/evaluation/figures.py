@@ -1,6 +1,7 @@
-"""What is measured of a completion, against the scene's ground truth (section 4.1).
+"""Measures of a completion against the scene's ground truth (section 4.1).
 
-Everything is compared on the scene's sheet, which reaches half a picture beyond the picture.
+Everything is compared on the scene's sheet: the picture with half a picture around it, 2S x 2S for
+a picture of S x S pixels.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ PERCEPTUAL_SIDE = 128
 
 
 def cut(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """[y2 - y1, x2 - x1, ...] of a picture [H, W, ...]; zero where the box reaches beyond it."""
+    """The part of a picture [H, W, ...] in a box (x1, y1, x2, y2); 0 beyond the picture."""
     x1, y1, x2, y2 = box
     out = np.zeros((y2 - y1, x2 - x1, *picture.shape[2:]), picture.dtype)
     height, width = picture.shape[:2]
@@ -29,13 +30,16 @@ def cut(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def on_sheet(picture: np.ndarray, scene: Scene, x: int, y: int) -> np.ndarray:
-    """A canvas whose corner lies at (x, y) of the picture, on the scene's sheet [2S, 2S, ...]."""
+    """A canvas [h, w, ...] on the scene's sheet [2S, 2S, ...].
+
+    (x, y) is the canvas' top left corner in pixels of the picture.
+    """
     left, top = scene.size // 2 + x, scene.size // 2 + y
     return cut(picture, (-left, -top, 2 * scene.size - left, 2 * scene.size - top))
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Of two boolean masks; 1 where both are empty."""
+    """IoU of two boolean masks; 1 if both are empty."""
     either = (a | b).sum()
     return float((a & b).sum() / either) if either else 1.0
 
@@ -85,7 +89,7 @@ def closeness(scene: Scene, completed: np.ndarray) -> Closeness:
 
 
 def unlikeness(scene: Scene, completed: np.ndarray) -> float:
-    """ST-LPIPS of the completed object's hidden part and the true one, on black."""
+    """ST-LPIPS of the completed object's occluded part and the true one, both on black."""
     painted, truth, seen = completed[..., 3] > 0.5, scene.amodal_sheet(), seen_on_sheet(scene)
     return perceptual(
         completed[..., :3] * (painted & ~seen)[..., None],
@@ -103,8 +107,10 @@ def stlpips():
 
 @torch.inference_mode()
 def perceptual(first: np.ndarray, second: np.ndarray, around: np.ndarray) -> float:
-    """ST-LPIPS of two pictures [H, W, 3] in 0..1, cut to the box of `around` [H, W] bool and
-    brought to 128x128; 0 = the same."""
+    """ST-LPIPS of two pictures [H, W, 3] in 0..1; 0 means the same.
+
+    Both are cut to the box of `around` [H, W] bool and resized to 128 x 128.
+    """
     rows, columns = np.flatnonzero(around.any(1)), np.flatnonzero(around.any(0))
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     pair = np.stack([first[box], second[box]]).astype(np.float32)
@@ -115,14 +121,16 @@ def perceptual(first: np.ndarray, second: np.ndarray, around: np.ndarray) -> flo
 
 
 def mask_at_k(scene: Scene, crop, mask: torch.Tensor) -> float:
-    """IoU of M^k [1, h, w] with the whole object, in its pass' crop."""
+    """IoU of M^k [1, h, w] with the true amodal mask in the pass' crop."""
     truth = truth_in_crop(scene, crop)[1][0].numpy() > 0.5
     return iou(mask[0].numpy() > 0.5, truth)
 
 
 def truth_in_crop(scene: Scene, crop) -> tuple[torch.Tensor, torch.Tensor]:
-    """(image [1, S, S, 3], amodal mask [1, S, S]): the scene without what hides the query, in a
-    crop of any pass. Beyond the sheet its edge is repeated."""
+    """(image [1, S, S, 3], amodal mask [1, S, S]): the scene without occluders, in a pass' crop.
+
+    The sheet's edge is repeated beyond the sheet.
+    """
     half = scene.size // 2
     x, y = (half - shift for shift in crop.offset)
     x0, y0, x1, y1 = crop.box

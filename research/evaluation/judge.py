@@ -23,9 +23,9 @@ from amodal.stickers.segmenter import SegmenterNet
 from .figures import seen_on_sheet
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
-SHEET = 256  # pixels of the sheet of a scene as it was trained on
-UNCHANGED = 0.01  # pixels nearer than this to the picture's were not painted
-SPURIOUS = 0.1  # of the hidden part's area: so much of another object, and it is a repainted one
+SHEET = 256  # pixels; the side of the sheets that it was trained on
+UNCHANGED = 0.01  # pixels that differ by less from the picture were not painted
+SPURIOUS = 0.1  # of the occluded area: another object this large counts as spurious
 
 
 @cache
@@ -50,8 +50,10 @@ def widths_of(state: dict[str, torch.Tensor]) -> tuple[int, ...]:
 
 @torch.inference_mode()
 def classes(picture: np.ndarray) -> np.ndarray:
-    """The class of each pixel [H, W] (0 = background, else 1 + row of WORDS) of a sheet [H, W, 3],
-    looked at SHEET pixels wide where it is so many times larger."""
+    """The class of each pixel [H, W] of a sheet [H, W, 3]: 0 for background, else 1 + row of WORDS.
+
+    A sheet of a multiple of SHEET pixels is looked at SHEET pixels wide.
+    """
     pixels = torch.from_numpy(np.ascontiguousarray(picture)).float().permute(2, 0, 1)[None]
     factor = max(1, len(picture) // SHEET)
     found = net()(F.avg_pool2d(pixels, factor)).argmax(1)[0].numpy()
@@ -59,10 +61,10 @@ def classes(picture: np.ndarray) -> np.ndarray:
 
 
 def spurious(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
-    """How much of another object was painted, as a fraction of the query's hidden area.
+    """The painted area of objects other than the query, as a fraction of its occluded area.
 
-    canvas [2S, 2S, 3]: the completed picture on the scene's sheet, valid where known [2S, 2S]. What
-    the judge sees in the true picture too (objects behind the query) does not count.
+    canvas [2S, 2S, 3]: the completed picture on the scene's sheet, valid where known [2S, 2S].
+    Objects that the judge also finds in the true picture (those behind the query) do not count.
     """
     query = WORDS.index(scene.word) + 1
     found = classes(np.where(known[..., None], canvas, scene.truth_sheet))
@@ -73,7 +75,7 @@ def spurious(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
 
 
 def unchanged(scene: Scene, canvas: np.ndarray) -> np.ndarray:
-    """Where the canvas still shows what the picture shows, [2S, 2S] bool."""
+    """[2S, 2S] bool: where the canvas still shows the picture's own pixels."""
     same = np.zeros(canvas.shape[:2], bool)
     scene.window(same)[:] = np.abs(scene.window(canvas) - scene.image).max(-1) < UNCHANGED
     return same

@@ -1,12 +1,10 @@
-"""The paper's tables 1 and 2 on photographs: pseudo-occluded objects made of a COCO folder.
+"""Completes pseudo-occluded objects of a COCO folder with every method, and measures them.
 
-    nox -s paper -- --coco instances_val2017.json --pictures val2017 --per-cell 100
-
-Whole objects are pasted over whole objects (`dataset`), of random categories and of the one most
-often seen with it; each is completed from its visible mask by every method, rewired in the given
-workflow (API format) with the loaders that are in it, and held against the truth. Measures whose
-package or weights are missing are left out and named. A success is an IoU of at least 0.85: nobody
-looks for spurious objects, as the sticker world's judge does. A stopped run goes on where it was.
+An item is a whole object with another whole object pasted over it (research/dataset): one of a
+random category, or of the category most often seen with it. Every method completes it from its
+modal mask in the given workflow (API format) with the loaders of that workflow. A success is an
+amodal IoU of at least 0.85. Spurious objects are not looked for: the judge knows only stickers.
+An interrupted run resumes. report/photograph_report.py is the command.
 """
 
 from __future__ import annotations
@@ -33,12 +31,14 @@ from . import methods, pasted, runner
 from .pasted import ALWAYS
 
 METHODS = ("removal", "naive", "without", "mixed")
-PAIRS = ("random", "companion")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a record depends on besides item and method. measures: those that can be taken."""
+    """What a record depends on besides item and method.
+
+    measures: names of those whose package and weights are there; steps: N, None for the workflow's.
+    """
 
     workflow: str
     steps: int | None
@@ -49,7 +49,7 @@ class Settings:
 
 
 def measure(options) -> tuple[list[dict], Settings]:
-    """All records; makes the items and runs what is missing. Raises BadInput."""
+    """Makes the items and runs what is missing; gives all records. Raises BadInput."""
     lines = items(options)
     models = options.models or host.find_comfyui() / "models"
     weights = options.metrics or models / "amodal_metrics"
@@ -80,12 +80,12 @@ def measure(options) -> tuple[list[dict], Settings]:
 
 
 def items(options) -> list[dict]:
-    """The manifests' lines of both sets, easy and hard in turn, each with its `pairs`."""
+    """The manifest lines of both sets, easy and hard alternating, each with its `pairs`."""
     if options.per_cell < 1:
         raise BadInput("per-cell", f"is {options.per_cell}", "ask for at least one item")
     source = wholes.Coco(options.coco, options.pictures)
     found = []
-    for pairs in PAIRS:
+    for pairs in builder.PAIRS:
         plan = builder.Plan(options.per_cell, options.per_cell, options.seed, pairs, 1)
         folder = options.out / "items" / f"{pairs}-{options.per_cell}-s{options.seed}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def items(options) -> list[dict]:
 
 
 def available(weights: Path) -> tuple[str, ...]:
-    """The measures whose package and weights are there."""
+    """Names of the measures whose package and weights are there. Others are named on stderr."""
     found = []
     for name in metrics.MODELS:
         try:
@@ -117,7 +117,7 @@ def digest(path: Path | str) -> str:
 
 
 def started(models: str):
-    """The in-process host with the user's models, on an accelerator where there is one."""
+    """The in-process host with the user's models, on an accelerator if there is one."""
     if torch.cuda.is_available():
         os.environ["AMODAL_TEST_DEVICE"] = "accelerator"
     running = runner.host()
@@ -130,15 +130,15 @@ def started(models: str):
 
 
 def refuse_what_cannot_run(line: dict, chosen: list[str], settings: Settings) -> None:
-    """Asks the host once whether it would run, so that missing models are told before all else."""
+    """Has the host validate one prompt of each method. Raises BadInput if models are missing."""
     running, problems = started(settings.models), {}
     for method in chosen:
         ok, error, _, nodes = asyncio.run(
             running.validate("check", prompt_of(line, method, settings), None)
         )
         if not ok:
-            said = [one["details"] for node in nodes.values() for one in node["errors"]]
-            problems.update(dict.fromkeys(said or [error["message"]]))
+            details = [e["details"] for node in nodes.values() for e in node["errors"]]
+            problems.update(dict.fromkeys(details or [error["message"]]))
     if problems:
         raise BadInput(
             "workflow",
@@ -148,7 +148,7 @@ def refuse_what_cannot_run(line: dict, chosen: list[str], settings: Settings) ->
 
 
 def run(line: dict, method: str, settings: dict) -> dict:
-    """The record of an item and a method. What the user would see as an error is a record too."""
+    """The record of an item and a method; of an error that the user would see, too."""
     settings = Settings(**settings)
     running = started(settings.models)
     from tools.host import inprocess
@@ -182,7 +182,7 @@ def name_of(line: dict) -> str:
 
 
 def about(line: dict) -> dict:
-    """cell: as the sticker world's are named, by what the occluder truly is."""
+    """What a record says of its item. `cell` is named like those of the sticker world."""
     front = line["occluder"]["category"]
     relation = "companion" if front == line["companion"] else "other"
     return {

@@ -1,6 +1,6 @@
-"""How well each rule for M^k finds the object in the noisy picture (section 3.5, Figure 9).
+"""Compares the rules for M^k, the object's mask in the noisy picture (section 3.5, Figure 9).
 
-Runs the shipped workflow's first pass to step k, then every rule on the same latent.
+The shipped workflow runs its first pass to step k. Then every rule is applied to the same latent.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ RULES = {
     "known background": "known background",
     **{f"level {level}": f"clusters of decoder level {level}" for level in LEVELS},
     **{f"{count} clusters": f"{count} clusters of level 3" for count in COUNTS if count != 4},
-    "modal": "the visible part alone",
+    "modal": "the modal mask",
 }
 
 
 def links(wiring) -> dict[str, list]:
-    """The masks of all rules, added to a wired prompt: {rule: link}."""
+    """Adds every rule to a wired prompt; gives {rule: link to its mask}."""
     features = captured(wiring, LEVELS)
     found = {"known background": wiring.inputs("composite")["mask"]}
     for level in LEVELS:
@@ -68,7 +68,7 @@ def clustered(wiring, features: list, level: int, count: int) -> list:
 
 
 def of_masks(scene, values: dict) -> dict[str, float]:
-    """IoU of every rule's mask with the whole object in the first pass' crop."""
+    """{rule: IoU of its mask with the true amodal mask} in the first pass' crop."""
     return {
         rule: round(figures.mask_at_k(scene, values["crop"], values[rule]), 4)
         for rule in RULES

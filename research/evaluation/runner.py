@@ -1,7 +1,7 @@
 """Runs scenes through the rewired workflow in the real host, one task at a time.
 
-A task is (cell, number, method, settings); its record is a flat dict that goes into a line of JSON,
-and its pictures go beside it, so that an evaluation can be stopped and goes on where it was.
+A task is (cell, number, method, settings). Its record is a flat dict, kept as a line of JSON with a
+picture beside it, so that an interrupted evaluation resumes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from . import (
 from .scenarios import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
-SUCCESS = 0.85  # the least IoU of the whole object
+SUCCESS = 0.85  # the least amodal IoU
 MAKES_FIGURES = (  # folders that decide what a record holds
     "amodal/core",
     "amodal/method",
@@ -49,13 +49,17 @@ SHOWS_FIGURES = (  # folders within those that only read finished records
 )
 FAILED = "failed"  # the status of a run that ended in an error
 WARNINGS = {"enclosed": "enclosed", "nothing of it is left to paint": "nothing left to paint"}
-RULES = "rules"  # a task of this method compares the rules for M^k
-ANALYSIS = "analysis"  # and one of this looks at a scene of ART, seen or unseen
+RULES = "rules"  # the method of tasks that compare the rules for M^k
+ANALYSIS = "analysis"  # the method of tasks on scenes of ART, seen or unseen
 
 
 @dataclass(frozen=True)
 class Task:
-    """method: one of METHODS, or RULES, or ANALYSIS. k: None for the shipped one. steps: N."""
+    """One scene and one method.
+
+    method: one of METHODS, or RULES, or ANALYSIS. k: the step of the swap, None for the shipped
+    one. steps: N.
+    """
 
     cell: str
     number: int
@@ -65,7 +69,7 @@ class Task:
     steps: int = 50
 
     def key(self, state: str) -> str:
-        """What tells this task's record from others; `state` is `state_of_code()`."""
+        """The key of this task's record; `state` is `state_of_code()`."""
         return json.dumps([state, *asdict(self).values()])
 
     @property
@@ -75,7 +79,7 @@ class Task:
 
 
 def step_of(k: int, steps: int) -> int:
-    """Step k of 50 as a step of that many."""
+    """The step of N = `steps` that corresponds to step k of 50, from 1 to N - 1."""
     return min(steps - 1, max(1, round(k * steps / 50)))
 
 
@@ -102,7 +106,7 @@ def files_that_make_figures(root: Path = ROOT) -> list[Path]:
 
 @cache
 def host():
-    """The tests' in-process host (tools/host/inprocess.py), with the node that knows the truth."""
+    """The in-process host (tools/host/inprocess.py) with the evaluation's own nodes."""
     from tools.host import inprocess
 
     started = inprocess.host()
@@ -131,7 +135,7 @@ def count_unet_calls() -> None:
 
 
 def run_all(tasks: list[Task], options) -> list[dict]:
-    """The tasks' records, each run unless OUT/records.jsonl has it, and its picture made."""
+    """The tasks' records, in order. Only tasks missing from OUT/records.jsonl are run."""
     state, pictures = state_of_code(), options.out / "pictures"
     todo = {task.key(state): (task, pictures, state) for task in tasks}
     path = options.out / "records.jsonl"
@@ -139,8 +143,11 @@ def run_all(tasks: list[Task], options) -> list[dict]:
 
 
 def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
-    """The record of a task. What the user would see as an error (nothing detected) is a record
-    too, with the message as its status; anything else the host fails at is raised."""
+    """The record of a task.
+
+    An error that the user would see, such as nothing detected, is a record with the status FAILED.
+    Any other failure of the host is raised.
+    """
     if task.method == ANALYSIS:
         return analysis(task, pictures, state)
     started = host()
@@ -196,12 +203,12 @@ def told(values: dict) -> dict:
 
 
 def is_outcome(error) -> bool:
-    """Did the host fail at a BadInput (nothing detected, say), as a user would see it?"""
+    """True if the host failed with a BadInput, which a user would see as a message."""
     return "BadInput" in str((error.details or {}).get("exception_type"))
 
 
 def analysis(task: Task, pictures: Path | None, state: str) -> dict:
-    """The record of a scene of ART: what the stages that need no words make of it."""
+    """The record of a scene of ART: results of the stages that need no words."""
     scene, began = unseen_art.ART[task.cell].scene(task.number, task.seed), time.monotonic()
     found, shown = unseen_art.analysed(scene, *analysts())
     record = {"key": task.key(state), **asdict(task), "background": scene.background, **found}
@@ -237,7 +244,7 @@ def about(scene) -> dict:
 def prompt_of(task: Task, scene) -> dict:
     import folder_paths
 
-    # a name of its own: nothing is taken from the executor's cache of another method
+    # a name for each task, so that nothing comes from the executor's cache of another method
     picture = Path(folder_paths.get_input_directory()) / f"{task.name}.png"
     Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(picture)
     prompt = workflow.load(workflow.DEFAULT, dict)
@@ -257,9 +264,9 @@ def prompt_of(task: Task, scene) -> dict:
 
 
 def on_sheet(scene, values: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Completed object, canvas, and where the canvas is known, on the scene's sheet.
+    """Completed object, canvas and known pixels of the canvas, each on the scene's sheet.
 
-    Where nothing came out, the picture as it is and its visible part: nothing was completed.
+    If nothing was completed, these are the visible part and the picture.
     """
     image = values["image"][0].numpy() if "image" in values else scene.image
     x, y = (-shift for shift in values["canvas"].offset) if "canvas" in values else (0, 0)
@@ -274,8 +281,7 @@ def on_sheet(scene, values: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def keep_pictures(base: Path, scene, completed: np.ndarray, canvas: np.ndarray) -> None:
-    """<base>.webp: the picture, the canvas, the completed object and the truth, side by side, on
-    as much of the scene's sheet as the picture and the whole object take."""
+    """<base>.webp: picture, canvas, completed object and truth side by side, cut to `view_of`."""
     truth = np.dstack([scene.truth_sheet, scene.amodal_sheet()])
     view = view_of(scene)
     ground = np.float32(1)
@@ -296,7 +302,7 @@ def keep(base: Path, tiles: list[np.ndarray]) -> None:
 
 
 def view_of(scene) -> tuple[slice, slice]:
-    """A square of the sheet, 1.5 pictures wide, with the picture and most of the object in it."""
+    """A square of the sheet, 1.5 pictures wide, that shows the picture and most of the object."""
     spare, edge = scene.size // 4, scene.size // 2
     found = []
     for axis in (1, 0):

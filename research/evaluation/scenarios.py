@@ -1,6 +1,7 @@
 """The scenes of the evaluation: what hides the object, and how much of it (Table 1, Table 2).
 
-Their seeds lie apart from those of tests, demo and training; every method gets the same scenes.
+Their seeds are not used by tests, demo or training. Every method gets the same scenes. Cell names
+are keys of records and file names: "companion-" cells hold the co-occurring occluder.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from amodal.stickers.catalog import CATALOG, WORDS
 from .hard_scenes import ROBUST
 
 FIRST = 50_000_000  # seeds of the evaluation's scenes begin here
-PLACES = 40  # further seeds to try where a scene cannot be drawn as wanted
+PLACES = 40  # seeds to try for a scene
 EASY, HARD = (0.2, 0.5), (0.5, 0.8)
 CO_OCCURRING = scenes.OCCLUDERS[0]  # what make_scene calls the occluder of training
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`share` is the range of the hidden fraction; `likely` that of the companion's p; `cut` says
-    that the picture's border hides the object instead of another one."""
+    """One kind of scene.
+
+    share: range of the fraction of the object that is hidden. likely: range of the probability p of
+    the co-occurring occluder. cut: the picture's border hides the object, and no other object does.
+    """
 
     name: str
     title: str
@@ -38,7 +42,10 @@ class Cell:
         return [word for word in WORDS if low <= CATALOG[word].p <= high]
 
     def scene(self, number: int, seed: int = 0, size: int = 128) -> scenes.Scene:
-        """Scene `number` (0, 1, ...): words in turn, backgrounds other than studio gray in turn."""
+        """Scene `number` (0, 1, ...). Words and backgrounds, without studio gray, take turns.
+
+        Raises scenes.NoPlacement if no seed gives such a scene.
+        """
         rng = np.random.default_rng([seed, FIRST])
         words = list(rng.permutation(self.words))
         key = FIRST + 1_000_000 * seed + 1_000 * number
@@ -58,7 +65,7 @@ class Cell:
         raise scenes.NoPlacement(f"scene {number} of {self.name} cannot be drawn")
 
 
-COMMON = (0.5, 1.0)  # companions that stand in front at least every other time
+COMMON = (0.5, 1.0)  # the co-occurring occluder is in front in at least half of the training
 CELLS = {
     cell.name: cell
     for cell in (
