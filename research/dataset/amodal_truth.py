@@ -72,13 +72,13 @@ def read(path: Path | str) -> list[Annotated]:
 
 
 def of_regions(pictures: dict, annotations: list[dict]) -> list[Annotated]:
-    found, annotators = [], {}
-    for one in annotations:
-        picture = pictures[one["image_id"]]
-        number = annotators[one["image_id"]] = annotators.get(one["image_id"], -1) + 1
-        front = in_front(one.get("depth_constraint") or "")
-        for region in one["regions"]:
-            found.append(
+    objects, annotators = [], {}
+    for annotation in annotations:
+        picture = pictures[annotation["image_id"]]
+        number = annotators[annotation["image_id"]] = annotators.get(annotation["image_id"], -1) + 1
+        front = in_front(annotation.get("depth_constraint") or "")
+        for region in annotation["regions"]:
+            objects.append(
                 Annotated(
                     picture["file_name"],
                     (picture["height"], picture["width"]),
@@ -91,25 +91,25 @@ def of_regions(pictures: dict, annotations: list[dict]) -> list[Annotated]:
                     region.get("visible_mask"),
                 )
             )
-    return found
+    return objects
 
 
 def in_front(constraint: str) -> dict[int, set[int]]:
     """order of a region -> orders of those in front of it, from "nearer-farther,..."."""
-    found: dict[int, set[int]] = {}
+    fronts: dict[int, set[int]] = {}
     for pair in filter(None, constraint.split(",")):
         near, far = (int(order) for order in pair.split("-"))
-        found.setdefault(far, set()).add(near)
-    return found
+        fronts.setdefault(far, set()).add(near)
+    return fronts
 
 
-def of_kins(picture: dict, names: dict, one: dict) -> Annotated:
-    whole = one["a_segm"] if "a_segm" in one else one["segmentation"]
-    visible = one["i_segm"] if "i_segm" in one else one["inmodal_seg"]
+def of_kins(picture: dict, names: dict, annotation: dict) -> Annotated:
+    whole = annotation["a_segm"] if "a_segm" in annotation else annotation["segmentation"]
+    visible = annotation["i_segm"] if "i_segm" in annotation else annotation["inmodal_seg"]
     return Annotated(
         picture["file_name"],
         (picture["height"], picture["width"]),
-        names[one["category_id"]],
+        names[annotation["category_id"]],
         whole=whole,
         visible=visible,
     )

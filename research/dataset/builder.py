@@ -79,9 +79,9 @@ class Maker:
                 query = drawn(rng, self.by_category[category])
                 whole = self.source.load(query)
             front = drawn(rng, self.by_category[self.front_of(category, rng)])
-            found = occlude(whole, self.source.load(front), level, rng)
-            if found is not None:
-                return self.line(level, number, query, front, found), pictures(whole, found)
+            pasted = occlude(whole, self.source.load(front), level, rng)
+            if pasted is not None:
+                return self.line(level, number, query, front, pasted), pictures(whole, pasted)
         raise BadInput(
             "annotations",
             f"hold no two objects for item {number} ({level}, {category}): sizes do not match",
@@ -94,7 +94,7 @@ class Maker:
         others = [name for name in self.categories if name != category]
         return others[rng.integers(len(others))]
 
-    def line(self, level, number, query, front, found) -> dict:
+    def line(self, level, number, query, front, pasted) -> dict:
         return {
             "item": f"{level}-{number:05d}",
             "level": level,
@@ -104,10 +104,10 @@ class Maker:
             "query": asdict(query),
             "occluder": asdict(front),
             "companion": self.source.companions.get(query.category),
-            "hidden": round(found.hidden, 6),
-            "scale": round(found.scale, 6),
-            "corner": list(found.corner),
-            "size": list(found.amodal.shape[::-1]),
+            "hidden": round(pasted.hidden, 6),
+            "scale": round(pasted.scale, 6),
+            "corner": list(pasted.corner),
+            "size": list(pasted.amodal.shape[::-1]),
         }
 
 
@@ -115,10 +115,10 @@ def drawn(rng, entries: list):
     return entries[rng.integers(len(entries))]
 
 
-def pictures(whole, found) -> dict[str, np.ndarray]:
-    masks = {name: getattr(found, name) for name in ("modal", "amodal", "occluder")}
+def pictures(whole, pasted) -> dict[str, np.ndarray]:
+    masks = {name: getattr(pasted, name) for name in ("modal", "amodal", "occluder")}
     grays = {name: mask.astype(np.uint8) * 255 for name, mask in masks.items()}
-    return {"picture": found.picture, "truth": whole.picture, **grays}
+    return {"picture": pasted.picture, "truth": whole.picture, **grays}
 
 
 def build(source, plan: Plan, out: Path, workers: int = 1, quiet: bool = False) -> list[dict]:

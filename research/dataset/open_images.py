@@ -85,10 +85,10 @@ class Segmentations:
 
     def whole(self, rows) -> Iterator[Entry]:
         for key, mask, picture, label, *box in rows:
-            found = self.picture(picture)
-            if fits(*box) and found and (self.masks_folder / mask).is_file():
+            file = self.picture(picture)
+            if fits(*box) and file and (self.masks_folder / mask).is_file():
                 self.masks[key] = mask
-                yield Entry(self.name(label), found, key)
+                yield Entry(self.name(label), file, key)
 
     def picture(self, key: str) -> str | None:
         """The file's name, where the picture is there."""
@@ -149,15 +149,15 @@ def rows(path: Path, name: str, columns: tuple, made) -> Iterator[tuple]:
         places = [head.index(column) for column in columns]
         for row in filter(None, table):
             try:
-                found = made([row[place] for place in places])
+                values = made([row[place] for place in places])
             except (ValueError, IndexError) as error:
                 raise BadInput(
                     name,
                     f"{path.name}, line {table.line_num}: {error}",
                     "give the .csv as Open Images publishes it",
                 ) from None
-            if found is not None:
-                yield found
+            if values is not None:
+                yield values
 
 
 def box_of(sides: list[str]) -> tuple[int, ...]:
@@ -208,8 +208,8 @@ def opened(path: Path, name: str) -> Image.Image:
 
 
 def digest(path) -> str:
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
-            found.update(block)
-    return found.hexdigest()
+            sha256.update(block)
+    return sha256.hexdigest()

@@ -32,17 +32,17 @@ def decode(segmentation, height: int, width: int) -> np.ndarray:
     coco = library()
     try:
         if isinstance(segmentation, dict):
-            found = segmentation
-            if isinstance(found["counts"], list):
-                found = coco.frPyObjects(found, height, width)
-            elif isinstance(found["counts"], str):
-                found = {**found, "counts": found["counts"].encode()}
+            packed = segmentation
+            if isinstance(packed["counts"], list):
+                packed = coco.frPyObjects(packed, height, width)
+            elif isinstance(packed["counts"], str):
+                packed = {**packed, "counts": packed["counts"].encode()}
         else:
             polygons = [list(map(float, p)) for p in nested(segmentation) if len(p) >= 6]
             if not polygons:
                 return np.zeros((height, width), bool)
-            found = coco.merge(coco.frPyObjects(polygons, height, width))
-        mask = coco.decode(found).astype(bool)
+            packed = coco.merge(coco.frPyObjects(polygons, height, width))
+        mask = coco.decode(packed).astype(bool)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadInput(
             "annotations",

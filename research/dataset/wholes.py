@@ -135,26 +135,29 @@ def read_json(path: Path):
         raise BadInput("annotations", f"are no JSON ({error})", "give a COCO .json file") from None
 
 
-def is_whole(one: dict, group: list[dict], picture: dict) -> bool:
+def is_whole(annotation: dict, group: list[dict], picture: dict) -> bool:
     """Does the annotation show a whole object? `group`: all annotations of its picture."""
-    x, y, width, height = one["bbox"]
-    outline = one["segmentation"]
-    if one.get("iscrowd") or (isinstance(outline, list) and len(rle.nested(outline)) != 1):
+    x, y, width, height = annotation["bbox"]
+    outline = annotation["segmentation"]
+    if annotation.get("iscrowd") or (isinstance(outline, list) and len(rle.nested(outline)) != 1):
         return False
-    share = one["area"] / (picture["width"] * picture["height"])
+    share = annotation["area"] / (picture["width"] * picture["height"])
     inside = (
         min(x, y) >= MARGIN
         and x + width <= picture["width"] - MARGIN
         and y + height <= picture["height"] - MARGIN
     )
-    apart = not any(meet(one["bbox"], other["bbox"]) for other in group if other is not one)
+    apart = not any(
+        meet(annotation["bbox"], other["bbox"]) for other in group if other is not annotation
+    )
     return inside and apart and LEAST_AREA <= share <= MOST_AREA
 
 
-def meet(one: list, other: list) -> bool:
+def meet(first: list, second: list) -> bool:
     """Do two boxes [x, y, width, height] share any area?"""
     return all(
-        one[axis] < other[axis] + other[axis + 2] and other[axis] < one[axis] + one[axis + 2]
+        first[axis] < second[axis] + second[axis + 2]
+        and second[axis] < first[axis] + first[axis + 2]
         for axis in (0, 1)
     )
 

@@ -228,10 +228,10 @@ def prompt_of(name: str, rgba: torch.Tensor, word: str, trial: int, count: int, 
 
 def needed(prompt: dict, ends: list[str]) -> dict:
     """The nodes in `ends` and all nodes that they depend on."""
-    found, open_ = {}, list(ends)
+    kept, open_ = {}, list(ends)
     while open_:
         key = open_.pop()
-        if key not in found:
-            found[key] = prompt[key]
+        if key not in kept:
+            kept[key] = prompt[key]
             open_ += [v[0] for v in prompt[key]["inputs"].values() if isinstance(v, list)]
-    return found
+    return kept

@@ -114,13 +114,13 @@ def several(count: int) -> Callable:
         def layers():
             middle = size / 2 + rng.uniform(-0.1, 0.1, 2) * size
             query = placed(rng, word, rng.uniform(0.6, 0.8) * size, middle, size)
-            found = [query]
+            stack = [query]
             ys, xs = np.nonzero(query.amodal)
-            for other in others(rng, count, word):
+            for front in others(rng, count, word):
                 at = rng.integers(len(xs))
                 point = (xs[at] - size / 2, ys[at] - size / 2)
-                found.append(placed(rng, other, rng.uniform(0.22, 0.4) * size, point, size))
-            return found
+                stack.append(placed(rng, front, rng.uniform(0.22, 0.4) * size, point, size))
+            return stack
 
         def fits(scene):
             return 0.2 <= scene.hidden() <= 0.65 and min(hidden_by_each(scene)) >= OWN

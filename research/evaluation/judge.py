@@ -68,10 +68,10 @@ def spurious(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
     """
     query = WORDS.index(scene.word) + 1
     found = classes(np.where(known[..., None], canvas, scene.truth_sheet))
-    other = (found > 0) & (found != query) & (found != classes(scene.truth_sheet))
+    wrong = (found > 0) & (found != query) & (found != classes(scene.truth_sheet))
     hidden = scene.amodal_sheet() & ~seen_on_sheet(scene)
     painted = known & ~unchanged(scene, canvas)
-    return float((other & painted).sum() / max(1, hidden.sum()))
+    return float((wrong & painted).sum() / max(1, hidden.sum()))
 
 
 def unchanged(scene: Scene, canvas: np.ndarray) -> np.ndarray:

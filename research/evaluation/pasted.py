@@ -60,14 +60,14 @@ def compared(
         for part in (item.truth, item.amodal, item.modal)
     )
     painted = completed[..., 3] > 0.5
-    found = {
+    values = {
         **figures.overlaps(painted, item.amodal > 0.5, item.modal > 0.5),
         "colour": metrics.colour_error(picture, mask, truth, amodal, modal),
     }
     for name in measures:
         label = "perceptual" if name == ALWAYS else name
-        found[label] = metrics.measure(name, picture, mask, truth, amodal, word, weights)
-    rounded = {name: round(float(value), 4) for name, value in found.items()}
+        values[label] = metrics.measure(name, picture, mask, truth, amodal, word, weights)
+    rounded = {name: round(float(value), 4) for name, value in values.items()}
     return {**rounded, "success": rounded["amodal_iou"] >= runner.SUCCESS}
 
 

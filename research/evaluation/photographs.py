@@ -84,19 +84,19 @@ def items(options) -> list[dict]:
     if options.per_cell < 1:
         raise BadInput("per-cell", f"is {options.per_cell}", "ask for at least one item")
     source = wholes.Coco(options.coco, options.pictures)
-    found = []
+    lines = []
     for pairs in builder.PAIRS:
         plan = builder.Plan(options.per_cell, options.per_cell, options.seed, pairs, 1)
         folder = options.out / "items" / f"{pairs}-{options.per_cell}-s{options.seed}"
         folder.mkdir(parents=True, exist_ok=True)
         builder.build(source, plan, folder)
-        found += [{**line, "pairs": pairs} for line in builder.read(folder)]
-    return found
+        lines += [{**line, "pairs": pairs} for line in builder.read(folder)]
+    return lines
 
 
 def available(weights: Path) -> tuple[str, ...]:
     """Names of the measures whose package and weights are there. Others are named on stderr."""
-    found = []
+    names = []
     for name in metrics.MODELS:
         try:
             metrics.need(name, weights)
@@ -105,8 +105,8 @@ def available(weights: Path) -> tuple[str, ...]:
                 raise
             print(f"left out: {error}", file=sys.stderr)
         else:
-            found.append(name)
-    return tuple(found)
+            names.append(name)
+    return tuple(names)
 
 
 def digest(path: Path | str) -> str:

@@ -20,14 +20,14 @@ RULES = {
 def links(wiring) -> dict[str, list]:
     """Adds every rule to a wired prompt; gives {rule: link to its mask}."""
     features = captured(wiring, LEVELS)
-    found = {"known background": wiring.inputs("composite")["mask"]}
+    masks = {"known background": wiring.inputs("composite")["mask"]}
     for level in LEVELS:
-        found[f"level {level}"] = clustered(wiring, features, level, 4)
+        masks[f"level {level}"] = clustered(wiring, features, level, 4)
     for count in COUNTS:
         if count != 4:
-            found[f"{count} clusters"] = clustered(wiring, features, 3, count)
-    found["modal"] = wiring.link("crop", 1)
-    return found
+            masks[f"{count} clusters"] = clustered(wiring, features, 3, count)
+    masks["modal"] = wiring.link("crop", 1)
+    return masks
 
 
 def paper_clusters(wiring) -> list:

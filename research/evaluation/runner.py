@@ -304,10 +304,10 @@ def keep(base: Path, tiles: list[np.ndarray]) -> None:
 def view_of(scene) -> tuple[slice, slice]:
     """A square of the sheet, 1.5 pictures wide, that shows the picture and most of the object."""
     spare, edge = scene.size // 4, scene.size // 2
-    found = []
+    slices = []
     for axis in (1, 0):
         line = np.flatnonzero(scene.amodal_sheet().any(axis))
         over = (edge - line[0]) - (line[-1] + 1 - edge - scene.size)
         shift = int(np.clip(over // 2, -spare, spare))
-        found.append(slice(spare - shift, spare - shift + 6 * spare))
-    return tuple(found)
+        slices.append(slice(spare - shift, spare - shift + 6 * spare))
+    return tuple(slices)

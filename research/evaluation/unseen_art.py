@@ -82,13 +82,13 @@ class Art:
         return first_that_fits(rng, background, size, lambda: self.layers(rng, size), all_show)
 
     def layers(self, rng, size: int) -> list[Layer]:
-        found = [self.layer(rng, size, (size / 2, size / 2) + rng.uniform(-0.15, 0.15, 2) * size)]
+        drawn = [self.layer(rng, size, (size / 2, size / 2) + rng.uniform(-0.15, 0.15, 2) * size)]
         for _ in range(OBJECTS - 1):
-            ys, xs = np.nonzero(np.any([layer.amodal for layer in found], 0))
+            ys, xs = np.nonzero(np.any([layer.amodal for layer in drawn], 0))
             at = rng.integers(len(xs))
             beside = rng.uniform(-0.1, 0.1, 2) * size
-            found.append(self.layer(rng, size, (xs[at], ys[at]) - np.float64(size / 2) + beside))
-        return found
+            drawn.append(self.layer(rng, size, (xs[at], ys[at]) - np.float64(size / 2) + beside))
+        return drawn
 
     def layer(self, rng, size: int, at) -> Layer:
         names = self.names()
@@ -152,15 +152,15 @@ def glyph(character: str) -> Image.Image:
 @cache
 def stamp_files() -> tuple[str, ...]:
     """Names of the stamps with an alpha channel, without mirrored ones and symbols."""
-    found = []
+    names = []
     for folder in STAMPS:
         for path in sorted((stamps() / folder).rglob("*.png")):
             if "_mirror" in path.name or "_flip" in path.name:
                 continue
             with Image.open(path) as file:
                 if file.mode in ("RGBA", "LA") or "transparency" in file.info:
-                    found.append(str(path.relative_to(stamps())))
-    return tuple(found)
+                    names.append(str(path.relative_to(stamps())))
+    return tuple(names)
 
 
 @cache
@@ -198,17 +198,17 @@ def analysed(scene: Scene, segmenter, order_model) -> tuple[dict, dict]:
     """
     image = torch.from_numpy(scene.image.copy()).float()
     seen = torch.from_numpy(np.stack([scene.modal(i) for i in range(len(scene.layers))])).float()
-    found = segmenter.detect(image)
+    detected = segmenter.detect(image)
     empty, error = emptied(scene, image, seen)
     figures = {
-        "objects": [round(best_iou(mask, found.masks), 4) for mask in seen],
+        "objects": [round(best_iou(mask, detected.masks), 4) for mask in seen],
         **order_figures(scene, ordering_of(order_model, image, seen)),
         "removal": round(error, 5),
     }
     pictures = {
         "image": scene.image,
         "truth": seen.numpy(),
-        "found": found.masks.numpy(),
+        "found": detected.masks.numpy(),
         "empty": empty,
     }
     return figures, pictures

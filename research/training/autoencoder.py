@@ -32,11 +32,11 @@ BATCH = 48
 
 def crops(rng, count: int) -> torch.Tensor:
     """[count, 3, 64, 64] crops of random scenes, four of each."""
-    found = []
-    while len(found) < count:
+    pictures = []
+    while len(pictures) < count:
         sheet = random_sheet(rng)
-        found += [random_crop(rng, sheet) for _ in range(4)]
-    batch = torch.from_numpy(np.stack(found[:count])).permute(0, 3, 1, 2)
+        pictures += [random_crop(rng, sheet) for _ in range(4)]
+    batch = torch.from_numpy(np.stack(pictures[:count])).permute(0, 3, 1, 2)
     return batch.contiguous(memory_format=torch.channels_last)
 
 

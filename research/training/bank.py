@@ -126,10 +126,10 @@ def paint(picture: np.ndarray, layer: np.ndarray):
 
 def cut_out(rng, picture, query, amodal, mask) -> np.ndarray:
     """The visible part as a mask of some background would cut it out: hard edges, a thin halo."""
-    other = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS[1:])), SIZE)
-    paint(other, query)
+    elsewhere = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS[1:])), SIZE)
+    paint(elsewhere, query)
     grown = ndimage.binary_dilation(amodal) if rng.random() < 0.3 else amodal
-    shown = np.where(grown[..., None], other, np.float32(backgrounds.GRAY))
+    shown = np.where(grown[..., None], elsewhere, np.float32(backgrounds.GRAY))
     return np.where(mask[..., None], picture, shown)
 
 

@@ -15,34 +15,34 @@ RUNS = ("autoencoder", "diffusion", "segmenter", "order")
 
 def logs() -> dict[str, list[dict]]:
     """The notes of each run, from .training/ or else from curves.json: {run: [{"step", "minute", figure: value, ...}]}."""
-    found = json.loads(CURVES.read_text()) if CURVES.exists() else {}
-    found = {name: found[name] for name in RUNS if name in found}
+    notes = json.loads(CURVES.read_text()) if CURVES.exists() else {}
+    notes = {name: notes[name] for name in RUNS if name in notes}
     for path in (STATE / f"{name}.pt" for name in RUNS):
         if not path.exists():
             continue
         log = torch.load(path, weights_only=True, mmap=True, map_location="cpu").get("log")
         if log:
-            found[path.stem] = log
-    return found
+            notes[path.stem] = log
+    return notes
 
 
-def export(found: dict[str, list[dict]]) -> None:
+def export(notes: dict[str, list[dict]]) -> None:
     rows = ",\n".join(
         f' "{name}": [\n  ' + ",\n  ".join(json.dumps(entry) for entry in log) + "\n ]"
-        for name, log in found.items()
+        for name, log in notes.items()
     )
     CURVES.write_text("{\n" + rows + "\n}\n")
 
 
-def draw(found: dict[str, list[dict]], path: Path) -> None:
+def draw(notes: dict[str, list[dict]], path: Path) -> None:
     """One panel for each run; its figures over minutes of training."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(found), figsize=(4.2 * len(found), 3.4), squeeze=False)
-    for panel, (name, log) in zip(panels[0], found.items()):
+    figure, panels = plt.subplots(1, len(notes), figsize=(4.2 * len(notes), 3.4), squeeze=False)
+    for panel, (name, log) in zip(panels[0], notes.items()):
         for key in (k for k in log[-1] if k not in ("step", "minute", "items")):
             points = [(entry["minute"], entry[key]) for entry in log if key in entry]
             panel.plot(*zip(*points), label=key)

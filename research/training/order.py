@@ -91,11 +91,11 @@ def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(views), np.array(labels, np.float32)
 
 
-def meet(one: np.ndarray, other: np.ndarray) -> bool:
+def meet(first: np.ndarray, second: np.ndarray) -> bool:
     """Are both masks [S, S] large enough to judge by, and within three pixels of each other?"""
-    if min(one.sum(), other.sum()) < pool.LEAST:
+    if min(first.sum(), second.sum()) < pool.LEAST:
         return False
-    return bool((ndimage.binary_dilation(one, iterations=3) & other).any())
+    return bool((ndimage.binary_dilation(first, iterations=3) & second).any())
 
 
 def shipped_segmenter() -> StickerSegmenter:

@@ -194,7 +194,7 @@ def test_each_kind_of_failure_has_its_story():
         "a spurious object": [1],
         "too little was completed": [3, 2],
         "nearly right": [8],
-        "something of what was seen is missing": [9],
+        "visible pixels are missing": [9],
     }
     words = stories.stories(rows)
     assert "**a spurious object**: cat behind yarn" in words and "  - pass 1: hidden by" in words
@@ -203,7 +203,7 @@ def test_each_kind_of_failure_has_its_story():
 def test_kept_reports_link_the_pictures_where_they_are_kept():
     from research import keep_results
 
-    assert keep_results.placed("cells.png", "evaluation") == "../docs/evaluation.jpg"
+    assert keep_results.placed("cells.png", "evaluation") == "../../docs/images/evaluation.jpg"
     assert keep_results.placed("two-layers.png", "evaluation") == "evaluation/two-layers.jpg"
     assert keep_results.placed("k.png", "evaluation") == "evaluation/k.png"
 

@@ -1,9 +1,9 @@
-"""Is the best of several seeds by the score of section 3.6 better than one seed?
+"""Does choosing the best of several seeds by the score of section 3.6 beat one seed?
 
     python -m research.evaluation.best --scenes 50 --seeds 4
 
-Hard scenes, completed with several seeds; each completion is judged by its counterfactuals alone.
-What the choice by score gains is held against an oracle that knows the truth.
+Hard scenes are completed with several seeds. Each completion is scored by its counterfactuals. The
+gain of the choice by score is compared with that of an oracle that knows the truth.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from . import commands
 from .claims import HARD
 from .tables import headed, percent, row
 
-SEED = 103  # added to the seed of the scenes: apart from those that thresholds are fitted on
+SEED = 103  # added to the seed: other scenes than those that thresholds are fitted on
 SHIPPED = curation.SHIPPED / "stickers.json"
 
 
@@ -32,30 +32,28 @@ def main(words: list[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     top = commands.parser("python -m research.evaluation.best", __doc__, "best")
-    top.add_argument(
-        "--scenes", type=int, default=50, help="half of them with its co-occurring occluder"
-    )
-    top.add_argument("--seeds", type=int, default=4, help="completions of each")
-    top.add_argument("--counterfactuals", type=int, default=2, help="of each completion")
-    top.add_argument("--steps", type=int, default=50, help="of a completion's sampling")
+    top.add_argument("--scenes", type=int, default=50, help="half with a co-occurring occluder")
+    top.add_argument("--seeds", type=int, default=4, help="completions of each scene")
+    top.add_argument("--counterfactuals", type=int, default=2, help="for each completion")
+    top.add_argument("--steps", type=int, default=50, help="sampling steps of a completion")
     return top
 
 
 def measure(options) -> list[list[dict]]:
-    """For each scene its completions: {"success", "score"}; scenes that failed are left out."""
+    """For each scene its completions: {"success", "score"}. Scenes that failed are not included."""
     made = counterfactuals.make_all(origins(options), options, "completions")
     steps = max(2, options.steps // 4)
     judged = counterfactuals.test_all(
         {
             key: (
-                counterfactuals.Origin(**one["origin"]).name,
-                one["word"],
+                counterfactuals.Origin(**record["origin"]).name,
+                record["word"],
                 1,
                 options.counterfactuals,
                 steps,
             )
-            for key, one in made.items()
-            if "failed" not in one
+            for key, record in made.items()
+            if "failed" not in record
         },
         options,
     )
@@ -73,30 +71,32 @@ def measure(options) -> list[list[dict]]:
 
 def origins(options) -> list[counterfactuals.Origin]:
     """Scene by scene, seed by seed."""
-    found = []
+    chosen = []
     for number in range(options.scenes):
         first = counterfactuals.Origin(
             "mixed", HARD[number % 2], number // 2, options.seed + SEED, steps=options.steps
         )
-        found += [replace(first, noise=noise) for noise in range(1, options.seeds + 1)]
-    return found
+        chosen += [replace(first, noise=noise) for noise in range(1, options.seeds + 1)]
+    return chosen
 
 
 def outcome(scenes: list[list[dict]]) -> dict[str, list[bool]]:
-    """Success on each scene: of the first seed, the best by score, and of any (the oracle)."""
-    best = [group[curation.ranked([one["score"] for one in group])[0]] for group in scenes]
+    """Success on each scene: of the first seed, of the best by score, of any (the oracle)."""
+    best = [
+        group[curation.ranked([completion["score"] for completion in group])[0]] for group in scenes
+    ]
     return {
         "one seed": [group[0]["success"] for group in scenes],
-        "best by score": [one["success"] for one in best],
-        "oracle": [any(one["success"] for one in group) for group in scenes],
+        "best by score": [completion["success"] for completion in best],
+        "oracle": [any(completion["success"] for completion in group) for group in scenes],
     }
 
 
 def markdown(scenes: list[list[dict]], seeds: int) -> str:
     if not scenes:
         return "# Best of several seeds\n\nNo scene was completed.\n"
-    found = outcome(scenes)
-    shares = {name: statistics.share(hits) for name, hits in found.items()}
+    hits_of = outcome(scenes)
+    shares = {name: statistics.share(hits) for name, hits in hits_of.items()}
     lines = [
         "# Best of several seeds",
         "",
@@ -110,7 +110,7 @@ def markdown(scenes: list[list[dict]], seeds: int) -> str:
     lines += [
         "",
         f"The choice by score gains {100 * gain:+.0f} points: {part} "
-        f"(McNemar p {statistics.mcnemar(found['one seed'], found['best by score']):.2g}).",
+        f"(McNemar p {statistics.mcnemar(hits_of['one seed'], hits_of['best by score']):.2g}).",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""What the commands of the evaluation share of their options."""
+"""Options and provenance that the evaluation's commands share."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 
 from ..runner import MAKES_FIGURES, ROOT, SHOWS_FIGURES
 
-HERE = ("--out", "--workers")  # of this machine alone: they change no figure but seconds
-PLACES = ("--art", "--coco", "--pictures", "--models", "--metrics")  # differ from one to another
+HERE = ("--out", "--workers")  # options that change no figure except seconds
+PLACES = ("--art", "--coco", "--pictures", "--models", "--metrics")  # paths of one machine
 
 
 def told(command: str, words: list[str]) -> str:
-    """The command with its words, for a report: without what is of this machine alone, and
-    FOLDER or FILE for its paths."""
+    """The command for a report: without the options in HERE, and with FOLDER or FILE for paths."""
     kept, left = [], iter(words)
     for word in left:
         name, sign, path = word.partition("=")
@@ -30,8 +29,7 @@ def told(command: str, words: list[str]) -> str:
 
 
 def commit() -> str:
-    """`commit 1a2b3c4, ` of this clone, and whether what makes figures differs from it; "" where it
-    is none."""
+    """`commit 1a2b3c4, `, with a note if files that make figures differ from it; "" without git."""
     left_out = [f":(exclude){folder}" for folder in SHOWS_FIGURES]
     try:
         head = git("rev-parse", "--short", "HEAD")
@@ -47,26 +45,26 @@ def git(*words: str) -> str:
 
 
 def history(out: Path, command: str, when: str, of: str) -> list[str]:
-    """The commands that were begun in this folder for the same records, the last one last.
+    """Adds this command to OUT/commands.txt; gives all commands of the same records, oldest first.
 
-    when: the command's date and commit; of: what records of the same kind share, the state of the
-    code and the scenes' seed, say.
+    when: the command's date and commit. of: what the records share, such as the state of the code
+    and the seed of the scenes.
     """
     path = out / "commands.txt"
     before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    begun = f"`{command}` on "
-    lines = [one for one in before if not (one.startswith(begun) and one.endswith(of))]
-    lines.append(f"{begun}{when}{of}")
+    start = f"`{command}` on "
+    lines = [line for line in before if not (line.startswith(start) and line.endswith(of))]
+    lines.append(f"{start}{when}{of}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return [one for one in lines if one.endswith(of)]
+    return [line for line in lines if line.endswith(of)]
 
 
 def parser(command: str, about: str, folder: str) -> argparse.ArgumentParser:
-    """Of a command that says `about` of itself and writes into output/`folder`."""
+    """The parser of a command described by `about`, which writes to output/`folder`."""
     top = argparse.ArgumentParser(
         prog=command, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    top.add_argument("--seed", type=int, default=0, help="of the scenes")
-    top.add_argument("--workers", type=int, default=os.cpu_count(), help="0: in this process")
+    top.add_argument("--seed", type=int, default=0, help="seed of the scenes")
+    top.add_argument("--workers", type=int, default=os.cpu_count(), help="processes; 0: this one")
     top.add_argument("--out", type=Path, default=ROOT / "output" / folder)
     return top

@@ -1,9 +1,9 @@
 """Evaluate the pack in the sticker world.
 
-    nox -s evaluate -- --per-cell 100 --methods mixed,without --out results/evaluation
+    nox -s evaluate -- --per-cell 100 --methods mixed,without --out output/evaluation
 
-Every finished scene is a line in OUT/records.jsonl; a second run goes on where the first stopped,
-unless weights or code that make figures have changed since.
+Every finished scene is a line in OUT/records.jsonl. An interrupted evaluation resumes, unless the
+weights or the code that produces the figures have changed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from .tables import K_CURVE, SHIPPED_K
 
 
 def tasks(options) -> list[Task]:
-    """Scene by scene, so that what is there after a while is balanced."""
-    found = []
+    """Scene by scene, so that the records are balanced at any time."""
+    wanted = []
 
     def add(cells, methods, k=None):
         for cell in cells:
             for method in methods:
-                found.append(Task(cell, number, method, options.seed, k, options.steps))
+                wanted.append(Task(cell, number, method, options.seed, k, options.steps))
 
     shipped = round(SHIPPED_K * options.steps / 50)
     counts = ("per_cell", "doses", "ks", "rules", "robust", "unseen")
@@ -51,12 +51,14 @@ def tasks(options) -> list[Task]:
             add(ROBUST, ("mixed", "ceiling"))
         if number < options.unseen:
             add(unseen_art.ART, (ANALYSIS,))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(wanted))
 
 
 def evaluate(options) -> tuple[list[dict], int]:
-    """Runs what has not been run yet; all records of this state of the code, seed and N, and how
-    many of the tasks asked for have none, for they broke off."""
+    """Runs the missing tasks; gives all records of this state of the code, seed and N.
+
+    The second value is the number of tasks without a record, because they broke off.
+    """
     wanted = tasks(options)
     missing = len(wanted) - len(runner.run_all(wanted, options))
     state = runner.state_of_code()
@@ -70,17 +72,17 @@ def evaluate(options) -> tuple[list[dict], int]:
 
 def names(known: dict):
     def parse(text: str) -> list[str]:
-        found = text.split(",")
-        for name in found:
+        chosen = text.split(",")
+        for name in chosen:
             if name not in known:
                 raise argparse.ArgumentTypeError(f"'{name}': use {', '.join(known)}")
-        return found
+        return chosen
 
     return parse
 
 
 def begun(options) -> list[str]:
-    """This command and the earlier ones whose records the report will hold."""
+    """This command and earlier ones whose records are in the report."""
     return commands.history(
         options.out,
         commands.told("nox -s evaluate --", sys.argv[1:]),
@@ -95,12 +97,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50, help="N; k follows")
     parser.add_argument("--cells", type=names(CELLS), default=list(CELLS))
     parser.add_argument("--methods", type=names(METHODS), default=list(METHODS))
-    parser.add_argument("--doses", type=int, default=0, help="scenes a point of the dose curve")
-    parser.add_argument("--ks", type=int, default=0, help="scenes a point of the k curve")
-    parser.add_argument("--rules", type=int, default=0, help="scenes for the rules for M^k")
+    parser.add_argument(
+        "--doses", type=int, default=0, help="scenes for each point of the co-occurrence curve"
+    )
+    parser.add_argument(
+        "--ks", type=int, default=0, help="scenes for each point of the curve over k"
+    )
+    parser.add_argument(
+        "--rules", type=int, default=0, help="scenes to compare the rules for M^k on"
+    )
     parser.add_argument("--robust", type=int, default=0, help="scenes of each kind of hard scene")
-    parser.add_argument("--unseen", type=int, default=0, help="scenes of each kind of art")
-    parser.add_argument("--art", type=Path, help="where the packages with unseen art are unpacked")
+    parser.add_argument("--unseen", type=int, default=0, help="scenes of each source of art")
+    parser.add_argument("--art", type=Path, help="folder with the unpacked packages of unseen art")
     options = parser.parse_args()
     if options.art:
         os.environ[unseen_art.FOLDER] = str(options.art.resolve())
@@ -111,7 +119,7 @@ def main() -> None:
     about = "; ".join(begun(options))
     records, missing = evaluate(options)
     if missing:
-        about += f"; {missing} scenes broke off and are left out"
+        about += f"; {missing} scenes broke off and are not included"
     evaluation_report.write(records, options.out, about)
     print(f"\n{options.out / 'evaluation.md'}")
 

@@ -1,11 +1,11 @@
-"""The paper's tables 1 to 3 and figures 8 and 9, measured in the sticker world, beside its own.
+"""The paper's tables 1 to 3 and figures 8 and 9, and ours in the sticker world beside them.
 
     nox -s paper -- --per-cell 100                   # all of it: hours on a CPU
     nox -s paper -- --per-cell 2 --objects 4 --steps 10 --trials 1 --counterfactuals 1   # minutes
-    nox -s paper -- --coco instances_val2017.json --pictures val2017   # photographs: `photographs`
+    nox -s paper -- --coco instances_val2017.json --pictures val2017   # photographs
 
-Every finished scene is a line of OUT/records.jsonl, as in `nox -s evaluate`, whose records in the
-same folder are taken; a stopped run goes on where it was.
+Every finished scene is a line of OUT/records.jsonl. Records of `nox -s evaluate` in the same folder
+are used, and an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def main(words: list[str] | None = None) -> None:
         return
     options = parser().parse_args(words)
     options.out.mkdir(parents=True, exist_ok=True)
-    found = runner.run_all(tasks(options), options)
+    records = runner.run_all(tasks(options), options)
     table = curated(options)
     command = commands.told("nox -s paper --", sys.argv[1:] if words is None else words)
-    write(found, table, options, command, str(datetime.date.today()))
+    write(records, table, options, command, str(datetime.date.today()))
     print(f"\n{options.out / 'paper.md'}")
 
 
@@ -62,20 +62,20 @@ def parser() -> argparse.ArgumentParser:
         default=None,
         help="scenes for each point of figures 8 and 9; default: half of --per-cell",
     )
-    top.add_argument("--objects", type=int, default=100, help="of each set of Table 3")
-    top.add_argument("--trials", type=int, default=3, help="of Table 3")
-    top.add_argument("--counterfactuals", type=int, default=4, help="of Table 3, for each object")
+    top.add_argument("--objects", type=int, default=100, help="objects in each set of Table 3")
+    top.add_argument("--trials", type=int, default=3, help="trials of Table 3")
+    top.add_argument("--counterfactuals", type=int, default=4, help="for each object of Table 3")
     top.add_argument("--steps", type=int, default=50, help="N; k follows")
     return top
 
 
 def tasks(options) -> list[runner.Task]:
-    """Scene by scene, so that what is there after a while is balanced."""
+    """Scene by scene, so that the records are balanced at any time."""
     sweep = options.sweep or -(-options.per_cell // 2)
-    found = []
+    wanted = []
 
     def add(cell: str, number: int, method: str, k: float | None = None) -> None:
-        found.append(runner.Task(cell, number, method, options.seed, k, options.steps))
+        wanted.append(runner.Task(cell, number, method, options.seed, k, options.steps))
 
     for n in range(max(options.per_cell, sweep)):
         if n < options.per_cell:
@@ -88,11 +88,11 @@ def tasks(options) -> list[runner.Task]:
             add("companion-hard", n, runner.RULES)
             for ground in GROUNDS:
                 add(SCENES[n % len(SCENES)], n // len(SCENES), f"ground-{ground}")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(wanted))
 
 
 def curated(options) -> dict:
-    """Table 3's figures by the number of counterfactuals; its own files in OUT/curation/."""
+    """Table 3's figures by the number of counterfactuals; writes OUT/curation/."""
     words = [
         "--objects",
         options.objects,
@@ -115,32 +115,32 @@ def curated(options) -> dict:
     return curate.write(curate.measure(inner), inner)
 
 
-def write(found: list[dict], table: dict, options, command: str, date: str) -> None:
+def write(records: list[dict], table: dict, options, command: str, date: str) -> None:
     """paper.md, paper.json and the plots."""
     out = options.out
-    held = [*claims.of_records(found), *claims.of_curation(table)]
-    draw(found, out)
+    claimed = [*claims.of_records(records), *claims.of_curation(table)]
+    draw(records, out)
     parts = [
         "# The paper's evaluation",
-        f"`{command}` on {date}; sticker models, through the real host's executor. The paper's own "
-        "figures are of photographs, Stable Diffusion 2, and other measures: what can be held "
-        "against each other is who wins, and by how much. In brackets: 95 % intervals.",
-        claims.agreement(held),
-        table_1(found),
-        table_2(found),
+        f"`{command}` on {date}; sticker models, through the real host's executor. The paper's "
+        "figures are for photographs, Stable Diffusion 2 and other measures. Only who wins, and by "
+        "how much, can be compared. Brackets hold 95 % intervals.",
+        claims.agreement(claimed),
+        table_1(records),
+        table_2(records),
         (out / "curation" / "curation.md")
         .read_text(encoding="utf-8")
         .strip()
         .replace("# Table 3", "## Table 3", 1),
-        figure_8(found),
-        figure_9(found),
+        figure_8(records),
+        figure_9(records),
     ]
     (out / "paper.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    kept = [{**asdict(claim), "verdict": claim.verdict} for claim in held]
+    kept = [{**asdict(claim), "verdict": claim.verdict} for claim in claimed]
     (out / "paper.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")
 
 
-def table_1(found: list[dict]) -> str:
+def table_1(records: list[dict]) -> str:
     lines = [
         "## Table 1: methods",
         "",
@@ -165,7 +165,7 @@ def table_1(found: list[dict]) -> str:
     ]
     for title, cells in (("20-50 %", claims.EASY), ("50-80 %", claims.HARD)):
         for method in claims.TABLES:
-            rows = pool(found, cells, method)
+            rows = pool(records, cells, method)
             if rows:
                 means = [
                     number(statistics.mean([r[name] for r in rows]))
@@ -185,7 +185,7 @@ def table_1(found: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def table_2(found: list[dict]) -> str:
+def table_2(records: list[dict]) -> str:
     lines = [
         "## Table 2: successes",
         "",
@@ -201,36 +201,36 @@ def table_2(found: list[dict]) -> str:
     for method, paper in claims.PAPER_2.items():
         cells = [METHODS[method]]
         for theirs, names in zip(paper, (claims.OTHER, CO_OCCURRING)):
-            rows = pool(found, names, method)
+            rows = pool(records, names, method)
             cells += [f"{theirs:.0%}", percent(claims.success(rows)) if rows else "-"]
-        last = pool(found, CO_OCCURRING, method)
+        last = pool(records, CO_OCCURRING, method)
         lines.append(row([*cells, percent(claims.spurious(last)) if last else "-"]))
     return "\n".join(lines)
 
 
-def figure_8(found: list[dict]) -> str:
+def figure_8(records: list[dict]) -> str:
     lines = [
-        "## Figure 8, left: which background is swapped in",
+        "## Figure 8, left: the swapped background",
         "",
         "The paper: gray +20 points over the original background, forest -16, sky -9.",
         "",
         *headed("background", "n", "success"),
     ]
-    for ground, values in claims.grounds(found).items():
-        count = str(len(claims.grounded(found, ground)))
+    for ground, values in claims.grounds(records).items():
+        count = str(len(claims.grounded(records, ground)))
         lines.append(row([ground, count, percent(values) if values else "-"]))
     lines += [
         "",
         "![backgrounds](figure_8_backgrounds.png)",
         "",
-        "## Figure 8, right: at which step k contexts mix",
+        "## Figure 8, right: the step k at which contexts mix",
         "",
-        "The paper: most first successes at k = 20 of 50. Scenes with the co-occurring occluder hiding "
-        "50-80 %.",
+        "The paper: most first successes at k = 20 of 50. On scenes whose co-occurring "
+        "occluder hides 50-80 %.",
         "",
         *headed("k of 50", "n", "success", "a spurious object"),
     ]
-    for k, rows in steps(found):
+    for k, rows in steps(records):
         lines.append(
             row(
                 [
@@ -244,15 +244,15 @@ def figure_8(found: list[dict]) -> str:
     return "\n".join([*lines, "", "![step k](figure_8_steps.png)"])
 
 
-def steps(found: list[dict]) -> list[tuple[int, list[dict]]]:
-    """(k of 50, records) of every k there is, on as many scenes as the sweep has."""
-    every = [(k, claims.at_step(found, k)) for k in sorted({*K_CURVE, SHIPPED_K})]
+def steps(records: list[dict]) -> list[tuple[int, list[dict]]]:
+    """(k of 50, records) of every k, on the scenes of the sweep."""
+    every = [(k, claims.at_step(records, k)) for k in sorted({*K_CURVE, SHIPPED_K})]
     most = max((len(rows) for k, rows in every if k != SHIPPED_K), default=0)
     return [(k, rows[:most]) for k, rows in every if rows[:most]]
 
 
-def levels(found: list[dict]) -> dict[str, tuple]:
-    rows = claims.compared(found)
+def levels(records: list[dict]) -> dict[str, tuple]:
+    rows = claims.compared(records)
     return {
         title: statistics.mean([r["rules"][rule] for r in rows])
         for rule, title in rules.RULES.items()
@@ -260,32 +260,32 @@ def levels(found: list[dict]) -> dict[str, tuple]:
     }
 
 
-def figure_9(found: list[dict]) -> str:
+def figure_9(records: list[dict]) -> str:
     lines = [
-        "## Figure 9: which level's features are clustered",
+        "## Figure 9: the level whose features are clustered",
         "",
-        "The paper: level 3 of the "
-        "decoder draws the object best. IoU of M^k with the true amodal mask:",
+        "The paper: level 3 of the decoder outlines the object best. IoU of M^k with the true "
+        "amodal mask:",
         "",
         *headed("rule", "IoU"),
     ]
-    lines += [row([title, number(values)]) for title, values in levels(found).items()]
+    lines += [row([title, number(values)]) for title, values in levels(records).items()]
     return "\n".join([*lines, "", "![rules](figure_9.png)"])
 
 
-def draw(found: list[dict], out: Path) -> None:
-    points = steps(found)
+def draw(records: list[dict], out: Path) -> None:
+    points = steps(records)
     draw_curve(
         out / "figure_8_steps.png",
-        "step k of 50 at which the contexts are swapped",
+        "step k of 50 at which contexts mix",
         {
             "success": [(k, claims.success(rows)) for k, rows in points],
             "a spurious object": [(k, claims.spurious(rows)) for k, rows in points],
         },
     )
-    grounds = {name: values for name, values in claims.grounds(found).items() if values}
+    grounds = {name: values for name, values in claims.grounds(records).items() if values}
     draw_bars(out / "figure_8_backgrounds.png", "success", grounds)
-    draw_bars(out / "figure_9.png", "IoU of M^k with the true amodal mask", levels(found))
+    draw_bars(out / "figure_9.png", "IoU of M^k with the true amodal mask", levels(records))
 
 
 if __name__ == "__main__":

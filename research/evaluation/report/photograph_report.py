@@ -1,4 +1,10 @@
-"""Tables 1 and 2 of `photographs`' records, beside the paper's own."""
+"""The paper's tables 1 and 2 on photographs, and the paper's own beside them.
+
+    nox -s paper -- --coco instances_val2017.json --pictures val2017 --per-cell 100
+
+`photographs` makes the records. Measures whose package or weights are missing are not taken; the
+report names them.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +20,23 @@ from amodal.measures import metrics, statistics
 from .. import photographs, runner
 from ..methods import METHODS
 from ..pasted import ALWAYS
-from ..photographs import Settings
 from . import claims, commands
 from .tables import headed, number, percent, row
 
-TAKEN = ("CLIP", "DreamSim", "LPIPS")  # by the paper
+TAKEN = ("CLIP", "DreamSim", "LPIPS")  # the paper's measures
 ALSO = ("perceptual", "amodal_iou", "occluded_iou", "colour")
 
 
 def main(words: list[str] | None = None) -> None:
     options = parser().parse_args(words)
     try:
-        found, settings = photographs.measure(options)
+        records, settings = photographs.measure(options)
     except BadInput as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     command = commands.told("nox -s paper --", sys.argv[1:] if words is None else words)
     path = options.out / "paper.md"
-    text = markdown(found, settings, command, str(datetime.date.today()))
+    text = markdown(records, settings, command, str(datetime.date.today()))
     path.write_text(text, encoding="utf-8")
     print(f"\n{path}")
 
@@ -43,65 +48,63 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--coco", type=Path, required=True, help="instances_*.json")
-    top.add_argument("--pictures", type=Path, required=True, help="the folder they are of")
+    top.add_argument("--pictures", type=Path, required=True, help="folder of its pictures")
     top.add_argument(
         "--workflow",
         type=Path,
         default=workflow.FOLDER / "amodal_completion.json",
-        help="in API format, with the titles of the shipped one",
+        help="in API format, with the node titles of the shipped one",
     )
     top.add_argument(
         "--models",
         type=Path,
-        help="ComfyUI's models folder; default: that of the ComfyUI which AMODAL_COMFYUI names",
+        help="ComfyUI's models folder; default: that of AMODAL_COMFYUI",
     )
     top.add_argument(
         "--metrics",
         type=Path,
-        help="folder of the weights of CLIP, DreamSim and "
-        "LPIPS; default: amodal_metrics in --models",
+        help="folder with the weights of CLIP, DreamSim and LPIPS; default: amodal_metrics in "
+        "--models",
     )
     top.add_argument(
         "--per-cell",
         type=int,
         default=100,
-        help="items with 20-50 %% hidden, and as "
-        "many with 50-80 %%, of random pairs and of co-occurring ones each",
+        help="items with 20-50 %% hidden and with 50-80 %% hidden, of random pairs and of "
+        "co-occurring ones",
     )
     top.add_argument(
         "--methods", nargs="+", choices=photographs.METHODS, default=list(photographs.METHODS)
     )
-    top.add_argument("--steps", type=int, help="N; k follows; default: as in the workflow")
-    top.add_argument("--seed", type=int, default=0, help="of the items")
-    top.add_argument("--workers", type=int, default=0, help="0: in this process")
+    top.add_argument("--steps", type=int, help="N; k follows; default: the workflow's")
+    top.add_argument("--seed", type=int, default=0, help="seed of the items")
+    top.add_argument("--workers", type=int, default=0, help="processes; 0: this one")
     top.add_argument("--out", type=Path, default=runner.ROOT / "output" / "paper_photographs")
     return top
 
 
-def markdown(found: list[dict], settings: Settings, command: str, date: str) -> str:
+def markdown(records: list[dict], settings: photographs.Settings, command: str, date: str) -> str:
     missing = [name for name in metrics.MODELS if name not in settings.measures]
     left_out = f" Not measured, for want of package or weights: {', '.join(missing)}."
-    failed = sum(record["status"] == runner.FAILED for record in found)
-    return (
-        "\n\n".join(
-            [
-                "# The paper's tables 1 and 2 on photographs",
-                f"`{command}` on {date}; through the real host's executor. A success is an IoU of the "
-                "whole object of at least 0.85 (in the paper people decided); painted spurious objects are "
-                "not looked for. In brackets: 95 % intervals."
-                f"{left_out if missing else ''} Of {len(found)} runs {failed} failed; they count as "
-                "their visible part.",
-                claims.agreement(claims.of_tables(found)),
-                table_1(found),
-                table_2(found),
-            ]
-        )
-        + "\n"
+    failed = sum(record["status"] == runner.FAILED for record in records)
+    about = (
+        f"`{command}` on {date}; through the real host's executor. A success is an amodal IoU of "
+        "at least 0.85 (in the paper people decided); spurious objects are not looked for. "
+        f"Brackets hold 95 % intervals.{left_out if missing else ''} Of {len(records)} runs "
+        f"{failed} failed; they count as their visible part."
     )
+    parts = [
+        "# The paper's tables 1 and 2 on photographs",
+        about,
+        claims.agreement(claims.of_tables(records)),
+        table_1(records),
+        table_2(records),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
-def table_1(found: list[dict]) -> str:
-    """The removal's row is by what Remove Objects has in that workflow."""
+def table_1(records: list[dict]) -> str:
+    """Removal uses the method of Remove Objects in the given workflow."""
     lines = ["## Table 1: methods", "", *headed("the paper (COCO)", "hidden", *TAKEN)]
     for name, both in claims.PAPER_1.items():
         for title, values in zip(("20-50 %", "50-80 %"), both):
@@ -122,7 +125,7 @@ def table_1(found: list[dict]) -> str:
     ]
     for title, cells in (("20-50 %", claims.EASY), ("50-80 %", claims.HARD)):
         for method in claims.TABLES:
-            rows = claims.pool(found, cells, method)
+            rows = claims.pool(records, cells, method)
             if rows:
                 means = [mean(rows, name) for name in (*TAKEN, *ALSO)]
                 success = percent(claims.success(rows))
@@ -134,7 +137,7 @@ def mean(rows: list[dict], name: str) -> str:
     return number(statistics.mean([r[name] for r in rows])) if name in rows[0] else "-"
 
 
-def table_2(found: list[dict]) -> str:
+def table_2(records: list[dict]) -> str:
     lines = [
         "## Table 2: successes",
         "",
@@ -151,7 +154,7 @@ def table_2(found: list[dict]) -> str:
     for method, theirs in claims.PAPER_2.items():
         cells = [METHODS[method]]
         for share, names in zip(theirs, (claims.OTHER, claims.CO_OCCURRING)):
-            rows = claims.pool(found, names, method)
+            rows = claims.pool(records, names, method)
             ours = percent(claims.success(rows)) if rows else "-"
             cells += [f"{share:.0%}", ours, str(len(rows))]
         lines.append(row(cells))

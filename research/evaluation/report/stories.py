@@ -1,4 +1,4 @@
-"""Results in words: a line for each, and how one failure of each kind came about."""
+"""Results in words: a line for each record, and the course of one failure of each kind."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from ..judge import SPURIOUS
 from ..scenarios import CELLS
 from .tables import section, select
 
-FAILURES = {  # kind -> is it this record's? The first that fits is.
+FAILURES = {  # kind -> test of a record; the first that holds is its kind
     "nothing was found to complete": lambda r: r["passes"] == 0,
     "a spurious object": lambda r: r["spurious"] >= SPURIOUS,
     "too little was completed": lambda r: r["occluded_iou"] < 0.3,
     "too much or at the wrong place": lambda r: r["occluded_iou"] < 0.7,
     "the wrong colours": lambda r: r["colour"] > 0.12,
     "nearly right": lambda r: r["amodal_iou"] > 0.8,
-    "something of what was seen is missing": lambda r: True,  # all else is as it should be
+    "visible pixels are missing": lambda r: True,  # everything else is correct
 }
 
 
 def failures(records: list[dict], each: int = 2) -> dict[str, list[dict]]:
-    """Of mixed context in the main cells, failures of each kind, the worst of it first; none of
-    two kinds."""
+    """Failures of mixed context in the main cells by kind, up to `each`, the worst first."""
     rows = [r for cell in CELLS for r in select(records, cell, "mixed") if not r["success"]]
-    found = {kind: [] for kind in FAILURES}
+    kinds = {kind: [] for kind in FAILURES}
     for record in sorted(rows, key=lambda r: r["amodal_iou"]):
         kind = next((kind for kind, fits in FAILURES.items() if fits(record)), None)
-        if kind and len(found[kind]) < each:
-            found[kind].append(record)
-    return {kind: own for kind, own in found.items() if own}
+        if kind and len(kinds[kind]) < each:
+            kinds[kind].append(record)
+    return {kind: own for kind, own in kinds.items() if own}
 
 
 def line(record: dict) -> str:
@@ -35,7 +34,8 @@ def line(record: dict) -> str:
     return (
         f"{record['word']} behind {record['occluder'] or 'the border'} "
         f"({record['hidden_share']:.0%} hidden), {outcome(record)}, "
-        f"{record['passes']} passes: amodal IoU {record['amodal_iou']:.2f}, occluded IoU {record['occluded_iou']:.2f}, "
+        f"{record['passes']} passes: amodal IoU {record['amodal_iou']:.2f}, "
+        f"occluded IoU {record['occluded_iou']:.2f}, "
         f"colour {record['colour']:.3f}, spurious {record['spurious']:.0%}"
     )
 
@@ -47,14 +47,14 @@ def outcome(record: dict) -> str:
 
 
 def stories(records: list[dict]) -> str:
-    """The worst failure of each kind, with what the loop said of each pass."""
+    """The worst failure of each kind, with the loop's report of each pass."""
     lines = []
     for kind, (record, *_) in failures(records, each=1).items():
         lines.append(f"- **{kind}**: {line(record)}")
         lines += [f"  - {told}" for told in record.get("report", "").splitlines()]
     if not lines:
         return ""
-    about = "With mixed context, of the main kinds of scenes; the worst failure of each kind:"
+    about = "The worst failure of each kind, with mixed context in the main cells:"
     return "\n".join(["## Failures", "", about, "", *lines])
 
 

@@ -23,11 +23,11 @@ from ..scenarios import CELLS
 from . import sheets
 from .stories import line
 
-SEED = 9  # of the scenes: others than those of the evaluation
+SEED = 9  # other scenes than those of the evaluation
 
 
 def complete(count: int, out: Path) -> None:
-    """The evaluation's scenes, one of each cell in turn, through the shipped workflow."""
+    """Completes `count` scenes with the shipped workflow, one of each cell in turn."""
     records = []
     for at, cell in zip(range(count), itertools.cycle(CELLS)):
         task = Task(cell, at // len(CELLS), "mixed", SEED)
@@ -38,7 +38,7 @@ def complete(count: int, out: Path) -> None:
 
 
 def write(records: list[dict], out: Path) -> None:
-    """The sheet and the figures so far: a run that is stopped leaves what it has."""
+    """Writes the sheet and the figures so far, so that an interrupted run leaves both."""
     lines = [line(record) for record in records]
     (out / "completions.txt").write_text("\n".join([summary(records), "", *lines]) + "\n")
     names = [out / "pictures" / f"{sheets.task_of(record).name}.webp" for record in records]
