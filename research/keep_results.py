@@ -1,7 +1,7 @@
 """Copies an evaluation's reports and pictures from output/ to research/results/ and docs/images/.
 
-    python -m research.keep_results output/evaluation     # evaluation.md, .json, .csv, sheets, plots
-    python -m research.keep_results output/paper          # paper.md, .json, curation.json, plots
+    python -m research.keep_results output/evaluation  # evaluation.md, .json, .csv, sheets, plots
+    python -m research.keep_results output/paper       # paper.md, .json, curation.json, plots
 
 Sheets become JPEG. Remarks that a person writes between a report's first paragraph and its first
 heading are kept.

@@ -1,4 +1,4 @@
-"""COCO's masks (polygons and run lengths), by pycocotools or by faster-coco-eval."""
+"""Decodes COCO masks (polygons and run lengths) with pycocotools or faster-coco-eval."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from amodal.core.errors import BadInput
 
 
 def library():
-    """The module with frPyObjects, merge and decode; BadInput where neither package is there."""
+    """The module with frPyObjects, merge and decode. Raises BadInput without either package."""
     try:
         from pycocotools import mask
     except ImportError:
@@ -46,7 +46,7 @@ def decode(segmentation, height: int, width: int) -> np.ndarray:
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadInput(
             "annotations",
-            f"hold a segmentation that is none ({error})",
+            f"hold a segmentation that is not valid ({error})",
             "give polygons or run lengths as COCO writes them",
         ) from None
     if mask.shape != (height, width):

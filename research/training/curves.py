@@ -1,4 +1,4 @@
-"""Training curves: read from the training's own state, kept in curves.json, drawn."""
+"""Training curves: read from the training's state, kept in curves.json, drawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUNS = ("autoencoder", "diffusion", "segmenter", "order")
 
 
 def logs() -> dict[str, list[dict]]:
-    """The notes of each run, from .training/ or else from curves.json: {run: [{"step", "minute", figure: value, ...}]}."""
+    """{run: [{"step", "minute", figure: value, ...}]} from .training/, or else from curves.json."""
     notes = json.loads(CURVES.read_text()) if CURVES.exists() else {}
     notes = {name: notes[name] for name in RUNS if name in notes}
     for path in (STATE / f"{name}.pt" for name in RUNS):
@@ -27,6 +27,7 @@ def logs() -> dict[str, list[dict]]:
 
 
 def export(notes: dict[str, list[dict]]) -> None:
+    """Rewrites curves.json, with a line for each entry."""
     rows = ",\n".join(
         f' "{name}": [\n  ' + ",\n  ".join(json.dumps(entry) for entry in log) + "\n ]"
         for name, log in notes.items()
@@ -35,7 +36,7 @@ def export(notes: dict[str, list[dict]]) -> None:
 
 
 def draw(notes: dict[str, list[dict]], path: Path) -> None:
-    """One panel for each run; its figures over minutes of training."""
+    """Writes one panel for each run, with its figures over minutes of training."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -225,7 +225,7 @@ def test_too_few_categories_are_refused(tmp_path, capsys):
 def test_a_set_from_coco_annotations(coco, tmp_path):
     source = wholes.Coco(*coco)
     assert [entry.id for entry in source.objects] == [0, 1, 2, 3, 4, 5, 6]
-    assert source.companions == {"cup": "plate", "plate": "cup"}
+    assert source.co_occurring == {"cup": "plate", "plate": "cup"}
     words = [
         "coco",
         "--annotations",
@@ -261,7 +261,7 @@ def test_bad_annotations_say_what_to_do(coco, tmp_path, capsys):
         "--out",
         str(tmp_path / "out"),
     ]
-    for text, problem in ((None, "cannot be read"), ("{", "no JSON"), ("{}", "lack 'images'")):
+    for text, problem in ((None, "cannot be read"), ("{", "not JSON"), ("{}", "lack 'images'")):
         if text is not None:
             path.write_text(text)
         assert __main__.main(words) == 2
