@@ -172,7 +172,7 @@ def run(line: dict, method: str, settings: dict) -> dict:
         "method": method,
         "k": None,
         **spent,
-        **runner.told(values),
+        **runner.outcome_of(values),
         **figure,
     }
 

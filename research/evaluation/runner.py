@@ -168,7 +168,7 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     if task.method == RULES:
         return record | {"rules": rules.of_masks(scene, values)}
     completed, canvas, known = on_sheet(scene, values)
-    record |= told(values)
+    record |= outcome_of(values)
     close = asdict(figures.closeness(scene, completed))
     record |= {name: round(value, 4) for name, value in close.items()}
     record["perceptual"] = round(figures.unlikeness(scene, completed), 4)
@@ -187,7 +187,7 @@ def failed(error) -> dict:
     return {"status": FAILED, "report": " ".join(str(error).split())[:200]}
 
 
-def told(values: dict) -> dict:
+def outcome_of(values: dict) -> dict:
     """What the loop says of a run, for its record: status, warnings, passes and report.
 
     `status` is one value of the loop's statuses, or FAILED with the error as its report. `warnings`
@@ -196,7 +196,7 @@ def told(values: dict) -> dict:
     status, *words = re.split(r" \((.+?)\)", values["status"])
     return {
         "status": status,
-        "warnings": ", ".join(WARNINGS[word] for word in filter(None, words)),
+        "warnings": values.get("warnings", ", ".join(WARNINGS[w] for w in filter(None, words))),
         "passes": int(values.get("passes", 0)),
         "report": values.get("report", ""),
     }

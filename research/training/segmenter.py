@@ -53,13 +53,13 @@ def batches(data: dict, size: int, seed: tuple[int, ...], rank: int = 0, side: i
         gain = torch.from_numpy(rng.uniform(0.92, 1.06, (size, 3, 1, 1))).float()
         pictures = (pictures * gain).clamp(0, 1)
         pictures = F.interpolate(pictures, size=(side, side), mode="bilinear")
-        told = torch.stack([classes.float(), counts], 1)
-        told = F.interpolate(told, size=(side, side), mode="nearest-exact")
+        targets = torch.stack([classes.float(), counts], 1)
+        targets = F.interpolate(targets, size=(side, side), mode="nearest-exact")
         if sizes.random() < WINDOWS and side > WINDOW:
             y, x = sizes.integers(0, side - WINDOW + 1, 2)
             place = (..., slice(y, y + WINDOW), slice(x, x + WINDOW))
-            pictures, told = pictures[place].contiguous(), told[place]
-        yield pictures, told[:, 0].long(), told[:, 1]
+            pictures, targets = pictures[place].contiguous(), targets[place]
+        yield pictures, targets[:, 0].long(), targets[:, 1]
 
 
 def softened(data: dict, rng) -> tuple[np.ndarray, ...]:
@@ -105,7 +105,7 @@ def fit(
     rank, size = (peers.rank, peers.shares[peers.rank]) if peers else (0, BATCH)
     run = Run(name, net, minutes=minutes, lr=rate, decay=0.99, peers=peers, ends=ENDS)
     hits, rng = [], np.random.default_rng([run.step, rank])
-    for pictures, *told in batches(data, size, (seed, run.step + 1), rank, side):
+    for pictures, *targets in batches(data, size, (seed, run.step + 1), rank, side):
         if not run.going:
             break
         net.train()
@@ -114,7 +114,7 @@ def fit(
             logits = net(pictures)
         y, x = rng.integers(0, 2, 2)  # every fourth pixel: the loss costs as much as the network
         logits = logits[..., y::2, x::2].float()
-        classes, counts = (part[..., y::2, x::2].to(run.device) for part in told)
+        classes, counts = (part[..., y::2, x::2].to(run.device) for part in targets)
         losses = F.cross_entropy(logits, classes, reduction="none")
         run.update((losses * counts).sum() / counts.sum())
         best = logits.argmax(1)

@@ -103,7 +103,7 @@ def test_nothing_else_reaches_into_a_whole_objects_box():
     assert not wholes.is_whole(one, [one, within], PICTURE)
 
 
-def test_the_companion_is_the_category_seen_most_often_with_it():
+def test_the_co_occurring_category_is_the_one_most_often_seen_with_it():
     pictures = [["cup", "plate"], ["cup", "plate", "plate"], ["cup", "fork"], ["fork", "plate"]]
     found = wholes.most_seen_with(pictures)
     assert found == {"cup": "plate", "plate": "cup", "fork": "cup"}

@@ -25,13 +25,13 @@ def test_scenes_are_as_their_cell_says(name):
         assert low <= scene.hidden() <= high
         assert cell.likely[0] <= CATALOG[scene.word].p <= cell.likely[1]
         nearer = scene.words[scene.query + 1 :]
-        companion = CATALOG[scene.word].companion
+        co_occurring = CATALOG[scene.word].companion
         if cell.cut:
             assert nearer == [] and scene.amodal().sum() < scene.amodal_sheet().sum()
         elif cell.occluder == scenarios.CO_OCCURRING:
-            assert nearer == [companion]
+            assert nearer == [co_occurring]
         else:
-            assert len(nearer) == 1 and nearer[0] not in (companion, scene.word)
+            assert len(nearer) == 1 and nearer[0] not in (co_occurring, scene.word)
 
 
 def test_scenes_can_be_drawn_again_and_differ():

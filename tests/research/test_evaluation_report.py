@@ -1,4 +1,4 @@
-"""What the evaluation says of known records: comparisons, aims, stories, sheets."""
+"""The evaluation's report of known records: comparisons, aims, stories, sheets."""
 
 import argparse
 import itertools
@@ -116,7 +116,7 @@ def test_the_k_curve_holds_the_shipped_k_and_none_on_the_same_scenes(hits, best,
 
 @pytest.mark.parametrize("last, reached", [(0.86, True), (0.895, False)])
 def test_an_inner_peak_of_the_iou_is_tested_scene_by_scene(last, reached):
-    """At the shipped k: above every scene of the end, or above one and below another."""
+    """The shipped k is above the end on every scene, or above on some and below on others."""
 
     def at(level, **words):
         off = np.linspace(-0.02, 0.02, 9) if level == 0.895 else np.zeros(9)
@@ -163,12 +163,12 @@ def test_order_is_told_for_each_art_by_its_own_measure():
     assert "90%" in tables.unseen_table(rows)
 
 
-def test_the_status_of_enclosed_objects_is_counted():
-    told = [made_up("enclosed", number=n, warnings="enclosed") for n in range(9)]
+def test_warnings_of_enclosed_objects_are_counted():
+    warned = [made_up("enclosed", number=n, warnings="enclosed") for n in range(9)]
     silent = [made_up("enclosed", number=n) for n in (9, 10)]
-    assert aim(told + silent[:1], "a warning says").reached
-    assert not aim(told + silent, "a warning says").reached
-    words = stories.statuses(told + silent)
+    assert aim(warned + silent[:1], "a warning says").reached
+    assert not aim(warned + silent, "a warning says").reached
+    words = stories.statuses(warned + silent)
     assert "completed (enclosed): 9, completed: 2" in words and "| 1: 11 |" in words
 
 
@@ -223,10 +223,10 @@ def test_the_hundred_are_as_many_of_each_cell_as_they_come(tmp_path):
     assert shown == {(40 * n, 50 * c, 200) for n in (0, 1) for c in range(5)}
 
 
-def test_a_report_tells_its_command_without_what_is_of_this_machine():
+def test_a_report_gives_its_command_without_paths_of_this_machine():
     words = ["--per-cell", "20", "--out", "/there", "--art=/somewhere", "--workers", "2"]
-    told = commands.told("nox -s evaluate --", words)
-    assert told == "nox -s evaluate -- --per-cell 20 --art FOLDER"
+    command = commands.for_report("nox -s evaluate --", words)
+    assert command == "nox -s evaluate -- --per-cell 20 --art FOLDER"
 
 
 def test_a_report_names_every_command_of_its_state_of_the_code(tmp_path):
@@ -256,7 +256,7 @@ def test_fewer_steps_give_no_step_twice_and_none_at_the_end():
     assert {task.method for task in found if task.k is None} == {"without", "mixed"}
 
 
-def test_what_was_written_into_a_kept_report_by_hand_stays():
+def test_remarks_in_a_kept_report_stay():
     from research import keep_results
 
     kept = "# Evaluation\n\nOld.\n\nLooked at:\nall.\n\n## Aims\n\nold\n"
@@ -311,9 +311,9 @@ def test_folders_of_the_digest_are_there():
     ],
 )
 def test_a_record_holds_one_status_and_its_warnings(said, status, warnings):
-    record = runner.told({"status": said, "passes": 2, "report": "pass 1"})
+    record = runner.outcome_of({"status": said, "passes": 2, "report": "pass 1"})
     assert record == {"status": status, "warnings": warnings, "passes": 2, "report": "pass 1"}
-    assert runner.told(runner.failed(ValueError("no\nobject"))) == {
+    assert runner.outcome_of(runner.failed(ValueError("no\nobject"))) == {
         "status": "failed",
         "warnings": "",
         "passes": 0,

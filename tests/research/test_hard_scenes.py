@@ -62,7 +62,7 @@ def test_an_enclosing_occluder_encloses(drawn):
         assert not (scene.amodal_sheet() & ~silhouette).any()
 
 
-def test_a_companion_beside_it_does_not_enclose():
+def test_a_co_occurring_occluder_beside_it_does_not_enclose():
     assert not hard_scenes.is_enclosed(
         scenes.make_scene(60_000_001, query="dog", occluder=CO_OCCURRING)
     )

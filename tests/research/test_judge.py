@@ -1,4 +1,4 @@
-"""How well the judge tells that a spurious object was painted, where that is known."""
+"""How well the judge finds painted objects that are known to be spurious."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""`nox -s paper`: what it says of known records, and a small run of it."""
+"""`nox -s paper`: its report of known records, and a small run."""
 
 import json
 
@@ -77,7 +77,7 @@ def test_scenes_in_which_nothing_was_painted_have_no_mask_at_k():
     assert f"{len(of_rules)} scenes" in before[1][0].ours
 
 
-def test_few_scenes_may_be_chance_and_none_is_said():
+def test_few_scenes_may_be_chance_and_no_scenes_are_not_measured():
     few = [r for r in made_up(as_the_paper) if r["number"] < 2]
     held = claims.of_records(few)
     assert {c.verdict for c in held if c.where.startswith("Table 2")} == {
@@ -122,7 +122,7 @@ def test_the_report_holds_both_sides(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_small_run_writes_everything_and_goes_on(tmp_path, real_host):
+def test_a_small_run_writes_everything_and_resumes(tmp_path, real_host):
     words = [
         "--per-cell",
         "1",

@@ -170,7 +170,7 @@ def test_the_tables_hold_both_sides_and_say_what_was_not_measured():
     assert text.count("**agrees**") == 6 and "Figure" not in text
 
 
-def test_a_model_that_is_missing_is_told_before_anything_runs(real_host, coco, tmp_path, capsys):
+def test_a_missing_model_is_reported_before_anything_runs(real_host, coco, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         paper.main(words(coco, tmp_path))
     assert end.value.code == 2
@@ -191,8 +191,8 @@ def test_bad_input_is_said(real_host, coco, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_photographs_are_completed_measured_and_a_stopped_run_goes_on(real_host, coco, tmp_path):
-    """On the embedded models, which know these objects: mixed context beats removing."""
+def test_photographs_are_completed_and_measured_and_a_run_resumes(real_host, coco, tmp_path):
+    """With the sticker models, which know these objects, mixed context beats removal."""
     shipped = str(workflow.FOLDER / "amodal_completion_stickers.json")
     line = words(coco, tmp_path, "--workflow", shipped, "--steps", "12")
     paper.main(line)
@@ -232,8 +232,10 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
     models,
     monkeypatch,
 ):
-    """Stable Diffusion 2, GroundingDINO, SAM, InstaOrder and LaMa, small, with random weights; so
-    nothing is completed well, but every item is painted and measured."""
+    """Small Stable Diffusion 2, GroundingDINO, SAM, InstaOrder and LaMa with random weights.
+
+    Nothing is completed well, but every item is painted and measured.
+    """
     from comfy import cli_args
 
     from tools.host import random_checkpoints

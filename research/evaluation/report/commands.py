@@ -13,7 +13,7 @@ HERE = ("--out", "--workers")  # options that change no figure except seconds
 PLACES = ("--art", "--coco", "--pictures", "--models", "--metrics")  # paths of one machine
 
 
-def told(command: str, words: list[str]) -> str:
+def for_report(command: str, words: list[str]) -> str:
     """The command for a report: without the options in HERE, and with FOLDER or FILE for paths."""
     kept, left = [], iter(words)
     for word in left:

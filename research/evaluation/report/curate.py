@@ -182,16 +182,16 @@ def markdown(sets: dict, table: dict, options) -> str:
         f"{sizes['validation']} others ({real['validation']}); mean of {options.trials} trials.",
         "",
         *headed("", *NAMES),
-        told("people (the paper's)", PEOPLE),
-        told("the paper's rule, Stable Diffusion 2", PAPER),
+        figures_row("people (the paper's)", PEOPLE),
+        figures_row("the paper's rule, Stable Diffusion 2", PAPER),
     ]
     for count, figures in table.items():
         many = f"{count} counterfactual{'s' if count > 1 else ''}"
-        lines.append(told(f"our rule, {many}", figures["test"]))
+        lines.append(figures_row(f"our rule, {many}", figures["test"]))
     lines += [
-        told(f"the same on the validation set, {most}", table[most]["validation"]),
-        told(f"the paper's thresholds, {most}", table[most]["paper's thresholds"]),
-        told("chance", dict.fromkeys(NAMES, 0.5)),
+        figures_row(f"the same on the validation set, {most}", table[most]["validation"]),
+        figures_row(f"the paper's thresholds, {most}", table[most]["paper's thresholds"]),
+        figures_row("chance", dict.fromkeys(NAMES, 0.5)),
         "",
     ]
     limits = curation.Thresholds(**table[most]["thresholds"])
@@ -204,7 +204,7 @@ def markdown(sets: dict, table: dict, options) -> str:
     return "\n".join(lines) + "\n"
 
 
-def told(title: str, figures: dict) -> str:
+def figures_row(title: str, figures: dict) -> str:
     return row([title, *(f"{figures[name]:.2f}" for name in NAMES)])
 
 

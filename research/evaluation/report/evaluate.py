@@ -85,7 +85,7 @@ def begun(options) -> list[str]:
     """This command and earlier ones whose records are in the report."""
     return commands.history(
         options.out,
-        commands.told("nox -s evaluate --", sys.argv[1:]),
+        commands.for_report("nox -s evaluate --", sys.argv[1:]),
         f"{datetime.date.today()}, {commands.commit()}",
         f"state of the code {runner.state_of_code()}, seed {options.seed}, N = {options.steps}",
     )

@@ -46,7 +46,7 @@ def main(words: list[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     records = runner.run_all(tasks(options), options)
     table = curated(options)
-    command = commands.told("nox -s paper --", sys.argv[1:] if words is None else words)
+    command = commands.for_report("nox -s paper --", sys.argv[1:] if words is None else words)
     write(records, table, options, command, str(datetime.date.today()))
     print(f"\n{options.out / 'paper.md'}")
 

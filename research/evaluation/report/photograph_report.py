@@ -34,7 +34,7 @@ def main(words: list[str] | None = None) -> None:
     except BadInput as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-    command = commands.told("nox -s paper --", sys.argv[1:] if words is None else words)
+    command = commands.for_report("nox -s paper --", sys.argv[1:] if words is None else words)
     path = options.out / "paper.md"
     text = markdown(records, settings, command, str(datetime.date.today()))
     path.write_text(text, encoding="utf-8")

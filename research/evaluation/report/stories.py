@@ -51,7 +51,7 @@ def stories(records: list[dict]) -> str:
     lines = []
     for kind, (record, *_) in failures(records, each=1).items():
         lines.append(f"- **{kind}**: {line(record)}")
-        lines += [f"  - {told}" for told in record.get("report", "").splitlines()]
+        lines += [f"  - {said}" for said in record.get("report", "").splitlines()]
     if not lines:
         return ""
     about = "The worst failure of each kind, with mixed context in the main cells:"
