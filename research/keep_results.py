@@ -1,10 +1,10 @@
-"""Copies an evaluation's reports and pictures from output/ into results/ and docs/.
+"""Copies an evaluation's reports and pictures from output/ to research/results/ and docs/images/.
 
-    python -m research.keep_results output/evaluation     # evaluation.md, .json, .csv, sheets, curves
-    python -m research.keep_results output/paper          # paper.md, .json, curation.json, plots
+    python -m research.keep_results output/evaluation  # evaluation.md, .json, .csv, sheets, plots
+    python -m research.keep_results output/paper       # paper.md, .json, curation.json, plots
 
-Sheets become JPEG; what a person adds to a report by hand stands between its first paragraph and
-its first heading, and stays there.
+Sheets become JPEG. Remarks that a person writes between a report's first paragraph and its first
+heading are kept.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ PLOTS = ("dose.png", "k.png", "figure_8_backgrounds.png", "figure_8_steps.png", 
 
 
 def main(out: Path) -> None:
-    found = [name for name in ("evaluation", "paper") if (out / f"{name}.json").exists()]
-    if not found:
+    reports = [name for name in ("evaluation", "paper") if (out / f"{name}.json").exists()]
+    if not reports:
         raise SystemExit(f"{out}: no evaluation.json or paper.json; run nox -s evaluate first")
-    for report in found:
+    for report in reports:
         keep(out, report)
 
 
 def keep(out: Path, report: str) -> None:
-    """results/<report>.md, and results/<report>/ with what belongs to it."""
+    """Writes results/<report>.md, and its data and pictures to results/<report>/."""
     folder = RESULTS / report
     folder.mkdir(parents=True, exist_ok=True)
     paper = report == "paper"
@@ -51,20 +51,20 @@ def keep(out: Path, report: str) -> None:
     added = remarks(kept.read_text(encoding="utf-8")) if kept.exists() else ""
     if added:
         text = with_remarks(text, added)
-        print(f"Kept from the report before; does it still hold?\n\n{added}\n")
+        print(f"Remarks kept from the previous report. Do they still hold?\n\n{added}\n")
     kept.write_text(text, encoding="utf-8")
     print(kept.relative_to(ROOT))
 
 
 def placed(picture: str, report: str) -> str:
-    """Where a picture of the report lies, seen from results/."""
+    """The link from results/ to a picture of the report."""
     if picture == CELLS:
-        return "../docs/evaluation.jpg"
+        return "../../docs/images/evaluation.jpg"
     return f"{report}/{picture if picture in PLOTS else Path(picture).with_suffix('.jpg')}"
 
 
 def remarks(text: str) -> str:
-    """What stands between the first paragraph below the title and the first heading."""
+    """The text between the first paragraph below the title and the first heading."""
     head = text.split("\n## ")[0].split("\n\n", 2)
     return head[2].strip() if len(head) > 2 else ""
 

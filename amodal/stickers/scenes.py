@@ -147,7 +147,6 @@ def make_scene(
     Raises BadInput for an unknown word, background or border. Raises NoPlacement if none of 60
     random placements satisfies `hidden`.
     """
-    occluder = "co-occurring" if occluder == "companion" else occluder  # delete: the old value
     known("query", query, WORDS)
     known("occluder", occluder, (*OCCLUDERS, *WORDS))
     known("cut", cut, SIDES)

@@ -2,11 +2,12 @@ r"""Make pseudo-occluded objects with ground truth (section 4.1 of the paper).
 
     python -m research.dataset stickers --easy 1500 --hard 1500
     python -m research.dataset coco --annotations instances_val2017.json --pictures val2017
-    python -m research.dataset openimages --segmentations validation-annotations-object-segmentation.csv \
+    python -m research.dataset openimages \
+        --segmentations validation-annotations-object-segmentation.csv \
         --masks MASKS --pictures PICTURES --classes class-descriptions-boxable.csv \
         --boxes validation-annotations-bbox.csv
 
-A stopped run goes on where it was; the same command writes the same bytes.
+An interrupted run resumes. The same command always writes the same bytes.
 """
 
 from __future__ import annotations
@@ -33,37 +34,43 @@ def parser() -> argparse.ArgumentParser:
     sources = top.add_subparsers(dest="source", required=True)
     coco = sources.add_parser("coco", help="from COCO-style annotations and a picture folder")
     coco.add_argument("--annotations", type=Path, required=True, help="instances_*.json")
-    coco.add_argument("--pictures", type=Path, required=True, help="the folder they are of")
+    coco.add_argument(
+        "--pictures", type=Path, required=True, help="folder of the annotated pictures"
+    )
     open_images_words(sources.add_parser("openimages", help="from Open Images' segmentations"))
     sources.add_parser("stickers", help="from the sticker world")
-    for one in sources.choices.values():
-        one.add_argument("--easy", type=int, default=1500, help="items with 20-50 %% hidden")
-        one.add_argument("--hard", type=int, default=1500, help="items with 50-80 %% hidden")
-        one.add_argument(
+    for command in sources.choices.values():
+        command.add_argument("--easy", type=int, default=1500, help="items with 20-50 %% hidden")
+        command.add_argument("--hard", type=int, default=1500, help="items with 50-80 %% hidden")
+        command.add_argument(
             "--pairs",
             choices=builder.PAIRS,
             default="random",
-            help="any occluder, or of the category most seen with the query's",
+            help="occluder: any category, or the one most often seen with the query's",
         )
-        one.add_argument("--seed", type=int, default=0)
-        one.add_argument("--least-categories", type=int, default=55)
-        one.add_argument("--workers", type=int, default=os.cpu_count())
-        one.add_argument("--out", type=Path, default=OUT)
+        command.add_argument("--seed", type=int, default=0)
+        command.add_argument("--least-categories", type=int, default=55)
+        command.add_argument("--workers", type=int, default=os.cpu_count())
+        command.add_argument("--out", type=Path, default=OUT)
     return top
 
 
-def open_images_words(one: argparse.ArgumentParser) -> None:
-    one.add_argument(
+def open_images_words(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--segmentations", type=Path, required=True, help="*-annotations-object-segmentation.csv"
     )
-    one.add_argument("--masks", type=Path, required=True, help="the folder of its mask PNGs")
-    one.add_argument("--pictures", type=Path, required=True, help="the folder of ImageID.jpg")
-    one.add_argument("--classes", type=Path, required=True, help="class-descriptions-boxable.csv")
-    one.add_argument(
+    command.add_argument("--masks", type=Path, required=True, help="folder of the mask PNGs")
+    command.add_argument(
+        "--pictures", type=Path, required=True, help="folder of the pictures ImageID.jpg"
+    )
+    command.add_argument(
+        "--classes", type=Path, required=True, help="class-descriptions-boxable.csv"
+    )
+    command.add_argument(
         "--boxes",
         type=Path,
-        help="*-annotations-bbox.csv, which tells what is "
-        "occluded, truncated or a group; without it boxes that meet are left out",
+        help="*-annotations-bbox.csv, which marks occluded, truncated and grouped objects; without "
+        "it objects with overlapping boxes are not used",
     )
 
 

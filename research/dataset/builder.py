@@ -1,10 +1,10 @@
-"""Writes a set of pseudo-occluded objects; item by item, each from its number and the seed alone.
+"""Writes a set of pseudo-occluded objects. An item depends only on its number and the seed.
 
-    OUT/dataset.json       what the set was made from
+    OUT/dataset.json       plan and source of the set
     OUT/manifest.jsonl     a line for each item, in order
     OUT/picture, truth, modal, amodal, occluder/<item>.png
 
-The same command writes the same bytes, also where it was stopped and started again.
+The same command writes the same bytes, also after an interruption.
 """
 
 from __future__ import annotations
@@ -22,15 +22,19 @@ from amodal.measures import dataset_item
 
 from .occlusion import LEVELS, occlude
 
-PAIRS = ("random", "companion")
-TRIES = 60  # pairs for one item; every fifth try takes another query
+PAIRS = ("random", "co-occurring")  # the category of the occluder
+TRIES = 60  # pairs to try for one item, with another query every fifth time
 FOLDERS = dataset_item.PICTURES + dataset_item.MASKS
 
 
 @dataclass(frozen=True)
 class Plan:
-    """counts of items; pairs: "random", or "companion" for the category most seen with the
-    query's; least_categories: fewer than these are refused."""
+    """What to make.
+
+    easy, hard: numbers of items. pairs: the occluder's category is any ("random") or the one most
+    often seen with the query's ("co-occurring"). A source with fewer than least_categories categories
+    is refused.
+    """
 
     easy: int
     hard: int
@@ -39,13 +43,13 @@ class Plan:
     least_categories: int = 55
 
     def items(self) -> list[tuple[str, int]]:
-        """(level, number) in turn, easy and hard alternating while both last."""
+        """(level, number) of all items, easy and hard alternating."""
         both = [(level, n) for level in LEVELS for n in range(getattr(self, level))]
         return sorted(both, key=lambda item: (item[1], item[0]))
 
 
 class Maker:
-    """Makes the items of a plan from a source."""
+    """Makes the items of a plan from a source. Raises BadInput if the source is too small."""
 
     def __init__(self, source, plan: Plan):
         self.source, self.plan = source, plan
@@ -61,17 +65,17 @@ class Maker:
             )
 
     def queries(self) -> list[str]:
-        """Categories that an occluder can be found for, in the order of this seed."""
+        """Categories that have an occluder, in the order of this seed."""
         names = sorted(self.by_category)
-        if self.plan.pairs == "companion":
-            front = self.source.companions
+        if self.plan.pairs == "co-occurring":
+            front = self.source.co_occurring
             names = [name for name in names if front.get(name) in self.by_category]
         elif len(names) < 2:
             names = []
         return [str(n) for n in np.random.default_rng([self.plan.seed, 1]).permutation(names)]
 
     def item(self, level: str, number: int):
-        """(line of the manifest, pictures by folder); categories in turn, objects at random."""
+        """(line of the manifest, pictures by folder). Categories take turns, objects are random."""
         rng = np.random.default_rng([self.plan.seed, 2, list(LEVELS).index(level), number])
         category = self.categories[number % len(self.categories)]
         for attempt in range(TRIES):
@@ -79,22 +83,22 @@ class Maker:
                 query = drawn(rng, self.by_category[category])
                 whole = self.source.load(query)
             front = drawn(rng, self.by_category[self.front_of(category, rng)])
-            found = occlude(whole, self.source.load(front), level, rng)
-            if found is not None:
-                return self.line(level, number, query, front, found), pictures(whole, found)
+            pasted = occlude(whole, self.source.load(front), level, rng)
+            if pasted is not None:
+                return self.line(level, number, query, front, pasted), pictures(whole, pasted)
         raise BadInput(
             "annotations",
-            f"hold no two objects for item {number} ({level}, {category}): sizes do not match",
+            f"hold no pair of matching size for item {number} ({level}, {category})",
             "give more pictures",
         )
 
     def front_of(self, category: str, rng) -> str:
-        if self.plan.pairs == "companion":
-            return self.source.companions[category]
+        if self.plan.pairs == "co-occurring":
+            return self.source.co_occurring[category]
         others = [name for name in self.categories if name != category]
         return others[rng.integers(len(others))]
 
-    def line(self, level, number, query, front, found) -> dict:
+    def line(self, level, number, query, front, pasted) -> dict:
         return {
             "item": f"{level}-{number:05d}",
             "level": level,
@@ -103,11 +107,11 @@ class Maker:
             "category": query.category,
             "query": asdict(query),
             "occluder": asdict(front),
-            "companion": self.source.companions.get(query.category),
-            "hidden": round(found.hidden, 6),
-            "scale": round(found.scale, 6),
-            "corner": list(found.corner),
-            "size": list(found.amodal.shape[::-1]),
+            "co_occurring": self.source.co_occurring.get(query.category),
+            "hidden": round(pasted.hidden, 6),
+            "scale": round(pasted.scale, 6),
+            "corner": list(pasted.corner),
+            "size": list(pasted.amodal.shape[::-1]),
         }
 
 
@@ -115,15 +119,17 @@ def drawn(rng, entries: list):
     return entries[rng.integers(len(entries))]
 
 
-def pictures(whole, found) -> dict[str, np.ndarray]:
-    masks = {name: getattr(found, name) for name in ("modal", "amodal", "occluder")}
+def pictures(whole, pasted) -> dict[str, np.ndarray]:
+    masks = {name: getattr(pasted, name) for name in ("modal", "amodal", "occluder")}
     grays = {name: mask.astype(np.uint8) * 255 for name, mask in masks.items()}
-    return {"picture": found.picture, "truth": whole.picture, **grays}
+    return {"picture": pasted.picture, "truth": whole.picture, **grays}
 
 
 def build(source, plan: Plan, out: Path, workers: int = 1, quiet: bool = False) -> list[dict]:
-    """The manifest's lines; writes what is not written yet. Raises BadInput where the source cannot
-    give the set, or `out` holds another one."""
+    """Writes the missing items and returns the manifest's lines.
+
+    Raises BadInput if the source cannot give the set or `out` holds another one.
+    """
     from tqdm import tqdm
 
     maker = Maker(source, plan)
@@ -141,7 +147,7 @@ def build(source, plan: Plan, out: Path, workers: int = 1, quiet: bool = False) 
 
 
 def made(maker: Maker, todo: list, out: Path, workers: int):
-    """The items' lines in order, their pictures written before."""
+    """The items' lines in order; their pictures are written first."""
     if workers == 1:
         for item in todo:
             yield write(maker, item, out)
@@ -150,7 +156,7 @@ def made(maker: Maker, todo: list, out: Path, workers: int):
         yield from pool.imap(write_taken, todo)
 
 
-TAKEN = []  # in a worker process: its maker and folder
+TAKEN = []  # in a worker process: [maker, folder]
 
 
 def take(maker: Maker, out: Path) -> None:
@@ -162,14 +168,14 @@ def write_taken(item: tuple[str, int]) -> dict:
 
 
 def write(maker: Maker, item: tuple[str, int], out: Path) -> dict:
-    line, found = maker.item(*item)
-    for folder, pixels in found.items():
+    line, images = maker.item(*item)
+    for folder, pixels in images.items():
         Image.fromarray(pixels).save(out / folder / f"{line['item']}.png", compress_level=1)
     return line
 
 
 def check(out: Path, about: dict) -> None:
-    """Makes the folder, or makes sure that it holds the beginning of this very set."""
+    """Makes the folder. Raises BadInput if it holds another set."""
     path, text = out / "dataset.json", json.dumps(about, indent=1) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise BadInput("out", f"{out} holds another set", "choose an empty folder")
@@ -179,7 +185,7 @@ def check(out: Path, about: dict) -> None:
 
 
 def kept(path: Path, plan: Plan) -> list[dict]:
-    """Whole lines of an earlier run; what a kill cut short is cut off the file."""
+    """The complete lines of an earlier run; a line cut short is removed from the file."""
     lines, size = [], 0
     for text in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
         if not text.endswith(b"\n"):

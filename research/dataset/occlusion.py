@@ -1,4 +1,4 @@
-"""One whole object laid over another so that it hides a wanted part (figure 7, left)."""
+"""Lays one whole object over another so that it hides a given fraction (figure 7, left)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from .wholes import Whole
 
 LEVELS = {"easy": (0.2, 0.5), "hard": (0.5, 0.8)}
 AREAS = (0.8, 1.6)  # area of the occluder over that of the query
-SCALES = (0.4, 2.5)  # further from its own size an occluder does not match
+SCALES = (0.4, 2.5)  # an occluder that needs more scaling does not match
 DIRECTIONS = 8  # tries for one pair
-STEPS = 14  # of the search for the place on one direction
+STEPS = 14  # of the bisection along one direction
 
 
 @dataclass
 class Occluded:
-    """picture [H, W, 3] uint8; modal, amodal, occluder [H, W] bool; hidden: the fraction of the
-    query that is hidden. scale, corner (x, y): how and where the occluder was pasted."""
+    """A pseudo-occluded object.
+
+    picture [H, W, 3] uint8; modal, amodal, occluder [H, W] bool; hidden: the hidden fraction of the
+    query; scale and corner (x, y) of the pasted occluder.
+    """
 
     picture: np.ndarray
     modal: np.ndarray
@@ -31,10 +34,10 @@ class Occluded:
 
 
 def occlude(query: Whole, occluder: Whole, level: str, rng: np.random.Generator) -> Occluded | None:
-    """The query behind the occluder, hidden as LEVELS says; None where the two do not match.
+    """The query behind the occluder, hidden as LEVELS says; None if the two do not match.
 
-    The wanted fraction is drawn evenly from the level's range; the occluder, brought to a size like
-    the query's, moves in from outside until so much is hidden.
+    The hidden fraction is uniform in the level's range. The occluder is scaled to a size like the
+    query's and moved in from outside until it hides that fraction.
     """
     art = cut_out(occluder.rgba)
     amodal = query.mask
@@ -59,9 +62,9 @@ def occlude(query: Whole, occluder: Whole, level: str, rng: np.random.Generator)
 
 
 def place(amodal: np.ndarray, front: np.ndarray, wanted: float, angle: float) -> tuple[int, int]:
-    """The corner (x, y) of `front` [h, w] where it hides about `wanted` of `amodal` [H, W].
+    """The corner (x, y) at which `front` [h, w] hides about the fraction `wanted` of `amodal`.
 
-    Bisects the way along a direction from the query's middle to where the two no longer meet.
+    Bisects along a direction, from the query's middle to where the two no longer overlap.
     """
     rows, columns = np.nonzero(amodal)
     middle = np.array([columns.mean(), rows.mean()]) - np.array(front.shape[::-1]) / 2
@@ -77,7 +80,7 @@ def place(amodal: np.ndarray, front: np.ndarray, wanted: float, angle: float) ->
 
 
 def cut_out(rgba: np.ndarray) -> np.ndarray:
-    """[h, w, 4]: the box of what is visible."""
+    """[h, w, 4]: the box of the visible pixels."""
     rows, columns = (np.flatnonzero(rgba[..., 3].any(axis)) for axis in (1, 0))
     if not len(rows):
         return rgba
@@ -85,14 +88,14 @@ def cut_out(rgba: np.ndarray) -> np.ndarray:
 
 
 def scaled(rgba: np.ndarray, scale: float) -> np.ndarray:
-    """[h, w, 4] uint8 in another size; colours do not bleed from where nothing is visible."""
+    """[h, w, 4] uint8 resized; colours of transparent pixels do not bleed."""
     size = tuple(max(1, round(length * scale)) for length in rgba.shape[1::-1])
     small = Image.fromarray(rgba).convert("RGBa").resize(size, Image.Resampling.BICUBIC)
     return np.asarray(small.convert("RGBA"))
 
 
 def lay(sheet: np.ndarray, art: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
-    """The sheet [H, W, ...] with art [h, w, ...] in it, its corner at (x, y); changed in place."""
+    """Puts art [h, w, ...] into the sheet [H, W, ...] at (x, y), in place; returns the sheet."""
     x, y = corner
     height, width = art.shape[:2]
     left, top = max(0, x), max(0, y)
@@ -103,7 +106,7 @@ def lay(sheet: np.ndarray, art: np.ndarray, corner: tuple[int, int]) -> np.ndarr
 
 
 def over(picture: np.ndarray, rgba: np.ndarray) -> np.ndarray:
-    """[H, W, 3] uint8 with [H, W, 4] uint8 on it."""
+    """Composites [H, W, 4] uint8 over [H, W, 3] uint8."""
     cover = rgba[..., 3:].astype(np.uint32)
     mixed = rgba[..., :3] * cover + picture * (255 - cover)
     return ((mixed + 127) // 255).astype(np.uint8)

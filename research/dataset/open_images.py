@@ -1,10 +1,10 @@
-"""Whole objects of Open Images (V5 to V7): the segmentations' CSV, its mask PNGs, the pictures.
+"""Whole objects of Open Images (V5 to V7), from its CSV of segmentations, masks and pictures.
 
     Segmentations("train-annotations-object-segmentation.csv", "masks", "pictures",
                   "class-descriptions-boxable.csv", "train-annotations-bbox.csv")
 
-Millions of rows go through a temporary SQLite database, which lies on disk where it grows; only the
-whole objects whose files are there are kept. A mask may have another size than its picture.
+The millions of rows go through a temporary SQLite database, which moves to disk when it grows. Only
+whole objects whose files exist are kept. A mask may differ in size from its picture.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from .wholes import (
     commonest,
 )
 
-SCALE = 10_000  # coordinates of 0..1 as whole numbers, by which masks find their boxes
+SCALE = 10_000  # coordinates of 0..1 as integers, which match masks with boxes
 RIM = round(SCALE * MARGIN / 1024)  # Open Images' pictures are 1024 at their larger side
-LARGEST_PART = 0.97  # of a mask: what is in several parts is hidden in between
+LARGEST_PART = 0.97  # of a mask; an object in several parts is hidden in between
 SIDES = ("XMin", "XMax", "YMin", "YMax")
 SEGMENT = ("MaskPath", "ImageID", "LabelName", *(f"Box{side}" for side in SIDES))
 FLAGS = ("IsOccluded", "IsTruncated", "IsGroupOf")
@@ -54,30 +54,30 @@ where a.label != b.label group by 1, 2"""
 
 
 class Segmentations:
-    """Objects with a mask that are off the border and neither too small nor too large.
+    """Objects with a mask, away from the border, neither too small nor too large.
 
-    With the boxes' CSV those flagged as neither occluded nor truncated nor a group; without it
-    those whose box no other segmented object reaches into. Raises BadInput.
+    With the CSV of boxes, these are objects not flagged as occluded, truncated or a group. Without
+    it, no other segmented object reaches into their box. Raises BadInput for unusable files.
     """
 
     def __init__(self, segmentations, masks, pictures, classes, boxes=None):
         self.masks_folder, self.folder = Path(masks), Path(pictures)
         self.names = names_of(Path(classes))
-        with closing(sqlite3.connect("")) as base:  # temporary, on disk where it grows
+        with closing(sqlite3.connect("")) as base:  # temporary; moves to disk when it grows
             fill(base, Path(segmentations), boxes and Path(boxes))
             self.masks = {}
             self.objects = list(self.whole(base.execute(FLAGGED if boxes else ALONE)))
             together = defaultdict(Counter)
-            for one, other, count in base.execute(TOGETHER):
-                together[self.name(one)][self.name(other)] = count
+            for label, neighbour, count in base.execute(TOGETHER):
+                together[self.name(label)][self.name(neighbour)] = count
         if not self.objects:
             raise BadInput(
                 "segmentations",
-                f"hold no whole object of which {self.masks_folder} has the mask "
-                f"and {self.folder} the picture",
-                "unpack the masks and pictures they are of there",
+                f"hold no whole object with its mask in {self.masks_folder} "
+                f"and its picture in {self.folder}",
+                "unpack the masks and pictures of these segmentations there",
             )
-        self.companions = commonest(together)
+        self.co_occurring = commonest(together)
         self.about = {
             "source": "open images",
             "files": {Path(p).name: digest(p) for p in (segmentations, boxes, classes) if p},
@@ -85,13 +85,13 @@ class Segmentations:
 
     def whole(self, rows) -> Iterator[Entry]:
         for key, mask, picture, label, *box in rows:
-            found = self.picture(picture)
-            if fits(*box) and found and (self.masks_folder / mask).is_file():
+            file = self.picture(picture)
+            if fits(*box) and file and (self.masks_folder / mask).is_file():
                 self.masks[key] = mask
-                yield Entry(self.name(label), found, key)
+                yield Entry(self.name(label), file, key)
 
     def picture(self, key: str) -> str | None:
-        """The file's name, where the picture is there."""
+        """The name of the picture's file; None if it is missing."""
         names = (f"{key}{ending}" for ending in (".jpg", ".png"))
         return next((name for name in names if (self.folder / name).is_file()), None)
 
@@ -106,8 +106,7 @@ class Segmentations:
             ) from None
 
     def load(self, entry: Entry) -> Whole:
-        """The object; without a pixel where its mask is in several parts, so that none is made
-        of it."""
+        """The object. Its alpha is empty if its mask has several parts, so it matches no pair."""
         picture = opened(self.folder / entry.picture, "pictures").convert("RGB")
         mask = opened(self.masks_folder / self.masks[entry.id], "masks").convert("L")
         mask = np.asarray(mask.resize(picture.size, Image.Resampling.NEAREST)) > 0
@@ -135,7 +134,7 @@ def fill(base: sqlite3.Connection, segmentations: Path, boxes: Path | None) -> N
 
 
 def rows(path: Path, name: str, columns: tuple, made) -> Iterator[tuple]:
-    """What `made` makes of each row's values in those columns, one after the other; not None."""
+    """made(values of those columns) for each row, without None. Raises BadInput."""
     with opened_text(path, name) as file:
         table = csv.reader(file)
         head = next(table, [])
@@ -149,15 +148,15 @@ def rows(path: Path, name: str, columns: tuple, made) -> Iterator[tuple]:
         places = [head.index(column) for column in columns]
         for row in filter(None, table):
             try:
-                found = made([row[place] for place in places])
+                values = made([row[place] for place in places])
             except (ValueError, IndexError) as error:
                 raise BadInput(
                     name,
                     f"{path.name}, line {table.line_num}: {error}",
                     "give the .csv as Open Images publishes it",
                 ) from None
-            if found is not None:
-                yield found
+            if values is not None:
+                yield values
 
 
 def box_of(sides: list[str]) -> tuple[int, ...]:
@@ -165,14 +164,14 @@ def box_of(sides: list[str]) -> tuple[int, ...]:
 
 
 def fits(x0: int, x1: int, y0: int, y1: int) -> bool:
-    """Is the box off the border, and of a size to be used?"""
+    """True if the box is away from the border and of a usable size."""
     share = (x1 - x0) * (y1 - y0) / SCALE**2
     inside = min(x0, y0) >= RIM and max(x1, y1) <= SCALE - RIM
     return inside and LEAST_AREA <= share <= MOST_AREA
 
 
 def in_one_part(mask: np.ndarray) -> bool:
-    """Is nearly all of a mask [H, W] in one connected part?"""
+    """True if nearly all of a mask [H, W] is one connected part."""
     from scipy.ndimage import label
 
     sizes = np.bincount(label(mask, structure=np.ones((3, 3)))[0].ravel())[1:]
@@ -180,7 +179,7 @@ def in_one_part(mask: np.ndarray) -> bool:
 
 
 def names_of(path: Path) -> dict[str, str]:
-    """Label -> name in small letters; V7's file has a head, earlier ones have none."""
+    """{label: lower-case name}; V7's file has a header, earlier ones have none."""
     with opened_text(path, "classes") as file:
         pairs = [row[:2] for row in csv.reader(file) if len(row) >= 2]
     names = {label: name.lower() for label, name in pairs if label.startswith("/")}
@@ -208,8 +207,8 @@ def opened(path: Path, name: str) -> Image.Image:
 
 
 def digest(path) -> str:
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
-            found.update(block)
-    return found.hexdigest()
+            sha256.update(block)
+    return sha256.hexdigest()

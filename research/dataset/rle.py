@@ -1,4 +1,4 @@
-"""COCO's masks (polygons and run lengths), by pycocotools or by faster-coco-eval."""
+"""Decodes COCO masks (polygons and run lengths) with pycocotools or faster-coco-eval."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from amodal.core.errors import BadInput
 
 
 def library():
-    """The module with frPyObjects, merge and decode; BadInput where neither package is there."""
+    """The module with frPyObjects, merge and decode. Raises BadInput without either package."""
     try:
         from pycocotools import mask
     except ImportError:
@@ -32,21 +32,21 @@ def decode(segmentation, height: int, width: int) -> np.ndarray:
     coco = library()
     try:
         if isinstance(segmentation, dict):
-            found = segmentation
-            if isinstance(found["counts"], list):
-                found = coco.frPyObjects(found, height, width)
-            elif isinstance(found["counts"], str):
-                found = {**found, "counts": found["counts"].encode()}
+            packed = segmentation
+            if isinstance(packed["counts"], list):
+                packed = coco.frPyObjects(packed, height, width)
+            elif isinstance(packed["counts"], str):
+                packed = {**packed, "counts": packed["counts"].encode()}
         else:
             polygons = [list(map(float, p)) for p in nested(segmentation) if len(p) >= 6]
             if not polygons:
                 return np.zeros((height, width), bool)
-            found = coco.merge(coco.frPyObjects(polygons, height, width))
-        mask = coco.decode(found).astype(bool)
+            packed = coco.merge(coco.frPyObjects(polygons, height, width))
+        mask = coco.decode(packed).astype(bool)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadInput(
             "annotations",
-            f"hold a segmentation that is none ({error})",
+            f"hold a segmentation that is not valid ({error})",
             "give polygons or run lengths as COCO writes them",
         ) from None
     if mask.shape != (height, width):

@@ -1,7 +1,8 @@
-"""Where whole objects come from: a folder of pictures with COCO annotations, or the sticker world.
+"""Sources of whole objects: a folder of pictures with COCO annotations, and the sticker world.
 
-A source has `objects` (a list of Entry), `companions` (category -> the one most often seen with it)
-and `load(entry)`, which gives the object in its picture.
+A source has `objects` (a list of Entry), `co_occurring` ({category: the one most often seen with
+it}), `about` (what dataset.json says of it) and `load(entry)`, which gives the object in its
+picture.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from amodal.stickers.catalog import CATALOG, WORDS
 
 from . import rle
 
-MARGIN = 2  # pixels that a whole object keeps from the picture's border
+MARGIN = 2  # pixels between a whole object and the picture's border
 LEAST_AREA = 0.02  # of the picture: smaller objects show too little
-MOST_AREA = 0.6  # larger ones leave no room for anything around them
+MOST_AREA = 0.6  # larger ones leave no room around them
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,11 @@ class Whole:
 
 
 class Coco:
-    """Whole objects of COCO-style annotations: no crowd, off the border, one connected outline, and
-    no other annotated object reaching into their box, for that may hide a part."""
+    """Whole objects of COCO-style annotations. Raises BadInput for other files.
+
+    A whole object is no crowd, does not touch the border and has one connected outline. No other
+    annotated object reaches into its box, because it might hide a part.
+    """
 
     def __init__(self, annotations: Path, pictures: Path):
         data = read_json(annotations)
@@ -75,7 +79,7 @@ class Coco:
                 "categories, such as instances_val2017.json",
             ) from None
         self.folder = Path(pictures)
-        self.companions = most_seen_with(
+        self.co_occurring = most_seen_with(
             [[self.names[one["category_id"]] for one in group] for group in by_picture.values()]
         )
         self.about = {
@@ -100,9 +104,9 @@ class Coco:
 
 
 class Stickers:
-    """The sticker world's objects on plain, gradient and textured backgrounds, `count` pictures."""
+    """`count` objects of the sticker world on plain, gradient and textured backgrounds."""
 
-    FIRST = 70_000_000  # seeds apart from those of training, tests and evaluation
+    FIRST = 70_000_000  # seeds not used by training, tests or evaluation
 
     def __init__(self, count: int = 20_000, size: int = 128):
         self.size = size
@@ -110,7 +114,7 @@ class Stickers:
             Entry(WORDS[i % len(WORDS)], f"sticker scene {self.FIRST + i}", self.FIRST + i)
             for i in range(count)
         ]
-        self.companions = {word: CATALOG[word].companion for word in WORDS}
+        self.co_occurring = {word: CATALOG[word].co_occurring for word in WORDS}
         self.about = {"source": "stickers", "size": size, "count": count}
 
     def load(self, entry: Entry) -> Whole:
@@ -132,35 +136,38 @@ def read_json(path: Path):
     except OSError as error:
         raise BadInput("annotations", f"cannot be read ({error})", "check the path") from None
     except ValueError as error:
-        raise BadInput("annotations", f"are no JSON ({error})", "give a COCO .json file") from None
+        raise BadInput("annotations", f"are not JSON ({error})", "give a COCO .json file") from None
 
 
-def is_whole(one: dict, group: list[dict], picture: dict) -> bool:
-    """Does the annotation show a whole object? `group`: all annotations of its picture."""
-    x, y, width, height = one["bbox"]
-    outline = one["segmentation"]
-    if one.get("iscrowd") or (isinstance(outline, list) and len(rle.nested(outline)) != 1):
+def is_whole(annotation: dict, group: list[dict], picture: dict) -> bool:
+    """True if the annotation shows a whole object. group: all annotations of its picture."""
+    x, y, width, height = annotation["bbox"]
+    outline = annotation["segmentation"]
+    if annotation.get("iscrowd") or (isinstance(outline, list) and len(rle.nested(outline)) != 1):
         return False
-    share = one["area"] / (picture["width"] * picture["height"])
+    share = annotation["area"] / (picture["width"] * picture["height"])
     inside = (
         min(x, y) >= MARGIN
         and x + width <= picture["width"] - MARGIN
         and y + height <= picture["height"] - MARGIN
     )
-    apart = not any(meet(one["bbox"], other["bbox"]) for other in group if other is not one)
+    apart = not any(
+        meet(annotation["bbox"], other["bbox"]) for other in group if other is not annotation
+    )
     return inside and apart and LEAST_AREA <= share <= MOST_AREA
 
 
-def meet(one: list, other: list) -> bool:
-    """Do two boxes [x, y, width, height] share any area?"""
+def meet(first: list, second: list) -> bool:
+    """True if two boxes [x, y, width, height] overlap."""
     return all(
-        one[axis] < other[axis] + other[axis + 2] and other[axis] < one[axis] + one[axis + 2]
+        first[axis] < second[axis] + second[axis + 2]
+        and second[axis] < first[axis] + first[axis + 2]
         for axis in (0, 1)
     )
 
 
 def most_seen_with(pictures: list[list[str]]) -> dict[str, str]:
-    """Category -> the other category that shares the most pictures with it; ties by name."""
+    """{category: the other category that shares the most pictures with it}; ties by name."""
     together: dict[str, Counter] = defaultdict(Counter)
     for categories in pictures:
         for one, other in permutations(sorted(set(categories)), 2):
@@ -169,7 +176,7 @@ def most_seen_with(pictures: list[list[str]]) -> dict[str, str]:
 
 
 def commonest(together: dict[str, Counter]) -> dict[str, str]:
-    """Category -> its commonest other one, of how often each was seen with it; ties by name."""
+    """{category: its commonest neighbour}, from counts of neighbours; ties by name."""
     return {
         one: min(found, key=lambda other: (-found[other], other))
         for one, found in sorted(together.items())

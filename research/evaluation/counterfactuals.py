@@ -1,7 +1,7 @@
-"""Objects that are known to be complete or not, and their counterfactuals (section 3.6).
+"""Objects known to be complete or incomplete, and their counterfactuals (section 3.6).
 
-Each object comes from a scene with known truth: the whole object itself, its visible part alone (an
-artificial cut), or what a method of the evaluation made of it, right or wrong.
+Each object comes from a scene with known truth: the true object, its visible part alone (an
+artificial cut), or the completion by a method of the evaluation.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from PIL import Image
 from amodal.app import workflow
 from amodal.method import curation
 
-from . import figures, judge, records, runner, truth
+from .. import records
+from . import figures, judge, runner, truth
 from .scenarios import EVERY
 
 WORKFLOW = workflow.FOLDER / "best_of_seeds.json"
-MISSING = 0.2  # an object is incomplete that misses so much of its true area,
-NOTHING = 0.05  # complete that misses less than this and is like the whole (runner.SUCCESS)
-MADE = (  # (method, cell) in turn: what real completions come from
+MISSING = 0.2  # an object that lacks this fraction of its true area is incomplete
+NOTHING = 0.05  # one that lacks less than this and reaches runner.SUCCESS is complete
+MADE = (  # (method, cell) of real completions, in turn
     ("mixed", "companion-easy"),
     ("mixed", "other-easy"),
     ("without", "companion-hard"),
@@ -58,19 +59,19 @@ class Origin:
 
 
 def made(number: int, seed: int, steps: int) -> Origin:
-    """The number-th completion to try."""
+    """The origin of the completion with this number."""
     method, cell = MADE[number % len(MADE)]
     return Origin(method, cell, number, seed, 1 + number, steps)
 
 
 def given(kind: str, number: int, seed: int) -> Origin:
-    """The number-th whole object or cut; cuts are easy and hard in turn."""
+    """The origin of the true object ("whole") or cut with this number."""
     cell = ("companion-easy", "other-hard", "other-easy", "companion-hard")[number % 4]
     return Origin(kind, cell, 10_000 + number, seed)
 
 
 def make_all(origins: list[Origin], options, title: str) -> dict[str, dict]:
-    """{key: record} of these objects in turn, each made into OUT/objects unless it is there."""
+    """{key: record} of these objects, in order. Missing ones are made in OUT/objects."""
     state, folder = runner.state_of_code(), str(options.out / "objects")
     todo = {json.dumps([state, *asdict(at).values()]): (asdict(at), folder) for at in origins}
     path = options.out / "objects.jsonl"
@@ -85,8 +86,10 @@ def test_all(todo: dict[str, tuple], options) -> dict[str, dict]:
 
 
 def make(origin: dict, folder: str) -> dict:
-    """Makes the object's file <folder>/<name>.png (RGBA) and tells what it is: `missing`, the
-    fraction of the true area that it lacks, IoU, and complete: True, False, or None for neither."""
+    """Writes the object to <folder>/<name>.png (RGBA); gives its record.
+
+    missing: the fraction of the true area that it lacks. complete: see `labelled`.
+    """
     at = Origin(**origin)
     scene, began = at.scene(), time.monotonic()
     success = None
@@ -108,24 +111,24 @@ def make(origin: dict, folder: str) -> dict:
     Image.fromarray(rgba).save(Path(folder) / f"{at.name}.png")
     mask, true = on_sheet[..., 3] > 0.5, scene.amodal_sheet()
     missing = 1 - float((mask & true).sum() / true.sum())
-    whole = figures.iou(mask, true)
+    amodal_iou = figures.iou(mask, true)
     return {
         "origin": origin,
         "word": scene.word,
         "missing": round(missing, 4),
-        "whole": round(whole, 4),
-        "complete": labelled(missing, whole),
+        "amodal_iou": round(amodal_iou, 4),
+        "complete": labelled(missing, amodal_iou),
         "success": success,
         "calls": calls,
         "seconds": round(time.monotonic() - began, 2),
     }
 
 
-def labelled(missing: float, whole: float) -> bool | None:
+def labelled(missing: float, amodal_iou: float) -> bool | None:
     """True for a complete object, False for an incomplete one, None for neither."""
     if missing >= MISSING:
         return False
-    return True if missing <= NOTHING and whole >= runner.SUCCESS else None
+    return True if missing <= NOTHING and amodal_iou >= runner.SUCCESS else None
 
 
 def exact(scene, kind: str) -> np.ndarray:
@@ -146,7 +149,7 @@ def completed_by(started, origin: Origin, scene) -> tuple[np.ndarray, np.ndarray
     on_sheet, canvas, known = runner.on_sheet(scene, values)
     success = (
         figures.iou(on_sheet[..., 3] > 0.5, scene.amodal_sheet()) >= runner.SUCCESS
-        and judge.foreign(scene, canvas, known) < judge.FOREIGN
+        and judge.spurious(scene, canvas, known) < judge.SPURIOUS
     )
     return values["object"][0].numpy(), on_sheet, bool(success), calls
 
@@ -154,8 +157,8 @@ def completed_by(started, origin: Origin, scene) -> tuple[np.ndarray, np.ndarray
 def test(name: str, word: str, trial: int, count: int, steps: int, folder: str) -> dict:
     """The measures of `count` counterfactuals of an object: {"extensions", "distances"}.
 
-    trial: the seed of noise and backgrounds. They are sampled as one batch, through the workflow
-    best_of_seeds, whose part of section 3.6 this is.
+    trial: the seed of noise and backgrounds. The counterfactuals are sampled as one batch by the
+    nodes for section 3.6 in the workflow best_of_seeds.
     """
     started, began = runner.host(), time.monotonic()
     with Image.open(Path(folder) / f"{name}.png") as file:
@@ -166,8 +169,8 @@ def test(name: str, word: str, trial: int, count: int, steps: int, folder: str) 
     values = started.run(prompt_of(name, rgba, word, trial, count, steps)).values
     extensions, distances = curation.measured(values["before"], values["after"])
     return {
-        "extensions": [round(one, 5) for one in extensions],
-        "distances": [round(one, 5) for one in distances],
+        "extensions": [round(extension, 5) for extension in extensions],
+        "distances": [round(distance, 5) for distance in distances],
         "calls": runner.CALLS[0],
         "seconds": round(time.monotonic() - began, 2),
     }
@@ -208,7 +211,7 @@ def prompt_of(name: str, rgba: torch.Tensor, word: str, trial: int, count: int, 
 
     for socket in ("object", "mask"):
         prompt[socket] = {"class_type": "TestValue", "inputs": {"name": f"{socket} {name}"}}
-    put("AmodalCropToObject", image=["object", 0], mask=["mask", 0])
+    put("AmodalCropToObject", image=["object", 0], modal_mask=["mask", 0])
     put("AmodalCounterfactualBackgrounds", count=count, seed=trial)
     put("RandomNoise", noise_seed=trial)
     put("BasicScheduler", steps=steps)
@@ -224,11 +227,11 @@ def prompt_of(name: str, rgba: torch.Tensor, word: str, trial: int, count: int, 
 
 
 def needed(prompt: dict, ends: list[str]) -> dict:
-    """The nodes that these ones hang on, and they themselves."""
-    found, open_ = {}, list(ends)
+    """The nodes in `ends` and all nodes that they depend on."""
+    kept, open_ = {}, list(ends)
     while open_:
         key = open_.pop()
-        if key not in found:
-            found[key] = prompt[key]
+        if key not in kept:
+            kept[key] = prompt[key]
             open_ += [v[0] for v in prompt[key]["inputs"].values() if isinstance(v, list)]
-    return found
+    return kept

@@ -1,6 +1,7 @@
-"""What is measured of a completion, against the scene's ground truth (section 4.1).
+"""Measures of a completion against the scene's ground truth (section 4.1).
 
-Everything is compared on the scene's sheet, which reaches half a picture beyond the picture.
+Everything is compared on the scene's sheet: the picture with half a picture around it, 2S x 2S for
+a picture of S x S pixels.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ PERCEPTUAL_SIDE = 128
 
 
 def cut(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """[y2 - y1, x2 - x1, ...] of a picture [H, W, ...]; zero where the box reaches beyond it."""
+    """The part of a picture [H, W, ...] in a box (x1, y1, x2, y2); 0 beyond the picture."""
     x1, y1, x2, y2 = box
     out = np.zeros((y2 - y1, x2 - x1, *picture.shape[2:]), picture.dtype)
     height, width = picture.shape[:2]
@@ -29,13 +30,16 @@ def cut(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def on_sheet(picture: np.ndarray, scene: Scene, x: int, y: int) -> np.ndarray:
-    """A canvas whose corner lies at (x, y) of the picture, on the scene's sheet [2S, 2S, ...]."""
+    """A canvas [h, w, ...] on the scene's sheet [2S, 2S, ...].
+
+    (x, y) is the canvas' top left corner in pixels of the picture.
+    """
     left, top = scene.size // 2 + x, scene.size // 2 + y
     return cut(picture, (-left, -top, 2 * scene.size - left, 2 * scene.size - top))
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Of two boolean masks; 1 where both are empty."""
+    """IoU of two boolean masks; 1 if both are empty."""
     either = (a | b).sum()
     return float((a & b).sum() / either) if either else 1.0
 
@@ -49,19 +53,30 @@ def seen_on_sheet(scene: Scene) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Closeness:
-    """whole, hidden: IoU of the amodal mask and of its hidden part. colour: mean absolute
-    difference (0..1) where truth and completion both have hidden pixels of the object; 1 where
-    they share none."""
+    """How close a completion is to the truth.
 
-    whole: float
-    hidden: float
+    amodal_iou, occluded_iou: IoU of the amodal mask, and of its occluded part alone. colour: mean
+    absolute difference (0..1) at occluded pixels of the object in both truth and completion; 1 if
+    they share none.
+    """
+
+    amodal_iou: float
+    occluded_iou: float
     colour: float
 
     def __str__(self) -> str:
         return (
-            f"IoU {self.whole:.2f} whole, {self.hidden:.2f} hidden part, "
+            f"amodal IoU {self.amodal_iou:.2f}, occluded IoU {self.occluded_iou:.2f}, "
             f"colour error {self.colour:.3f}"
         )
+
+
+def overlaps(painted: np.ndarray, truth: np.ndarray, seen: np.ndarray) -> dict[str, float]:
+    """{"amodal_iou", "occluded_iou"} of two amodal masks; all masks [H, W] bool."""
+    return {
+        "amodal_iou": iou(painted, truth),
+        "occluded_iou": iou(painted & ~seen, truth & ~seen),
+    }
 
 
 def closeness(scene: Scene, completed: np.ndarray) -> Closeness:
@@ -70,11 +85,11 @@ def closeness(scene: Scene, completed: np.ndarray) -> Closeness:
     both = painted & truth & ~seen
     difference = np.abs(completed[..., :3] - scene.truth_sheet)[both]
     colour = float(difference.mean()) if both.any() else 1.0
-    return Closeness(iou(painted, truth), iou(painted & ~seen, truth & ~seen), colour)
+    return Closeness(**overlaps(painted, truth, seen), colour=colour)
 
 
 def unlikeness(scene: Scene, completed: np.ndarray) -> float:
-    """ST-LPIPS of the completed object's hidden part and the true one, on black."""
+    """ST-LPIPS of the completed object's occluded part and the true one, both on black."""
     painted, truth, seen = completed[..., 3] > 0.5, scene.amodal_sheet(), seen_on_sheet(scene)
     return perceptual(
         completed[..., :3] * (painted & ~seen)[..., None],
@@ -92,8 +107,10 @@ def stlpips():
 
 @torch.inference_mode()
 def perceptual(first: np.ndarray, second: np.ndarray, around: np.ndarray) -> float:
-    """ST-LPIPS of two pictures [H, W, 3] in 0..1, cut to the box of `around` [H, W] bool and
-    brought to 128x128; 0 = the same."""
+    """ST-LPIPS of two pictures [H, W, 3] in 0..1; 0 means the same.
+
+    Both are cut to the box of `around` [H, W] bool and resized to 128 x 128.
+    """
     rows, columns = np.flatnonzero(around.any(1)), np.flatnonzero(around.any(0))
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     pair = np.stack([first[box], second[box]]).astype(np.float32)
@@ -104,16 +121,18 @@ def perceptual(first: np.ndarray, second: np.ndarray, around: np.ndarray) -> flo
 
 
 def mask_at_k(scene: Scene, crop, mask: torch.Tensor) -> float:
-    """IoU of M^k [1, h, w] with the whole object, in its pass' crop."""
+    """IoU of M^k [1, h, w] with the true amodal mask in the pass' crop."""
     truth = truth_in_crop(scene, crop)[1][0].numpy() > 0.5
     return iou(mask[0].numpy() > 0.5, truth)
 
 
 def truth_in_crop(scene: Scene, crop) -> tuple[torch.Tensor, torch.Tensor]:
-    """(image [1, S, S, 3], amodal mask [1, S, S]): the scene without what hides the query, in a
-    crop of any pass. Beyond the sheet its edge is repeated."""
+    """(image [1, S, S, 3], amodal mask [1, S, S]): the scene without occluders, in a pass' crop.
+
+    The sheet's edge is repeated beyond the sheet.
+    """
     half = scene.size // 2
-    x, y = (half - shift for shift in crop.offset)
+    x, y = (half - shift for shift in crop.canvas.offset)
     x0, y0, x1, y1 = crop.box
     columns = np.clip(np.arange(x0 + x, x1 + x), 0, 2 * scene.size - 1)
     rows = np.clip(np.arange(y0 + y, y1 + y), 0, 2 * scene.size - 1)

@@ -1,8 +1,7 @@
-"""Scenes that are hard in a way of their own: several occluders, an enclosing one, thin things, two
-layers, two borders, a larger picture.
+"""Hard scenes: several occluders, an enclosing one, thin things, two layers, two borders, size.
 
-Kinds are used as the evaluation's cells are. What a kind promises can be asked of its scenes:
-`hidden_by_each`, `is_enclosed`, `freed`.
+A Kind is used like a Cell of `scenarios`. `hidden_by_each`, `is_enclosed` and `freed` check what a
+kind promises.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from amodal.stickers.scenes import Layer, NoPlacement, Scene
 
 FIRST = 70_000_000  # seeds of these scenes begin here
 PLACES = 400  # placements to try for a scene
-OWN = 0.04  # the least part of the query that each of several occluders hides alone
-NEAR = 1 / 20  # of the picture's side: nearer objects may be taken for neighbours by the loop
-SHOWN = 0.25  # the least part of the query that is seen
+OWN = 0.04  # the least fraction of the query that each of several occluders hides alone
+NEAR = 1 / 20  # of the picture's side: the loop may take nearer objects for neighbours
+SHOWN = 0.25  # the least visible fraction of the query
 
 THIN = ("bicycle", "chair", "flamingo", "giraffe", "key", "scooter", "trumpet")
 ROUND = (
@@ -54,8 +53,11 @@ LONG = (
 
 @dataclass(frozen=True)
 class Kind:
-    """`draw(rng, word, background, size)` gives a scene with the object `word`, or raises
-    NoPlacement; `words` are the objects to complete, in turn."""
+    """One kind of hard scene.
+
+    draw(rng, word, background, size) gives a scene with the query `word`, or raises NoPlacement.
+    words: the queries, in turn.
+    """
 
     name: str
     title: str
@@ -63,10 +65,10 @@ class Kind:
     words: tuple[str, ...] = WORDS
 
     def scene(self, number: int, seed: int = 0, size: int = 128) -> Scene:
-        """Scene `number` (0, 1, ...); backgrounds other than studio gray in turn."""
+        """Scene `number` (0, 1, ...). Backgrounds without studio gray take turns."""
         words = np.random.default_rng([seed, FIRST]).permutation(self.words)
         background = scenes.BACKGROUNDS[1 + number % 3]
-        for further in range(len(words)):  # another object where this one cannot be hidden so
+        for further in range(len(words)):  # another query if this one does not fit
             rng = np.random.default_rng([seed, FIRST, number, further])
             try:
                 return self.draw(rng, str(words[(number + further) % len(words)]), background, size)
@@ -79,23 +81,23 @@ class Kind:
 
 
 def placed(rng, word: str, side: float, at: tuple[float, float], size: int) -> Layer:
-    """An object of a larger side of `side` pixels, its middle at (x, y) of the picture."""
+    """An object whose larger side has `side` pixels, centred at (x, y) of the picture."""
     return centred(word, scenes.transformed(rng, word, side), at, size)
 
 
 def centred(name: str, art: np.ndarray, at: tuple[float, float], size: int) -> Layer:
-    """`art` [h, w, 4] as a layer, its middle at (x, y) of the picture."""
+    """`art` [h, w, 4] as a layer, centred at (x, y) of the picture."""
     x, y = (size / 2 + middle - length / 2 for middle, length in zip(at, art.shape[1::-1]))
     return Layer(name, scenes.on_sheet(art, 2 * size, x, y))
 
 
 def others(rng, count: int, *words: str) -> list[str]:
-    """So many different words, none of these."""
+    """`count` different words, none of them in `words`."""
     return [str(w) for w in rng.choice([w for w in WORDS if w not in words], count, replace=False)]
 
 
 def first_that_fits(rng, background: str, size: int, layers, fits) -> Scene:
-    """The first scene of `layers()`, the query first, that `fits`; else NoPlacement."""
+    """The first scene of `layers()` (the query first) that `fits`; else raises NoPlacement."""
     for _ in range(PLACES):
         scene = Scene(size, np.zeros((2 * size, 2 * size, 3), np.float32), background=background)
         scene.layers = layers()
@@ -106,19 +108,19 @@ def first_that_fits(rng, background: str, size: int, layers, fits) -> Scene:
 
 
 def several(count: int) -> Callable:
-    """So many occluders, each hiding a part of its own."""
+    """`count` occluders, each of which hides a part that no other hides."""
 
     def draw(rng, word, background, size):
         def layers():
             middle = size / 2 + rng.uniform(-0.1, 0.1, 2) * size
             query = placed(rng, word, rng.uniform(0.6, 0.8) * size, middle, size)
-            found = [query]
+            stack = [query]
             ys, xs = np.nonzero(query.amodal)
-            for other in others(rng, count, word):
+            for front in others(rng, count, word):
                 at = rng.integers(len(xs))
                 point = (xs[at] - size / 2, ys[at] - size / 2)
-                found.append(placed(rng, other, rng.uniform(0.22, 0.4) * size, point, size))
-            return found
+                stack.append(placed(rng, front, rng.uniform(0.22, 0.4) * size, point, size))
+            return stack
 
         def fits(scene):
             return 0.2 <= scene.hidden() <= 0.65 and min(hidden_by_each(scene)) >= OWN
@@ -129,7 +131,7 @@ def several(count: int) -> Callable:
 
 
 def enclosing(rng, word, background, size):
-    """One large occluder with a hole in it, through which the object is seen."""
+    """One large occluder with a hole that shows the query."""
 
     def layers():
         middle = size / 2 + rng.uniform(-0.04, 0.04, 2) * size
@@ -169,8 +171,11 @@ def thin_object(rng, word, background, size):
 
 
 def layered(rng, word, background, size):
-    """Behind two others: the nearest cuts the object in two and hides a part of the second, which
-    hides one of the ends, so that the loop meets the second only where it has painted."""
+    """The query behind two layers.
+
+    The nearest object cuts the query in two and hides a part of the second object. The second
+    object hides one end of the query, so the loop meets it only at inpainted pixels.
+    """
 
     def layers():
         query = placed(rng, word, rng.uniform(0.8, 1.0) * size, (size / 2, size / 2), size)
@@ -203,13 +208,13 @@ def layered(rng, word, background, size):
 
 
 def between_ends(points: np.ndarray, share: float) -> np.ndarray:
-    """Of points [n, 2], one with that share of them before it where they spread most."""
+    """The point of [n, 2] at the quantile `share` along the direction of the largest spread."""
     spread = (points - points.mean(0)) @ np.linalg.eigh(np.cov(points.T))[1][:, -1]
     return points[np.abs(spread - np.quantile(spread, share)).argmin()]
 
 
 def two_borders(rng, word, background, size):
-    """Over a corner of the picture."""
+    """The query over a corner of the picture."""
 
     def layers():
         side = rng.uniform(0.5, 0.8) * size
@@ -224,7 +229,7 @@ def two_borders(rng, word, background, size):
 
 
 def larger(rng, word, background, size):
-    """In a picture of twice the side, which the models see reduced or in crops."""
+    """A picture of twice the side, which the models see resized or cropped."""
     return scenes.make_scene(
         int(rng.integers(2**40)),
         size=2 * size,
@@ -235,29 +240,29 @@ def larger(rng, word, background, size):
     )
 
 
-# --- what a scene is like ----------------------------------------------------------------------
+# --- properties of a scene -----------------------------------------------------------------------
 
 
 def hidden_by_each(scene: Scene) -> list[float]:
-    """What fraction of the query each nearer object hides alone."""
+    """The fraction of the query that each nearer object hides and no other does."""
     nearer = [scene.amodal(i) for i in range(scene.query + 1, len(scene.layers))]
     alone = np.sum(nearer, 0) == 1
-    whole = scene.amodal()
-    return [float((mask & alone & whole).sum() / max(1, whole.sum())) for mask in nearer]
+    query = scene.amodal()
+    return [float((mask & alone & query).sum() / max(1, query.sum())) for mask in nearer]
 
 
 def is_enclosed(scene: Scene) -> bool:
-    """Does one nearer object surround the query, all of it within that one's outline?"""
+    """True if the whole query lies within the outline of one nearer object."""
     whole = scene.amodal_sheet()
     nearer = [scene.amodal_sheet(i) for i in range(scene.query + 1, len(scene.layers))]
     return any((ndimage.binary_fill_holes(mask) | ~whole).all() for mask in nearer)
 
 
 def freed(scene: Scene) -> list[np.ndarray]:
-    """What of the query [S, S] a faultless loop knows at the start and after each pass.
+    """Masks [S, S] of the query's known pixels in a faultless loop: at the start, after each pass.
 
-    A pass paints where objects are seen that hide the query and that come near what is known of it;
-    the last mask is the whole query unless something hides it that no pass comes near.
+    A pass paints the visible pixels of occluders that come near the known part. The last mask is
+    the whole query, unless no pass comes near one of its occluders.
     """
     whole, known = scene.amodal(), [scene.modal()]
     hiding = [
@@ -276,7 +281,7 @@ def freed(scene: Scene) -> list[np.ndarray]:
 
 
 def cut_sides(scene: Scene) -> list[str]:
-    """The borders that the query hangs over."""
+    """The borders that cut the query off."""
     edge, sheet = scene.size // 2, scene.amodal_sheet()
     beyond = (sheet[:, :edge], sheet[:edge], sheet[:, -edge:], sheet[-edge:])
     return [side for side, part in zip(scenes.SIDES, beyond) if part.any()]

@@ -1,15 +1,13 @@
-"""Does a completion show an object that is not there? Judged by a net trained apart.
+"""Finds spurious objects in a completion with a segmenter of the evaluation's own.
 
-    python -m research.evaluation.judge --minutes 8
-
-The judge is no part of the pack: other widths, other pictures and another seed than the pack's own
-segmenter, which therefore cannot hide its own mistakes.
+`research.training.judge` trains it with other widths, pictures and seed than the pack's segmenter,
+so that the pack's segmenter cannot hide its own mistakes.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -25,68 +23,59 @@ from amodal.stickers.segmenter import SegmenterNet
 from .figures import seen_on_sheet
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
-SHEET = 256  # pixels of the sheet of a scene as it was trained on
-WIDTHS = (24, 48, 96, 128)
-NAME = f"judge_{len(WORDS)}"
-POOL, PICTURES, SEED = f"pool_{NAME}", 4000, 4242
-UNCHANGED = 0.01  # pixels nearer than this to the picture's were not painted
-FOREIGN = 0.1  # of the hidden part's area: so much of another object, and it is a repainted one
+SHEET = 256  # pixels; the side of the sheets that it was trained on
+UNCHANGED = 0.01  # pixels that differ by less from the picture were not painted
+SPURIOUS = 0.1  # of the occluded area: another object this large counts as spurious
 
 
 @cache
 def net() -> SegmenterNet:
+    """The judge's network. Raises ValueError if it was trained on another list of words."""
     with safe_open(WEIGHTS, "pt") as file:
         if json.loads(file.metadata()["config"])["words"] != list(WORDS):
-            raise ValueError("the judge knows other words: run python -m research.evaluation.judge")
+            raise ValueError(
+                "the judge was trained on other words: run python -m research.training.judge"
+            )
         state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    judge = SegmenterNet(widths=WIDTHS)
+    judge = SegmenterNet(widths=widths_of(state))
     judge.load_state_dict(state, strict=False)  # batch counts are not kept
     return judge.eval().requires_grad_(False)
 
 
+def widths_of(state: dict[str, torch.Tensor]) -> tuple[int, ...]:
+    """The channels of each level, from the shapes of its first convolution's weights."""
+    down = sorted(name for name in state if re.fullmatch(r"down\.\d+\.0\.0\.weight", name))
+    return tuple(len(state[name]) for name in ("stem.1.0.weight", *down))
+
+
 @torch.inference_mode()
 def classes(picture: np.ndarray) -> np.ndarray:
-    """The class of each pixel [H, W] (0 = background, else 1 + row of WORDS) of a sheet [H, W, 3],
-    looked at SHEET pixels wide where it is so many times larger."""
+    """The class of each pixel [H, W] of a sheet [H, W, 3]: 0 for background, else 1 + row of WORDS.
+
+    A sheet of a multiple of SHEET pixels is looked at SHEET pixels wide.
+    """
     pixels = torch.from_numpy(np.ascontiguousarray(picture)).float().permute(2, 0, 1)[None]
     factor = max(1, len(picture) // SHEET)
     found = net()(F.avg_pool2d(pixels, factor)).argmax(1)[0].numpy()
     return found.repeat(factor, 0).repeat(factor, 1)
 
 
-def foreign(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
-    """How much of another object was painted, as a fraction of the query's hidden area.
+def spurious(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
+    """The painted area of objects other than the query, as a fraction of its occluded area.
 
-    canvas [2S, 2S, 3]: the completed picture on the scene's sheet, valid where known [2S, 2S]. What
-    the judge sees in the true picture too (objects behind the query) does not count.
+    canvas [2S, 2S, 3]: the completed picture on the scene's sheet, valid where known [2S, 2S].
+    Objects that the judge also finds in the true picture (those behind the query) do not count.
     """
     query = WORDS.index(scene.word) + 1
     found = classes(np.where(known[..., None], canvas, scene.truth_sheet))
-    other = (found > 0) & (found != query) & (found != classes(scene.truth_sheet))
+    wrong = (found > 0) & (found != query) & (found != classes(scene.truth_sheet))
     hidden = scene.amodal_sheet() & ~seen_on_sheet(scene)
     painted = known & ~unchanged(scene, canvas)
-    return float((other & painted).sum() / max(1, hidden.sum()))
+    return float((wrong & painted).sum() / max(1, hidden.sum()))
 
 
 def unchanged(scene: Scene, canvas: np.ndarray) -> np.ndarray:
-    """Where the canvas still shows what the picture shows, [2S, 2S] bool."""
+    """[2S, 2S] bool: where the canvas still shows the picture's own pixels."""
     same = np.zeros(canvas.shape[:2], bool)
     scene.window(same)[:] = np.abs(scene.window(canvas) - scene.image).max(-1) < UNCHANGED
     return same
-
-
-def train(minutes: float) -> None:
-    """The pack's own training of a segmenter, on a pool and with a net of the judge's own."""
-    from research.training import pool, segmenter
-
-    pool.make(PICTURES, POOL, seed=SEED)
-    judge = SegmenterNet(widths=WIDTHS)
-    data = pool.load(POOL)
-    run = segmenter.fit(NAME, judge, minutes, data, side=pool.SIZE, seed=SEED)
-    segmenter.export(run, WEIGHTS)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=8)
-    train(parser.parse_args().minutes)

@@ -1,12 +1,15 @@
 """The methods compared, each as a rewiring of the shipped workflow.
 
-The loop, the mask analysis, paste-back and segmentation are the same in all; what differs is how
-the crop is painted, as in the paper's ablation (section 4.2).
+They differ in how the crop is painted, as in the paper's ablation (section 4.2). Loop, mask
+analysis, paste-back and segmentation stay the same. The authors' release differs in more:
+`release_variant` lists it.
 """
 
 from __future__ import annotations
 
 from amodal.app import workflow
+
+from . import release_variant, rules
 
 METHODS = {
     "removal": "removal inpainting alone",
@@ -15,23 +18,33 @@ METHODS = {
     "clusters": "mixed context with the paper's clusters",
     "mixed": "with mixed context",
     "true-mask": "oracle: mixed context with the true M^k",
-    "true-modal": "oracle: mixed context with the true visible mask",
+    "true-modal": "oracle: mixed context with the true modal mask",
     "ceiling": "oracle: the truth through autoencoder and segmenter",
+    "release": "as the authors' released code",
 }
 
 
 class Wiring:
-    """A copy of the shipped prompt with its nodes at hand by their titles."""
+    """A prompt (API format) whose nodes are found by short names. Changes it in place."""
 
     def __init__(self, prompt: dict):
         self.prompt = prompt
         find = {
             "pick": ("Pick the object", "AmodalPickObject"),
+            "start": ("Loop Start (Amodal)", "AmodalLoopStart"),
+            "pad": ("Pad If Touching (Amodal)", "AmodalPadIfTouching"),
+            "contacts": ("Order Inpainted Contacts (Amodal)", "AmodalOrderInpaintedContacts"),
+            "select": ("Select Occluders (Amodal)", "AmodalSelectOccluders"),
+            "prompt": ("Prompt", "StringReplace"),
+            "negative": ("Negative", "CLIPTextEncode"),
             "scheduler": ("BasicScheduler", "BasicScheduler"),
             "sampler": ("KSamplerSelect", "KSamplerSelect"),
             "noise": ("RandomNoise", "RandomNoise"),
             "context": ("Condition on the original context", "InpaintModelConditioning"),
             "guider": ("Guider for the context", "CFGGuider"),
+            "swap": ("Swap Background (Amodal)", "AmodalSwapBackground"),
+            "encode": ("Encode the background", "VAEEncode"),
+            "noised": ("Noise To Step (Amodal)", "AmodalNoiseToStep"),
             "resume": ("Resume From Step (Amodal)", "AmodalResumeFromStep"),
             "to_k": ("Sample To Step (Amodal)", "AmodalSampleToStep"),
             "painted": ("Decode I_amodal", "VAEDecode"),
@@ -57,14 +70,54 @@ class Wiring:
         self.prompt[self.ids[name]] = {"class_type": kind, "inputs": inputs}
         return self.link(name)
 
+    def replace(self, name: str, kind: str, **inputs) -> None:
+        """Puts another node in the place of this one. Links to its outputs stay."""
+        self.prompt[self.ids[name]] = {"class_type": kind, "inputs": inputs}
+
+    def redirect(self, old: list, new: list) -> None:
+        """Connects every input that takes `old` to `new`, except the inputs of `new` itself."""
+        for key, node in self.prompt.items():
+            if key != new[0]:
+                changed = {name: new for name, value in node["inputs"].items() if value == old}
+                node["inputs"].update(changed)
+
+    def set_steps(self, steps: int, k: float | None = None) -> None:
+        """Sets N. k is set too, or scaled with N if the prompt has it as a step."""
+        scheduler, to_k = self.inputs("scheduler"), self.inputs("to_k")
+        if k:
+            to_k["k"] = k
+        elif to_k["k"] >= 1:
+            to_k["k"] *= steps / scheduler["steps"]
+        scheduler["steps"] = steps
+
+    def results(self) -> dict[str, list]:
+        """{name: link} of the values that the evaluation reads."""
+        return {
+            "image": self.link("end", 0),
+            "canvas": self.link("end", 2),
+            "status": self.link("end", 3),
+            "passes": self.link("end", 4),
+            "report": self.link("end", 5),
+            "warnings": self.link("end", 6),
+            "object": self.link("trim", 0),
+        }
+
+    def keep(self, links: dict[str, list], of_pass_1: tuple[str, ...] = ()) -> None:
+        """Keeps the values at these links by name; those of `of_pass_1` are taken from pass 1."""
+        for name, link in links.items():
+            inputs = {"name": name, "value": link}
+            if name in of_pass_1:
+                inputs["after"] = self.link("end", 3)
+            self.prompt[f"evaluation_keep_{name}"] = {"class_type": "TestKeep", "inputs": inputs}
+
     def paint(self, link: list) -> None:
-        """What is painted comes from this link instead of mixed context sampling."""
+        """Takes the painted crop from this link instead of mixed context sampling."""
         for name in ("segment", "paste"):
             key = "image" if name == "segment" else "completed"
             self.inputs(name)[key] = link
 
     def without_results(self) -> None:
-        """No previews and files: the evaluation looks at values."""
+        """Removes the nodes that only show or save pictures."""
         kinds = ("PreviewImage", "MaskPreview", "SaveImage", "PreviewAny", "MaskToImage")
         for key in [k for k, n in self.prompt.items() if n["class_type"] in kinds]:
             del self.prompt[key]
@@ -82,11 +135,14 @@ def mixed(wiring: Wiring) -> None:
     """As shipped."""
 
 
-def sampled_whole(wiring: Wiring) -> list:
-    """All N steps in the original context, by core's own node; from the latent that mixed context
-    starts from, for that of the original would show a little of the occluder."""
+def sampled_to_the_end(wiring: Wiring) -> list:
+    """All N steps in the original context, by the host's own sampler node.
+
+    They start from the same latent as mixed context: the latent of the original picture would show
+    a little of the occluder.
+    """
     return wiring.add(
-        "whole",
+        "sampled",
         "SamplerCustomAdvanced",
         noise=wiring.link("noise"),
         guider=wiring.link("guider"),
@@ -97,26 +153,26 @@ def sampled_whole(wiring: Wiring) -> list:
 
 
 def without(wiring: Wiring) -> None:
-    """Progressive passes, but each is plain inpainting in the original context."""
-    wiring.inputs("painted")["samples"] = sampled_whole(wiring)
+    """Progressive passes, each with plain inpainting in the original context."""
+    wiring.inputs("painted")["samples"] = sampled_to_the_end(wiring)
 
 
 def naive(wiring: Wiring) -> None:
     """Equation 2: everything outside the modal mask is painted, in one pass of N steps."""
     without(wiring)
     everything = wiring.add("everything", "InvertMask", mask=wiring.link("crop", 1))
-    for name, key in (("context", "mask"), ("segment", "inpaint"), ("paste", "inpaint")):
+    for name, key in (("context", "mask"), ("segment", "inpaint_mask"), ("paste", "inpaint_mask")):
         wiring.inputs(name)[key] = everything
     wiring.inputs("end")["max_passes"] = 1
 
 
 def removal(wiring: Wiring) -> None:
-    """The occluders are filled in from what is around them; no diffusion."""
+    """The occluders are filled from their surroundings, without diffusion."""
     modal = wiring.link("crop", 1)
     nothing = wiring.add(
         "nothing", "MaskComposite", destination=modal, source=modal, x=0, y=0, operation="subtract"
     )
-    wiring.inputs("remove")["mask"] = nothing
+    wiring.inputs("remove")["modal_mask"] = nothing
     wiring.paint(wiring.link("remove"))
 
 
@@ -127,17 +183,17 @@ def truth(wiring: Wiring) -> tuple[list, list]:
 
 
 def true_mask(wiring: Wiring) -> None:
-    """What the rule for M^k costs."""
-    wiring.inputs("composite")["mask"] = truth(wiring)[1]
+    """Shows what the rule for M^k costs: M^k is the true amodal mask."""
+    wiring.inputs("composite")["mask_at_k"] = truth(wiring)[1]
 
 
 def true_modal(wiring: Wiring) -> None:
-    """What the segmenter's mask of the visible object costs: the true one is picked."""
-    wiring.inputs("pick")["mask"] = wiring.add("true_modal", "EvaluationModal")
+    """Shows what the segmenter's modal mask costs: the true one is used."""
+    wiring.inputs("pick")["modal_mask"] = wiring.add("true_modal", "EvaluationModal")
 
 
 def ceiling(wiring: Wiring) -> None:
-    """What autoencoder, segmenter, order and loop allow: the truth is painted."""
+    """Shows what autoencoder, segmenter, order and loop allow: the truth is painted."""
     vae = wiring.inputs("painted")["vae"]
     latent = wiring.add("true_latent", "VAEEncode", pixels=truth(wiring)[0], vae=vae)
     wiring.inputs("painted")["samples"] = latent
@@ -147,23 +203,15 @@ GROUNDS = ("gray", "white", "black", "blur", "noise", "original")
 
 
 def on_ground(ground: str):
-    """Mixed context with another background swapped in (figure 8); M^k by the paper's clusters, for
-    only a plain background can be told from the object by its colour."""
+    """Mixed context with another background swapped in (figure 8).
+
+    M^k comes from the paper's clusters: comparing with the known background works only if that
+    background is plain.
+    """
 
     def rewire(wiring: Wiring) -> None:
-        from . import rules
-
-        swap = workflow.need(wiring.prompt, "Swap Background (Amodal)", "AmodalSwapBackground")
-        wiring.prompt[swap]["inputs"]["background"] = ground
-        features = wiring.add(
-            "features",
-            "AmodalCaptureFeatures",
-            guider=wiring.inputs("to_k")["guider"],
-            sigmas=wiring.link("to_k", 2),
-            latent=wiring.link("to_k", 0),
-            levels="3",
-        )
-        wiring.inputs("composite")["mask"] = rules.clustered(wiring, features, 3, 4)
+        wiring.inputs("swap")["background"] = ground
+        wiring.inputs("composite")["mask_at_k"] = rules.paper_clusters(wiring)
 
     return rewire
 
@@ -177,6 +225,7 @@ REWIRE = {
     "true-mask": true_mask,
     "true-modal": true_modal,
     "ceiling": ceiling,
+    "release": release_variant.rewire,
     "rules": mixed,
     **{f"ground-{ground}": on_ground(ground) for ground in GROUNDS},
 }

@@ -1,4 +1,4 @@
-"""A pseudo-occluded item in arrays, and what is measured of its completion (section 4.1)."""
+"""A pseudo-occluded item as arrays, and the measures of its completion (section 4.1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from amodal.measures import metrics
 
 from . import figures, runner
 
-ALWAYS = "ST-LPIPS"  # brings its weights; `perceptual` in a record, as in the sticker world's
+ALWAYS = "ST-LPIPS"  # its package brings the weights; `perceptual` in a record
 
 
 @dataclass
@@ -35,8 +35,10 @@ def read(line: dict) -> Item:
 
 
 def on_canvas(item: Item, values: dict) -> tuple[np.ndarray, np.ndarray, Item]:
-    """Completed object [h, w, 4], canvas [h, w, 3], and the item on that canvas, which may have
-    grown. Where nothing came out: the picture as it is, and its visible part."""
+    """Completed object [h, w, 4], canvas [h, w, 3], and the item on that (grown) canvas.
+
+    If nothing was completed, these are the visible part, the picture and the item itself.
+    """
     if "object" not in values:
         return np.dstack([item.picture, item.modal]), item.picture, item
     completed, canvas = values["object"][0].numpy(), values["image"][0].numpy()
@@ -48,24 +50,25 @@ def on_canvas(item: Item, values: dict) -> tuple[np.ndarray, np.ndarray, Item]:
 def compared(
     item: Item, completed: np.ndarray, word: str, measures: tuple[str, ...], weights: Path
 ) -> dict:
-    """The measures of a completed object [h, w, 4] on the item's canvas; those of metrics.MODELS
-    that are named, with the weights in that folder."""
+    """The measures of a completed object [h, w, 4] on the item's canvas.
+
+    measures: names of metrics.MODELS to take besides; weights: the folder of their weights.
+    """
     picture, mask = torch.from_numpy(completed[..., :3]), torch.from_numpy(completed[..., 3])
     truth, amodal, modal = (
         torch.from_numpy(np.ascontiguousarray(part))
         for part in (item.truth, item.amodal, item.modal)
     )
-    masks = metrics.of_masks(mask, amodal, modal)
-    found = {
-        "whole": masks["whole IoU"],
-        "hidden": masks["hidden IoU"],
+    painted = completed[..., 3] > 0.5
+    values = {
+        **figures.overlaps(painted, item.amodal > 0.5, item.modal > 0.5),
         "colour": metrics.colour_error(picture, mask, truth, amodal, modal),
     }
     for name in measures:
         label = "perceptual" if name == ALWAYS else name
-        found[label] = metrics.measure(name, picture, mask, truth, amodal, word, weights)
-    rounded = {name: round(float(value), 4) for name, value in found.items()}
-    return {**rounded, "success": rounded["whole"] >= runner.SUCCESS}
+        values[label] = metrics.measure(name, picture, mask, truth, amodal, word, weights)
+    rounded = {name: round(float(value), 4) for name, value in values.items()}
+    return {**rounded, "success": rounded["amodal_iou"] >= runner.SUCCESS}
 
 
 def keep(base: Path, item: Item, completed: np.ndarray, canvas: np.ndarray) -> None:

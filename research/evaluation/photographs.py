@@ -1,19 +1,15 @@
-"""The paper's tables 1 and 2 on photographs: pseudo-occluded objects made of a COCO folder.
+"""Completes pseudo-occluded objects of a COCO folder with every method, and measures them.
 
-    nox -s paper -- --coco instances_val2017.json --pictures val2017 --per-cell 100
-
-Whole objects are pasted over whole objects (`dataset`), of random categories and of the one most
-often seen with it; each is completed from its visible mask by every method, rewired in the given
-workflow (API format) with the loaders that are in it, and held against the truth. Measures whose
-package or weights are missing are left out and named. A success is an IoU of at least 0.85: nobody
-looks for foreign objects, as the sticker world's judge does. A stopped run goes on where it was.
+An item is a whole object with another whole object pasted over it (research/dataset): one of a
+random category, or of the category most often seen with it. Every method completes it from its
+modal mask in the given workflow (API format) with the loaders of that workflow. A success is an
+amodal IoU of at least 0.85. Spurious objects are not looked for: the judge knows only stickers.
+An interrupted run resumes. report/photograph_report.py is the command.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import datetime
 import hashlib
 import json
 import os
@@ -30,17 +26,19 @@ from amodal.core.errors import BadInput
 from amodal.measures import metrics
 from research.dataset import builder, wholes
 
-from . import commands, methods, pasted, records, runner
+from .. import records
+from . import methods, pasted, runner
 from .pasted import ALWAYS
 
-ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("removal", "naive", "without", "mixed")
-PAIRS = ("random", "companion")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a record depends on besides item and method. measures: those that can be taken."""
+    """What a record depends on besides item and method.
+
+    measures: names of those whose package and weights are there; steps: N, None for the workflow's.
+    """
 
     workflow: str
     steps: int | None
@@ -50,64 +48,8 @@ class Settings:
     pictures: str
 
 
-def main(words: list[str] | None = None) -> None:
-    options = parser().parse_args(words)
-    try:
-        found, settings = measure(options)
-    except BadInput as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
-    from . import photograph_tables
-
-    command = commands.told("nox -s paper --", sys.argv[1:] if words is None else words)
-    path = options.out / "paper.md"
-    text = photograph_tables.markdown(found, settings, command, str(datetime.date.today()))
-    path.write_text(text, encoding="utf-8")
-    print(f"\n{path}")
-
-
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="nox -s paper --",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--coco", type=Path, required=True, help="instances_*.json")
-    top.add_argument("--pictures", type=Path, required=True, help="the folder they are of")
-    top.add_argument(
-        "--workflow",
-        type=Path,
-        default=workflow.FOLDER / "amodal_completion.json",
-        help="in API format, with the titles of the shipped one",
-    )
-    top.add_argument(
-        "--models",
-        type=Path,
-        help="ComfyUI's models folder; default: that of the ComfyUI which AMODAL_COMFYUI names",
-    )
-    top.add_argument(
-        "--metrics",
-        type=Path,
-        help="folder of the weights of CLIP, DreamSim and "
-        "LPIPS; default: amodal_metrics in --models",
-    )
-    top.add_argument(
-        "--per-cell",
-        type=int,
-        default=100,
-        help="items with 20-50 %% hidden, and as "
-        "many with 50-80 %%, of random pairs and of companions each",
-    )
-    top.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    top.add_argument("--steps", type=int, help="N; k follows; default: as in the workflow")
-    top.add_argument("--seed", type=int, default=0, help="of the items")
-    top.add_argument("--workers", type=int, default=0, help="0: in this process")
-    top.add_argument("--out", type=Path, default=ROOT / "output" / "paper_photographs")
-    return top
-
-
 def measure(options) -> tuple[list[dict], Settings]:
-    """All records; makes the items and runs what is missing. Raises BadInput."""
+    """Makes the items and runs what is missing; gives all records. Raises BadInput."""
     lines = items(options)
     models = options.models or host.find_comfyui() / "models"
     weights = options.metrics or models / "amodal_metrics"
@@ -123,8 +65,7 @@ def measure(options) -> tuple[list[dict], Settings]:
         runner.state_of_code(),
         digest(options.workflow),
         digest(options.coco),
-        digest(__file__),
-        digest(pasted.__file__),
+        digest(metrics.__file__),
         settings.steps,
         settings.measures,
     ]
@@ -139,23 +80,23 @@ def measure(options) -> tuple[list[dict], Settings]:
 
 
 def items(options) -> list[dict]:
-    """The manifests' lines of both sets, easy and hard in turn, each with its `pairs`."""
+    """The manifest lines of both sets, easy and hard alternating, each with its `pairs`."""
     if options.per_cell < 1:
         raise BadInput("per-cell", f"is {options.per_cell}", "ask for at least one item")
     source = wholes.Coco(options.coco, options.pictures)
-    found = []
-    for pairs in PAIRS:
+    lines = []
+    for pairs in builder.PAIRS:
         plan = builder.Plan(options.per_cell, options.per_cell, options.seed, pairs, 1)
         folder = options.out / "items" / f"{pairs}-{options.per_cell}-s{options.seed}"
         folder.mkdir(parents=True, exist_ok=True)
         builder.build(source, plan, folder)
-        found += [{**line, "pairs": pairs} for line in builder.read(folder)]
-    return found
+        lines += [{**line, "pairs": pairs} for line in builder.read(folder)]
+    return lines
 
 
 def available(weights: Path) -> tuple[str, ...]:
-    """The measures whose package and weights are there."""
-    found = []
+    """Names of the measures whose package and weights are there. Others are named on stderr."""
+    names = []
     for name in metrics.MODELS:
         try:
             metrics.need(name, weights)
@@ -164,8 +105,8 @@ def available(weights: Path) -> tuple[str, ...]:
                 raise
             print(f"left out: {error}", file=sys.stderr)
         else:
-            found.append(name)
-    return tuple(found)
+            names.append(name)
+    return tuple(names)
 
 
 def digest(path: Path | str) -> str:
@@ -176,7 +117,7 @@ def digest(path: Path | str) -> str:
 
 
 def started(models: str):
-    """The in-process host with the user's models, on an accelerator where there is one."""
+    """The in-process host with the user's models, on an accelerator if there is one."""
     if torch.cuda.is_available():
         os.environ["AMODAL_TEST_DEVICE"] = "accelerator"
     running = runner.host()
@@ -189,15 +130,15 @@ def started(models: str):
 
 
 def refuse_what_cannot_run(line: dict, chosen: list[str], settings: Settings) -> None:
-    """Asks the host once whether it would run, so that missing models are told before all else."""
+    """Has the host validate one prompt of each method. Raises BadInput if models are missing."""
     running, problems = started(settings.models), {}
     for method in chosen:
         ok, error, _, nodes = asyncio.run(
             running.validate("check", prompt_of(line, method, settings), None)
         )
         if not ok:
-            said = [one["details"] for node in nodes.values() for one in node["errors"]]
-            problems.update(dict.fromkeys(said or [error["message"]]))
+            details = [e["details"] for node in nodes.values() for e in node["errors"]]
+            problems.update(dict.fromkeys(details or [error["message"]]))
     if problems:
         raise BadInput(
             "workflow",
@@ -207,7 +148,7 @@ def refuse_what_cannot_run(line: dict, chosen: list[str], settings: Settings) ->
 
 
 def run(line: dict, method: str, settings: dict) -> dict:
-    """The record of an item and a method. What the user would see as an error is a record too."""
+    """The record of an item and a method; of an error that the user would see, too."""
     settings = Settings(**settings)
     running = started(settings.models)
     from tools.host import inprocess
@@ -219,7 +160,7 @@ def run(line: dict, method: str, settings: dict) -> dict:
     except inprocess.Failed as error:
         if "BadInput" not in str((error.details or {}).get("exception_type")):
             raise
-        values = {"status": f"failed: {' '.join(str(error).split())[:200]}"}
+        values = runner.failed(error)
     spent = {"seconds": round(time.monotonic() - began, 2), "calls": runner.CALLS[0]}
     completed, canvas, known = pasted.on_canvas(pasted.read(line), values)
     figure = pasted.compared(
@@ -231,9 +172,7 @@ def run(line: dict, method: str, settings: dict) -> dict:
         "method": method,
         "k": None,
         **spent,
-        "status": values["status"],
-        "passes": int(values.get("passes", 0)),
-        "report": values.get("report", ""),
+        **runner.outcome_of(values),
         **figure,
     }
 
@@ -243,9 +182,9 @@ def name_of(line: dict) -> str:
 
 
 def about(line: dict) -> dict:
-    """cell: as the sticker world's are named, by what the occluder truly is."""
+    """What a record says of its item. `cell` is named like those of the sticker world."""
     front = line["occluder"]["category"]
-    relation = "companion" if front == line["companion"] else "other"
+    relation = "companion" if front == line["co_occurring"] else "other"
     return {
         "cell": f"{relation}-{line['level']}",
         "number": name_of(line),
@@ -272,20 +211,6 @@ def prompt_of(line: dict, method: str, settings: Settings) -> dict:
     )
     wiring = methods.wire(method, prompt)
     if settings.steps:
-        scheduler, to_k = wiring.inputs("scheduler"), wiring.inputs("to_k")
-        to_k["k"] *= settings.steps / scheduler["steps"] if to_k["k"] >= 1 else 1
-        scheduler["steps"] = settings.steps
-    links = {
-        "image": wiring.link("end", 0),
-        "canvas": wiring.link("end", 2),
-        "status": wiring.link("end", 3),
-        "passes": wiring.link("end", 4),
-        "report": wiring.link("end", 5),
-        "object": wiring.link("trim", 0),
-    }
-    for name, link in links.items():
-        wiring.prompt[f"evaluation_keep_{name}"] = {
-            "class_type": "TestKeep",
-            "inputs": {"name": name, "value": link},
-        }
+        wiring.set_steps(settings.steps)
+    wiring.keep(wiring.results())
     return wiring.prompt

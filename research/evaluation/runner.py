@@ -1,7 +1,7 @@
 """Runs scenes through the rewired workflow in the real host, one task at a time.
 
-A task is (cell, number, method, settings); its record is a flat dict that goes into a line of JSON,
-and its pictures go beside it, so that an evaluation can be stopped and goes on where it was.
+A task is (cell, number, method, settings). Its record is a flat dict, kept as a line of JSON with a
+picture beside it, so that an interrupted evaluation resumes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from PIL import Image
 from amodal.app import workflow
 from amodal.stickers.catalog import CATALOG
 
+from .. import records
 from . import (
     figures,
     judge,
     methods,
-    records,
+    release_variant,
     rules,
     truth,
     unseen_art,
@@ -31,39 +32,32 @@ from . import (
 from .scenarios import EVERY
 
 ROOT = Path(__file__).resolve().parents[2]
-SUCCESS = 0.85  # the least IoU of the whole object
-PRESENTATION = (  # what shows figures and does not make them
-    "report.py",
-    "tables.py",
-    "sheets.py",
-    "statistics.py",
-    "stories.py",
-    "aims.py",
-    "__main__.py",
-    "cli.py",
-    "client.py",
-    "headless.py",
-    "curate.py",
-    "records.py",
-    "paper.py",
-    "claims.py",
-    "best.py",
-    "commands.py",
-    "plots.py",
-    "results.py",
-    "photographs.py",
-    "photograph_tables.py",
-    "pasted.py",
-    "stickers.json",
-    "stable_diffusion_2.json",
+SUCCESS = 0.85  # the least amodal IoU
+MAKES_FIGURES = (  # folders that decide what a record holds
+    "amodal/core",
+    "amodal/method",
+    "amodal/models",
+    "amodal/stickers",
+    "nodes",
+    "workflows/api",
+    "research/evaluation",
 )
-RULES = "rules"  # a task of this method compares the rules for M^k
-ANALYSIS = "analysis"  # and one of this looks at a scene of ART, seen or unseen
+SHOWS_FIGURES = (  # folders within those that only read finished records
+    "amodal/method/thresholds",
+    "research/evaluation/report",
+)
+FAILED = "failed"  # the status of a run that ended in an error
+RULES = "rules"  # the method of tasks that compare the rules for M^k
+ANALYSIS = "analysis"  # the method of tasks on scenes of ART, seen or unseen
 
 
 @dataclass(frozen=True)
 class Task:
-    """method: one of METHODS, or RULES, or ANALYSIS. k: None for the shipped one. steps: N."""
+    """One scene and one method.
+
+    method: one of METHODS, or RULES, or ANALYSIS. k: the step of the swap, None for the shipped
+    one. steps: N.
+    """
 
     cell: str
     number: int
@@ -73,7 +67,7 @@ class Task:
     steps: int = 50
 
     def key(self, state: str) -> str:
-        """What tells this task's record from others; `state` is `state_of_code()`."""
+        """The key of this task's record; `state` is `state_of_code()`."""
         return json.dumps([state, *asdict(self).values()])
 
     @property
@@ -83,33 +77,44 @@ class Task:
 
 
 def step_of(k: int, steps: int) -> int:
-    """Step k of 50 as a step of that many."""
+    """The step of N = `steps` that corresponds to step k of 50, from 1 to N - 1."""
     return min(steps - 1, max(1, round(k * steps / 50)))
 
 
 @cache
 def state_of_code() -> str:
-    """A digest of everything the figures depend on: weights, method, nodes, workflow, judge."""
+    """A digest of what the figures depend on: code, weights and workflows in MAKES_FIGURES."""
     digest = hashlib.sha256()
-    for folder in ("amodal", "nodes", "research/evaluation", "workflows/api"):
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in (".safetensors", ".py", ".json") and path.name not in PRESENTATION:
-                digest.update(path.read_bytes())
+    for path in files_that_make_figures():
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def files_that_make_figures(root: Path = ROOT) -> list[Path]:
+    """Python, JSON and weight files of MAKES_FIGURES outside SHOWS_FIGURES, sorted by folder."""
+    left_out = [root / folder for folder in SHOWS_FIGURES]
+    return [
+        path
+        for folder in MAKES_FIGURES
+        for path in sorted((root / folder).rglob("*"))
+        if path.suffix in (".safetensors", ".py", ".json")
+        and not any(path.is_relative_to(folder) for folder in left_out)
+    ]
 
 
 @cache
 def host():
-    """The tests' in-process host (tools/host/inprocess.py), with the node that knows the truth."""
+    """The in-process host (tools/host/inprocess.py) with the evaluation's own nodes."""
     from tools.host import inprocess
 
     started = inprocess.host()
-    started.classes |= {node.__name__: node for node in truth.NODES}
+    started.classes |= {node.__name__: node for node in (*truth.NODES, *release_variant.NODES)}
     count_unet_calls()
     return started
 
 
 OF_PASS_1 = ("crop", "mask_k")  # kept of the first pass, not of its clones
+SHOWS_MASK_AT_K = ("clusters", "mixed", "true-mask", "true-modal", "release")
 
 
 CALLS = [0]
@@ -128,7 +133,7 @@ def count_unet_calls() -> None:
 
 
 def run_all(tasks: list[Task], options) -> list[dict]:
-    """The tasks' records, each run unless OUT/records.jsonl has it, and its picture made."""
+    """The tasks' records, in order. Only tasks missing from OUT/records.jsonl are run."""
     state, pictures = state_of_code(), options.out / "pictures"
     todo = {task.key(state): (task, pictures, state) for task in tasks}
     path = options.out / "records.jsonl"
@@ -136,8 +141,11 @@ def run_all(tasks: list[Task], options) -> list[dict]:
 
 
 def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
-    """The record of a task. What the user would see as an error (nothing detected) is a record
-    too, with the message as its status; anything else the host fails at is raised."""
+    """The record of a task.
+
+    An error that the user would see, such as nothing detected, is a record with the status FAILED.
+    Any other failure of the host is raised.
+    """
     if task.method == ANALYSIS:
         return analysis(task, pictures, state)
     started = host()
@@ -153,33 +161,51 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
     except Failed as error:
         if not is_outcome(error):
             raise
-        values = {"status": f"failed: {' '.join(str(error).split())[:200]}"}
+        values = failed(error)
     record |= {"seconds": round(time.monotonic() - began, 2), "calls": CALLS[0]}
     if task.method == RULES:
         return record | {"rules": rules.of_masks(scene, values)}
     completed, canvas, known = on_sheet(scene, values)
-    record |= {"status": values["status"], "passes": int(values.get("passes", 0))}
-    record["report"] = values.get("report", "")
+    record |= outcome_of(values)
     close = asdict(figures.closeness(scene, completed))
     record |= {name: round(value, 4) for name, value in close.items()}
     record["perceptual"] = round(figures.unlikeness(scene, completed), 4)
-    record["foreign"] = round(judge.foreign(scene, canvas, known), 4)
+    record["spurious"] = round(judge.spurious(scene, canvas, known), 4)
     if "mask_k" in values:
         record["mask_k"] = round(figures.mask_at_k(scene, values["crop"], values["mask_k"]), 4)
-    right = record["whole"] >= SUCCESS and record["foreign"] < judge.FOREIGN
+    right = record["amodal_iou"] >= SUCCESS and record["spurious"] < judge.SPURIOUS
     record["success"] = right and "object" in values
     if pictures is not None:
         keep_pictures(pictures / task.name, scene, completed, canvas)
     return record
 
 
+def failed(error) -> dict:
+    """The values of a run that ended in an error which the user would see."""
+    return {"status": FAILED, "report": " ".join(str(error).split())[:200]}
+
+
+def outcome_of(values: dict) -> dict:
+    """What the loop says of a run, for its record: status, warnings, passes and report.
+
+    `status` is one value of the loop's statuses, or FAILED with the error as its report. `warnings`
+    is "" or codes separated by commas: "enclosed", "nothing left to paint".
+    """
+    return {
+        "status": values["status"],
+        "warnings": values.get("warnings", ""),
+        "passes": int(values.get("passes", 0)),
+        "report": values.get("report", ""),
+    }
+
+
 def is_outcome(error) -> bool:
-    """Did the host fail at a BadInput (nothing detected, say), as a user would see it?"""
+    """True if the host failed with a BadInput, which a user would see as a message."""
     return "BadInput" in str((error.details or {}).get("exception_type"))
 
 
 def analysis(task: Task, pictures: Path | None, state: str) -> dict:
-    """The record of a scene of ART: what the stages that need no words make of it."""
+    """The record of a scene of ART: results of the stages that need no words."""
     scene, began = unseen_art.ART[task.cell].scene(task.number, task.seed), time.monotonic()
     found, shown = unseen_art.analysed(scene, *analysts())
     record = {"key": task.key(state), **asdict(task), "background": scene.background, **found}
@@ -215,45 +241,29 @@ def about(scene) -> dict:
 def prompt_of(task: Task, scene) -> dict:
     import folder_paths
 
-    # a name of its own: nothing is taken from the executor's cache of another method
+    # a name for each task, so that nothing comes from the executor's cache of another method
     picture = Path(folder_paths.get_input_directory()) / f"{task.name}.png"
     Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(picture)
     prompt = workflow.load(workflow.DEFAULT, dict)
     prompt = workflow.fill(prompt, picture.name, words=scene.word, seed=1 + task.number)
     wiring = methods.wire(task.method, prompt)
-    wiring.inputs("scheduler")["steps"] = task.steps
-    wiring.inputs("to_k")["k"] = task.k or wiring.inputs("to_k")["k"] * task.steps / 50
+    wiring.set_steps(task.steps, task.k)
     if task.method == RULES:
         links = {"crop": wiring.link("crop", 3), **rules.links(wiring)}
-        of_pass_1 = tuple(links)
+        wiring.keep(links, of_pass_1=tuple(links))
     else:
-        links, of_pass_1 = result_links(task, wiring), OF_PASS_1
-    for name, link in links.items():
-        inputs = {"name": name, "value": link}
-        if name in of_pass_1:
-            inputs["after"] = wiring.link("end", 3)
-        wiring.prompt[f"evaluation_keep_{name}"] = {"class_type": "TestKeep", "inputs": inputs}
+        links = wiring.results()
+        if task.method in SHOWS_MASK_AT_K:
+            links["crop"] = wiring.link("crop", 3)
+            links["mask_k"] = wiring.inputs("composite")["mask_at_k"]
+        wiring.keep(links, OF_PASS_1)
     return wiring.prompt
 
 
-def result_links(task: Task, wiring: methods.Wiring) -> dict:
-    links = {
-        "image": wiring.link("end", 0),
-        "canvas": wiring.link("end", 2),
-        "status": wiring.link("end", 3),
-        "passes": wiring.link("end", 4),
-        "report": wiring.link("end", 5),
-        "object": wiring.link("trim", 0),
-    }
-    if task.method in ("clusters", "mixed", "true-mask", "true-modal"):
-        links |= {"crop": wiring.link("crop", 3), "mask_k": wiring.inputs("composite")["mask"]}
-    return links
-
-
 def on_sheet(scene, values: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Completed object, canvas, and where the canvas is known, on the scene's sheet.
+    """Completed object, canvas and known pixels of the canvas, each on the scene's sheet.
 
-    Where nothing came out, the picture as it is and its visible part: nothing was completed.
+    If nothing was completed, these are the visible part and the picture.
     """
     image = values["image"][0].numpy() if "image" in values else scene.image
     x, y = (-shift for shift in values["canvas"].offset) if "canvas" in values else (0, 0)
@@ -268,8 +278,7 @@ def on_sheet(scene, values: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def keep_pictures(base: Path, scene, completed: np.ndarray, canvas: np.ndarray) -> None:
-    """<base>.webp: the picture, the canvas, the completed object and the truth, side by side, on
-    as much of the scene's sheet as the picture and the whole object take."""
+    """<base>.webp: picture, canvas, completed object and truth side by side, cut to `view_of`."""
     truth = np.dstack([scene.truth_sheet, scene.amodal_sheet()])
     view = view_of(scene)
     ground = np.float32(1)
@@ -290,12 +299,12 @@ def keep(base: Path, tiles: list[np.ndarray]) -> None:
 
 
 def view_of(scene) -> tuple[slice, slice]:
-    """A square of the sheet, 1.5 pictures wide, with the picture and most of the object in it."""
+    """A square of the sheet, 1.5 pictures wide, that shows the picture and most of the object."""
     spare, edge = scene.size // 4, scene.size // 2
-    found = []
+    slices = []
     for axis in (1, 0):
         line = np.flatnonzero(scene.amodal_sheet().any(axis))
         over = (edge - line[0]) - (line[-1] + 1 - edge - scene.size)
         shift = int(np.clip(over // 2, -spare, spare))
-        found.append(slice(spare - shift, spare - shift + 6 * spare))
-    return tuple(found)
+        slices.append(slice(spare - shift, spare - shift + 6 * spare))
+    return tuple(slices)

@@ -1,4 +1,4 @@
-"""Nodes that know a scene's ground truth, for the oracles among the methods alone."""
+"""Nodes that give a scene's ground truth. Only the oracles among the methods use them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import figures
 
 
 class Truth:
-    """What the nodes below share: the scene that is being run."""
+    """Base class that holds the scene of the current run."""
 
     FUNCTION, CATEGORY = "give", "evaluation"
     scene = None
@@ -33,7 +33,7 @@ class EvaluationTruth(Truth):
 
 
 class EvaluationModal(Truth):
-    """The true mask of the visible object in the whole picture."""
+    """The true modal mask of the query in the picture."""
 
     RETURN_TYPES = ("MASK",)
 

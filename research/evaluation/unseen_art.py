@@ -1,7 +1,7 @@
-"""Segmentation, order and removal on art that no model was trained on, and on the stickers' own.
+"""Segmentation, order and removal on art that no model was trained on, and on the stickers.
 
-The art is that of two Debian packages, found where it is installed: nothing of it is kept here.
-Completion is not asked for: the models know no word for these objects.
+The art comes from two Debian packages and is not kept here. Completion is not measured: the models
+know no words for these objects.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from amodal.core.detections import from_masks
+from amodal.core.mask_ops import iou
 from amodal.method import occluder_selection, smooth_fill
 from amodal.stickers import catalog, scenes
 from amodal.stickers.scenes import Layer, Scene
@@ -25,9 +26,9 @@ from amodal.stickers.scenes import Layer, Scene
 from .hard_scenes import centred, first_that_fits
 
 FIRST = 90_000_000  # seeds of these scenes begin here
-FOLDER = "AMODAL_UNSEEN_ART"  # names the folder that the packages were unpacked to, for workers
-REACH = 0.03  # what counts as a neighbour, as in the shipped workflow
-GROW = 0.03  # how far removal reaches around what is removed, as in the shipped workflow
+FOLDER = "AMODAL_UNSEEN_ART"  # environment variable: the folder with the unpacked packages
+MAX_GAP = 0.03  # between neighbours, as in the shipped workflow
+DILATE = 0.03  # of what is removed, as in the shipped workflow
 OBJECTS = 3  # in each scene
 
 GLYPHS = 109  # the only size the font has
@@ -61,8 +62,11 @@ def stamps() -> Path:
 
 @dataclass(frozen=True)
 class Art:
-    """`names()` lists the pictures, `read(name)` gives one as RGBA; `package` is Debian's name of
-    what holds them, and `where()` the place it puts them."""
+    """One source of pictures.
+
+    names() lists them and read(name) gives one as RGBA. package: the Debian package that holds
+    them; where(): the path it installs.
+    """
 
     name: str
     title: str
@@ -72,19 +76,19 @@ class Art:
     where: Callable | None = field(default=None, repr=False)
 
     def scene(self, number: int, seed: int = 0, size: int = 128) -> Scene:
-        """Scene `number` (0, 1, ...): three objects over each other; the query is the hindmost."""
+        """Scene `number` (0, 1, ...): three overlapping objects; the query is the farthest."""
         rng = np.random.default_rng([seed, FIRST, number])
         background = scenes.BACKGROUNDS[1 + number % 3]
         return first_that_fits(rng, background, size, lambda: self.layers(rng, size), all_show)
 
     def layers(self, rng, size: int) -> list[Layer]:
-        found = [self.layer(rng, size, (size / 2, size / 2) + rng.uniform(-0.15, 0.15, 2) * size)]
+        drawn = [self.layer(rng, size, (size / 2, size / 2) + rng.uniform(-0.15, 0.15, 2) * size)]
         for _ in range(OBJECTS - 1):
-            ys, xs = np.nonzero(np.any([layer.amodal for layer in found], 0))
+            ys, xs = np.nonzero(np.any([layer.amodal for layer in drawn], 0))
             at = rng.integers(len(xs))
             beside = rng.uniform(-0.1, 0.1, 2) * size
-            found.append(self.layer(rng, size, (xs[at], ys[at]) - np.float64(size / 2) + beside))
-        return found
+            drawn.append(self.layer(rng, size, (xs[at], ys[at]) - np.float64(size / 2) + beside))
+        return drawn
 
     def layer(self, rng, size: int, at) -> Layer:
         names = self.names()
@@ -96,7 +100,7 @@ class Art:
                 return centred(name, turned, at, size)
 
     def missing(self) -> str:
-        """What to install, in words; empty where it is there."""
+        """How to install the art; "" if it is there."""
         if self.where is None or (self.where().exists() and self.names()):
             return ""
         return (
@@ -107,7 +111,7 @@ class Art:
 
 
 def all_show(scene: Scene) -> bool:
-    """Some of the query is hidden, and of every object enough is seen to be told from a speck."""
+    """True if the query is partly hidden and every object shows more than a speck."""
     seen = [scene.modal(i).sum() / scene.size**2 for i in range(len(scene.layers))]
     return 0.1 <= scene.hidden() <= 0.8 and min(seen) >= 0.015
 
@@ -117,7 +121,7 @@ def trimmed(art: Image.Image) -> Image.Image:
 
 
 def is_one_thing(art: Image.Image) -> bool:
-    """A cut-out in one piece: neither a full rectangle, nor scattered, nor all lines."""
+    """True for a cut-out in one piece: no full rectangle, no scattered parts, no line art."""
     solid = np.asarray(art.getchannel("A")) > 127
     if not solid.any():
         return False
@@ -147,16 +151,16 @@ def glyph(character: str) -> Image.Image:
 
 @cache
 def stamp_files() -> tuple[str, ...]:
-    """Names of the stamps with an alpha channel; the mirrored and symbols are left out."""
-    found = []
+    """Names of the stamps with an alpha channel, without mirrored ones and symbols."""
+    names = []
     for folder in STAMPS:
         for path in sorted((stamps() / folder).rglob("*.png")):
             if "_mirror" in path.name or "_flip" in path.name:
                 continue
             with Image.open(path) as file:
                 if file.mode in ("RGBA", "LA") or "transparency" in file.info:
-                    found.append(str(path.relative_to(stamps())))
-    return tuple(found)
+                    names.append(str(path.relative_to(stamps())))
+    return tuple(names)
 
 
 @cache
@@ -184,52 +188,53 @@ ART = {
 }
 
 
-# --- what is measured --------------------------------------------------------------------------
+# --- measures ----------------------------------------------------------------------------------
 
 
 def analysed(scene: Scene, segmenter, order_model) -> tuple[dict, dict]:
     """(figures, pictures) of a scene by the pack's own segmenter, order model and removal.
 
-    Order and removal get the true visible masks, so that each stage is measured alone.
+    Order and removal get the true modal masks, so that each stage is measured alone.
     """
     image = torch.from_numpy(scene.image.copy()).float()
     seen = torch.from_numpy(np.stack([scene.modal(i) for i in range(len(scene.layers))])).float()
-    found = segmenter.detect(image)
+    detected = segmenter.detect(image)
     empty, error = emptied(scene, image, seen)
     figures = {
-        "objects": [round(best_iou(mask, found.masks), 4) for mask in seen],
+        "objects": [round(best_iou(mask, detected.masks), 4) for mask in seen],
         **order_figures(scene, ordering_of(order_model, image, seen)),
         "removal": round(error, 5),
     }
     pictures = {
         "image": scene.image,
         "truth": seen.numpy(),
-        "found": found.masks.numpy(),
+        "found": detected.masks.numpy(),
         "empty": empty,
     }
     return figures, pictures
 
 
 def best_iou(mask: torch.Tensor, masks: torch.Tensor) -> float:
-    """Of a mask [H, W] with the most alike of masks [n, H, W], whatever it is called."""
-    from amodal.core.mask_ops import iou
-
+    """The highest IoU of a mask [H, W] with one of masks [n, H, W], whatever its label."""
     return max((iou(mask, other) for other in masks), default=0.0)
 
 
 def ordering_of(order_model, image: torch.Tensor, masks: torch.Tensor) -> np.ndarray:
     objects = from_masks(masks, [])
-    return occluder_selection.by_model(order_model, image[None], objects, REACH).numpy()
+    return occluder_selection.by_model(order_model, image[None], objects, MAX_GAP).numpy()
 
 
 def hides(scene: Scene, i: int, j: int) -> bool:
-    """Does what is seen of object i lie over object j?"""
+    """True if visible pixels of object i cover object j."""
     return i > j and bool((scene.modal(i) & scene.amodal(j)).any())
 
 
 def order_figures(scene: Scene, chance: np.ndarray) -> dict:
-    """pairs: neighbours; right: of those, both answers right (who hides whom, or neither).
-    over: pairs of which one hides the other; front: of those, the nearer one told."""
+    """Counts of pairs of neighbours.
+
+    pairs: all; right: both answers correct (who hides whom, or neither); over: one hides the other;
+    front: of those, the nearer one recognised.
+    """
     figures = dict.fromkeys(("pairs", "right", "over", "front"), 0)
     for j in range(len(scene.layers)):
         for i in range(j + 1, len(scene.layers)):  # i is the nearer one
@@ -244,12 +249,14 @@ def order_figures(scene: Scene, chance: np.ndarray) -> dict:
 
 
 def emptied(scene: Scene, image: torch.Tensor, seen: torch.Tensor) -> tuple[np.ndarray, float]:
-    """The picture [S, S, 3] without the query and what hides it, and the mean error (0..1) there
-    against the scene drawn without them."""
+    """The picture [S, S, 3] without the query and its occluders, and the mean error (0..1) there.
+
+    The truth is the scene drawn without them.
+    """
     gone = [0, *(i for i in range(1, len(scene.layers)) if hides(scene, i, 0))]
     left = [i for i in range(len(scene.layers)) if i not in gone]
     occluders = seen[gone].amax(0, keepdim=True)
-    removed = smooth_fill.hole(seen[:1], occluders, None, GROW)
+    removed = smooth_fill.hole(seen[:1], occluders, None, DILATE)
     filled = smooth_fill.smooth(image[None], removed)[0].numpy()
     truth = scene.window(scene.render(left))
     hole = removed[0].numpy() > 0.5
@@ -275,7 +282,7 @@ COLOURS = (
 
 
 def tiles(shown: dict) -> list[np.ndarray]:
-    """The pictures of `analysed` [S, S, 3]: the scene, true masks, what was found, emptied."""
+    """Pictures [S, S, 3] of `analysed`: scene, true masks, detected masks, emptied scene."""
     return [shown["image"], *(coloured(shown[name]) for name in ("truth", "found")), shown["empty"]]
 
 

@@ -2,9 +2,9 @@
 
     python -m research.training.autoencoder --minutes 25 --shares 24,24
 
-It has no normalisation layers, so crops train what whole pictures need. Latents are held near
-unit variance, and noise is added to them in training, so that the decoder forgives what a
-diffusion model gets slightly wrong.
+The network has no normalisation layers, so training on crops suffices for full pictures. Latents
+are kept near unit variance. Noise is added to them, so that the decoder tolerates small errors of
+the diffusion model.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ BATCH = 48
 
 
 def crops(rng, count: int) -> torch.Tensor:
-    """[count, 3, 64, 64] crops of random scenes, four of each."""
-    found = []
-    while len(found) < count:
+    """[count, 3, 64, 64] crops of random scenes, four from each scene."""
+    pictures = []
+    while len(pictures) < count:
         sheet = random_sheet(rng)
-        found += [random_crop(rng, sheet) for _ in range(4)]
-    batch = torch.from_numpy(np.stack(found[:count])).permute(0, 3, 1, 2)
+        pictures += [random_crop(rng, sheet) for _ in range(4)]
+    batch = torch.from_numpy(np.stack(pictures[:count])).permute(0, 3, 1, 2)
     return batch.contiguous(memory_format=torch.channels_last)
 
 
@@ -54,7 +54,7 @@ def random_sheet(rng, size: int = 128) -> np.ndarray:
 
 
 def random_crop(rng, image: np.ndarray) -> np.ndarray:
-    """The busiest of three random crops, now and then any."""
+    """The crop with the most contrast of three; in a quarter of the cases a random crop."""
     best, most = None, -1.0
     for _ in range(1 if rng.random() < 0.25 else 3):
         y, x = rng.integers(0, image.shape[0] - CROP + 1, 2)
@@ -107,7 +107,7 @@ def train(peers: Peers | None, minutes: float, rate: float, warm: bool):
 
 
 def load_shipped(net: Autoencoder) -> Autoencoder:
-    """The weights in `weights/`, in `net`."""
+    """Loads the shipped weights into `net` and returns it."""
     state = load_file(WEIGHTS / "stickers_vae.safetensors")
     net.load_state_dict({key: value.float() for key, value in state.items()})
     return net
@@ -115,7 +115,7 @@ def load_shipped(net: Autoencoder) -> Autoencoder:
 
 @torch.no_grad()
 def export(run: Run):
-    """Write amodal/stickers/weights/stickers_vae.safetensors, with latents brought to unit variance."""
+    """Writes stickers_vae.safetensors, with latents scaled to unit variance."""
     net = copy.deepcopy(run.ema).cpu().eval()
     rng = np.random.default_rng(7)
     batch = torch.stack([torch.from_numpy(random_sheet(rng)).permute(2, 0, 1) for _ in range(64)])
@@ -130,7 +130,7 @@ def export(run: Run):
         torch.cat([flat, torch.ones(len(flat), 1)], 1), 2 * rgb - 1
     ).solution
     error = float((decoded - batch).square().mean((1, 2, 3)).log10().mean() * -10)
-    print(f"PSNR of whole pictures {error:.2f} dB, std of latents {float(z.std()):.3f}")
+    print(f"PSNR of full pictures {error:.2f} dB, std of latents {float(z.std()):.3f}")
     WEIGHTS.mkdir(exist_ok=True)
     about = {
         "latent_channels": CHANNELS,
@@ -145,9 +145,11 @@ def export(run: Run):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--rate", type=float, default=1e-3, help="the learning rate at first")
-    parser.add_argument("--shares", help="24,24: two processes, and their shares of a batch")
-    parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
+    parser.add_argument("--rate", type=float, default=1e-3, help="initial learning rate")
+    parser.add_argument(
+        "--shares", help="e.g. 24,24: two processes with so many crops of a batch each"
+    )
+    parser.add_argument("--warm", action="store_true", help="start from the shipped weights")
     options = parser.parse_args()
     words = (options.minutes, options.rate, options.warm)
     if options.shares:

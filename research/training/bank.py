@@ -2,11 +2,11 @@
 
     python -m research.training.bank --items 24000
 
-Each item: the latent of what is to be painted, the latent of the masked picture, the mask at latent
-size (both built as the host's InpaintModelConditioning builds them) and the object's word.
-On studio gray the target is always the whole object, alone; on other backgrounds the companion
-stands in front of it with its probability, and stays there inside the mask: the model learns it.
-Most objects stand as the crop of a pass shows them: in its middle, about two thirds of its side.
+An item holds the latent of the target, the latent of the masked picture and the mask at latent size
+(both built as the host's InpaintModelConditioning builds them), and the object's word.
+On studio gray the target is always the complete object alone. On other backgrounds the co-occurring
+occluder stands in front of it with its probability and belongs to the target, so the model learns
+the co-occurrence. Most objects lie as in the crop of a pass: centred, two thirds of its side.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from .run import STATE
 SIZE = 128
 SHARD = 500
 BANK = "bank"
-COVER = (0.4, 1.15)  # an occluder's side over the object's: about as large hides half and more
+COVER = (0.4, 1.15)  # an occluder's side over the object's; at 1 it hides half and more
 SIDE = (0.48, 0.92)  # an object's larger side over the picture's
-SIDE_IN_CROP = (0.56, 0.8)  # and as the crop of a pass shows it
-HIDDEN = (0.15, 0.85)  # how much of an object is to be hidden: as much of one as of another
+SIDE_IN_CROP = (0.56, 0.8)  # the same in the crop of a pass
+HIDDEN = (0.15, 0.85)  # the fraction of an object to hide, drawn uniformly
 
 
 def load_autoencoder() -> Autoencoder:
@@ -58,7 +58,7 @@ def random_item(rng) -> tuple[np.ndarray, np.ndarray, str]:
     paint(picture, query)
     cover = None
     if not studio and rng.random() < CATALOG[word].p:
-        front = hiding(rng, amodal, CATALOG[word].companion)
+        front = hiding(rng, amodal, CATALOG[word].co_occurring)
         paint(picture, front)
         cover = front[..., 3] > 0.5
     mask = random_mask(rng, word, amodal, cover)
@@ -68,7 +68,7 @@ def random_item(rng) -> tuple[np.ndarray, np.ndarray, str]:
 
 
 def softer(rng, picture: np.ndarray) -> np.ndarray:
-    """Half the pictures as a crop enlarged from a smaller picture shows them."""
+    """Half of the pictures are softened like a crop enlarged from a smaller picture."""
     if rng.random() < 0.5:
         return picture
     side = int(rng.uniform(0.5, 1) * SIZE)
@@ -86,21 +86,21 @@ def place_query(rng, art: np.ndarray) -> np.ndarray:
 
 
 def place_in_crop(rng, art: np.ndarray) -> np.ndarray:
-    """Near the middle: what is seen of an object is in the middle of its crop."""
+    """Near the middle, where a crop shows the visible part of its object."""
     height, width = art.shape[:2]
     x, y = (SIZE - np.array([width, height])) / 2 + rng.normal(0, 0.06, 2) * SIZE
     return scenes.on_sheet(art, SIZE, x, y)
 
 
 def distractor(rng, word: str) -> np.ndarray:
-    other = str(rng.choice([w for w in WORDS if w not in (word, CATALOG[word].companion)]))
+    other = str(rng.choice([w for w in WORDS if w not in (word, CATALOG[word].co_occurring)]))
     art = scenes.transformed(rng, other, rng.uniform(0.25, 0.5) * SIZE)
     x, y = rng.uniform(-0.2 * SIZE, 0.9 * SIZE, 2)
     return scenes.on_sheet(art, SIZE, x, y)
 
 
 def over(rng, amodal: np.ndarray, word: str) -> np.ndarray:
-    """The sticker `word`, COVER times as large, somewhere over the object."""
+    """The sticker `word`, COVER times as large as the object, at a random place over it."""
     ys, xs = np.nonzero(amodal)
     side = max(np.ptp(xs), np.ptp(ys)) + 1
     art = scenes.transformed(rng, word, rng.uniform(*COVER) * side)
@@ -112,8 +112,10 @@ def over(rng, amodal: np.ndarray, word: str) -> np.ndarray:
 
 
 def hiding(rng, amodal: np.ndarray, word: str) -> np.ndarray:
-    """The sticker `word` over the object: of three tries the one that hides nearest to what is
-    wanted of it, lest most of them hide little."""
+    """The sticker `word` over the object: of three tries the one closest to a target fraction.
+
+    The target is uniform in HIDDEN; random placements alone would mostly hide little.
+    """
     wanted = rng.uniform(*HIDDEN)
     tries = [over(rng, amodal, word) for _ in range(3)]
     shares = [(layer[..., 3] > 0.5)[amodal].mean() for layer in tries]
@@ -125,16 +127,16 @@ def paint(picture: np.ndarray, layer: np.ndarray):
 
 
 def cut_out(rng, picture, query, amodal, mask) -> np.ndarray:
-    """The visible part as a mask of some background would cut it out: hard edges, a thin halo."""
-    other = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS[1:])), SIZE)
-    paint(other, query)
+    """The visible part cut out of a random background: hard edges, sometimes a thin halo."""
+    elsewhere = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS[1:])), SIZE)
+    paint(elsewhere, query)
     grown = ndimage.binary_dilation(amodal) if rng.random() < 0.3 else amodal
-    shown = np.where(grown[..., None], other, np.float32(backgrounds.GRAY))
+    shown = np.where(grown[..., None], elsewhere, np.float32(backgrounds.GRAY))
     return np.where(mask[..., None], picture, shown)
 
 
 def random_mask(rng, word: str, amodal: np.ndarray, cover: np.ndarray | None) -> np.ndarray:
-    """What to paint; `cover` is the companion that stands in front, if one does."""
+    """The inpaint mask; `cover` is the mask of the co-occurring occluder in front, or None."""
     kind = rng.choice(
         ["silhouette", "strips", "both", "outside", "blob", "all"],
         p=[0.56, 0.13, 0.05, 0.1, 0.13, 0.03],
@@ -144,7 +146,7 @@ def random_mask(rng, word: str, amodal: np.ndarray, cover: np.ndarray | None) ->
         if cover is not None:
             mask |= cover
         else:
-            likely = CATALOG[word].companion if rng.random() < 0.5 else str(rng.choice(WORDS))
+            likely = CATALOG[word].co_occurring if rng.random() < 0.5 else str(rng.choice(WORDS))
             mask |= hiding(rng, amodal, likely)[..., 3] > 0.5
     if kind in ("strips", "both"):
         mask |= strips(rng)
@@ -159,12 +161,12 @@ def random_mask(rng, word: str, amodal: np.ndarray, cover: np.ndarray | None) ->
             mask |= cover
     if kind == "all":
         return np.ones_like(amodal)
-    grow = int(rng.integers(0, 7))
-    return ndimage.binary_dilation(mask, iterations=grow) if grow else mask
+    dilate = int(rng.integers(0, 7))
+    return ndimage.binary_dilation(mask, iterations=dilate) if dilate else mask
 
 
 def strips(rng) -> np.ndarray:
-    """Unknown strips along one or two borders, as padding makes them."""
+    """Strips along one or two borders, like unknown padding."""
     mask = np.zeros((SIZE, SIZE), bool)
     for side in rng.choice(4, 1 if rng.random() < 0.7 else 2, replace=False):
         width = int(rng.uniform(0.1, 0.5) * SIZE)
@@ -173,7 +175,7 @@ def strips(rng) -> np.ndarray:
 
 
 def blob(rng, amodal: np.ndarray) -> np.ndarray:
-    """A turned ellipse or rectangle on the object."""
+    """A rotated ellipse or rectangle on the object."""
     ys, xs = np.nonzero(amodal)
     at = rng.integers(len(xs))
     turn = rng.uniform(0, np.pi)
@@ -189,7 +191,7 @@ def encode(net: Autoencoder, items) -> dict[str, torch.Tensor]:
     masks = torch.from_numpy(np.stack([i[1] for i in items])).float()[:, None]
     masked = (pictures - 0.5) * (1 - masks) + 0.5
     size = (SIZE // 8, SIZE // 8)
-    with autocast():  # twice as fast, and 0.005 off at unit variance
+    with autocast():  # twice as fast; the error is 0.005 at unit variance
         target, shown = net.encode(torch.cat([pictures, masked])).chunk(2)
     return {
         "target": target.half().contiguous(),

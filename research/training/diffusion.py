@@ -1,10 +1,11 @@
-"""Train the inpainting diffusion model on the bank, and the words' tokens with it.
+"""Train the inpainting diffusion model on the bank, together with the tokens of the words.
 
     python -m research.training.diffusion --minutes 90
 
-diffusers' UNet2DConditionModel in the topology of Stable Diffusion 2 (four levels, attention on the
-first three), v-prediction over SD's 1000 noise levels with every sigma divided by four: a latent of
-16x16 holds 16 times fewer cells than one of 64x64, so its shape is decided at a lower noise.
+The network is diffusers' UNet2DConditionModel in the topology of Stable Diffusion 2: four levels,
+attention on the first three. It predicts v over SD's 1000 noise levels with every sigma divided by
+four: a latent of 16 x 16 has 16 times fewer cells than one of 64 x 64, so its shape is decided at a
+lower noise level.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ SIGMA_SCALE = 0.25
 BATCH = 32
 INSIDE = 4.0  # weight of the loss inside the mask
 LOG_SIGMA = 0.0  # mean of ln(sigma) in training
-EARLY = 0.5  # how often the noise level is one of those where the shape is decided:
-EARLY_FROM = 0.8  # any timestep from this sigma up is then as likely
-ENDS = ("conv_in", "conv_out", "table")  # what Muon leaves to AdamW
-DROP = 0.1  # how often the word is left out, for classifier-free guidance
+EARLY = 0.5  # probability of a noise level at which the shape is decided:
+EARLY_FROM = 0.8  # a uniform timestep from this sigma up
+ENDS = ("conv_in", "conv_out", "table")  # trained by AdamW, not Muon
+DROP = 0.1  # probability of the empty prompt, for classifier-free guidance
 
 
 def sd_sigmas() -> torch.Tensor:
@@ -78,13 +79,13 @@ class Model(nn.Module):
 
 
 class Bank:
-    """What `training.bank` has written, all of it on `device`."""
+    """The shards written by `training.bank`, on `device`."""
 
     def __init__(self, device: torch.device):
         self.device, self.known, self.parts, self.data = device, set(), [], None
 
     def refresh(self):
-        """Take in shards that have been written since."""
+        """Loads shards written since the last call. Raises FileNotFoundError without any."""
         for path in sorted((STATE / BANK).glob("*.safetensors")):
             if path.name not in self.known:
                 self.known.add(path.name)
@@ -103,7 +104,7 @@ class Bank:
 
 
 def noise_levels(sigmas: torch.Tensor, count: int) -> torch.Tensor:
-    """Random timesteps: ln(sigma) normal around LOG_SIGMA, snapped to the table; or EARLY ones."""
+    """Random timesteps: ln(sigma) normal around LOG_SIGMA, or EARLY ones."""
     on = {"device": sigmas.device}
     wanted = torch.exp(1.1 * torch.randn(count, **on) + LOG_SIGMA)
     usual = torch.searchsorted(sigmas, wanted).clamp(0, len(sigmas) - 1)
@@ -114,14 +115,15 @@ def noise_levels(sigmas: torch.Tensor, count: int) -> torch.Tensor:
 def noised(target: torch.Tensor, sigma: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """x at sigma on the straight line from the clean latent to pure noise at the largest sigma.
 
-    As `StraightSampling` in nodes/loaders/sticker_models.py: with sigmas this small, target + sigma * noise
-    would show the target where sampling begins, and the picture around it would go unheeded.
+    The same as `StraightSampling` in nodes/loaders/sticker_models.py. With sigmas this small,
+    target + sigma * noise would still show the target at the first step, and the model would ignore
+    the masked picture.
     """
     return target * (1 - sigma / sd_sigmas()[-1]) + sigma * noise
 
 
 def loss_of(net: Model, batch: dict, sigmas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The weighted loss, and the plain error of the estimate inside the mask."""
+    """(weighted loss, squared error of the clean estimate inside the mask)."""
     target, mask = batch["target"], batch["mask"]
     timestep = noise_levels(sigmas, len(target))
     sigma = sigmas[timestep].view(-1, 1, 1, 1)
@@ -171,7 +173,7 @@ def train(peers: Peers | None, minutes: float, until: str | None, rate: float, w
 
 
 def take_shipped(net: Model):
-    """Begin from the weights in `weights/`, where no state of an earlier run is left."""
+    """Loads the shipped weights into `net`."""
     state = load_file(WEIGHTS / "stickers_unet.safetensors")
     names = host_names(unet_config())
     net.unet.load_state_dict({old: state[names[old]].float() for old in net.unet.state_dict()})
@@ -184,7 +186,7 @@ def take_shipped(net: Model):
 
 
 def host_names(config: dict) -> dict:
-    """diffusers' name of each weight -> the host's, by the host's own map."""
+    """{diffusers' name of a weight: the host's name}, by the host's own map."""
     import sys
 
     sys.path.insert(0, str(ROOT / ".host" / "ComfyUI"))
@@ -195,7 +197,7 @@ def host_names(config: dict) -> dict:
 
 
 def host_keys(state: dict, config: dict) -> dict:
-    """A state dict under the host's names; KeyError for a weight it has no place for."""
+    """A state dict under the host's names. Raises KeyError for a weight without one."""
     names = host_names(config)
     missing = set(state) - set(names)
     if missing:
@@ -246,10 +248,12 @@ def export(run: Run):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=90)
-    parser.add_argument("--until", help="HH:MM UTC, in place of minutes")
-    parser.add_argument("--rate", type=float, default=2e-3, help="the learning rate at first")
-    parser.add_argument("--shares", help="22,10: two processes, and their shares of a batch")
-    parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
+    parser.add_argument("--until", help="end of training, HH:MM UTC, instead of --minutes")
+    parser.add_argument("--rate", type=float, default=2e-3, help="initial learning rate")
+    parser.add_argument(
+        "--shares", help="e.g. 22,10: two processes with so many items of a batch each"
+    )
+    parser.add_argument("--warm", action="store_true", help="start from the shipped weights")
     options = parser.parse_args()
     words = (options.minutes, options.until, options.rate, options.warm)
     if options.shares:

@@ -1,7 +1,7 @@
 """Muon: momentum whose matrices are orthogonalised before the step (Jordan et al., 2024).
 
-For a small network on few pictures it learns as much as AdamW in clearly fewer steps; the price is
-a Newton-Schulz iteration for each matrix, which peers share among them.
+A small network on few pictures needs clearly fewer steps than with AdamW. Each matrix costs a
+Newton-Schulz iteration; peers divide these among them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import torch
 from .precision import dtype
 
 MOMENTUM = 0.95
-ROOT_MEAN_SQUARE = 0.2  # of a step's entries over the rate, as AdamW's are: one rate suits both
+ROOT_MEAN_SQUARE = 0.2  # of a step over the rate, like AdamW's, so that one rate suits both
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """About U V^T for a matrix [m, n] = U S V^T; singular values about 0.7 to 1.2."""
+    """Approximates U V^T for a matrix [m, n] = U S V^T; singular values lie in about 0.7..1.2."""
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.to(dtype(matrix.device))
@@ -30,7 +30,7 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def split(net: torch.nn.Module, ends: tuple[str, ...]) -> tuple[list, list]:
-    """(matrices, rest): Muon's parameters, and AdamW's: vectors, tables, first and last layer."""
+    """(matrices, rest): parameters for Muon and for AdamW (vectors, tables, first, last layer)."""
     matrices, rest = [], []
     for name, parameter in net.named_parameters():
         inner = parameter.ndim in (2, 4) and not any(end in name for end in ends)
@@ -39,7 +39,7 @@ def split(net: torch.nn.Module, ends: tuple[str, ...]) -> tuple[list, list]:
 
 
 class Muon(torch.optim.Optimizer):
-    """Matrices [m, n] and convolutions [m, n, h, w] (as [m, n h w]); peers each take a part."""
+    """For matrices [m, n] and convolutions [m, n, h, w], as [m, n h w]; each peer takes a part."""
 
     def __init__(self, parameters, lr: float, peers=None):
         super().__init__(parameters, {"lr": lr})
@@ -74,7 +74,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def shared_out(matrices, count: int) -> list[int]:
-    """Who orthogonalises which: the dearest first, each to whoever has least to do."""
+    """The owner of each matrix: the costliest first, each to the least loaded process."""
     costs = [m.numel() * min(m.shape[0], m[0].numel()) for m in matrices]
     owners, load = [0] * len(matrices), [0.0] * count
     for at in sorted(range(len(costs)), key=lambda at: -costs[at]):

@@ -1,9 +1,9 @@
-"""Train the sticker world's order model on pairs of objects that meet.
+"""Train the sticker world's order model on pairs of neighbouring objects.
 
     python -m research.training.pool --pictures 5000 --name pairs --holes 0.3
     python -m research.training.order --minutes 12
 
-Masks are the true ones, often a little off, and the segmenter's own, which are off in its own way.
+Masks are the true ones, often slightly wrong, and the segmenter's, with its own kind of errors.
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ from .run import STATE, WEIGHTS, Run, half
 
 BATCH = 48
 POOL = "pairs"  # pictures in which an occluder may have a hole
-ZOOMED = 0.6  # how often the picture is a crop around one of the objects, as in a pass
-ENDS = ("trunk.0.", "head")  # what Muon leaves to AdamW
+ZOOMED = 0.6  # probability of a crop around one object, as in a pass
+ENDS = ("trunk.0.", "head")  # trained by AdamW, not Muon
 
 
 def load_pairs() -> tuple[torch.Tensor, torch.Tensor]:
-    """Views [n, 5, 64, 64] uint8 and labels [n, 2] (i hides j, j hides i) of pairs that meet.
+    """Views [n, 5, 64, 64] uint8 and labels [n, 2] (i hides j, j hides i) of neighbouring pairs.
 
-    Kept beside the pool's shards, where they are not there yet made in two processes."""
+    They are kept beside the pool's shards. Missing ones are made in two processes. Raises
+    FileNotFoundError without a pool.
+    """
     paths = sorted((STATE / POOL).glob("[0-9][0-9][0-9][0-9].npz"))
     if not paths:
         remedy = f"run python -m research.training.pool --name {POOL} --holes 0.3 first"
@@ -54,7 +56,7 @@ def load_pairs() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def pairs_of(path: Path) -> Path:
-    """The file of a shard's pairs."""
+    """The file with a shard's pairs; writes it if it is missing."""
     made = path.with_name(f"{path.stem}.{digest()}.npz")
     if made.exists():
         return made
@@ -66,36 +68,36 @@ def pairs_of(path: Path) -> Path:
 
 
 def digest() -> str:
-    """Of what pairs are made with besides the pictures: this script and the segmenter."""
+    """A digest of this script and the segmenter, which the pairs depend on."""
     files = (Path(__file__), WEIGHTS / "stickers_segmenter.safetensors")
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
 
 
 def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Views and labels, as `load_pairs`, of a shard of the pool."""
+    """Views and labels, as in `load_pairs`, of a shard of the pool."""
     segmenter, views, labels = shipped_segmenter(), [], []
     for at in range(len(data["words"])):
-        whole = data["amodal"][at]
-        modal = pool.visible(whole, data["blank"][at])
+        amodal = data["amodal"][at]
+        modal = pool.visible(amodal, data["blank"][at])
         image = data["soft" if rng.random() < 0.3 else "image"][at]
         if rng.random() < ZOOMED:
-            image, whole, modal = pool.zoomed(rng, image, whole, modal)
+            image, amodal, modal = pool.zoomed(rng, image, amodal, modal)
         picture = torch.from_numpy(image).float() / 255
         rough = [roughened(rng, mask) for mask in modal]
-        for masks in (rough, found(segmenter, picture, data["words"][at], modal)):
+        for masks in (rough, detected(segmenter, picture, data["words"][at], modal)):
             for far, near in itertools.combinations(range(len(modal)), 2):
                 if meet(masks[far], masks[near]):
                     pair = [torch.from_numpy(masks[k]).float() for k in (near, far)]
                     views.append((pair_view(picture, *pair) * 255).round().byte().numpy())
-                    labels.append([float((whole[far] & modal[near]).any()), 0.0])
+                    labels.append([float((amodal[far] & modal[near]).any()), 0.0])
     return np.stack(views), np.array(labels, np.float32)
 
 
-def meet(one: np.ndarray, other: np.ndarray) -> bool:
-    """Are both masks [S, S] large enough to judge by, and within three pixels of each other?"""
-    if min(one.sum(), other.sum()) < pool.LEAST:
+def meet(first: np.ndarray, second: np.ndarray) -> bool:
+    """True if both masks [S, S] are large enough and within three pixels of each other."""
+    if min(first.sum(), second.sum()) < pool.LEAST:
         return False
-    return bool((ndimage.binary_dilation(one, iterations=3) & other).any())
+    return bool((ndimage.binary_dilation(first, iterations=3) & second).any())
 
 
 def shipped_segmenter() -> StickerSegmenter:
@@ -105,9 +107,11 @@ def shipped_segmenter() -> StickerSegmenter:
     )
 
 
-def found(segmenter, picture: torch.Tensor, words: np.ndarray, modal: np.ndarray) -> np.ndarray:
-    """What the segmenter finds of the objects with these masks [n, S, S]; empty where it does
-    not find one under its name with an IoU of at least a half."""
+def detected(segmenter, picture: torch.Tensor, words: np.ndarray, modal: np.ndarray) -> np.ndarray:
+    """The segmenter's masks of the objects with modal masks [n, S, S].
+
+    A mask is empty if the segmenter finds nothing with this label and an IoU of at least 0.5.
+    """
     objects, masks = segmenter.detect(picture), np.zeros_like(modal)
     for label, mask in zip(objects.labels, objects.masks.bool().numpy()):
         for at in np.flatnonzero(words == WORDS.index(label)):
@@ -132,7 +136,7 @@ def batches(views: torch.Tensor, labels: torch.Tensor, seed: int):
 
 
 def roughened(rng, mask: np.ndarray) -> np.ndarray:
-    """A mask a little off, as a segmenter gives it."""
+    """A slightly wrong mask, like a segmenter's."""
     kind = rng.integers(4)
     if kind == 0:
         return ndimage.binary_dilation(mask)
@@ -175,7 +179,7 @@ def train(minutes: float, rate: float, warm: bool):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--rate", type=float, default=2e-3, help="the learning rate at first")
-    parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
+    parser.add_argument("--rate", type=float, default=2e-3, help="initial learning rate")
+    parser.add_argument("--warm", action="store_true", help="start from the shipped weights")
     options = parser.parse_args()
     train(options.minutes, options.rate, options.warm)

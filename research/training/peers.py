@@ -1,8 +1,7 @@
-"""Several processes that train one net: each on its own batches, with the mean of their gradients.
+"""Several processes that train one network on batches of their own and average the gradients.
 
-Shares may be uneven, where one core has other work to do as well.
-
-On a few cores this beats threads, which wait for each other thousands of times in a step.
+Shares of a batch may be uneven, for cores that have other work. On a few cores this is faster than
+threads, which wait for each other thousands of times in a step.
 """
 
 from __future__ import annotations
@@ -12,25 +11,27 @@ import torch.multiprocessing as multiprocessing
 
 from .precision import dtype
 
-PATIENCE = 300  # seconds; where a process has died, the others end with BrokenBarrierError
+PATIENCE = 300  # seconds; after a process died, the others raise BrokenBarrierError
 
 
 class Peers:
-    """`shares` of each batch; `rank` 0 leads: it saves, and says the rate and when to stop.
+    """The shared state of the processes. `shares`: items of each batch for each process.
 
-    For CPUs alone: on a machine with a GPU one process trains faster than all of these."""
+    Rank 0 leads: it saves, and decides the rate and when to stop. For CPUs only: one process with a
+    GPU is faster.
+    """
 
     def __init__(self, shares: list[int], size: int):
         self.shares, self.count, self.rank = shares, len(shares), 0
         count = len(shares)
         self.gradients = torch.zeros(count, size).share_memory_()
         self.board = torch.zeros(size, dtype=dtype()).share_memory_()  # for Muon's updates
-        self.flat = None  # made by each process for itself: what is pickled would be shared
+        self.flat = None  # each process makes its own: a pickled tensor would be shared
         self.control = torch.zeros(2, dtype=torch.float64).share_memory_()
         self.barrier = multiprocessing.get_context("spawn").Barrier(count, timeout=PATIENCE)
 
     def agree(self, net: torch.nn.Module, rate: float, going: bool) -> tuple[float, bool]:
-        """Gradients become the mean over the batch; returns the leader's rate and `going`."""
+        """Sets gradients to the mean over the batch; returns the leader's rate and `going`."""
         grads = [p.grad for p in net.parameters() if p.grad is not None]
         if self.flat is None:
             self.flat = torch.empty(sum(grad.numel() for grad in grads))
@@ -51,10 +52,10 @@ class Peers:
 
 
 def start(peers: Peers, work, *arguments):
-    """Run `work(peers, *arguments)` in this process as rank 0 and in the others beside it."""
+    """Runs `work(peers, *arguments)` in this process as rank 0, and in the other processes."""
     context = multiprocessing.get_context("spawn")
     others = [
-        context.Process(target=_other, args=(peers, rank, work, arguments), daemon=True)
+        context.Process(target=_follow, args=(peers, rank, work, arguments), daemon=True)
         for rank in range(1, peers.count)
     ]
     for process in others:
@@ -62,6 +63,6 @@ def start(peers: Peers, work, *arguments):
     work(peers, *arguments)
 
 
-def _other(peers: Peers, rank: int, work, arguments):
+def _follow(peers: Peers, rank: int, work, arguments):
     peers.rank = rank
     work(peers, *arguments)

@@ -1,10 +1,10 @@
-"""Draw a pool of pictures with ground truth once, for the segmenter and the order model.
+"""Draw a pool of pictures with ground truth, for the segmenter and the order model.
 
     python -m research.training.pool --pictures 4000
     python -m research.training.pool --pictures 4000 --name pairs --holes 0.3
 
-Each picture is kept as drawn and as the autoencoder gives it back with a little noise on the
-latent, which is how results of diffusion look.
+Each picture is kept as drawn and as decoded by the autoencoder from a slightly noisy latent, which
+looks like a result of diffusion.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ from .run import STATE
 SIZE = 128
 SHARD = 250
 MOST = 4  # objects in a picture
-LEAST = 60  # pixels of an object that can be told
+LEAST = 60  # pixels; smaller objects cannot be recognised
 
 
 def random_picture(rng, holes: float = 0.0) -> dict[str, np.ndarray]:
     """image [S, S, 3] float 0..1, amodal [4, S, S] bool from far to near, words [4] (-1 = none),
     blank [S, S] bool (a patch without objects, as padding and removal leave them).
 
-    holes: how often an object that covers another one has a hole through which it is seen."""
+    holes: probability that an object that covers another one has a hole which shows it.
+    """
     image = scenes.make_background(rng, str(rng.choice(scenes.BACKGROUNDS)), SIZE)
     amodal, words = np.zeros((MOST, SIZE, SIZE), bool), np.full(MOST, -1)
     for at, word in enumerate(rng.choice(len(WORDS), rng.integers(1, MOST + 1), replace=False)):
@@ -57,8 +58,10 @@ def random_picture(rng, holes: float = 0.0) -> dict[str, np.ndarray]:
 
 
 def random_layer(rng, word: str, amodal: np.ndarray) -> np.ndarray:
-    """The sticker `word` on a sheet: every other time over one of the objects that are there, to
-    hide 15 to 85 % of it, else of any size and anywhere."""
+    """The sticker `word` on a sheet.
+
+    In half of the cases it hides 15 to 85 % of an object; else its size and place are random.
+    """
     there = np.flatnonzero(amodal.sum((1, 2)) >= LEAST)
     if len(there) and rng.random() < 0.5:
         return hiding(rng, amodal[rng.choice(there)], word)
@@ -71,7 +74,7 @@ def largest(masks: np.ndarray) -> np.ndarray:
 
 
 def place(rng, art: np.ndarray, taken: np.ndarray) -> list[float]:
-    """A corner [x, y] for `art` [h, w, 4]: mostly over an object that is there already."""
+    """A corner [x, y] for `art` [h, w, 4], mostly over an object in `taken`."""
     if taken.any() and rng.random() < 0.65:
         middle = rng.choice(np.argwhere(taken))[::-1]
         return [at - side / 2 for at, side in zip(middle, art.shape[1::-1])]
@@ -93,7 +96,7 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
 
 
 def make(pictures: int, name: str = "pool", holes: float = 0.0, seed: int = 77):
-    """Write the shards of `.training/<name>` that are not there yet, in two processes."""
+    """Writes the missing shards of `.training/<name>` in two processes."""
     folder = STATE / name
     folder.mkdir(parents=True, exist_ok=True)
     count = -(-pictures // SHARD)
@@ -126,7 +129,7 @@ def make_shards(numbers: range, folder: Path, holes: float, seed: int):
 
 
 def load(name: str = "pool") -> dict[str, np.ndarray]:
-    """All shards there are, one array for each key."""
+    """All shards as one array for each key. Raises FileNotFoundError without any."""
     paths = sorted((STATE / name).glob("[0-9][0-9][0-9][0-9].npz"))
     if not paths:
         raise FileNotFoundError("the pool is empty: run python -m research.training.pool first")
@@ -135,7 +138,7 @@ def load(name: str = "pool") -> dict[str, np.ndarray]:
 
 
 def visible(amodal: np.ndarray, blank: np.ndarray) -> np.ndarray:
-    """Modal masks [4, S, S]: each less the nearer ones and the blank patch."""
+    """Modal masks [4, S, S]: amodal masks without nearer objects and the blank patch."""
     modal, free = amodal.copy(), ~blank
     for at in range(len(modal) - 1, -1, -1):
         modal[at] &= free
@@ -143,16 +146,18 @@ def visible(amodal: np.ndarray, blank: np.ndarray) -> np.ndarray:
     return modal
 
 
-def zoomed(rng, image: np.ndarray, whole: np.ndarray, modal: np.ndarray) -> tuple:
-    """Picture [S, S, 3] and masks [n, S, S] as a pass sees them: one of the objects and around it
-    0.2 to 0.6 of its larger side, enlarged to S."""
+def zoomed(rng, image: np.ndarray, amodal: np.ndarray, modal: np.ndarray) -> tuple:
+    """Picture [S, S, 3] and masks [n, S, S] as in a pass: a crop around one object, enlarged to S.
+
+    The context on each side is 0.2 to 0.6 of the object's larger side.
+    """
     shown = np.flatnonzero(modal.sum((1, 2)) >= LEAST)
     if not len(shown):
-        return image, whole, modal
+        return image, amodal, modal
     x0, y0, x1, y1 = box_of(torch.from_numpy(modal[rng.choice(shown)]))
     side = min(SIZE, round(max(x1 - x0, y1 - y0) * (1 + 2 * rng.uniform(0.2, 0.6))))
     x, y = (placed(low, high, side, SIZE) for low, high in ((x0, x1), (y0, y1)))
-    part = np.concatenate([image, 255.0 * np.moveaxis(np.concatenate([whole, modal]), 0, 2)], 2)
+    part = np.concatenate([image, 255.0 * np.moveaxis(np.concatenate([amodal, modal]), 0, 2)], 2)
     part = torch.from_numpy(part[y : y + side, x : x + side]).permute(2, 0, 1)[None]
     size = (SIZE,) * 2
     large = F.interpolate(part, size=size, mode="bicubic", antialias=True)[0].permute(1, 2, 0)
@@ -163,7 +168,9 @@ def zoomed(rng, image: np.ndarray, whole: np.ndarray, modal: np.ndarray) -> tupl
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=6000)
-    parser.add_argument("--name", default="pool", help="of the folder in .training/")
-    parser.add_argument("--holes", type=float, default=0.0, help="how often an occluder has a hole")
+    parser.add_argument("--name", default="pool", help="folder in .training/")
+    parser.add_argument(
+        "--holes", type=float, default=0.0, help="probability of a hole in an occluder"
+    )
     options = parser.parse_args()
     make(options.pictures, options.name, options.holes)

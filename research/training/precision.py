@@ -1,6 +1,6 @@
-"""Where nets are trained, and in which precision: on a GPU where there is one.
+"""Device and precision of the training: a GPU if there is one.
 
-bfloat16 on a GPU, and on CPUs that compute in it; on others it is emulated, tens of times slower.
+bfloat16 on a GPU and on CPUs that support it; other CPUs emulate it tens of times slower.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every training script shares: where state is kept, a budget by the clock, EMA, curves."""
+"""Shared by all training scripts: paths, a time budget, averaged weights, curves."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ WEIGHTS = ROOT / "amodal" / "stickers" / "weights"
 
 
 class Run:
-    """One training run: resumes from `.training/<name>.pt`, saves there every two minutes; on
-    `device`, a GPU where there is one, to which it brings the net.
+    """One training run. It resumes from `.training/<name>.pt` and saves there every two minutes.
 
-    The learning rate falls linearly to zero over `minutes` of training time, whatever the speed;
-    time spent in earlier runs counts. `until`, HH:MM UTC, takes the place of `minutes`. `log`
-    collects (step, minutes, values) for the curves. With `ends`, parts of the names of the first
-    and last layers, Muon trains the matrices between them, and AdamW the rest; else AdamW all.
+    The network moves to `device`, a GPU if there is one. The learning rate falls linearly to zero
+    over `minutes` of training time, including that of earlier runs. `until`, HH:MM UTC, replaces
+    `minutes`. `log` collects step, minutes and values for the curves. `ends` are parts of the names
+    of the first and last layers: Muon trains the matrices between them, AdamW everything else.
+    Without `ends` AdamW trains everything. Raises SystemExit if another process trains this name.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Run:
         return self.minute < self.minutes and not self.stopped
 
     def update(self, loss: torch.Tensor) -> float:
-        """One step down the gradient; returns the loss."""
+        """One optimizer step; returns the loss. Raises FloatingPointError if it is not finite."""
         warm = min(1.0, (self.step + 1) / 100)
         rate = self.lr * warm * max(0.0, 1 - self.minute / self.minutes)
         self.net.zero_grad(set_to_none=True)
@@ -110,7 +110,7 @@ class Run:
             mean.lerp_(new, 1 - decay)
 
     def note(self, **values):
-        """Put figures on the curve and on the terminal."""
+        """Adds values to the curve and prints them."""
         self.log.append({"step": self.step, "minute": round(self.minute, 2), **values})
         print(self.name, json.dumps(self.log[-1]), flush=True)
 
@@ -130,7 +130,7 @@ class Run:
 
 
 def only_one(name: str):
-    """Holds the run's lock while the process lives; a second run of one name ends at once."""
+    """Holds the run's lock while the process lives. Raises SystemExit if it is held already."""
     lock = open(STATE / f"{name}.lock", "w")  # noqa: SIM115  held while the process lives
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

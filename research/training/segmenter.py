@@ -2,9 +2,9 @@
 
     python -m research.training.segmenter --minutes 12 --shares 8,8
 
-A part of the pictures is of the pool, as the autoencoder gives them back: results of diffusion look
-like that. The others are drawn anew for every step. Pixels of objects of which much is hidden count
-more. The net sees them at the size at which it will look, or a window of that.
+Some pictures come from the pool, decoded by the autoencoder, like results of diffusion. The others
+are drawn for each step. Pixels of objects that are largely hidden weigh more. The network sees a
+picture at the size that it is used at, or a window of it.
 """
 
 from __future__ import annotations
@@ -28,19 +28,20 @@ from .precision import autocast
 from .run import STATE, WEIGHTS, Run, half
 
 BATCH = 16
-SOFT = 0.4  # of the pictures are of the pool
-ZOOMED = 0.5  # are crops around one of the objects, as in a pass
-WINDOW, WINDOWS = 128, 0.5  # a part of the steps sees windows of so many pixels of SIDE: quicker
-HIDDEN = 4.0  # pixels of objects hidden to a share h count 1 + HIDDEN * h
+SOFT = 0.4  # probability of a picture from the pool
+ZOOMED = 0.5  # probability of a crop around one object, as in a pass
+WINDOW, WINDOWS = 128, 0.5  # pixels of a window, and probability of one: it is faster
+HIDDEN = 4.0  # pixels of an object with hidden fraction h weigh 1 + HIDDEN * h
 NAME, BEFORE = "segmenter", STATE / "segmenter_before.pt"
-ENDS = ("stem", "head")  # what Muon leaves to AdamW
+ENDS = ("stem", "head")  # trained by AdamW, not Muon
 
 
 def batches(data: dict, size: int, seed: tuple[int, ...], rank: int = 0, side: int = SIDE):
-    """Pictures [B, 3, S, S] float 0..1 at `side` pixels or windows of that, the class of each pixel
-    [B, S, S] (0 is background) and what it counts [B, S, S].
+    """Endless batches: pictures [B, 3, S, S] in 0..1, classes [B, S, S] and weights [B, S, S].
 
-    All processes draw the same sizes, lest they wait for each other."""
+    S is `side` or WINDOW; class 0 is background. All processes draw the same sizes, so that none
+    waits for another.
+    """
     rng, sizes = np.random.default_rng([*seed, rank, 99]), np.random.default_rng(seed)
     while True:
         items = [softened(data, rng) if rng.random() < SOFT else drawn(rng) for _ in range(size)]
@@ -52,31 +53,30 @@ def batches(data: dict, size: int, seed: tuple[int, ...], rank: int = 0, side: i
         gain = torch.from_numpy(rng.uniform(0.92, 1.06, (size, 3, 1, 1))).float()
         pictures = (pictures * gain).clamp(0, 1)
         pictures = F.interpolate(pictures, size=(side, side), mode="bilinear")
-        told = torch.stack([classes.float(), counts], 1)
-        told = F.interpolate(told, size=(side, side), mode="nearest-exact")
+        targets = torch.stack([classes.float(), counts], 1)
+        targets = F.interpolate(targets, size=(side, side), mode="nearest-exact")
         if sizes.random() < WINDOWS and side > WINDOW:
             y, x = sizes.integers(0, side - WINDOW + 1, 2)
             place = (..., slice(y, y + WINDOW), slice(x, x + WINDOW))
-            pictures, told = pictures[place].contiguous(), told[place]
-        yield pictures, told[:, 0].long(), told[:, 1]
+            pictures, targets = pictures[place].contiguous(), targets[place]
+        yield pictures, targets[:, 0].long(), targets[:, 1]
 
 
 def softened(data: dict, rng) -> tuple[np.ndarray, ...]:
-    """A picture of the pool as the autoencoder gives it back; see `shown`."""
+    """A picture of the pool, decoded by the autoencoder; see `shown`."""
     at = rng.integers(0, len(data["words"]))
     return shown(rng, data["soft"][at], *(data[key][at] for key in ("amodal", "blank", "words")))
 
 
 def drawn(rng) -> tuple[np.ndarray, ...]:
-    """A new picture; see `shown`."""
+    """A newly drawn picture; see `shown`."""
     item = pool.random_picture(rng)
     image = pool.as_bytes(item["image"].clip(0, 1))
     return shown(rng, image, *(item[key] for key in ("amodal", "blank", "words")))
 
 
 def shown(rng, image, amodal, blank, words) -> tuple[np.ndarray, ...]:
-    """Picture [S, S, 3] float 0..1, whole or a crop of it, the class [S, S] of each pixel and what
-    it counts."""
+    """(picture [S, S, 3] in 0..1, classes [S, S], weights [S, S]) of a picture or a crop of it."""
     modal = pool.visible(amodal, blank)
     hidden = 1 - modal.sum((1, 2)) / np.maximum(1, amodal.sum((1, 2)))
     if rng.random() < ZOOMED:
@@ -98,21 +98,23 @@ def fit(
     side: int = SIDE,
     seed: int = 0,
 ) -> Run:
-    """Train a net on a pool's pictures and others of `seed`, at `side` pixels; the run holds it and
-    its averaged weights."""
+    """Trains `net` on the pool `data` and on new pictures of `seed`, at `side` pixels.
+
+    Returns the run, with the network and its averaged weights.
+    """
     rank, size = (peers.rank, peers.shares[peers.rank]) if peers else (0, BATCH)
     run = Run(name, net, minutes=minutes, lr=rate, decay=0.99, peers=peers, ends=ENDS)
     hits, rng = [], np.random.default_rng([run.step, rank])
-    for pictures, *told in batches(data, size, (seed, run.step + 1), rank, side):
+    for pictures, *targets in batches(data, size, (seed, run.step + 1), rank, side):
         if not run.going:
             break
         net.train()
         pictures = pictures.to(run.device)
         with autocast(run.device):
             logits = net(pictures)
-        y, x = rng.integers(0, 2, 2)  # every fourth pixel: the loss costs as much as the net
+        y, x = rng.integers(0, 2, 2)  # every fourth pixel: the loss costs as much as the network
         logits = logits[..., y::2, x::2].float()
-        classes, counts = (part[..., y::2, x::2].to(run.device) for part in told)
+        classes, counts = (part[..., y::2, x::2].to(run.device) for part in targets)
         losses = F.cross_entropy(logits, classes, reduction="none")
         run.update((losses * counts).sum() / counts.sum())
         best = logits.argmax(1)
@@ -140,7 +142,7 @@ def train(peers: Peers | None, minutes: float, warm: bool, rate: float):
 
 
 def take_shipped(net: SegmenterNet) -> None:
-    """Begin from the weights in `weights/`; words they do not know begin from noise."""
+    """Loads the shipped weights; words that they do not know keep random weights."""
     with safe_open(WEIGHTS / "stickers_segmenter.safetensors", "pt") as file:
         state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         shipped = json.loads(file.metadata()["config"])["words"]
@@ -155,9 +157,12 @@ def take_shipped(net: SegmenterNet) -> None:
 
 
 def export(run: Run, path: Path, before: dict[str, torch.Tensor] | None = None):
-    """Averaged weights with the running statistics of the last net; where the training began warm,
-    the mean with the weights of `before`, which sees whole pictures better than either
-    (research/results/log.md; Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022)."""
+    """Writes the averaged weights, with the running statistics of the last network.
+
+    With `before`, the weights that a warm start began from, it writes the mean of both, which is
+    better on full pictures than either (research/results/log.md; Wortsman et al., Robust
+    fine-tuning of zero-shot models, CVPR 2022).
+    """
     state = run.net.state_dict()
     state.update(run.ema.named_parameters())
     state = {k: v for k, v in state.items() if "num_batches" not in k}
@@ -170,9 +175,9 @@ def export(run: Run, path: Path, before: dict[str, torch.Tensor] | None = None):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--warm", action="store_true", help="begin from weights/, not from noise")
-    parser.add_argument("--rate", type=float, default=2e-3, help="the learning rate at first")
-    parser.add_argument("--shares", help="8,8: two processes, and their shares of a batch")
+    parser.add_argument("--warm", action="store_true", help="start from the shipped weights")
+    parser.add_argument("--rate", type=float, default=2e-3, help="initial learning rate")
+    parser.add_argument("--shares", help="e.g. 8,8: two processes with so many pictures each")
     options = parser.parse_args()
     if options.shares:
         size = sum(p.numel() for p in SegmenterNet().parameters())

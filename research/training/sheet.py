@@ -1,9 +1,9 @@
-"""A contact sheet of unseen scenes, completed by the diffusion model as trained so far.
+"""A contact sheet of unseen scenes, completed by the diffusion model in training.
 
     python -m research.training.sheet --out output/training
 
-The sheet's columns: the picture, the truth, the truth through the autoencoder, inpainting on the
-picture, inpainting on studio gray, mixed context (known-gray mask, true background as plate).
+Columns: picture, truth, truth through the autoencoder, inpainting in the picture, inpainting on
+studio gray, mixed context (M^k by the known gray, true background).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Sampler:
         return self.auto.decode(latent)[0].clamp(0, 1).permute(1, 2, 0).numpy()
 
     def condition(self, image: np.ndarray, mask: np.ndarray) -> torch.Tensor:
-        """[1, 9, h, w] as the host builds it from a picture and what to paint."""
+        """[1, 9, h, w], as the host builds it from a picture and its inpaint mask."""
         shown = np.where(mask[..., None], np.float32(GRAY), image)
         small = F.interpolate(
             torch.from_numpy(mask).float()[None, None], scale_factor=1 / 8, mode="bilinear"
@@ -85,8 +85,8 @@ def complete(sampler: Sampler, scene: scenes.Scene, seed: int) -> dict[str, np.n
     naive, _ = sampler.run(start, 0, STEPS, on_picture, word)
     x, clean = sampler.run(start, 0, SWITCH, on_gray, word)
     alone, _ = sampler.run(x, SWITCH, STEPS, on_gray, word)
-    found = np.abs(sampler.decode(clean) - GRAY).max(2) > 0.08
-    kept = ndimage.binary_opening(found & mask) | modal
+    painted = np.abs(sampler.decode(clean) - GRAY).max(2) > 0.08
+    kept = ndimage.binary_opening(painted & mask) | modal
     small = F.adaptive_max_pool2d(torch.from_numpy(kept).float()[None, None], noise.shape[-2:])
     plate = scene.window(scene.render(list(range(scene.query))))
     behind = noised(sampler.encode(plate), sampler.sigmas[SWITCH], noise)
@@ -108,7 +108,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def contact_sheet(path: Path, count: int, first: int):
-    """`count` scenes from seed `first` on, four to a row; prints the error of hidden pixels."""
+    """`count` scenes from seed `first` on, two in a row; prints the error of hidden pixels."""
     from PIL import Image
 
     sampler, strips, errors = Sampler(), [], []

@@ -1,4 +1,4 @@
-"""Fitting thresholds, Table 3, and the records that a stopped run goes on from."""
+"""Fitting thresholds, Table 3, and the records from which an interrupted run resumes."""
 
 import argparse
 import json
@@ -15,7 +15,9 @@ from PIL import Image
 
 from amodal.core.errors import BadInput
 from amodal.method import curation
-from research.evaluation import best, counterfactuals, curate, records
+from research import records
+from research.evaluation import counterfactuals
+from research.evaluation.report import best, curate
 
 # --- thresholds --------------------------------------------------------------------------------
 
@@ -80,7 +82,7 @@ def test_shipped_thresholds_are_read_and_the_papers_extension_is_its_own():
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_stopped_run_goes_on_and_failures_are_tried_again(tmp_path, capsys, workers):
+def test_an_interrupted_run_resumes_and_failures_are_tried_again(tmp_path, capsys, workers):
     path = tmp_path / "records.jsonl"
     todo = {str(n): ([("twice", 2 * n)],) for n in range(6)} | {"3": (["three"],)}
     made = records.complete({k: todo[k] for k in "01"}, dict, path, workers, "")
@@ -96,7 +98,7 @@ def test_a_stopped_run_goes_on_and_failures_are_tried_again(tmp_path, capsys, wo
 
 KILLED = """
 import os, sys, time
-from evaluation import records
+from research import records
 
 def work(path, title):
     with open(path, "w") as file:
@@ -109,12 +111,12 @@ if __name__ == "__main__":
 
 
 def test_workers_end_with_a_killed_parent(tmp_path):
-    script, told = tmp_path / "killed.py", tmp_path / "worker"
+    script, pid_file = tmp_path / "killed.py", tmp_path / "worker"
     script.write_text(KILLED)
-    words = [sys.executable, script, told, tmp_path / "records.jsonl"]
-    root = str(Path(records.__file__).parents[2])
+    words = [sys.executable, script, pid_file, tmp_path / "records.jsonl"]
+    root = str(Path(records.__file__).parents[1])
     parent = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": root})
-    worker = int(waited_for(lambda: told.exists() and told.read_text(), 60))
+    worker = int(waited_for(lambda: pid_file.exists() and pid_file.read_text(), 60))
     os.kill(worker, 0)
     parent.kill()
     parent.wait()
@@ -122,7 +124,7 @@ def test_workers_end_with_a_killed_parent(tmp_path):
 
 
 def alive(process: int) -> bool:
-    """Does it run? One that has ended and waits to be reaped does not."""
+    """True if it runs; a zombie does not."""
     try:
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -182,7 +184,7 @@ def test_objects_are_what_their_kind_says(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_measures_and_goes_on(tmp_path, real_host):
+def test_the_command_measures_and_resumes(tmp_path, real_host):
     words = [
         "--objects",
         "4",

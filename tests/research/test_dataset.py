@@ -103,7 +103,7 @@ def test_nothing_else_reaches_into_a_whole_objects_box():
     assert not wholes.is_whole(one, [one, within], PICTURE)
 
 
-def test_the_companion_is_the_category_seen_most_often_with_it():
+def test_the_co_occurring_category_is_the_one_most_often_seen_with_it():
     pictures = [["cup", "plate"], ["cup", "plate", "plate"], ["cup", "fork"], ["fork", "plate"]]
     found = wholes.most_seen_with(pictures)
     assert found == {"cup": "plate", "plate": "cup", "fork": "cup"}
@@ -193,7 +193,7 @@ def test_the_same_command_gives_the_same_bytes_also_after_a_stop(tmp_path):
 
 
 def test_items_are_what_the_manifest_says(tmp_path):
-    assert make(tmp_path, "--pairs", "companion", "--seed", "5") == 0
+    assert make(tmp_path, "--pairs", "co-occurring", "--seed", "5") == 0
     lines = builder.read(tmp_path)
     assert [line["level"] for line in lines].count("hard") == 4
     assert len({line["category"] for line in lines}) >= 5
@@ -204,7 +204,7 @@ def test_items_are_what_the_manifest_says(tmp_path):
         assert low <= line["hidden"] <= high
         assert line["hidden"] == pytest.approx(1 - modal.sum() / amodal.sum(), abs=1e-6)
         assert not (modal & ~amodal).any()
-        assert line["occluder"]["category"] == CATALOG[line["category"]].companion
+        assert line["occluder"]["category"] == CATALOG[line["category"]].co_occurring
         same = (pixels["picture"] == pixels["truth"]).all(-1)
         assert same[pixels["occluder"] == 0].mean() > 0.9  # but for the occluder's soft edge
         assert not amodal[[0, -1]].any() and not amodal[:, [0, -1]].any()
@@ -225,7 +225,7 @@ def test_too_few_categories_are_refused(tmp_path, capsys):
 def test_a_set_from_coco_annotations(coco, tmp_path):
     source = wholes.Coco(*coco)
     assert [entry.id for entry in source.objects] == [0, 1, 2, 3, 4, 5, 6]
-    assert source.companions == {"cup": "plate", "plate": "cup"}
+    assert source.co_occurring == {"cup": "plate", "plate": "cup"}
     words = [
         "coco",
         "--annotations",
@@ -261,7 +261,7 @@ def test_bad_annotations_say_what_to_do(coco, tmp_path, capsys):
         "--out",
         str(tmp_path / "out"),
     ]
-    for text, problem in ((None, "cannot be read"), ("{", "no JSON"), ("{}", "lack 'images'")):
+    for text, problem in ((None, "cannot be read"), ("{", "not JSON"), ("{}", "lack 'images'")):
         if text is not None:
             path.write_text(text)
         assert __main__.main(words) == 2

@@ -25,13 +25,13 @@ def test_scenes_are_as_their_cell_says(name):
         assert low <= scene.hidden() <= high
         assert cell.likely[0] <= CATALOG[scene.word].p <= cell.likely[1]
         nearer = scene.words[scene.query + 1 :]
-        companion = CATALOG[scene.word].companion
+        co_occurring = CATALOG[scene.word].co_occurring
         if cell.cut:
             assert nearer == [] and scene.amodal().sum() < scene.amodal_sheet().sum()
-        elif cell.occluder == "companion":
-            assert nearer == [companion]
+        elif cell.occluder == scenarios.CO_OCCURRING:
+            assert nearer == [co_occurring]
         else:
-            assert len(nearer) == 1 and nearer[0] not in (companion, scene.word)
+            assert len(nearer) == 1 and nearer[0] not in (co_occurring, scene.word)
 
 
 def test_scenes_can_be_drawn_again_and_differ():
@@ -60,8 +60,8 @@ def test_the_truth_scores_perfectly_and_the_visible_part_hides_nothing(scene):
     assert figures.unlikeness(scene, rgba(scene)) == pytest.approx(0, abs=1e-6)
     seen = np.dstack([scene.truth_sheet, figures.seen_on_sheet(scene)])
     nothing = figures.closeness(scene, seen)
-    assert nothing.hidden == 0 and nothing.colour == 1
-    assert nothing.whole == pytest.approx(1 - scene.hidden())
+    assert nothing.occluded_iou == 0 and nothing.colour == 1
+    assert nothing.amodal_iou == pytest.approx(1 - scene.hidden())
     assert figures.unlikeness(scene, seen) > 0.01
 
 

@@ -1,4 +1,4 @@
-"""What the evaluation says of known records: comparisons, aims, stories, sheets."""
+"""The evaluation's report of known records: comparisons, aims, stories, sheets."""
 
 import argparse
 import itertools
@@ -6,24 +6,28 @@ import itertools
 import numpy as np
 import pytest
 
-from research.evaluation import (
-    __main__,
-    aims,
-    commands,
-    runner,
-    scenarios,
-    sheets,
-    stories,
-    tables,
-)
+from research.evaluation import runner, scenarios
+from research.evaluation.report import aims, commands, evaluate, sheets, stories, tables
 
 
 def made_up(cell="companion-easy", method="mixed", number=0, **changes) -> dict:
     """A record of a perfect completion, with changes."""
     task = runner.Task(cell, number, method)
     record = {"key": task.key("x"), **vars(task), "word": "cat", "occluder": "yarn", "p": 0.95}
-    record |= {"hidden_share": 0.3, "status": "completed", "passes": 1, "report": "pass 1: well"}
-    record |= {"whole": 1.0, "hidden": 1.0, "colour": 0.0, "perceptual": 0.0, "foreign": 0.0}
+    record |= {
+        "hidden_share": 0.3,
+        "status": "completed",
+        "warnings": "",
+        "passes": 1,
+        "report": "pass 1: well",
+    }
+    record |= {
+        "amodal_iou": 1.0,
+        "occluded_iou": 1.0,
+        "colour": 0.0,
+        "perceptual": 0.0,
+        "spurious": 0.0,
+    }
     record |= {"calls": 50, "seconds": 1.0, "mask_k": 0.9, "success": True}
     return record | changes
 
@@ -44,10 +48,10 @@ def test_paired_comparison_takes_the_scenes_both_have():
 
 def test_the_main_table_weighs_every_scene_alike():
     records = [
-        *series([True] * 3 + [False], whole=0.9),
-        *series([False] * 4, method="without", whole=0.5),
-        *series([False], cell="border", whole=0.4),
-        *series([True], cell="border", method="without", whole=1.0),
+        *series([True] * 3 + [False], amodal_iou=0.9),
+        *series([False] * 4, method="without", amodal_iou=0.5),
+        *series([False], cell="border", amodal_iou=0.4),
+        *series([True], cell="border", method="without", amodal_iou=1.0),
     ]
     lines = tables.main_table(tables.table(records)).splitlines()
     assert lines[4] == "| scenes | without mixed context | with mixed context |"
@@ -65,7 +69,9 @@ def aim(records, start: str) -> aims.Aim:
 def test_the_share_of_the_oracle_is_that_of_the_same_scenes(good, reached):
     mixed = series([True] * good + [False] * (10 - good))
     ceiling = series([True] * 10 + [False] * 5, method="ceiling")  # of five more scenes
-    found = aim(mixed + ceiling, "success with mixed context, its companion hides 20-50 %")
+    found = aim(
+        mixed + ceiling, "success with mixed context, its co-occurring occluder hides 20-50 %"
+    )
     assert found.reached == reached
     assert found.found == f"{good / 10:.2f} ({good / 10:.0%} of 100%)"
 
@@ -110,16 +116,17 @@ def test_the_k_curve_holds_the_shipped_k_and_none_on_the_same_scenes(hits, best,
 
 @pytest.mark.parametrize("last, reached", [(0.86, True), (0.895, False)])
 def test_an_inner_peak_of_the_iou_is_tested_scene_by_scene(last, reached):
-    """At the shipped k: above every scene of the end, or above one and below another."""
+    """The shipped k is above the end on every scene, or above on some and below on others."""
 
     def at(level, **words):
         off = np.linspace(-0.02, 0.02, 9) if level == 0.895 else np.zeros(9)
         return [
-            made_up("companion-hard", number=n, whole=level + off[n], **words) for n in range(9)
+            made_up("companion-hard", number=n, amodal_iou=level + off[n], **words)
+            for n in range(9)
         ]
 
     records = [*at(0.9), *at(0.6, method="without"), *at(0.88, k=5), *at(last, k=49)]
-    found = aim(records, "whole IoU against the step k")
+    found = aim(records, "amodal IoU against the step k")
     assert found.reached == reached
     assert found.found.startswith(f"0.900 at 20; 0.600 at 0 (p 0.0039), {last:.3f} at 49 (p ")
 
@@ -130,7 +137,7 @@ def test_methods_are_compared_in_every_cell_and_in_all():
     rows = [line for line in tables.comparisons(records).splitlines() if "naive" in line]
     assert [line.split(" | ")[0] for line in rows] == [
         "| **all**",
-        "| its companion hides 20-50 %",
+        "| its co-occurring occluder hides 20-50 %",
         "| the border cuts off 20-50 %",
     ]
     assert "| 50% (" in rows[0] and "| 100% (" in rows[1] and "| 0% (" in rows[2]
@@ -156,12 +163,12 @@ def test_order_is_told_for_each_art_by_its_own_measure():
     assert "90%" in tables.unseen_table(rows)
 
 
-def test_the_status_of_enclosed_objects_is_counted():
-    told = [made_up("enclosed", number=n, status="completed (enclosed)") for n in range(9)]
+def test_warnings_of_enclosed_objects_are_counted():
+    warned = [made_up("enclosed", number=n, warnings="enclosed") for n in range(9)]
     silent = [made_up("enclosed", number=n) for n in (9, 10)]
-    assert aim(told + silent[:1], "status says").reached
-    assert not aim(told + silent, "status says").reached
-    words = stories.statuses(told + silent)
+    assert aim(warned + silent[:1], "a warning says").reached
+    assert not aim(warned + silent, "a warning says").reached
+    words = stories.statuses(warned + silent)
     assert "completed (enclosed): 9, completed: 2" in words and "| 1: 11 |" in words
 
 
@@ -171,32 +178,32 @@ def test_two_layers_are_to_take_more_than_one_pass(passes, reached):
 
 
 def test_each_kind_of_failure_has_its_story():
-    bad = {"success": False, "whole": 0.5}
+    bad = {"success": False, "amodal_iou": 0.5}
     rows = [
-        made_up(number=1, foreign=0.5, report="pass 1: hidden by yarn", **bad),
-        made_up(number=2, hidden=0.1, **bad),
-        made_up(number=3, hidden=0.1, success=False, whole=0),
+        made_up(number=1, spurious=0.5, report="pass 1: hidden by yarn", **bad),
+        made_up(number=2, occluded_iou=0.1, **bad),
+        made_up(number=3, occluded_iou=0.1, success=False, amodal_iou=0),
         made_up(number=4),
-        made_up(number=8, hidden=0.8, success=False, whole=0.84),
-        made_up(number=9, hidden=0.8, success=False, whole=0.7),
-        *(made_up(number=n, passes=0, hidden=0.0, colour=1.0, **bad) for n in (5, 6, 7)),
+        made_up(number=8, occluded_iou=0.8, success=False, amodal_iou=0.84),
+        made_up(number=9, occluded_iou=0.8, success=False, amodal_iou=0.7),
+        *(made_up(number=n, passes=0, occluded_iou=0.0, colour=1.0, **bad) for n in (5, 6, 7)),
     ]
     found = stories.failures(rows)
     assert {k: [r["number"] for r in v] for k, v in found.items()} == {
         "nothing was found to complete": [5, 6],
-        "a foreign object": [1],
+        "a spurious object": [1],
         "too little was completed": [3, 2],
         "nearly right": [8],
-        "something of what was seen is missing": [9],
+        "visible pixels are missing": [9],
     }
     words = stories.stories(rows)
-    assert "**a foreign object**: cat behind yarn" in words and "  - pass 1: hidden by" in words
+    assert "**a spurious object**: cat behind yarn" in words and "  - pass 1: hidden by" in words
 
 
 def test_kept_reports_link_the_pictures_where_they_are_kept():
     from research import keep_results
 
-    assert keep_results.placed("cells.png", "evaluation") == "../docs/evaluation.jpg"
+    assert keep_results.placed("cells.png", "evaluation") == "../../docs/images/evaluation.jpg"
     assert keep_results.placed("two-layers.png", "evaluation") == "evaluation/two-layers.jpg"
     assert keep_results.placed("k.png", "evaluation") == "evaluation/k.png"
 
@@ -216,10 +223,10 @@ def test_the_hundred_are_as_many_of_each_cell_as_they_come(tmp_path):
     assert shown == {(40 * n, 50 * c, 200) for n in (0, 1) for c in range(5)}
 
 
-def test_a_report_tells_its_command_without_what_is_of_this_machine():
+def test_a_report_gives_its_command_without_paths_of_this_machine():
     words = ["--per-cell", "20", "--out", "/there", "--art=/somewhere", "--workers", "2"]
-    told = commands.told("nox -s evaluate --", words)
-    assert told == "nox -s evaluate -- --per-cell 20 --art FOLDER"
+    command = commands.for_report("nox -s evaluate --", words)
+    assert command == "nox -s evaluate -- --per-cell 20 --art FOLDER"
 
 
 def test_a_report_names_every_command_of_its_state_of_the_code(tmp_path):
@@ -243,13 +250,13 @@ def test_fewer_steps_give_no_step_twice_and_none_at_the_end():
         cells=list(scenarios.CELLS),
         methods=["mixed"],
     )
-    found = __main__.tasks(options)
+    found = evaluate.tasks(options)
     assert len(found) == len(set(found))
     assert {task.k for task in found} == {None, 1, 3}  # None: the shipped one
     assert {task.method for task in found if task.k is None} == {"without", "mixed"}
 
 
-def test_what_was_written_into_a_kept_report_by_hand_stays():
+def test_remarks_in_a_kept_report_stay():
     from research import keep_results
 
     kept = "# Evaluation\n\nOld.\n\nLooked at:\nall.\n\n## Aims\n\nold\n"
@@ -258,3 +265,57 @@ def test_what_was_written_into_a_kept_report_by_hand_stays():
     )
     assert found == "# Evaluation\n\nNew.\n\nLooked at:\nall.\n\n## Aims\n\nnew\n"
     assert keep_results.remarks("# Evaluation\n\nNew.\n\n## Aims\n\nnew\n") == ""
+
+
+def test_only_files_that_make_figures_are_in_the_digest(tmp_path):
+    kept = {
+        "amodal/core/canvas.py",
+        "amodal/stickers/weights/vae.safetensors",
+        "nodes/assembly/analysis.py",
+        "workflows/api/a.json",
+        "research/evaluation/figures.py",
+    }
+    left_out = {
+        "amodal/app/cli.py",
+        "amodal/measures/statistics.py",
+        "amodal/study/votes.py",
+        "amodal/method/thresholds/stickers.json",
+        "amodal/core/notes.md",
+        "research/evaluation/report/tables.py",
+        "research/training/run.py",
+    }
+    for name in kept | left_out:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    found = runner.files_that_make_figures(tmp_path)
+    assert {path.relative_to(tmp_path).as_posix() for path in found} == kept
+
+
+def test_folders_of_the_digest_are_there():
+    for folder in (*runner.MAKES_FIGURES, *runner.SHOWS_FIGURES):
+        assert (runner.ROOT / folder).is_dir(), folder
+    files = runner.files_that_make_figures()
+    assert runner.ROOT / "research/evaluation/judge.safetensors" in files
+
+
+@pytest.mark.parametrize(
+    "said, status, warnings",
+    [
+        ("completed", "completed", ""),
+        ("stopped at cap (enclosed)", "stopped at cap", "enclosed"),
+        (
+            "completed (enclosed) (nothing of it is left to paint)",
+            "completed",
+            "enclosed, nothing left to paint",
+        ),
+    ],
+)
+def test_a_record_holds_one_status_and_its_warnings(said, status, warnings):
+    record = runner.outcome_of({"status": said, "passes": 2, "report": "pass 1"})
+    assert record == {"status": status, "warnings": warnings, "passes": 2, "report": "pass 1"}
+    assert runner.outcome_of(runner.failed(ValueError("no\nobject"))) == {
+        "status": "failed",
+        "warnings": "",
+        "passes": 0,
+        "report": "no object",
+    }

@@ -8,6 +8,7 @@ from amodal.stickers import scenes
 from amodal.stickers.catalog import WORDS, picture
 from research.evaluation import hard_scenes
 from research.evaluation.hard_scenes import ROBUST
+from research.evaluation.scenarios import CO_OCCURRING
 
 FEW = 4
 
@@ -61,9 +62,9 @@ def test_an_enclosing_occluder_encloses(drawn):
         assert not (scene.amodal_sheet() & ~silhouette).any()
 
 
-def test_a_companion_beside_it_does_not_enclose():
+def test_a_co_occurring_occluder_beside_it_does_not_enclose():
     assert not hard_scenes.is_enclosed(
-        scenes.make_scene(60_000_001, query="dog", occluder="companion")
+        scenes.make_scene(60_000_001, query="dog", occluder=CO_OCCURRING)
     )
 
 

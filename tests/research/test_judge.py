@@ -1,4 +1,4 @@
-"""How well the judge tells that a foreign object was painted, where that is known."""
+"""How well the judge finds painted objects that are known to be spurious."""
 
 import numpy as np
 
@@ -12,18 +12,18 @@ SCENES = [
 
 def judged(sheet_of) -> np.ndarray:
     known = np.ones(SCENES[0].truth_sheet.shape[:2], bool)
-    return np.array([judge.foreign(scene, sheet_of(scene), known) for scene in SCENES])
+    return np.array([judge.spurious(scene, sheet_of(scene), known) for scene in SCENES])
 
 
-def test_the_true_picture_holds_nothing_foreign():
+def test_the_true_picture_holds_nothing_spurious():
     """A little off in colour, as what was painted is, so that all of it is looked at."""
     shares = judged(lambda scene: (scene.truth_sheet + 0.02).clip(0, 1))
-    assert (shares < judge.FOREIGN).mean() >= 0.95
+    assert (shares < judge.SPURIOUS).mean() >= 0.95
 
 
-def test_an_occluder_painted_once_more_is_foreign():
+def test_an_occluder_painted_once_more_is_spurious():
     shares = judged(repainted)
-    assert (shares >= judge.FOREIGN).mean() >= 0.9
+    assert (shares >= judge.SPURIOUS).mean() >= 0.9
 
 
 def repainted(scene) -> np.ndarray:

@@ -111,7 +111,7 @@ def test_flags_tell_what_is_whole(made):
     source = open_images.Segmentations(**made)
     assert [source.masks[entry.id] for entry in source.objects] == [row[0] for row in ROWS]
     assert [entry.category for entry in source.objects] == ["cup", "plate", "fork"] * 2
-    assert source.companions == {"cup": "fork", "plate": "cup", "fork": "cup"}
+    assert source.co_occurring == {"cup": "fork", "plate": "cup", "fork": "cup"}
 
 
 def test_without_flags_no_other_box_reaches_into_a_whole_one(made):

@@ -1,10 +1,12 @@
-"""`nox -s paper`: what it says of known records, and a small run of it."""
+"""`nox -s paper`: its report of known records, and a small run."""
 
 import json
 
 import pytest
 
-from research.evaluation import claims, methods, paper, records, runner
+from research import records
+from research.evaluation import methods, runner
+from research.evaluation.report import claims, paper
 
 
 def made_up(success) -> list[dict]:
@@ -17,10 +19,10 @@ def made_up(success) -> list[dict]:
             "key": task.key("x"),
             **task.__dict__,
             "success": right,
-            "foreign": 0.0 if right else 0.5,
+            "spurious": 0.0 if right else 0.5,
             "perceptual": 0.1 if right else 0.3,
-            "whole": 0.9,
-            "hidden": 0.8,
+            "amodal_iou": 0.9,
+            "occluded_iou": 0.8,
             "colour": 0.05,
         }
         if task.method == runner.RULES:
@@ -75,7 +77,7 @@ def test_scenes_in_which_nothing_was_painted_have_no_mask_at_k():
     assert f"{len(of_rules)} scenes" in before[1][0].ours
 
 
-def test_few_scenes_may_be_chance_and_none_is_said():
+def test_few_scenes_may_be_chance_and_no_scenes_are_not_measured():
     few = [r for r in made_up(as_the_paper) if r["number"] < 2]
     held = claims.of_records(few)
     assert {c.verdict for c in held if c.where.startswith("Table 2")} == {
@@ -120,7 +122,7 @@ def test_the_report_holds_both_sides(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_small_run_writes_everything_and_goes_on(tmp_path, real_host):
+def test_a_small_run_writes_everything_and_resumes(tmp_path, real_host):
     words = [
         "--per-cell",
         "1",
@@ -147,7 +149,7 @@ def test_a_small_run_writes_everything_and_goes_on(tmp_path, real_host):
     assert len(held) == 14 and "not measured" not in {claim["verdict"] for claim in held}
     rows = records.read(tmp_path / "records.jsonl")
     assert {r["method"] for r in rows} == {
-        *paper.TABLES,
+        *claims.TABLES,
         runner.RULES,
         *(f"ground-{name}" for name in methods.GROUNDS),
     }

@@ -14,8 +14,10 @@ from amodal.app import workflow
 from amodal.core.errors import BadInput
 from amodal.core.types import Crop
 from amodal.stickers.catalog import CATALOG
+from research import records
 from research.dataset import rle, wholes
-from research.evaluation import paper, pasted, photograph_tables, photographs, records
+from research.evaluation import pasted, photographs
+from research.evaluation.report import paper, photograph_report
 from tests.models.test_grounded_sam import models  # noqa: F401  a fixture
 from tests.nodes.test_photographs import small_models
 from tools.host.inprocess import VALUES
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.skipif(
     not any(map(importlib.util.find_spec, ("pycocotools", "faster_coco_eval"))),
     reason="needs pycocotools or faster-coco-eval",
 )
-WORDS = ("cat", CATALOG["cat"].companion)
+WORDS = ("cat", CATALOG["cat"].co_occurring)
 
 
 @pytest.fixture
@@ -108,8 +110,8 @@ def test_the_truth_is_a_success_and_the_visible_part_is_none():
     one = item()
     perfect = compared(one, np.dstack([one.truth, one.amodal]))
     assert perfect == {
-        "whole": 1,
-        "hidden": 1,
+        "amodal_iou": 1,
+        "occluded_iou": 1,
         "colour": 0,
         "perceptual": pytest.approx(0, abs=1e-3),
         "success": True,
@@ -117,7 +119,7 @@ def test_the_truth_is_a_success_and_the_visible_part_is_none():
     completed, canvas, known = pasted.on_canvas(one, {"status": "failed: nothing"})
     nothing = compared(known, completed)
     assert canvas is one.picture and nothing["perceptual"] > 0.01
-    assert (nothing["whole"], nothing["hidden"], nothing["success"]) == (0.5, 0, False)
+    assert (nothing["amodal_iou"], nothing["occluded_iou"], nothing["success"]) == (0.5, 0, False)
 
 
 def test_what_was_painted_on_a_grown_canvas_counts():
@@ -133,7 +135,7 @@ def test_what_was_painted_on_a_grown_canvas_counts():
         completed, canvas, known = pasted.on_canvas(one, values)
         assert canvas.shape[:2] == known.amodal.shape == (45, 50)
         found = compared(known, completed)
-        assert found["whole"] == pytest.approx(whole, abs=1e-4) and found["colour"] == 0
+        assert found["amodal_iou"] == pytest.approx(whole, abs=1e-4) and found["colour"] == 0
 
 
 def made_up(method, cell, number, success) -> dict:
@@ -144,8 +146,8 @@ def made_up(method, cell, number, success) -> dict:
         "k": None,
         "success": success,
         "perceptual": 0.1 if success else 0.3,
-        "whole": 0.9,
-        "hidden": 0.8,
+        "amodal_iou": 0.9,
+        "occluded_iou": 0.8,
         "colour": 0.05,
         "LPIPS": 0.2,
         "status": "completed",
@@ -160,7 +162,7 @@ def test_the_tables_hold_both_sides_and_say_what_was_not_measured():
         for cell in ("other-easy", "other-hard", "companion-easy", "companion-hard")
     ]
     settings = photographs.Settings("w.json", None, ("LPIPS", "ST-LPIPS"), "", "", "")
-    text = photograph_tables.markdown(found, settings, "command", "today")
+    text = photograph_report.markdown(found, settings, "command", "today")
     assert "| theirs | 50-80 % | 0.290 | 0.184 | 0.110 |" in text
     assert "| with mixed context | 20-50 % | 24 | - | - | 0.200" in text
     assert "| without mixed context | 90% | 50%" in text
@@ -168,7 +170,7 @@ def test_the_tables_hold_both_sides_and_say_what_was_not_measured():
     assert text.count("**agrees**") == 6 and "Figure" not in text
 
 
-def test_a_model_that_is_missing_is_told_before_anything_runs(real_host, coco, tmp_path, capsys):
+def test_a_missing_model_is_reported_before_anything_runs(real_host, coco, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         paper.main(words(coco, tmp_path))
     assert end.value.code == 2
@@ -189,8 +191,8 @@ def test_bad_input_is_said(real_host, coco, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_photographs_are_completed_measured_and_a_stopped_run_goes_on(real_host, coco, tmp_path):
-    """On the embedded models, which know these objects: mixed context beats removing."""
+def test_photographs_are_completed_and_measured_and_a_run_resumes(real_host, coco, tmp_path):
+    """With the sticker models, which know these objects, mixed context beats removal."""
     shipped = str(workflow.FOLDER / "amodal_completion_stickers.json")
     line = words(coco, tmp_path, "--workflow", shipped, "--steps", "12")
     paper.main(line)
@@ -199,7 +201,7 @@ def test_photographs_are_completed_measured_and_a_stopped_run_goes_on(real_host,
     assert len(rows) == 4 * 4 and {r["method"] for r in rows} == set(photographs.METHODS)
     assert {r["cell"] for r in rows} == {"companion-easy", "companion-hard"}
     mean = {
-        method: np.mean([r["whole"] for r in rows if r["method"] == method])
+        method: np.mean([r["amodal_iou"] for r in rows if r["method"] == method])
         for method in photographs.METHODS
     }
     assert mean["mixed"] > max(0.6, mean["removal"])
@@ -230,8 +232,10 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
     models,
     monkeypatch,
 ):
-    """Stable Diffusion 2, GroundingDINO, SAM, InstaOrder and LaMa, small, with random weights; so
-    nothing is completed well, but every item is painted and measured."""
+    """Small Stable Diffusion 2, GroundingDINO, SAM, InstaOrder and LaMa with random weights.
+
+    Nothing is completed well, but every item is painted and measured.
+    """
     from comfy import cli_args
 
     from tools.host import random_checkpoints
@@ -271,7 +275,7 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
         for folder in ("instaorder", "inpaint", "checkpoints"):
             shutil.rmtree(models / folder)
     rows = records.read(tmp_path / "out" / "records.jsonl")
-    assert len(rows) == 4 and all(0 <= r["whole"] <= 1 for r in rows)
+    assert len(rows) == 4 and all(0 <= r["amodal_iou"] <= 1 for r in rows)
     assert all(r["calls"] > 0 for r in rows)
     assert (tmp_path / "out" / "paper.md").exists()
 
@@ -279,7 +283,7 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
 def test_annotations_without_pairs_are_refused(tmp_path, coco):
     with pytest.raises(BadInput):
         photographs.items(
-            photographs.parser().parse_args(
+            photograph_report.parser().parse_args(
                 ["--coco", str(tmp_path / "none.json"), "--pictures", str(coco[1])]
             )
         )

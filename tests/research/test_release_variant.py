@@ -1,19 +1,19 @@
-"""The authors' release as a switch: every difference takes effect, alone and all together."""
+"""The authors' release as a rewiring: every difference takes effect, alone and all together."""
 
-import sys
+import json
 
+import numpy as np
 import pytest
 import torch
 from setting import first_half, second_half, setting
-from stickers_at_hand import Loaded, image_of, masks_of
+from stickers_at_hand import image_of, masks_of
 
+from amodal.app import workflow
 from amodal.core import mask_ops
 from amodal.core.canvas import unknown_in_crop
 from amodal.core.types import Crop
-from amodal.method import loop, swapped_background
-from amodal.stickers.scenes import make_scene
-from research.evaluation import release_variant
-from tools.host.inprocess import VALUES
+from amodal.method import loop
+from research.evaluation import methods, release_variant, runner, scenarios
 
 STEPS = 6
 
@@ -47,22 +47,21 @@ def test_the_window_stays_when_the_canvas_has_grown():
     assert not unknown_in_crop(two).any()
 
 
-def test_the_mask_to_paint_eats_into_the_object():
+def test_the_inpaint_mask_covers_visible_pixels_of_the_object():
     occluder, modal = box(128, 128, 60, 20, 100, 100), box(128, 128, 20, 20, 60, 100)
     none = torch.zeros_like(modal)
     kept = loop.inpaint_mask(occluder, none, modal, 6 / 512)
-    eaten = loop.inpaint_mask(occluder, none, modal, 6 / 512, True)
-    assert (eaten * modal).sum() > (kept * modal).sum()
+    grown = release_variant.grown_mask(occluder, none, 6 / 512)
+    assert (grown * modal).sum() > (kept * modal).sum()
+    assert torch.equal(grown * (1 - modal), kept * (1 - modal))
 
 
 def test_textured_gray_has_the_releases_mean_and_a_texture():
     image = torch.zeros(2, 96, 128, 3)
-    made = swapped_background.backdrop(image, "textured gray", seed=1).expand(image.shape)
+    made = release_variant.textured(image, seed=1).expand(image.shape)
     assert made.mean((0, 1, 2)).tolist() == pytest.approx(release_variant.GRAY, abs=0.02)
     assert 0.01 < made[0].std((0, 1)).mean() < 0.05
-    assert torch.equal(
-        made, swapped_background.backdrop(image, "textured gray", seed=1).expand_as(made)
-    )
+    assert torch.equal(made, release_variant.textured(image, seed=1).expand_as(made))
 
 
 def test_step_k_is_the_releases_noise_level(host, graph, small):
@@ -86,17 +85,31 @@ class ByteVae:
         return torch.cat([pixels.movedim(-1, 1) * 128 - 64, self.seen[:, 3:]], 1)
 
 
+@pytest.fixture
+def evaluation_host(host):
+    """The host with the evaluation's own nodes and empty caches."""
+    assert runner.host() is host
+    return host
+
+
 @pytest.mark.parametrize("kind", ["eps", "flow"])
-def test_the_round_trip_rounds_to_8_bits_at_unit_variance(host, graph, small, kind):
+def test_the_round_trip_rounds_to_8_bits_at_unit_variance(evaluation_host, graph, small, kind):
     at = setting(graph, small, kind)
     half = first_half(graph, at)
     vae = ByteVae()
+    trip = graph.add(
+        "EvaluationRoundTrip",
+        latent=half[0],
+        model=at["model"],
+        vae=graph.value(f"vae {kind}", vae),
+    )
     graph.keep(
         half=half[0],
+        trip=trip,
         plain=second_half(graph, at, half),
-        round=second_half(graph, at, half, vae=graph.value(f"vae {kind}", vae)),
+        round=second_half(graph, at, half, latent=trip),
     )
-    values = host.run(graph).values
+    values = evaluation_host.run(graph).values
     assert torch.allclose(vae.pixels * 255, (vae.pixels * 255).round(), atol=1e-4)
     exact = values["half"]["amodal_x"]
     clean = 1 - exact.sigma if kind == "flow" else 1
@@ -104,84 +117,84 @@ def test_the_round_trip_rounds_to_8_bits_at_unit_variance(host, graph, small, ki
     seen = at["model_value"].model.process_latent_in(vae.seen)
     assert torch.allclose(seen, wanted, atol=1e-5)
     assert not torch.equal(values["round"]["samples"], values["plain"]["samples"])
+    after = values["trip"]["amodal_x"]
+    assert after.k == exact.k and torch.equal(after.sigmas, exact.sigmas)
+    assert 0 < float((after.x - exact.x).abs().mean()) < 0.5
 
 
-def assembly():
-    from tools.host.inprocess import host
-
-    package = sys.modules[host().pack["AmodalCompletion"].__module__].__package__
-    return sys.modules[f"{package}.assembly"]
+def test_a_latent_without_an_exact_x_is_refused():
+    with pytest.raises(ValueError, match="Composite At Step"):
+        release_variant.EvaluationRoundTrip().give({"samples": torch.zeros(1, 4, 8, 8)}, None, None)
 
 
-SOURCE = {
-    **{name: [name, 0] for name in ("model", "clip", "vae", "segmenter", "order_model", "image")},
-    "mask": ["mask", 0],
-    "label": ["label", 0],
-    "prompt": "a photo of a {label}",
-    "negative": "blurry",
-    "seed": 1,
-    "steps": STEPS,
-    "k": 3.0,
-    "cfg": 2.5,
-    "mask_rule": "known background",
-    "size": 128,
-    "max_passes": 1,
-}
-
-
-def drawn(source) -> dict:
-    from comfy_execution.graph_utils import GraphBuilder
-
-    graph = GraphBuilder(prefix="x")
-    assembly().completion(graph, source)
-    return graph.finalize()
+def shipped() -> dict:
+    """The shipped prompt with a negative prompt, which the release leaves empty."""
+    prompt = workflow.load(workflow.DEFAULT, dict)
+    prompt[workflow.need(prompt, "Negative")]["inputs"]["text"] = "blurry"
+    return prompt
 
 
 @pytest.mark.parametrize("name", release_variant.SETTINGS)
-def test_each_difference_changes_the_graph(real_host, name):
-    changed = drawn({**SOURCE, name: release_variant.SETTINGS[name]})
-    assert changed != drawn(SOURCE)
+def test_each_difference_changes_the_prompt(name):
+    plain = methods.wire("mixed", shipped())
+    before = json.dumps(plain.prompt)
+    release_variant.rewire(plain, {name: release_variant.SETTINGS[name]})
+    assert json.dumps(plain.prompt) != before
 
 
-def completed(host, graph, scene, **inputs):
-    models = Loaded()
-    links = {
-        name: graph.value(f"sticker {name}", models[name])
-        for name in ("model", "clip", "vae", "segmenter", "order_model")
+def test_every_difference_has_its_rewiring():
+    assert list(release_variant.APPLY) == list(release_variant.SETTINGS)
+
+
+def test_the_release_hangs_together():
+    """What a difference adds or changes reaches the sampler, the segmenter or Paste Back."""
+    wiring = methods.wire("release", shipped())
+    added = {name: wiring.ids[name] for name in wiring.ids if wiring.ids[name].startswith("eval")}
+    used = {
+        value[0]
+        for node in wiring.prompt.values()
+        for value in node["inputs"].values()
+        if isinstance(value, list)
     }
-    made = graph.add(
-        "AmodalCompletion",
-        **links,
-        image=graph.value("scene", image_of(scene)[None]),
-        modal_mask=graph.value("modal", masks_of(scene)[scene.query][None]),
-        words=scene.word,
-        point="",
-        prompt="a photo of a {label}",
-        negative="",
-        seed=1,
-        count=1,
-        steps=STEPS,
-        k=3.0,
-        cfg=2.5,
-        mask_rule="known background",
-        size=128,
-        max_passes=1,
-        **inputs,
-    )
-    graph.keep(object=made[0], amodal=made[1], status=made[3], x=made[6], y=made[7])
-    return host.run(graph)
+    assert set(added.values()) <= used
+    assert wiring.inputs("context")["pixels"] == wiring.link("plate")
+    assert wiring.inputs("context")["mask"] == wiring.link("grown")
+    assert wiring.inputs("grown")["inpaint_mask"] == wiring.link("check", 0)
+    assert wiring.inputs("resume")["latent"] == wiring.link("round_trip")
+    assert "picture" not in wiring.inputs("select")
 
 
-def test_the_whole_release_runs_and_does_not_keep_the_visible_pixels(host, graph):
-    from tools.host import inprocess
+@pytest.fixture(scope="module")
+def completed():
+    """{method: (values of the run, scene)} on one scene, with few steps."""
+    scene = scenarios.CELLS["other-easy"].scene(0)
+    runs = {}
+    for method in ("mixed", "release"):
+        task = runner.Task("other-easy", 0, method, steps=STEPS)
+        runs[method] = runner.host().run(runner.prompt_of(task, scene)).values
+    return scene, runs
 
-    scene = make_scene(4, query="rabbit", occluder="companion", hidden=(0.2, 0.4))
-    seen = mask_ops.erode(masks_of(scene)[scene.query], 6) > 0
-    off = {}
-    for follow in ("paper", "release"):
-        run = completed(host, inprocess.Graph(), scene, follow=follow)
-        x, y = run.values["x"], run.values["y"]
-        painted = run.values["object"][0, -y : 128 - y, -x : 128 - x, :3]
-        off[follow] = float((painted - image_of(scene))[seen].abs().mean())
-    assert off["paper"] == 0 < off["release"]
-    assert VALUES["kept"]["status"] in ("stopped at cap", "completed", "unchanged")
+
+def test_the_whole_release_runs_and_does_not_keep_the_visible_pixels(completed):
+    scene, runs = completed
+    visible = mask_ops.erode(masks_of(scene)[scene.query], 6) > 0
+    picture = (image_of(scene) * 255).round() / 255
+    size, off = scene.size, {}
+    for method, values in runs.items():
+        x, y = values["canvas"].offset
+        painted = values["image"][0, y : y + size, x : x + size]
+        off[method] = float((painted - picture)[visible].abs().mean())
+    assert off["mixed"] < 1e-6 and off["release"] > 1e-3
+    assert runs["release"]["passes"] >= 1
+    assert runs["release"]["status"] in ("stopped at cap", "completed", "unchanged")
+
+
+def test_the_releases_canvas_holds_its_window(completed):
+    scene, runs = completed
+    crop = runs["release"]["crop"]
+    rows, columns = np.nonzero(scene.modal())
+    wanted = max(np.ptp(columns), np.ptp(rows)) + 1 + 2 * release_variant.AROUND
+    x0, y0, x1, y1 = crop.box
+    assert x1 - x0 == y1 - y0 >= wanted
+    assert crop.size == (scene.size, scene.size)
+    assert runs["release"]["canvas"].canvas == crop.canvas

@@ -55,7 +55,7 @@ STORIES = (
         "co-occurring",
         "A co-occurring occluder in front",
         0,
-        {"query": "camera", "occluder": "companion", "hidden": (0.3, 0.45)},
+        {"query": "camera", "occluder": "co-occurring", "hidden": (0.3, 0.45)},
     ),
     Story(
         "cut",

@@ -1,4 +1,4 @@
-"""What the paper says of its tables 1 to 3 and figures 8 and 9, held against our records."""
+"""The paper's claims about its tables 1 to 3 and figures 8 and 9, compared with our records."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from scipy import stats
 
 from amodal.measures import statistics
 
-from . import rules
-from .judge import FOREIGN
-from .methods import GROUNDS
-from .runner import RULES, step_of
-from .tables import COMPANION, SHIPPED_K, gained, pool, shared
+from .. import rules
+from ..judge import SPURIOUS
+from ..methods import GROUNDS
+from ..runner import RULES, step_of
+from .tables import CO_OCCURRING, SHIPPED_K, gained, headed, pool, row, shared
 
+TABLES = ("removal", "naive", "without", "mixed")  # methods of Tables 1 and 2
 EASY, HARD = ("companion-easy", "other-easy"), ("companion-hard", "other-hard")  # of Table 1
-OTHER = ("other-easy", "other-hard")  # of Table 2, beside COMPANION
-SURE = 0.05  # a smaller p is no chance
+OTHER = ("other-easy", "other-hard")  # of Table 2, beside CO_OCCURRING
+SURE = 0.05  # a gain with a smaller p is significant
 NEAR = (15, 20, 25)  # the region of k = 20
 
 # Table 1 (COCO): CLIP, DreamSim, LPIPS of easy and of hard cases
@@ -28,12 +29,15 @@ PAPER_1 = {
 }
 # Table 2: successes where the occluder is not, and is, the top co-occurring category
 PAPER_2 = {"naive": (0.66, 0.40), "without": (0.90, 0.72), "mixed": (0.88, 0.90)}
-PAPER_8 = {"gray": 0.20}  # gain in success over the original background; forest -0.16, sky -0.09
 
 
 @dataclass(frozen=True)
 class Claim:
-    """paper, ours: in words. gain: ours, positive where the paper's claim holds. p: of no gain."""
+    """A claim of the paper and our figure for it.
+
+    paper, ours: in words. gain: our figure, positive if the claim holds. p: the probability of such
+    a gain by chance. Both are None if it was not measured.
+    """
 
     where: str
     paper: str
@@ -52,17 +56,17 @@ class Claim:
 
 
 def more_success(where: str, paper: str, first: list[dict], second: list[dict]) -> Claim:
-    """That the second succeeds more often than the first, on the same scenes."""
-    found = gained(first, second)
-    if not found:
+    """The claim that the second succeeds more often than the first, on the same scenes."""
+    measured = gained(first, second)
+    if not measured:
         return Claim(where, paper, "", None, None)
-    (gain, low, high), p = found["gain"], found["p"]
+    (gain, low, high), p = measured["gain"], measured["p"]
     words = f"{100 * gain:+.0f} points ({100 * low:+.0f} to {100 * high:+.0f}), p {p:.2g}"
-    return Claim(where, paper, f"{words}, {found['n']} scenes", gain, p)
+    return Claim(where, paper, f"{words}, {measured['n']} scenes", gain, p)
 
 
 def lower(where: str, paper: str, name: str, first: list[dict], second: list[dict]) -> Claim:
-    """That the second has the lower figure of that name, on the same scenes."""
+    """The claim that the second has a lower mean of this figure, on the same scenes."""
     first, second = shared(first, second)
     if not first:
         return Claim(where, paper, "", None, None)
@@ -73,8 +77,8 @@ def lower(where: str, paper: str, name: str, first: list[dict], second: list[dic
 
 def of_records(records: list[dict]) -> list[Claim]:
     """The claims of Table 1, Table 2, Figure 8 and Figure 9."""
-    found = of_tables(records)
-    found.append(
+    claims = of_tables(records)
+    claims.append(
         more_success(
             "Figure 8, background",
             "gray over the original background: +20 points",
@@ -83,17 +87,17 @@ def of_records(records: list[dict]) -> list[Claim]:
         )
     )
     for k, words in ((1, "20 beats swapping at once"), (49, "20 beats swapping at the end")):
-        found.append(
+        claims.append(
             more_success(
                 "Figure 8, step k", words, at_step(records, k), at_step(records, SHIPPED_K)
             )
         )
-    return [*found, *layers(records)]
+    return [*claims, *layers(records)]
 
 
 def of_tables(records: list[dict]) -> list[Claim]:
     """The claims of Table 1 and Table 2."""
-    found = [
+    claims = [
         lower(
             f"Table 1, {name}",
             f"better than LaMa: DreamSim {ours:.3f} against {lama:.3f}",
@@ -106,22 +110,22 @@ def of_tables(records: list[dict]) -> list[Claim]:
             ("50-80 % hidden", HARD, 0.184, 0.236),
         )
     ]
-    titles = {OTHER: "occluder not top co-occurring", COMPANION: "occluder top co-occurring"}
-    for column, cells in enumerate((OTHER, COMPANION)):
-        for one, two, words in (
+    titles = {OTHER: "occluder not top co-occurring", CO_OCCURRING: "occluder top co-occurring"}
+    for column, cells in enumerate((OTHER, CO_OCCURRING)):
+        for first, second, words in (
             ("naive", "without", "inpainting only the occluder beats naive outpainting"),
             ("without", "mixed", "mixed context over none"),
         ):
-            gain = 100 * (PAPER_2[two][column] - PAPER_2[one][column])
-            found.append(
+            gain = 100 * (PAPER_2[second][column] - PAPER_2[first][column])
+            claims.append(
                 more_success(
                     f"Table 2, {titles[cells]}",
                     f"{words}: {gain:+.0f} points",
-                    pool(records, cells, one),
-                    pool(records, cells, two),
+                    pool(records, cells, first),
+                    pool(records, cells, second),
                 )
             )
-    return found
+    return claims
 
 
 def grounded(records: list[dict], ground: str) -> list[dict]:
@@ -129,31 +133,32 @@ def grounded(records: list[dict], ground: str) -> list[dict]:
 
 
 def at_step(records: list[dict], k: float) -> list[dict]:
-    """Mixed context with the swap at step k of 50, on scenes with a hard companion."""
+    """Mixed context with the swap at step k of 50, on scenes whose co-occurring
+    occluder hides 50-80 %."""
     steps = next((r["steps"] for r in records), 50)
     chosen = None if k == SHIPPED_K else step_of(k, steps)
     return pool(records, ("companion-hard",), "mixed", chosen)
 
 
 def compared(records: list[dict]) -> list[dict]:
-    """The records that hold M^k by every rule: nothing was painted in the others."""
+    """The records with M^k by every rule; in the others nothing was painted."""
     return [r for r in records if r["method"] == RULES and set(r["rules"]) >= set(rules.RULES)]
 
 
 def layers(records: list[dict]) -> list[Claim]:
     """Figure 9: the third decoder level's clusters against each other level's."""
     rows = compared(records)
-    found = []
+    claims = []
     for level in (1, 2, 4):
         where, paper = "Figure 9, decoder level", f"level 3 gives a better M^k than level {level}"
         if not rows:
-            found.append(Claim(where, paper, "", None, None))
+            claims.append(Claim(where, paper, "", None, None))
             continue
-        one, three = ([r["rules"][f"level {n}"] for r in rows] for n in (level, 3))
-        gain, p = statistics.paired(one, three)
+        by_level, three = ([r["rules"][f"level {n}"] for r in rows] for n in (level, 3))
+        gain, p = statistics.paired(by_level, three)
         words = f"{gain:+.3f} IoU of M^k, p {p:.2g}, {len(rows)} scenes"
-        found.append(Claim(where, paper, words, gain, p))
-    return found
+        claims.append(Claim(where, paper, words, gain, p))
+    return claims
 
 
 def of_curation(table: dict | None) -> list[Claim]:
@@ -164,24 +169,30 @@ def of_curation(table: dict | None) -> list[Claim]:
     figures = table[max(table, key=int)]
     rated, count = figures["test"], figures["objects"]
     words = ", ".join(f"{name} {rated[name]:.2f}" for name in ("accuracy", "precision", "recall"))
-    best, found = rated["accuracy"], []
+    best, claims = rated["accuracy"], []
     for paper, than, sign in (
         ("the rule decides better than chance: accuracy 0.70", 0.5, 1),
         ("people decide better than the rule: 0.83", 0.83, -1),
     ):
         p = float(stats.binomtest(round(best * count), count, than).pvalue)
         ours = f"{words}, p {p:.2g}, {count} objects"
-        found.append(Claim(where, paper, ours, sign * (best - than), p))
-    return found
+        claims.append(Claim(where, paper, ours, sign * (best - than), p))
+    return claims
 
 
 def success(rows: list[dict]):
     return statistics.share([r["success"] for r in rows]) if rows else None
 
 
-def foreign(rows: list[dict]):
-    return statistics.share([r["foreign"] >= FOREIGN for r in rows]) if rows else None
+def spurious(rows: list[dict]):
+    return statistics.share([r["spurious"] >= SPURIOUS for r in rows]) if rows else None
 
 
 def grounds(records: list[dict]) -> dict[str, tuple | None]:
     return {ground: success(grounded(records, ground)) for ground in GROUNDS}
+
+
+def agreement(claims: list[Claim]) -> str:
+    lines = ["## Where ours agrees", "", *headed("", "the paper", "ours", "")]
+    lines += [row([c.where, c.paper, c.ours or "-", f"**{c.verdict}**"]) for c in claims]
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the method should reach, and whether it does."""
+"""The aims of the method, and whether it reaches them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from amodal.measures import statistics
 
-from .scenarios import CELLS, DOSES
+from ..scenarios import CELLS, DOSES
 from .tables import (
-    companion_gain,
+    co_occurring_gain,
     compared,
     gained,
     k_rows,
@@ -22,13 +22,13 @@ from .tables import (
     shared,
 )
 
-OF_ORACLE = 0.9  # of the oracle's success, in every cell
-GAIN, AT_LEAST = 0.18, 0.05  # of success with mixed context: the gain, and where its interval ends
-MEDIAN = 0.9  # whole IoU
-SURE = 0.05  # a smaller p is no chance
+OF_ORACLE = 0.9  # the least share of the oracle's success, in every cell
+GAIN, AT_LEAST = 0.18, 0.05  # gain in success by mixed context, and the end of its interval
+MEDIAN = 0.9  # amodal IoU
+SURE = 0.05  # a gain with a smaller p is significant
 ORDER = {"art-seen": 0.95, "art-noto": 0.85, "art-tuxpaint": 0.85}
-TOLD = 0.9  # of enclosed objects, said to be so by the status
-TWICE = 0.9  # of objects behind two layers, painted in more than one pass
+TOLD = 0.9  # the least share of enclosed objects with the warning "enclosed"
+TWICE = 0.9  # the least share of objects behind two layers that took more than one pass
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Aim:
 
 
 def aims(records: list[dict]) -> list[Aim]:
-    """Every aim that there are records for."""
+    """Every aim for which there are records."""
     parts = (
         of_oracle,
         gains,
@@ -81,7 +81,7 @@ def of_oracle(records):
             own, most = success(mixed), success(ceiling)
             share = own / most if most else 0.0
             words = f"{share:.2f} ({own:.0%} of {most:.0%}"
-            for name, rows in zip(("true M^k", "true visible mask"), groups[2:]):
+            for name, rows in zip(("true M^k", "true modal mask"), groups[2:]):
                 rows = shared(mixed, rows)[1] if rows else []
                 words += f"; with the {name} {success(rows):.0%}" if rows else ""
             words += ")"
@@ -90,12 +90,12 @@ def of_oracle(records):
 
 
 def gains(records):
-    found = companion_gain(records)
-    if found:
-        value, low, _ = found["gain"]
+    measured = co_occurring_gain(records)
+    if measured:
+        value, low, _ = measured["gain"]
+        what = "gain over no mixed context, co-occurring occluders"
         wanted = f"at least {GAIN:.0%}, interval above {AT_LEAST:.0%}"
-        reached = value >= GAIN and low > AT_LEAST
-        yield Aim("gain over no mixed context, companions", wanted, percent(found["gain"]), reached)
+        yield Aim(what, wanted, percent(measured["gain"]), value >= GAIN and low > AT_LEAST)
 
 
 def baselines(records):
@@ -120,13 +120,13 @@ def baselines(records):
 
 def k_peak(records):
     rows = k_rows(records, "companion-hard")
-    found = {k: success(some) for k, some in rows.items()}
-    if len(found) > 2:
-        first, *_, last = found
-        best = max(found, key=found.get)
+    shares = {k: success(some) for k, some in rows.items()}
+    if len(shares) > 2:
+        first, *_, last = shares
+        best = max(shares, key=shares.get)
         ends = {end: gained(rows[end], rows[best]) for end in (first, last)}
-        words = f"{found[best]:.0%} at {best:g}; " + ", ".join(
-            f"{found[end]:.0%} at {end:g} (p {gain['p']:.2g})" for end, gain in ends.items()
+        words = f"{shares[best]:.0%} at {best:g}; " + ", ".join(
+            f"{shares[end]:.0%} at {end:g} (p {gain['p']:.2g})" for end, gain in ends.items()
         )
         inner = all(gain["gain"][0] > 0 and gain["p"] < SURE for gain in ends.values())
         yield Aim(
@@ -138,13 +138,13 @@ def k_peak(records):
 
 
 def k_peak_of_iou(records):
-    """Of the shipped k, not of the best, which chance would favour."""
+    """Tests the shipped k, not the best one: chance favours the best of several."""
     rows = k_rows(records, "companion-hard")
     shipped = next((k for k, some in rows.items() if k and some[0]["k"] is None), None)
     if len(rows) > 2 and shipped:
-        of_scene = {k: {r["number"]: r["whole"] for r in some} for k, some in rows.items()}
+        of_scene = {k: {r["number"]: r["amodal_iou"] for r in some} for k, some in rows.items()}
         numbers = sorted(set.intersection(*map(set, of_scene.values())))
-        ious = {k: [whole[n] for n in numbers] for k, whole in of_scene.items()}
+        ious = {k: [values[n] for n in numbers] for k, values in of_scene.items()}
         first, *_, last = ious
         own = np.mean(ious[shipped])
         ends = {end: statistics.paired(ious[end], ious[shipped])[1] for end in (first, last)}
@@ -153,7 +153,7 @@ def k_peak_of_iou(records):
         )
         inner = all(own > np.mean(ious[end]) and p < SURE for end, p in ends.items())
         yield Aim(
-            "whole IoU against the step k",
+            "amodal IoU against the step k",
             f"at the shipped k above both ends, each by a p below {SURE}",
             words,
             inner,
@@ -163,46 +163,46 @@ def k_peak_of_iou(records):
 def median(records):
     rows = pool(records, CELLS, "mixed")
     if rows:
-        value = float(np.median([r["whole"] for r in rows]))
+        value = float(np.median([r["amodal_iou"] for r in rows]))
         yield Aim(
-            "median whole IoU, all cells", f"at least {MEDIAN}", f"{value:.3f}", value >= MEDIAN
+            "median amodal IoU, all cells", f"at least {MEDIAN}", f"{value:.3f}", value >= MEDIAN
         )
 
 
 def no_dose(records):
     never = next(name for name, cell in DOSES.items() if cell.likely == (0.0, 0.0))
-    found = compared(records, never, "without", "mixed")
-    if found:
-        _, low, high = found["gain"]
+    measured = compared(records, never, "without", "mixed")
+    if measured:
+        _, low, high = measured["gain"]
         yield Aim(
             "gain of mixed context at p = 0",
             "none: interval holds 0",
-            percent(found["gain"]),
+            percent(measured["gain"]),
             low <= 0 <= high,
         )
 
 
 def ordering(records):
     for art, least in ORDER.items():
-        found = order_share(records, art)
-        if found:
+        measured = order_share(records, art)
+        if measured:
             yield Aim(
-                f"order network, {found['title']}",
+                f"order network, {measured['title']}",
                 f"at least {least}",
-                percent(found["right"]),
-                found["right"][0] >= least,
+                percent(measured["right"]),
+                measured["right"][0] >= least,
             )
 
 
 def enclosed(records):
     rows = select(records, "enclosed", "mixed")
     if rows:
-        told = float(np.mean(["(enclosed)" in r["status"] for r in rows]))
+        warned = float(np.mean(["enclosed" in r["warnings"] for r in rows]))
         yield Aim(
-            "status says that the object is enclosed",
+            "a warning says that the object is enclosed",
             f"at least {TOLD:.0%}",
-            f"{told:.0%} of {len(rows)}",
-            told >= TOLD,
+            f"{warned:.0%} of {len(rows)}",
+            warned >= TOLD,
         )
 
 

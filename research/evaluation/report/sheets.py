@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .methods import METHODS
-from .runner import ANALYSIS, Task
-from .scenarios import CELLS, DOSES, EVERY
-from .stories import failures, line
+from ..methods import METHODS
+from ..runner import ANALYSIS, Task
+from ..scenarios import CELLS, DOSES, EVERY
+from ..unseen_art import ART
+from .stories import failures, line, outcome
 from .tables import compared, k_rows, of_rows, select
-from .unseen_art import ART
 
 TILE = 192  # the most pixels of a picture's side on a sheet
 STRIP = ("picture", "completed picture", "object", "truth")
@@ -37,7 +37,7 @@ def draw_cell(records: list[dict], cell: str, out: Path) -> None:
 
 def ranked(records: list[dict], cell: str) -> list[dict]:
     """Records of mixed context, the worst first."""
-    return sorted(select(records, cell, "mixed"), key=lambda r: (r["success"], r["whole"]))
+    return sorted(select(records, cell, "mixed"), key=lambda r: (r["success"], r["amodal_iou"]))
 
 
 def draw_cells(records: list[dict], out: Path) -> None:
@@ -53,7 +53,7 @@ def draw_cells(records: list[dict], out: Path) -> None:
 
 
 def draw_failures(records: list[dict], out: Path) -> None:
-    """failures.png: of mixed context, two failures of each kind, the worst of it first."""
+    """failures.png: two failures of each kind with mixed context, the worst first."""
     strips = [
         (f"{kind}: {line(record)}", strip)
         for kind, rows in failures(records).items()
@@ -76,7 +76,7 @@ def draw_methods(records: list[dict], out: Path) -> None:
 
 
 def side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    """The picture, what each method made of it, and the truth, from their strips."""
+    """The picture, the result of each method, and the truth, from their strips."""
     strips = [np.asarray(picture) for picture in pictures]
     side = strips[0].shape[0]
     tiles = [strips[0][:, :side], *(s[:, side : 2 * side] for s in strips), strips[0][:, -side:]]
@@ -84,23 +84,23 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
 
 
 def draw_hundred(records: list[dict], out: Path, count: int = 100) -> None:
-    """hundred.png: results of mixed context as they come, as many of each cell, numbered."""
+    """hundred.png: results of mixed context as they come, equally many of each cell."""
     cells = [select(records, cell, "mixed") for cell in CELLS]
     rows = [r for group in itertools.zip_longest(*cells) for r in group if r is not None]
     strips = []
     for number, (record, strip) in enumerate(kept(rows[:count], out), 1):
         words = (
-            f"{number}  {record['word']}  {record['whole']:.2f}  "
-            f"{record['status'].split(':')[0]}{'' if record['success'] else '  x'}"
+            f"{number}  {record['word']}  {record['amodal_iou']:.2f}  "
+            f"{outcome(record)}{'' if record['success'] else '  x'}"
         )
         half = (strip.width // 2, strip.height // 2)
         strips.append((words, strip.resize(half, Image.Resampling.LANCZOS)))
-    title = "Results in turn (word, whole IoU, status, x: no success)"
+    title = "Results as they come (word, amodal IoU, status, x: no success)"
     draw_strips(strips, out / "hundred.png", title, columns=4)
 
 
 def draw_unseen(records: list[dict], out: Path, each: int = 8) -> None:
-    """unseen.png: scenes of every kind of art, and what was made of them."""
+    """unseen.png: scenes of every source of art, and their results."""
     strips = []
     for art in ART.values():
         for record, strip in kept(select(records, art.name, ANALYSIS)[:each], out):
@@ -116,30 +116,30 @@ def draw_unseen(records: list[dict], out: Path, each: int = 8) -> None:
 
 def dose_points(records: list[dict]) -> dict[str, list]:
     """{curve: [(x, (value, low, high)), ...]}: the gain of mixed context at each p."""
-    found = [
+    gains = [
         (cell.likely[0], compared(records, name, "without", "mixed"))
         for name, cell in DOSES.items()
     ]
-    return {"gain in success": [(p, tuple(c["gain"])) for p, c in found if c]}
+    return {"gain in success": [(p, tuple(c["gain"])) for p, c in gains if c]}
 
 
 def k_points(records: list[dict]) -> dict[str, list]:
-    """Success and the share of foreign objects at each k, on scenes with a hard companion."""
-    found = [(k, of_rows(rows)) for k, rows in k_rows(records, "companion-hard").items()]
-    names = {"success": "success", "foreign": "a foreign object"}
-    return {title: [(k, f[name]) for k, f in found] for name, title in names.items()}
+    """Success and the share of spurious objects at each k, on the cell companion-hard."""
+    figures = [(k, of_rows(rows)) for k, rows in k_rows(records, "companion-hard").items()]
+    names = {"success": "success", "spurious": "a spurious object"}
+    return {title: [(k, f[name]) for k, f in figures] for name, title in names.items()}
 
 
 def kept(records: list[dict], out: Path) -> list[tuple[dict, Image.Image]]:
-    """(record, its strip of pictures) where the strip was kept."""
-    found = []
+    """(record, its strip of pictures) for each record whose strip was kept."""
+    strips = []
     for record in records:
         path = out / "pictures" / f"{task_of(record).name}.webp"
         if path.exists():
             strip = Image.open(path).convert("RGB")
             strip.thumbnail((strip.width, TILE), Image.Resampling.LANCZOS)
-            found.append((record, strip))
-    return found
+            strips.append((record, strip))
+    return strips
 
 
 def task_of(record: dict) -> Task:
@@ -149,8 +149,10 @@ def task_of(record: dict) -> Task:
 def draw_strips(
     strips: list, path: Path, title: str, columns: int = 2, tiles: tuple[str, ...] = STRIP
 ) -> None:
-    """Strips of pictures with a line under each; `tiles` says what their pictures are. Writes
-    nothing where there are none."""
+    """Writes strips of pictures with a line under each; nothing without strips.
+
+    strips: (line, picture) each; tiles: names of the pictures in a strip.
+    """
     if not strips:
         return
     font, large = ImageFont.load_default(13), ImageFont.load_default(20)

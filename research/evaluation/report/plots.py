@@ -1,4 +1,4 @@
-"""The evaluation's plots, with their 95 % intervals; none is written where there is nothing."""
+"""The evaluation's plots, with 95 % intervals. Without data no file is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @contextmanager
 def panel_of(path: Path, size: tuple[float, float]):
-    """A panel to draw on, size in inches, which is written when all is drawn."""
+    """A panel to draw on, size in inches; the file is written at the end of the block."""
     import matplotlib
 
     matplotlib.use("Agg")

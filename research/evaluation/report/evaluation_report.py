@@ -1,4 +1,4 @@
-"""Writes an evaluation: tables in Markdown, JSON and CSV, and the pictures."""
+"""Writes an evaluation: tables in Markdown, JSON, CSV, and the pictures."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from ..hard_scenes import ROBUST
+from ..judge import SPURIOUS
+from ..runner import SUCCESS
+from ..scenarios import CELLS
+from ..unseen_art import ART
 from . import aims, plots, sheets, stories, tables
-from .hard_scenes import ROBUST
-from .judge import FOREIGN
-from .runner import SUCCESS
-from .scenarios import CELLS
-from .unseen_art import ART
 
 COLUMNS = """## What the columns mean
 
-- *success*: the whole object's IoU is at least {success} and no foreign object was painted.
-- *foreign object*: what the judge, a net trained apart, sees of objects other than the query in
-  all that was painted, and not in the true picture, is at least {foreign:.0%} as large as the
-  hidden part.
-- *whole*, *hidden IoU*: of the completed object's mask and the true one; on the hidden part alone.
-- *colour error*: mean difference (0..1) from the truth on the hidden part where both show the
-  object; 1 where they nowhere do. *ST-LPIPS*: of the two hidden parts over black.
-- *M^k IoU*: of the object cut out at step k with the whole object, in pass 1.
-- *passes*, *UNet calls*, *seconds*: of a scene, in a worker with one thread.
+- *success*: the amodal IoU is at least {success}, and no spurious object was painted.
+- *spurious object*: share of scenes in which another object was painted. The judge, a network
+  trained separately, finds an object other than the query in the painted pixels that is not in the
+  true picture. It counts from {spurious:.0%} of the occluded area on.
+- *amodal IoU*, *occluded IoU*: of the completed object's mask and the true one; of their occluded
+  parts.
+- *colour error*: mean absolute difference (0..1) from the truth at occluded pixels where both show
+  the object; 1 if there are none. *ST-LPIPS*: of the two occluded parts on black.
+- *M^k IoU*: of M^k and the true amodal mask, in pass 1.
+- *passes*, *UNet calls*, *seconds*: for each scene, in a worker with one thread.
 
-Where nothing was found to complete, the visible part counts as the result. In brackets: 95 %
-intervals, of shares by Wilson, of means bootstrapped."""
+If nothing was completed, the visible part counts as the result. Brackets hold 95 % intervals:
+Wilson's for shares, bootstrapped ones for means."""
 
 
 def write(records: list[dict], out: Path, about: str) -> None:
-    """evaluation.md, .json and .csv, and the sheets, of what there is so far. about: the command,
-    when and of which code."""
+    """evaluation.md, .json, .csv and the sheets. about: the command, its date and its commit."""
     if not records:
         return
     (out / "evaluation.json").write_text(json.dumps(figures(records), indent=1))
@@ -49,40 +49,40 @@ def write(records: list[dict], out: Path, about: str) -> None:
     sheets.draw_hundred(records, out)
     sheets.draw_unseen(records, out)
     doses, steps = sheets.dose_points(records), sheets.k_points(records)
-    plots.draw_curve(out / "dose.png", "probability p of the companion", doses)
-    plots.draw_curve(out / "k.png", "step k of 50 at which the contexts are swapped", steps)
+    plots.draw_curve(out / "dose.png", "probability p of the co-occurring occluder", doses)
+    plots.draw_curve(out / "k.png", "step k of 50 at which contexts mix", steps)
     (out / "evaluation.md").write_text(markdown(records, about, out), encoding="utf-8")
 
 
 def figures(records: list[dict]) -> dict:
-    """What evaluation.json holds: cells -> methods -> figures, and what was made of them."""
+    """What evaluation.json holds: the tables by cell and method, gains, order, aims."""
     return {
         "cells": tables.table(records),
-        "companion gain": tables.companion_gain(records),
+        "co-occurring gain": tables.co_occurring_gain(records),
         "art": {name: tables.order_share(records, name) for name in ART},
         "aims": [asdict(aim) for aim in aims.aims(records)],
     }
 
 
 def markdown(records: list[dict], about: str, out: Path) -> str:
-    """The whole report, with links to the sheets that are in `out`."""
-    found = tables.table(records)
+    """The report, with links to the sheets in `out`."""
+    cells = tables.table(records)
     parts = [
         "# Evaluation",
         f"{about}; sticker models, through the real host's executor.",
         aims.table(records),
-        tables.main_table(found),
-        *(tables.cell_table(cell, found[cell]) for cell in CELLS if cell in found),
+        tables.main_table(cells),
+        *(tables.cell_table(cell, cells[cell]) for cell in CELLS if cell in cells),
         tables.comparisons(records),
         illustrated(tables.dose_table(records), "gain against p", "dose.png"),
         illustrated(tables.k_table(records), "success against k", "k.png"),
         tables.rules_table(records),
-        *(tables.cell_table(cell, found[cell]) for cell in ROBUST if cell in found),
+        *(tables.cell_table(cell, cells[cell]) for cell in ROBUST if cell in cells),
         stories.statuses(records),
         tables.unseen_table(records),
         stories.stories(records),
         pictures(out),
-        COLUMNS.format(success=SUCCESS, foreign=FOREIGN),
+        COLUMNS.format(success=SUCCESS, spurious=SPURIOUS),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -91,16 +91,16 @@ def pictures(out: Path) -> str:
     """Links to the sheets."""
     known = {
         "cells": "the best, median and worst scene of each kind",
-        "hundred": "a hundred in turn",
+        "hundred": "a hundred scenes, as they come",
         "methods": "all methods side by side",
         "failures": "failures of each kind",
         "unseen": "unseen art",
         **{name: cell.title for name, cell in (CELLS | ROBUST).items()},
     }
-    found = [
+    links = [
         f"- [{what}]({name}.png)" for name, what in known.items() if (out / f"{name}.png").exists()
     ]
-    return "\n".join(["## Pictures", "", *found]) if found else ""
+    return "\n".join(["## Pictures", "", *links]) if links else ""
 
 
 def illustrated(part: str, title: str, picture: str) -> str:

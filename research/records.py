@@ -1,4 +1,4 @@
-"""Tasks run in worker processes, each record a line of JSON, so that a stopped run goes on."""
+"""Runs tasks in worker processes. Each record is a line of JSON, so interrupted runs resume."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def read(path: Path) -> list[dict]:
-    """Records of earlier runs; a line that was cut short is left out."""
+    """Records of earlier runs, without lines that were cut short."""
     records = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
@@ -24,10 +24,10 @@ def read(path: Path) -> list[dict]:
 
 
 def complete(todo: dict[str, tuple], work: Callable, path: Path, workers: int, title: str) -> dict:
-    """{key: record} of all of `todo`, in its order; runs work(*words) for those not in the file.
+    """{key: record} of `todo`, in its order. Runs work(*words) for keys that the file lacks.
 
-    todo: key -> words, both of plain values. A task that fails is told and left out; the next run
-    tries it again. workers: 0 runs in this process.
+    todo: key -> words, all plain values. A task that fails is printed and has no record; the next
+    run tries it again. workers: number of processes; 0 runs everything in this process.
     """
     from tqdm import tqdm
 
@@ -38,7 +38,7 @@ def complete(todo: dict[str, tuple], work: Callable, path: Path, workers: int, t
         return in_order(todo, made)
     if path.exists() and not path.read_bytes().endswith(b"\n"):
         with open(path, "a", encoding="utf-8") as file:
-            file.write("\n")  # behind a line that was cut short
+            file.write("\n")  # ends a line that was cut short
     with open(path, "a", encoding="utf-8") as file, tqdm(total=len(left), desc=title) as bar:
         for key, record in each(left, todo, work, workers):
             if record is not None:
@@ -54,7 +54,7 @@ def in_order(todo: dict, made: dict) -> dict:
 
 
 def each(keys: list[str], todo: dict[str, tuple], work: Callable, workers: int):
-    """(key, record or None) as they come."""
+    """(key, record or None) in the order in which tasks finish."""
     if not workers:
         for key in keys:
             yield key, done(key, lambda key=key: work(*todo[key]))
@@ -65,11 +65,11 @@ def each(keys: list[str], todo: dict[str, tuple], work: Callable, workers: int):
             for future in as_completed(futures):
                 yield futures[future], done(futures[future], future.result)
         finally:
-            pool.shutdown(cancel_futures=True)  # a stopped run does not wait for all the rest
+            pool.shutdown(cancel_futures=True)  # an interrupted run does not wait for the rest
 
 
 def prepare() -> None:
-    """In each worker: one thread, and an end where the parent has been killed."""
+    """Sets a worker up: one thread, and it exits if the parent process is killed."""
     import torch
 
     torch.set_num_threads(1)
@@ -86,7 +86,7 @@ def done(key: str, result: Callable) -> dict | None:
         return result()
     except BrokenProcessPool:
         raise SystemExit(
-            "a worker has died (memory?); start again to go on, with fewer --workers"
+            "a worker died, perhaps for lack of memory; run again with fewer --workers to resume"
         ) from None
     except Exception as error:  # the evaluation goes on without this one
         print(f"{key}: {type(error).__name__}: {error}", flush=True)

@@ -7,23 +7,24 @@ import numpy as np
 from amodal.measures import statistics
 from amodal.stickers.scenes import BACKGROUNDS
 
-from .judge import FOREIGN
-from .methods import METHODS
-from .rules import RULES as RULES_FOR_MASK
-from .runner import ANALYSIS, RULES
-from .scenarios import CELLS, DOSES, EVERY
-from .unseen_art import ART
+from ..judge import SPURIOUS
+from ..methods import METHODS
+from ..rules import RULES as RULES_FOR_MASK
+from ..runner import ANALYSIS, RULES
+from ..scenarios import CELLS, DOSES, EVERY
+from ..unseen_art import ART
 
 SHIPPED_K = 20  # of 50 steps, in the shipped workflow
-COMPANION = ("companion-easy", "companion-hard")
+K_CURVE = (1, 5, 10, 15, 25, 30, 35, 40, 45, 49)  # the other steps of the k curve
+CO_OCCURRING = ("companion-easy", "companion-hard")
 
-FIGURES = {  # name -> (heading, how it is averaged)
+FIGURES = {  # name -> (heading, how to average it)
     "success": ("success", "share"),
-    "whole": ("whole IoU", "mean"),
-    "hidden": ("hidden IoU", "mean"),
+    "amodal_iou": ("amodal IoU", "mean"),
+    "occluded_iou": ("occluded IoU", "mean"),
     "colour": ("colour error", "mean"),
     "perceptual": ("ST-LPIPS", "mean"),
-    "foreign": ("foreign object", "over"),
+    "spurious": ("spurious object", "over"),
     "mask_k": ("M^k IoU", "mean"),
     "passes": ("passes", "mean"),
     "calls": ("UNet calls", "mean"),
@@ -32,18 +33,18 @@ FIGURES = {  # name -> (heading, how it is averaged)
 
 
 def table(records: list[dict]) -> dict:
-    """cells -> methods -> figures: {"n", name: [value, low, high], "median whole"}."""
-    found = {}
+    """cells -> methods -> figures: {"n", name: [value, low, high], "median amodal IoU"}."""
+    cells = {}
     for cell in EVERY:
         for method in METHODS:
             rows = select(records, cell, method)
             if rows:
-                found.setdefault(cell, {})[method] = of_rows(rows)
-    return found
+                cells.setdefault(cell, {})[method] = of_rows(rows)
+    return cells
 
 
 def pool(records: list[dict], cells, method: str, k: float | None = None) -> list[dict]:
-    """Records of a method on some cells, in an order of scenes that all methods share."""
+    """Records of a method on some cells, in the same order of scenes for every method."""
     rows = [r for r in records if r["cell"] in cells and r["method"] == method and r["k"] == k]
     return sorted(rows, key=lambda r: (r["cell"], r["number"]))
 
@@ -54,7 +55,7 @@ def select(records: list[dict], cell: str, method: str, k: float | None = None) 
 
 
 def shared(*groups: list[dict]) -> list[list[dict]]:
-    """The records of the scenes that all have, a list for each group."""
+    """The records of the scenes that all groups have, a list for each group."""
     common = set.intersection(*({(r["cell"], r["number"]) for r in rows} for rows in groups))
     return [[r for r in rows if (r["cell"], r["number"]) in common] for rows in groups]
 
@@ -68,15 +69,15 @@ def of_rows(rows: list[dict]) -> dict:
         if how == "share":
             figures[name] = statistics.share(values)
         elif how == "over":
-            figures[name] = statistics.share([v >= FOREIGN for v in values])
+            figures[name] = statistics.share([v >= SPURIOUS for v in values])
         else:
             figures[name] = statistics.mean(values)
-    figures["median whole"] = float(np.median([r["whole"] for r in rows]))
+    figures["median amodal IoU"] = float(np.median([r["amodal_iou"] for r in rows]))
     return figures
 
 
 def gained(first: list[dict], second: list[dict]) -> dict | None:
-    """The second's gain in success over the first, on the scenes that both have been run on."""
+    """The second's gain in success over the first on their common scenes; None without any."""
     hits = [[r["success"] for r in rows] for rows in shared(first, second)]
     if not hits[0]:
         return None
@@ -105,12 +106,12 @@ def row(cells: list[str]) -> str:
 
 
 def headed(*cells: str) -> list[str]:
-    """The head of a table."""
+    """The two first lines of a table."""
     return [row(list(cells)), row(["---"] * len(cells))]
 
 
 def section(title: str, head: list[str], rows: list[list[str]], about: str = "") -> str:
-    """A table under its title; empty where it has no rows."""
+    """A table under its title; "" without rows."""
     if not rows:
         return ""
     lines = [f"## {title}", "", *([about, ""] if about else []), *headed(*head), *map(row, rows)]
@@ -126,26 +127,28 @@ def cell_table(cell: str, methods: dict) -> str:
         for name in names:
             form = number if FIGURES[name][1] == "mean" else percent
             cells.append(form(figures[name]) if name in figures else "")
-        rows.append([METHODS[method], *cells, f"{figures['median whole']:.3f}"])
-    head = ["method", *(FIGURES[n][0] for n in names), "median whole"]
+        rows.append([METHODS[method], *cells, f"{figures['median amodal IoU']:.3f}"])
+    head = ["method", *(FIGURES[n][0] for n in names), "median amodal IoU"]
     return section(f"{EVERY[cell].title} ({count} scenes)", head, rows)
 
 
-def main_table(found: dict) -> str:
-    """Every method in every cell, and in all of them, each scene counting once."""
-    cells = [cell for cell in CELLS if cell in found]
-    methods = [m for m in METHODS if all(m in found[cell] for cell in cells)]
-    rows = [[EVERY[c].title, *(short([found[c][m]]) for m in methods)] for c in cells]
+def main_table(figures: dict) -> str:
+    """Every method in every cell, and in all cells with equal weight for each scene."""
+    cells = [cell for cell in CELLS if cell in figures]
+    methods = [m for m in METHODS if all(m in figures[cell] for cell in cells)]
+    rows = [[EVERY[c].title, *(short([figures[c][m]]) for m in methods)] for c in cells]
     if len(cells) > 1:
-        rows.append(["**all**", *(short([found[c][m] for c in cells]) for m in methods)])
-    about = "Success, and mean IoU of the whole object."
+        rows.append(["**all**", *(short([figures[c][m] for c in cells]) for m in methods)])
+    about = "Success, and mean amodal IoU."
     return section("Main table", ["scenes", *(METHODS[m] for m in methods)], rows, about)
 
 
 def short(figures: list[dict]) -> str:
-    """Success and whole IoU over the scenes of several cells."""
-    count = sum(one["n"] for one in figures)
-    both = (sum(one[name][0] * one["n"] for one in figures) for name in ("success", "whole"))
+    """Success and mean amodal IoU over the scenes of several cells."""
+    count = sum(cell["n"] for cell in figures)
+    both = (
+        sum(cell[name][0] * cell["n"] for cell in figures) for name in ("success", "amodal_iou")
+    )
     return "{:.0%}, {:.2f}".format(*(value / count for value in both))
 
 
@@ -161,18 +164,20 @@ PAIRS = (
 )
 
 
-def companion_gain(records: list[dict]) -> dict | None:
-    """Mixed context over without it on all companion scenes, easy and hard."""
-    return gained(*(pool(records, COMPANION, method) for method in ("without", "mixed")))
+def co_occurring_gain(records: list[dict]) -> dict | None:
+    """Mixed context over without it on all scenes with a co-occurring occluder, easy and hard."""
+    return gained(*(pool(records, CO_OCCURRING, method) for method in ("without", "mixed")))
 
 
 def comparisons(records: list[dict]) -> str:
-    found = [("**its companion, both**", "without", "mixed", companion_gain(records))]
+    gains = [
+        ("**its co-occurring occluder, both**", "without", "mixed", co_occurring_gain(records))
+    ]
     groups = {"**all**": tuple(CELLS), **{cell.title: (name,) for name, cell in CELLS.items()}}
     for title, group in groups.items():
         for pair in PAIRS:
             rows = (pool(records, group, method) for method in pair)
-            found.append((title, *pair, gained(*rows)))
+            gains.append((title, *pair, gained(*rows)))
     rows = [
         [
             title,
@@ -180,7 +185,7 @@ def comparisons(records: list[dict]) -> str:
             percent(gain["gain"]),
             f"{gain['p']:.2g}",
         ]
-        for title, first, second, gain in found
+        for title, first, second, gain in gains
         if gain
     ]
     head = ["scenes", "compared", "gain in success", "McNemar p"]
@@ -194,119 +199,124 @@ def comparisons(records: list[dict]) -> str:
 
 
 def dose_table(records: list[dict]) -> str:
-    """Gain of mixed context against the companion's probability."""
+    """Gain of mixed context against the co-occurring occluder's probability."""
     rows = []
     for name, cell in DOSES.items():
-        found = compared(records, name, "without", "mixed")
-        if found:
-            foreign = [
-                percent(of_rows(select(records, name, method))["foreign"])
+        measured = compared(records, name, "without", "mixed")
+        if measured:
+            spurious = [
+                percent(of_rows(select(records, name, method))["spurious"])
                 for method in ("without", "mixed")
             ]
-            gain = percent(found["gain"])
-            rows.append([cell.title, str(found["n"]), gain, f"{found['p']:.2g}", *foreign])
+            gain = percent(measured["gain"])
+            rows.append([cell.title, str(measured["n"]), gain, f"{measured['p']:.2g}", *spurious])
     return section(
-        "Dose and response",
+        "The co-occurring occluder's probability",
         [
-            "companion",
+            "co-occurring occluder",
             "scenes",
             "gain of mixed context",
             "McNemar p",
-            "foreign without",
-            "foreign with",
+            "spurious object without",
+            "spurious object with",
         ],
         rows,
-        "How often an object's companion stands before it in training. Each p has objects of "
-        "its own, so that p is not all that differs.",
+        "p: how often the co-occurring occluder stands in front of the object in training. Each p "
+        "has other objects, so p is not the only difference.",
     )
 
 
 def k_rows(records: list[dict], cell: str) -> dict[float, list[dict]]:
-    """{k: records of mixed context}, rising, with the shipped k on the same scenes, and as k = 0
-    those without mixed context: the original context from the start."""
+    """{k: records of mixed context on the same scenes}, with the shipped k, in rising order.
+
+    k = 0 stands for the records without mixed context: the original context from the start.
+    """
     steps = sorted({r["k"] for r in records if r["k"] is not None and r["cell"] == cell})
-    found = {k: select(records, cell, "mixed", k) for k in steps}
-    numbers = {r["number"] for rows in found.values() for r in rows}
+    by_k = {k: select(records, cell, "mixed", k) for k in steps}
+    numbers = {r["number"] for rows in by_k.values() for r in rows}
     shipped = [r for r in select(records, cell, "mixed") if r["number"] in numbers]
     if shipped:
-        found[SHIPPED_K * shipped[0]["steps"] / 50] = shipped
+        by_k[SHIPPED_K * shipped[0]["steps"] / 50] = shipped
     plain = [r for r in select(records, cell, "without") if r["number"] in numbers]
     if plain:
-        found[0] = plain
-    return dict(sorted(found.items()))
+        by_k[0] = plain
+    return dict(sorted(by_k.items()))
 
 
 def k_table(records: list[dict]) -> str:
     """Success against the step at which the contexts are swapped."""
     rows = []
     for cell in CELLS:
-        for k, found in k_rows(records, cell).items():
-            figures = of_rows(found)
+        for k, chosen in k_rows(records, cell).items():
+            figures = of_rows(chosen)
             rows.append(
                 [
                     f"{k:g}",
                     CELLS[cell].title,
                     str(figures["n"]),
                     percent(figures["success"]),
-                    number(figures["whole"]),
-                    percent(figures["foreign"]),
+                    number(figures["amodal_iou"]),
+                    percent(figures["spurious"]),
                     number(figures["mask_k"]) if "mask_k" in figures else "",
                 ]
             )
-    head = ["k", "scenes", "n", "success", "whole IoU", "foreign object", "M^k IoU"]
+    head = ["k", "scenes", "n", "success", "amodal IoU", "spurious object", "M^k IoU"]
     return section(
         "The step k of the swap",
         head,
         rows,
-        "k = 0 is inpainting without mixed context. k = N, the object on gray to the end, is no "
-        "mixed context any more and refused by the node; one step before is the last.",
+        "k = 0 is inpainting without mixed context. k = N would be the object on gray to the end, "
+        "which the node refuses; N - 1 is the last k.",
     )
 
 
 def rules_table(records: list[dict]) -> str:
-    """IoU of M^k with the whole object, rule by rule and level by level, at the shipped k."""
+    """IoU of M^k with the true amodal mask, rule by rule and level by level, at the shipped k."""
     rows = []
     for cell in CELLS:
-        found = [r for r in select(records, cell, RULES) if set(r["rules"]) == set(RULES_FOR_MASK)]
+        chosen = [r for r in select(records, cell, RULES) if set(r["rules"]) == set(RULES_FOR_MASK)]
         for rule, title in RULES_FOR_MASK.items():
-            values = [r["rules"][rule] for r in found]
+            values = [r["rules"][rule] for r in chosen]
             if values:
                 mean = number(statistics.mean(values))
                 rows.append([CELLS[cell].title, title, str(len(values)), mean])
-    head = ["scenes", "rule for M^k", "n", "IoU with the whole object"]
+    head = ["scenes", "rule for M^k", "n", "IoU with the true amodal mask"]
     return section("The mask at step k", head, rows)
 
 
 def order_share(records: list[dict], art: str) -> dict | None:
-    """right: neighbours whose order is told rightly; front: of two of which one hides the other,
-    the nearer one told."""
+    """Shares of correctly ordered neighbours on a source of art; None without neighbours.
+
+    right: both answers correct. front: the nearer one recognised, of pairs in which one hides the
+    other. None if there are no such pairs.
+    """
     rows = select(records, art, ANALYSIS)
     counts = {name: [r[name] for r in rows] for name in ("pairs", "right", "over", "front")}
     if not sum(counts["pairs"]):
         return None
-    found = {"title": ART[art].title, "n": sum(counts["pairs"])}
+    shares = {"title": ART[art].title, "n": sum(counts["pairs"])}
     for name, of in (("right", "pairs"), ("front", "over")):
-        found[name] = statistics.ratio(counts[name], counts[of]) if sum(counts[of]) else None
-    return found
+        shares[name] = statistics.ratio(counts[name], counts[of]) if sum(counts[of]) else None
+    return shares
 
 
 def unseen_table(records: list[dict]) -> str:
-    """The stages that need no words, on art that was trained on and art that was not."""
+    """The stages that need no words, on art of the training and on unseen art."""
     rows = []
     for name, art in ART.items():
-        found, order = select(records, name, ANALYSIS), order_share(records, name)
+        chosen, order = select(records, name, ANALYSIS), order_share(records, name)
         if order is None:
             continue
-        ious, counts = [r["objects"] for r in found], [len(r["objects"]) for r in found]
+        ious, counts = [r["objects"] for r in chosen], [len(r["objects"]) for r in chosen]
         right = [sum(iou >= 0.5 for iou in some) for some in ious]
         emptied = [
-            f"{np.mean([r['removal'] for r in found if r['background'] == kind] or [np.nan]):.4f}"
+            f"{np.mean([r['removal'] for r in chosen if r['background'] == kind] or [np.nan]):.4f}"
             for kind in BACKGROUNDS[1:]
         ]
         rows.append(
             [
                 art.title,
-                str(len(found)),
+                str(len(chosen)),
                 number(statistics.ratio([sum(i) for i in ious], counts)),
                 percent(statistics.ratio(right, counts)),
                 percent(order["right"]),
@@ -320,15 +330,15 @@ def unseen_table(records: list[dict]) -> str:
         "mask IoU of objects",
         "found (IoU 0.5)",
         "order right",
-        "nearer one told",
+        "nearer one recognised",
         f"removal's error: {' / '.join(BACKGROUNDS[1:])}",
     ]
     return section(
-        "Art that was not trained on",
+        "Unseen art",
         head,
         rows,
-        "Three objects over each other. Masks: the best detection, whatever it is called. Order: "
-        "of neighbours, both answers right (who hides whom, or neither), given the true masks. "
+        "Three overlapping objects. Masks: the best detection, whatever its label. Order: "
+        "neighbours with both answers correct (who hides whom, or neither), given the true masks. "
         "Removal: mean difference (0..1) from the truth where the object and its occluders were. "
         "Intervals are bootstrapped over scenes.",
     )
