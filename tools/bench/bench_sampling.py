@@ -1,37 +1,39 @@
-"""Benchmark of mixed context sampling beside core's KSampler, for `bench`."""
+"""Benchmark of mixed context sampling against core's KSampler, for `bench`."""
 
 from __future__ import annotations
 
 import statistics
 
 from tools.bench.bench_scenes import scene_picture
-from tools.bench.bench_stages import took
+from tools.bench.bench_stages import seconds_of
+from tools.host import inprocess
 
 STEPS, K, CFG = 50, 20.0, 2.5
 
 
-def ratio(inprocess, host, rounds: int) -> list[tuple[str, str]]:
-    image, modal, _ = scene_picture(seed=5, query="cat", occluder="companion")
+def ratio(host, rounds: int) -> list[tuple[str, str]]:
+    """Rows of (name, figure): seconds of both samplers, and the ratio of mixed to plain."""
+    image, modal_mask, _ = scene_picture(seed=5, query="cat", occluder="co-occurring")
+    differs_from_mirror = (image - image.flip(2)).abs().mean(-1) > 0.1
     inprocess.VALUES.update(
         {
             "bench image": image,
-            "bench modal": modal,
-            "bench inpaint": ((image - image.flip(2)).abs().mean(-1) > 0.1).float() * (1 - modal),
+            "bench modal": modal_mask,
+            "bench inpaint": differs_from_mirror.float() * (1 - modal_mask),
         }
     )
-    for prompt in prompts(inprocess, 0):  # loads, warms up
+    for prompt in prompts(0):  # loads the models
         host.run(prompt)
     plain, mixed = [], []
     for round_ in range(1, rounds + 1):
-        one, two = prompts(inprocess, round_)
-        order = ((plain, one), (mixed, two)) if round_ % 2 else ((mixed, two), (plain, one))
-        for times, prompt in order:
-            times.append(took(host.run, prompt))
-    ratios = [m / p for m, p in zip(mixed, plain)]
+        turns = list(zip((plain, mixed), prompts(round_)))
+        for times, prompt in turns if round_ % 2 else turns[::-1]:
+            times.append(seconds_of(host.run, prompt))
+    ratios = [mixed_time / plain_time for mixed_time, plain_time in zip(mixed, plain)]
     return [
         (f"core KSampler, {STEPS} DDIM steps, cfg {CFG}", f"{statistics.median(plain):.2f} s"),
         (
-            "mixed context: to k = 20, features, clusters, composite, to the end",
+            "mixed context sampling: k = 20, features, clusters and composite included",
             f"{statistics.median(mixed):.2f} s",
         ),
         (
@@ -41,26 +43,29 @@ def ratio(inprocess, host, rounds: int) -> list[tuple[str, str]]:
     ]
 
 
-def prompts(inprocess, seed: int):
-    """The same inpainting by core's KSampler, and with mixed context; everything else cached."""
-    found = []
+def prompts(seed: int) -> list:
+    """Two prompts that paint the same area: by core's KSampler, and with mixed context.
+
+    Only the sampling depends on the seed, so the host takes everything else from its cache.
+    """
+    graphs = []
     for mixed in (False, True):
         graph = inprocess.Graph()
         checkpoint = graph.add("AmodalStickerCheckpoint")
-        image, mask = graph.value("bench image"), graph.value("bench inpaint")
+        image, inpaint_mask = graph.value("bench image"), graph.value("bench inpaint")
         positive = graph.add("CLIPTextEncode", clip=checkpoint[1], text="a photo of a cat")
         negative = graph.add("CLIPTextEncode", clip=checkpoint[1], text="")
-        see = graph.add(
+        conditions = graph.add(
             "InpaintModelConditioning",
             positive=positive,
             negative=negative,
             vae=checkpoint[2],
             pixels=image,
-            mask=mask,
+            mask=inpaint_mask,
             noise_mask=False,
         )
         if mixed:
-            latent = mixed_context(graph, checkpoint, see, mask, seed)
+            latent = mixed_context(graph, checkpoint, conditions, inpaint_mask, seed)
         else:
             latent = graph.add(
                 "KSampler",
@@ -70,52 +75,54 @@ def prompts(inprocess, seed: int):
                 cfg=CFG,
                 sampler_name="ddim",
                 scheduler="ddim_uniform",
-                positive=see[0],
-                negative=see[1],
-                latent_image=see[2],
+                positive=conditions[0],
+                negative=conditions[1],
+                latent_image=conditions[2],
                 denoise=1.0,
             )
-        found.append(graph.keep(latent=latent))
-    return found
+        graphs.append(graph.keep(latent=latent))
+    return graphs
 
 
-def mixed_context(graph, checkpoint, see, inpaint, seed: int):
-    """To step k, features, clusters, M^k, composite, to the end."""
-    guider = graph.add("CFGGuider", model=checkpoint, positive=see[0], negative=see[1], cfg=CFG)
+def mixed_context(graph, checkpoint, conditions, inpaint_mask, seed: int):
+    """Sampling to step k, features, clusters, M^k, composite, and sampling to the end."""
+    guider = graph.add(
+        "CFGGuider", model=checkpoint, positive=conditions[0], negative=conditions[1], cfg=CFG
+    )
     noise = graph.add("RandomNoise", noise_seed=seed)
     sampler = graph.add("KSamplerSelect", sampler_name="ddim")
     sigmas = graph.add(
         "BasicScheduler", model=checkpoint, scheduler="ddim_uniform", steps=STEPS, denoise=1.0
     )
-    half = graph.add(
+    at_k = graph.add(
         "AmodalSampleToStep",
         noise=noise,
         guider=guider,
         sampler=sampler,
         sigmas=sigmas,
-        latent=see[2],
+        latent=conditions[2],
         k=K,
     )
     features = graph.add(
-        "AmodalCaptureFeatures", guider=guider, sigmas=half[2], latent=half[0], levels="3"
+        "AmodalCaptureFeatures", guider=guider, sigmas=at_k[2], latent=at_k[0], levels="3"
     )
     clusters = graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=seed)
-    chosen = graph.add(
+    mask_at_k = graph.add(
         "AmodalSelectClusters",
         clusters=clusters,
         modal_mask=graph.value("bench modal"),
-        inpaint_mask=inpaint,
+        inpaint_mask=inpaint_mask,
         overlap=0.2,
     )
     noised = graph.add(
-        "AmodalNoiseToStep", model=checkpoint, noise=noise, sigmas=half[2], latent=see[2]
+        "AmodalNoiseToStep", model=checkpoint, noise=noise, sigmas=at_k[2], latent=conditions[2]
     )
-    mixed = graph.add("AmodalCompositeAtStep", object=half, background=noised, mask_at_k=chosen)
+    mixed = graph.add("AmodalCompositeAtStep", object=at_k, background=noised, mask_at_k=mask_at_k)
     return graph.add(
         "AmodalResumeFromStep",
         noise=noise,
         guider=guider,
         sampler=sampler,
-        sigmas=half[2],
+        sigmas=at_k[2],
         latent=mixed,
     )

@@ -1,4 +1,4 @@
-"""What the benchmarks run on: scenes of the sticker world, and the shipped workflow on them."""
+"""Input of the benchmarks: scenes of the sticker world, and the shipped workflow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def scene_picture(**options):
-    """A scene of the sticker world as IMAGE and modal MASK, and its word."""
+    """A scene of the sticker world: IMAGE [1, H, W, 3], modal MASK [1, H, W], and its word.
+
+    options: those of `amodal.stickers.scenes.make_scene`.
+    """
     import torch
 
     from amodal.stickers.scenes import make_scene
@@ -20,7 +23,11 @@ def scene_picture(**options):
 
 
 def workflow(name: str, picture, word: str, seed: int, **changes) -> dict:
-    """The shipped workflow on a picture in the host's input folder."""
+    """The prompt of the shipped workflow for a picture [1, H, W, 3] in 0..1.
+
+    Writes the picture as `name`.png into the host's input folder. changes: new values for the
+    inputs of these names, in every node that has them as widgets.
+    """
     import folder_paths
     import numpy as np
     from PIL import Image

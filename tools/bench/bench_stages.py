@@ -1,4 +1,4 @@
-"""Benchmarks of single stages, for `bench`: rows of (what, figure), medians of alternating runs."""
+"""Benchmarks of single stages, for `bench`. Rows are (name, figure); runs alternate."""
 
 from __future__ import annotations
 
@@ -6,32 +6,34 @@ import statistics
 import time
 
 
-def took(call, *args) -> float:
+def seconds_of(call, *args) -> float:
+    """Duration of `call(*args)`."""
     began = time.perf_counter()
     call(*args)
     return time.perf_counter() - began
 
 
 def alternating(calls: dict, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call by name, in turns, after one run of each that does not count."""
+    """Seconds of each call, by name. The calls alternate, after one run of each to warm up."""
     times = {name: [] for name in calls}
     for call in calls.values():
         call()
     for round_ in range(rounds):
         for name in list(calls) if round_ % 2 else list(calls)[::-1]:
-            times[name].append(took(calls[name]))
+            times[name].append(seconds_of(calls[name]))
     return times
 
 
 def compared(times: dict, fast: str, slow: str, aim: str = "") -> list[tuple[str, str]]:
-    ratios = [b / a for a, b in zip(times[fast], times[slow])]
+    """Rows for two calls of `alternating`: their medians, and the ratio of slow to fast."""
+    ratios = [slow_time / fast_time for fast_time, slow_time in zip(times[fast], times[slow])]
     rows = [(name, f"{1000 * statistics.median(times[name]):.0f} ms") for name in (fast, slow)]
     ratio = f"**{statistics.median(ratios):.1f}** ({min(ratios):.1f} to {max(ratios):.1f})"
     return [*rows, (f"**times as fast**{aim}", ratio)]
 
 
 def crowd(columns: int = 5, lines: int = 4):
-    """A picture with 20 objects side by side: IMAGE [1, H, W, 3], masks [20, H, W], words."""
+    """A picture with 20 objects in a grid: IMAGE [1, H, W, 3], masks [20, H, W], words."""
     import torch
 
     from amodal.stickers.scenes import make_scene
@@ -50,7 +52,10 @@ def crowd(columns: int = 5, lines: int = 4):
 
 
 class KnownBoxes:
-    """In the place of GroundingDINO, whose work does not grow with the objects: their boxes."""
+    """A detector that returns known boxes.
+
+    It replaces GroundingDINO, whose time does not depend on the number of objects.
+    """
 
     def __init__(self, boxes, words):
         self.boxes, self.words = boxes, words
@@ -64,7 +69,7 @@ class KnownBoxes:
 
 
 def masker_net():
-    """SAM's own classes, of a size between the tests' and the published ones, random weights."""
+    """A SAM with random weights, larger than the tests' and smaller than the published ones."""
     from functools import partial
 
     import torch
@@ -92,7 +97,7 @@ def masker_net():
 
 
 def segmentation(rounds: int) -> list[tuple[str, str]]:
-    """All of 20 boxes asked of one encoded picture, against encoding it for each."""
+    """Masks of 20 boxes: the picture encoded once, against encoded for each box."""
     from amodal.core import detections
     from amodal.models.grounded_sam import GroundedSegmenter
     from amodal.models.sam import Masker
@@ -106,15 +111,15 @@ def segmentation(rounds: int) -> list[tuple[str, str]]:
 
     def apart():
         for box, word in zip(boxes, words):
-            one = GroundedSegmenter(KnownBoxes(box[None], [word]), Masker(net), words)
-            one.detect(image[0])
+            detector = KnownBoxes(box[None], [word])
+            GroundedSegmenter(detector, Masker(net), words).detect(image[0])
 
-    names = "20 objects, the picture encoded once", "20 objects, encoded for each"
+    names = "20 objects, picture encoded once", "20 objects, picture encoded for each"
     return compared(alternating(dict(zip(names, (together, apart))), rounds), *names)
 
 
 def order(rounds: int, model) -> list[tuple[str, str]]:
-    """All 190 pairs of 20 objects."""
+    """Order of all 190 pairs of 20 objects: in one batch, against pair by pair."""
     image, masks, _ = crowd()
     pairs = [(i, j) for i in range(len(masks)) for j in range(i + 1, len(masks))]
 
@@ -125,12 +130,12 @@ def order(rounds: int, model) -> list[tuple[str, str]]:
         for pair in pairs:
             model.order(image[0], masks, [pair])
 
-    names = "order of 190 pairs, one batch", "order of 190 pairs, one at a time"
+    names = "order of 190 pairs in one batch", "order of 190 pairs, pair by pair"
     return compared(alternating(dict(zip(names, (together, apart))), rounds), *names)
 
 
 def features(cells: int = 64, channels: int = 640):
-    """Features [640, 64, 64] of four smooth regions, a background and much noise."""
+    """Synthetic features [channels, cells, cells]: five smooth regions and strong noise."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -143,38 +148,45 @@ def features(cells: int = 64, channels: int = 640):
 
 
 def inertia(points, labels) -> float:
+    """Sum of squared distances of points [n, channels] from the centre of their cluster."""
     parts = [points[labels == label] for label in range(int(labels.max()) + 1)]
     return sum(float((part - part.mean(0)).square().sum()) for part in parts if len(part))
 
 
 def kmeans(rounds: int) -> list[tuple[str, str]]:
-    """Clusters of 4096 x 640 features, against the release's setting: speed and inertia."""
+    """K-means on 4096x640 features, against the release's settings: speed and inertia."""
     from sklearn.cluster import KMeans
 
     from amodal.method import mask_at_k
 
-    found = features()
-    points = found.flatten(1).T.double()
+    cube = features()
+    points = cube.flatten(1).T.double()
     labels = {}
 
     def ours():
-        masks = mask_at_k.cluster(found, 4, 0, tuple(found.shape[1:]))
+        masks = mask_at_k.cluster(cube, 4, 0, tuple(cube.shape[1:]))
         labels["ours"] = masks.argmax(0).flatten()
 
     def release():
         import torch
 
-        made = KMeans(4, n_init=10, random_state=0).fit_predict(points.numpy())
-        labels["release"] = torch.from_numpy(made)
+        assigned = KMeans(4, n_init=10, random_state=0).fit_predict(points.numpy())
+        labels["release"] = torch.from_numpy(assigned)
 
-    names = "k-means on 4096x640 features (aim: about 50 ms)", "in the release's setting"
+    names = (
+        "k-means on 4096x640 features (aim: about 50 ms)",
+        "the same with the release's settings",
+    )
     rows = compared(alternating(dict(zip(names, (ours, release))), rounds), *names)
     ratio = inertia(points, labels["ours"]) / inertia(points, labels["release"])
-    return [*rows, ("**inertia, ours over the release's** (aim: at most 1.01)", f"**{ratio:.4f}**")]
+    return [
+        *rows,
+        ("**inertia, relative to the release's** (aim: at most 1.01)", f"**{ratio:.4f}**"),
+    ]
 
 
 class InsideModel:
-    """Seconds spent in the diffusion model's calls while it is open."""
+    """Context manager that counts calls of the diffusion model and their seconds."""
 
     def __enter__(self):
         import comfy.model_base
@@ -198,21 +210,21 @@ class InsideModel:
 
 
 def outside_the_model(run, prompts) -> list[tuple[str, str]]:
-    """The share of one pass, all models loaded, that is not spent in the UNet's calls.
+    """The share of a pass that is not spent in UNet calls.
 
-    run(prompt) runs the whole workflow; the first of the prompts only loads.
+    run: runs a prompt of the whole workflow. prompts: the first one only loads the models.
     """
     shares, calls = [], []
     run(prompts[0])
     for prompt in prompts[1:]:
         with InsideModel() as inside:
-            whole = took(run, prompt)
+            whole = seconds_of(run, prompt)
         shares.append(1 - inside.seconds / whole)
         calls.append(inside.calls)
     return [
         ("UNet calls in a pass of 50 steps", f"{statistics.median(calls):.0f}"),
         (
-            "**share of the pass outside of them**, at 128x128 (aim at 512x512: under 10 %)",
+            "**share of the pass outside UNet calls** at 128x128 (aim at 512x512: under 10 %)",
             f"**{statistics.median(shares):.1%}**",
         ),
     ]

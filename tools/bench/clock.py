@@ -1,5 +1,6 @@
-"""Looks over the executor's shoulder: how long each node works, what it gives out,
-and how much memory it takes."""
+"""Measures the nodes of a run: their time, their outputs and their memory."""
+
+from __future__ import annotations
 
 import time
 
@@ -7,7 +8,12 @@ from tools.bench import memory
 
 
 class Clock:
-    """Times each node's own work, by wrapping the executor's call of it."""
+    """Times each node by wrapping the executor's call of it, until `close`.
+
+    inside: seconds spent in all nodes. by_class: seconds of each call, by node class.
+    watched: None, or a list that collects (node class, outputs).
+    peaks: None, or a dict that collects the largest increase of memory in GB, by node class.
+    """
 
     def __init__(self):
         import execution
@@ -22,28 +28,36 @@ class Clock:
             before = memory.resident()[0]
         began = time.perf_counter()
         result = await self.call(prompt_id, node_id, node, *args, **options)
-        took = time.perf_counter() - began
+        seconds = time.perf_counter() - began
         kind = type(node).__name__ if not isinstance(node, type) else node.__name__
         if self.watched is not None:
             self.watched.append((kind, result[0]))
         if self.peaks is not None:
-            more = memory.resident()[1] - before
-            self.peaks[kind] = max(more, self.peaks.get(kind, 0.0))
-        self.inside += took
-        self.by_class.setdefault(kind, []).append(took)
+            increase = memory.resident()[1] - before
+            self.peaks[kind] = max(increase, self.peaks.get(kind, 0.0))
+        self.inside += seconds
+        self.by_class.setdefault(kind, []).append(seconds)
         return result
 
     def close(self):
-        """Leave the executor as it was."""
+        """Restores the executor."""
         self.execution.get_output_data = self.call
 
     def reset(self):
+        """Sets the times to zero."""
         self.inside, self.by_class = 0.0, {}
 
 
-def canvas_sized(outputs, torch, cells: int):
-    """Tensors of at least so many elements among a node's outputs, which are lists of values."""
-    for values in outputs or []:
-        for value in values if isinstance(values, (list, tuple)) else [values]:
-            if isinstance(value, torch.Tensor) and value.numel() >= cells:
-                yield value
+def canvas_sized(outputs, elements: int) -> list:
+    """The tensors with at least that many elements among a node's outputs.
+
+    outputs: one value or list of values for each output socket; None if there are none.
+    """
+    import torch
+
+    values = [
+        value
+        for socket in outputs or []
+        for value in (socket if isinstance(socket, (list, tuple)) else [socket])
+    ]
+    return [v for v in values if isinstance(v, torch.Tensor) and v.numel() >= elements]

@@ -1,10 +1,11 @@
-"""Memory of each stage with the paper's models, computed from their sizes: no weights needed.
+"""Memory of each stage with the paper's models, computed from their sizes, without weights.
 
     python -m tools.bench.memory        # with the environment's Python
 
-Weights are counted on torch's meta device, in half precision (SAM's and GroundingDINO's heads in
-single, as they are run); working memory is what the host itself sets aside, or what our loaders ask
-it for. Models leave the GPU when the next one needs the room, so the largest stage counts.
+Weights are counted on torch's meta device. The UNet, VAE, text encoder and SAM count in half
+precision; GroundingDINO, the order model and LaMa in single precision. Working memory is what the
+host reserves, or what the pack's loaders request from it. The host unloads models when another one
+needs the room, so the largest stage counts.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 8.0  # GB
-SIDE = 512
+LIMIT = 8.0  # GB of GPU memory
+SIDE = 512  # pixels of the crop
 
 
 def parameters(state: dict) -> float:
+    """Number of parameters in a state dict."""
     return float(sum(value.numel() for value in state.values()))
 
 
 def stages(running) -> list[tuple[str, float, float]]:
-    """(stage, GB of weights, GB to work in) of a pass at 512x512 with Stable Diffusion 2.
+    """(stage, GB of weights, GB of working memory) of a pass at 512x512, Stable Diffusion 2.
 
-    running: the host in this process, with the pack (tools/host/inprocess.py).
+    running: the host in this process, with the pack (`tools.host.inprocess.host`).
     """
     import comfy.sd
     import torch
@@ -40,7 +42,7 @@ def stages(running) -> list[tuple[str, float, float]]:
             "inpaint": "AmodalLoadInpaintModel",
         }.items()
     }
-    half, single, giga = 2, 4, 1e9
+    half, single, giga = 2, 4, 1e9  # bytes per parameter; bytes per GB
     state = random_checkpoints.layout("sd2")
     parts = {
         part: parameters({k: v for k, v in state.items() if k.startswith(prefix)})
@@ -79,7 +81,7 @@ def stages(running) -> list[tuple[str, float, float]]:
 
 
 def small_vae(checkpoints, torch) -> dict:
-    """Weights of the VAE's shapes; the host takes what it needs from them."""
+    """A state dict with the shapes of the VAE, from which the host reads its configuration."""
     from comfy.ldm.models.autoencoder import AutoencoderKL
 
     with torch.device("cpu"):
@@ -87,9 +89,10 @@ def small_vae(checkpoints, torch) -> dict:
 
 
 def unet_working(shape: tuple) -> float:
-    """Bytes that the host sets aside for a call of Stable Diffusion 2's UNet.
+    """Bytes that the host reserves for a call of Stable Diffusion 2's UNet.
 
-    By its rule without flash attention, the larger of the two.
+    shape: of the latent [batch, channels, height, width]. Uses the host's rule without flash
+    attention, which gives the larger of its two figures.
     """
     import math
 
@@ -98,23 +101,28 @@ def unet_working(shape: tuple) -> float:
 
 
 def sam_vit_h() -> float:
+    """Number of parameters of SAM ViT-H."""
     from segment_anything import build_sam_vit_h
 
     return parameters(build_sam_vit_h().state_dict())
 
 
 def rows(running) -> list[tuple[str, str]]:
-    found = stages(running)
+    """Rows of (name, figure) for the report: each stage, and the largest."""
+    sizes = stages(running)
     lines = [
         (f"{name}: weights and working memory", f"{weights:.2f} + {working:.2f} GB")
-        for name, weights, working in found
+        for name, weights, working in sizes
     ]
-    most = max(weights + working for _, weights, working in found)
-    return [*lines, (f"**most at once** (aim: under {LIMIT:.0f} GB)", f"**{most:.2f} GB**")]
+    most = max(weights + working for _, weights, working in sizes)
+    return [*lines, (f"**largest stage** (aim: under {LIMIT:.0f} GB)", f"**{most:.2f} GB**")]
 
 
 def resident() -> tuple[float, float]:
-    """(now, at most since `forget_peak`) GB of this process; 0 where the system does not say."""
+    """GB of memory of this process: now, and the peak since `forget_peak`.
+
+    Returns (0, 0) on systems without /proc.
+    """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -124,9 +132,10 @@ def resident() -> tuple[float, float]:
 
 
 def forget_peak() -> None:
+    """Resets the peak of `resident`, if the system allows it."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # another system, or no right to: the peak is then that of the whole run
+    except OSError:  # not Linux, or no permission: the peak is then that of the whole run
         return
 
 

@@ -1,4 +1,4 @@
-"""Draws docs/images/icon.png and banner.png, for the registry, from the pack's own stickers.
+"""Draws the registry's icon.png and banner.png in docs/images/ from the pack's stickers.
 
 python -m tools.docs.make_branding
 """
@@ -16,12 +16,13 @@ SKY, GROUND, INK = (232, 238, 246), (214, 224, 238), (44, 52, 66)
 
 
 def sticker(name: str, side: int) -> Image.Image:
+    """An RGBA sticker, `side` pixels wide and high."""
     picture = Image.open(ART / f"{name}.webp").convert("RGBA")
     return picture.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def half_seen(name: str, side: int) -> Image.Image:
-    """A sticker whose right half is only its outline: what amodal completion fills in."""
+def half_hidden(name: str, side: int) -> Image.Image:
+    """A sticker with its right half replaced by a dashed outline."""
     whole = sticker(name, side)
     alpha = whole.getchannel("A")
     wide = alpha.filter(ImageFilter.MaxFilter(2 * (side // 80) + 1))
@@ -29,10 +30,10 @@ def half_seen(name: str, side: int) -> Image.Image:
     y, x = np.indices(rim.shape)
     dashes = (x + y) // (side // 22) % 2 == 0
     hidden = x > 0.52 * side
-    seen = np.asarray(whole).copy()
-    seen[hidden] = 0
-    seen[hidden & rim & dashes] = (*INK, 255)
-    return Image.fromarray(seen)
+    pixels = np.asarray(whole).copy()
+    pixels[hidden] = 0
+    pixels[hidden & rim & dashes] = (*INK, 255)
+    return Image.fromarray(pixels)
 
 
 def backdrop(width: int, height: int) -> Image.Image:
@@ -43,7 +44,7 @@ def backdrop(width: int, height: int) -> Image.Image:
 
 def icon() -> Image.Image:
     page = backdrop(400, 400)
-    elephant = half_seen("elephant", 340)
+    elephant = half_hidden("elephant", 340)
     page.paste(elephant, (30, 30), elephant)
     return page
 
@@ -52,12 +53,15 @@ def banner() -> Image.Image:
     page = backdrop(2100, 900)
     draw = ImageDraw.Draw(page)
     for left, name in ((1000, "elephant"), (1530, "camera")):
-        shown = half_seen(name, 520)
-        page.paste(shown, (left, 190), shown)
+        picture = half_hidden(name, 520)
+        page.paste(picture, (left, 190), picture)
     draw.text((110, 300), "Amodal", INK, font=ImageFont.load_default(150))
     draw.text((110, 450), "Completion", INK, font=ImageFont.load_default(150))
     draw.text(
-        (116, 640), "the whole of what a picture half shows", INK, font=ImageFont.load_default(44)
+        (116, 640),
+        "completes partly hidden objects in pictures",
+        INK,
+        font=ImageFont.load_default(44),
     )
     return page
 
@@ -65,4 +69,4 @@ def banner() -> Image.Image:
 if __name__ == "__main__":
     for name, picture in (("icon", icon()), ("banner", banner())):
         picture.quantize(192).save(DOCS / f"{name}.png", optimize=True)
-        print(f"docs/{name}.png")
+        print(f"docs/images/{name}.png")

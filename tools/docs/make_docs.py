@@ -1,11 +1,11 @@
-"""Write the documentation that follows from the node schemas and the list of published models.
+"""Generates documentation from the node schemas and the list of published models.
 
     nox -s docs [-- --check]      # --check changes nothing and fails if a file is not current
 
-Written are:
+It writes:
 - locales/en/nodeDefs.json, from the schemas;
-- js/docs/<NodeId>.md: title, lead sentence and tables from the schema. A person writes only the
-  part between the lead sentence and "## Inputs"; it is kept;
+- js/docs/<NodeId>.md: title, lead sentence and tables from the schema. The part between the lead
+  sentence and "## Inputs" is written by hand and is kept;
 - the node table of README.md, from the schemas and `SECTIONS` below;
 - the model table of docs/models.md, from `amodal.models.pretrained.KNOWN`.
 """
@@ -62,8 +62,8 @@ def main(words: list[str]) -> int:
 
 def schemas(client: Client) -> dict[str, dict]:
     """The pack's node schemas by id, as the host sends them to the editor."""
-    every = client.get("/object_info")
-    return {name: every[name] for name in sorted(every) if name.startswith("Amodal")}
+    all_schemas = client.get("/object_info")
+    return {name: all_schemas[name] for name in sorted(all_schemas) if name.startswith("Amodal")}
 
 
 def files(nodes: dict[str, dict]) -> dict[Path, str]:
@@ -96,7 +96,7 @@ def sections() -> dict[str, list[str]]:
 
 
 def node_table(nodes: dict[str, dict]) -> str:
-    """README's table: section of the paper, and its nodes with links to their help pages.
+    """The node table of README.md: each section of the paper, with links to help pages.
 
     Raises ValueError if `SECTIONS` does not name each of the nodes exactly once.
     """
@@ -116,7 +116,7 @@ def node_table(nodes: dict[str, dict]) -> str:
 
 
 def model_table() -> str:
-    """The published model files: where to get each, and where to put it."""
+    """The model table of docs/models.md: where to get each file, and where to put it."""
     rows = []
     for model in pretrained.KNOWN:
         hint = f" ({model.hint})" if model.hint else ""
@@ -156,15 +156,15 @@ def literal(text: str) -> str:
 
 
 def page(name: str, node: dict) -> str:
-    """The help page: the schema's title and description, what a person wrote, the tables."""
+    """The help page: title and description of the schema, the hand-written part, the tables."""
     lead = f"# {node['display_name']}\n\n{' '.join(node['description'].split())}"
-    written = hand_written(read(PAGES / f"{name}.md"))
-    head = f"{lead}\n\n{written}" if written else lead
-    rows = [
+    by_hand = hand_written(read(PAGES / f"{name}.md"))
+    head = f"{lead}\n\n{by_hand}" if by_hand else lead
+    input_rows = [
         f"| {label} | {kind(spec)} | {default(options)} | {cell(options.get('tooltip', ''))} |"
         for label, spec, options in inputs(node)
     ]
-    gives = [
+    output_rows = [
         f"| {label} | {output} | {cell(tooltip or '')} |"
         for label, output, tooltip in zip(
             node["output_name"], node["output"], node["output_tooltips"]
@@ -178,26 +178,26 @@ def page(name: str, node: dict) -> str:
             "",
             "| name | type | default | |",
             "|---|---|---|---|",
-            *rows,
+            *input_rows,
             "",
             "## Outputs",
             "",
             "| name | type | |",
             "|---|---|---|",
-            *gives,
+            *output_rows,
             "",
         ]
     )
 
 
 def hand_written(text: str) -> str:
-    """What a person wrote in a help page: all between its title and lead, and its tables."""
+    """The hand-written part of a help page: between the lead sentence and the tables."""
     paragraphs = text.split(TABLES)[0].strip().split("\n\n")
     return "\n\n".join(paragraphs[2:]).strip()
 
 
 def inputs(node: dict) -> list[tuple[str, object, dict]]:
-    """(name, type, options) of every input a person can see, in order."""
+    """(name, type, options) of every visible input, in order."""
     return [
         (name, spec[0], spec[1] if len(spec) > 1 else {})
         for group in ("required", "optional")
@@ -206,19 +206,23 @@ def inputs(node: dict) -> list[tuple[str, object, dict]]:
 
 
 def kind(spec) -> str:
+    """The type of an input; "choice" for a menu."""
     return "choice" if isinstance(spec, list) or spec == "COMBO" else str(spec)
 
 
 def default(options: dict) -> str:
+    """The default value as a table cell; empty if there is none."""
     value = options.get("default", "")
     return cell(f"`{value}`" if value != "" else "")
 
 
 def cell(text: str) -> str:
+    """The text on one line, escaped for a Markdown table."""
     return str(text).replace("|", "\\|").replace("\n", " ")
 
 
 def read(path: Path) -> str:
+    """The file's text; empty if it does not exist."""
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 

@@ -1,9 +1,9 @@
 """Runs shipped workflows and draws the pictures of the help pages: js/docs/pictures/<NodeId>.webp.
 
-    python -m tools.docs.make_help_pictures [NodeId ...]      # all where none is named
+    python -m tools.docs.make_help_pictures [NodeId ...]      # default: all
 
-Each picture shows what a node takes and gives, under the names of its sockets. What the pack's own
-widgets show is taken by tools/docs/make_screenshots.py; loaders have nothing to show.
+Each picture shows what a node takes and returns, under the names of its sockets or the symbols of
+the paper. make_screenshots.py draws the pages of nodes with their own widgets.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from amodal.app import workflow
 from amodal.app.client import Client, with_query
 from amodal.app.host import Host
 from amodal.core import visualize
+from tools.workflows.drawings.common import SEVERAL
 
 ROOT = Path(__file__).resolve().parents[2]
 
 PICTURES = ROOT / "js" / "docs" / "pictures"
 CELL = 160  # pixels of a tile's larger side
-STEPS, LAYERS, BORDER, SEEDS, ONE, VIEWER = (
+STEPS, LAYERS, BORDER, SEEDS, ONE_NODE, VIEWER = (
     "mixed_context_step_by_step",
     "sweep_layers",
     "beyond_the_boundary",
@@ -34,23 +35,27 @@ STEPS, LAYERS, BORDER, SEEDS, ONE, VIEWER = (
     "amodal_one_node",
     "dataset_viewer",
 )
-SCENE = "a prompt of the node alone"
+SCENE = "Sticker Scene alone"
+MARKED = "the cat of another picture, with the scooter marked as in front"
+MARKS = {"words": "cat", "occluder_hints": "40,49"}
 MASK, LATENT, IMAGE = "mask", "latent", "image"
 
 
 @dataclass(frozen=True)
 class Tile:
-    """An output of a workflow's node, found by class or title; `turn`: which of those nodes.
+    """An output of a node in a workflow. Several pictures of one output are numbered.
 
-    Several pictures of one output are numbered.
+    label: the text below. node: title or class of the node. slot: number of the output.
+    kind: IMAGE, MASK or LATENT. index: which of the nodes of that class, as in a list.
+    limit: the most pictures to show of an output that gives a list, or one for each pass.
     """
 
     label: str
     node: str
     slot: int = 0
     kind: str = IMAGE
-    turn: int = -1
-    most: int = 4  # pictures to show of an output: of its passes, or answers
+    index: int = -1
+    limit: int = 4
 
 
 def mask(label: str, node: str, slot: int = 0, **which) -> Tile:
@@ -61,98 +66,109 @@ def latent(label: str, node: str, slot: int = 0) -> Tile:
     return Tile(label, node, slot, LATENT)
 
 
-WHOLE = Tile("picture", "Picture")
-PICTURE, SEEN = Tile("crop", "AmodalCropToObject"), mask("mask", "AmodalCropToObject", 1)
-I_SYN, PLATE = Tile("I_syn", "AmodalSwapBackground"), Tile("plate", "AmodalRemoveObjects")
-INPAINT = mask("inpaint", "AmodalCheckOcclusion")
+ORIGINAL = Tile("image", "Picture")
+CROP, MODAL_MASK = Tile("crop", "AmodalCropToObject"), mask("modal_mask", "AmodalCropToObject", 1)
+OCCLUDER_MASK = mask("occluder_mask", "AmodalSelectOccluders")
+OVERLAY = Tile("overlay", "AmodalSelectOccluders", 2)
+INPAINT_MASK = mask("inpaint_mask", "AmodalCheckOcclusion")
+SYNTHETIC, BACKGROUND = Tile("I_syn", "AmodalSwapBackground"), Tile("I_bg", "AmodalRemoveObjects")
 PAINTED = Tile("I_amodal", "Decode I_amodal")
-MASK_K = mask("M^k", "AmodalSelectClusters")
-OBJECT_K = latent("object at k", "AmodalSampleToStep")
-PLATE_K = latent("background at k", "AmodalNoiseToStep")
-MIXED = latent("composite at k", "AmodalCompositeAtStep")
+MASK_AT_K = mask("M^k", "AmodalSelectClusters")
+OBJECT_AT_K = latent("object at k", "AmodalSampleToStep")
+BACKGROUND_AT_K = latent("background at k", "AmodalNoiseToStep")
+COMPOSITE = latent("composite at k", "AmodalCompositeAtStep")
 
-SHOWN = {  # NodeId -> (workflow, what of it)
-    "AmodalDetectObjects": (STEPS, WHOLE, Tile("overlay", "AmodalDetectObjects", 4, turn=0)),
-    "AmodalObjectsFromMasks": (STEPS, mask("mask", "AmodalDetectObjects", 1, turn=0)),
+SHOWN = {  # NodeId -> (workflow, tiles)
+    "AmodalDetectObjects": (STEPS, ORIGINAL, Tile("overlay", "AmodalDetectObjects", 4, index=0)),
+    "AmodalObjectsFromMasks": (STEPS, mask("mask", "AmodalDetectObjects", 1, index=0)),
     "AmodalOrderObjects": (
         STEPS,
-        PICTURE,
-        Tile("the query and what hides it", "AmodalSelectOccluders", 2),
+        CROP,
+        Tile("query and occluder", "AmodalSelectOccluders", 2),
     ),
-    "AmodalSelectOccluders": (
-        STEPS,
-        PICTURE,
-        Tile("overlay", "AmodalSelectOccluders", 2),
-        mask("occluders", "AmodalSelectOccluders"),
+    "AmodalApplyOccluderHints": (
+        MARKED,
+        CROP,
+        mask("front_hint", "AmodalPickObject", 2),
+        Tile("query and occluders", "AmodalSelectOccluders", 2),
     ),
-    "AmodalCheckOcclusion": (STEPS, PICTURE, mask("occluders", "AmodalSelectOccluders"), INPAINT),
-    "AmodalSwapBackground": (STEPS, PICTURE, SEEN, I_SYN),
-    "AmodalRemoveObjects": (STEPS, PICTURE, PLATE),
+    "AmodalSelectOccluders": (STEPS, CROP, OVERLAY, OCCLUDER_MASK),
+    "AmodalCheckOcclusion": (STEPS, CROP, OCCLUDER_MASK, INPAINT_MASK),
+    "AmodalSwapBackground": (STEPS, CROP, MODAL_MASK, SYNTHETIC),
+    "AmodalRemoveObjects": (STEPS, CROP, BACKGROUND),
     "AmodalSampleToStep": (
         STEPS,
-        I_SYN,
+        SYNTHETIC,
         latent("latent", "AmodalSampleToStep"),
         latent("preview", "AmodalSampleToStep", 1),
     ),
-    "AmodalNoiseToStep": (STEPS, PLATE, latent("latent", "AmodalNoiseToStep")),
-    "AmodalClusterFeatures": (STEPS, OBJECT_K, Tile("picture", "AmodalClusterFeatures", 1)),
-    "AmodalCompositeAtStep": (STEPS, OBJECT_K, PLATE_K, MASK_K, MIXED),
-    "AmodalResumeFromStep": (STEPS, MIXED, PAINTED),
-    "AmodalSegmentObject": (STEPS, PAINTED, mask("mask", "AmodalSegmentObject")),
-    "AmodalPasteBack": (STEPS, PAINTED, INPAINT, Tile("on the canvas", "AmodalPasteBack")),
+    "AmodalNoiseToStep": (STEPS, BACKGROUND, latent("latent", "AmodalNoiseToStep")),
+    "AmodalClusterFeatures": (STEPS, OBJECT_AT_K, Tile("picture", "AmodalClusterFeatures", 1)),
+    "AmodalCompositeAtStep": (STEPS, OBJECT_AT_K, BACKGROUND_AT_K, MASK_AT_K, COMPOSITE),
+    "AmodalResumeFromStep": (STEPS, COMPOSITE, PAINTED),
+    "AmodalSegmentObject": (STEPS, PAINTED, mask("amodal_mask", "AmodalSegmentObject")),
+    "AmodalPasteBack": (STEPS, PAINTED, INPAINT_MASK, Tile("canvas", "AmodalPasteBack")),
     "AmodalCaptureFeatures": (LAYERS, Tile("level", "AmodalClusterFeatures", 1)),
-    "AmodalSweepValues": (LAYERS, Tile("what came of each value", "I_amodal")),
+    "AmodalSweepValues": (LAYERS, Tile("result of each value", "I_amodal")),
     "AmodalLabelledGrid": (LAYERS, Tile("image", "Clusters, by level")),
-    "AmodalPadIfTouching": (BORDER, WHOLE, Tile("room at the right", "AmodalCropToObject", most=1)),
+    "AmodalPadIfTouching": (
+        BORDER,
+        ORIGINAL,
+        Tile("padded on the right", "AmodalCropToObject", limit=1),
+    ),
     "AmodalCropToObject": (
         BORDER,
-        WHOLE,
-        Tile("image", "AmodalCropToObject", most=1),
-        mask("mask", "AmodalCropToObject", 1, most=1),
-        mask("beyond", "AmodalCropToObject", 2, most=1),
+        ORIGINAL,
+        Tile("crop", "AmodalCropToObject", limit=1),
+        mask("modal_mask", "AmodalCropToObject", 1, limit=1),
+        mask("padding_mask", "AmodalCropToObject", 2, limit=1),
     ),
     "AmodalLoopStart": (BORDER, Tile("pass", "AmodalLoopStart", 1)),
     "AmodalKnownBackgroundMask": (
         BORDER,
         Tile("estimate", "Decode the estimate at k"),
-        Tile("background", "AmodalSwapBackground", most=1),
-        mask("mask", "AmodalKnownBackgroundMask"),
+        Tile("synthetic_image", "AmodalSwapBackground", limit=1),
+        mask("mask_at_k", "AmodalKnownBackgroundMask"),
     ),
     "AmodalCounterfactualMask": (
         SEEDS,
-        Tile("completed", "AmodalCounterfactualBackgrounds", most=1),
-        mask("inpaint", "AmodalCounterfactualMask"),
+        Tile("completion", "AmodalCounterfactualBackgrounds", limit=1),
+        mask("inpaint_mask", "AmodalCounterfactualMask"),
     ),
     "AmodalJudgeCompletion": (
         SEEDS,
         Tile("what was added, in red", "Outpainted: what was added, in red"),
     ),
-    "AmodalPickBest": (SEEDS, Tile("answer", "AmodalCompletion"), Tile("best", "AmodalPickBest")),
+    "AmodalPickBest": (
+        SEEDS,
+        Tile("completion", "AmodalCompletion"),
+        Tile("best", "AmodalPickBest"),
+    ),
     "AmodalLoadItem": (
         VIEWER,
-        Tile("picture", "AmodalLoadItem"),
-        mask("modal", "AmodalLoadItem", 1),
-        mask("amodal", "AmodalLoadItem", 2),
-        Tile("truth", "AmodalLoadItem", 4),
+        Tile("image", "AmodalLoadItem"),
+        mask("modal_mask", "AmodalLoadItem", 1),
+        mask("amodal_mask", "AmodalLoadItem", 2),
+        Tile("true_image", "AmodalLoadItem", 4),
     ),
     "AmodalCompletion": (
-        ONE,
-        WHOLE,
+        ONE_NODE,
+        ORIGINAL,
         Tile("object", "AmodalCompletion"),
         Tile("overlay", "AmodalCompletion", 2),
     ),
+    "AmodalStickerScene": (
+        SCENE,
+        Tile("image", "AmodalStickerScene"),
+        mask("modal_mask", "AmodalStickerScene", 1),
+        Tile("true_image", "AmodalStickerScene", 3),
+        mask("amodal_mask", "AmodalStickerScene", 4),
+    ),
 }
-SHOWN["AmodalStickerScene"] = (
-    SCENE,
-    Tile("image", "AmodalStickerScene"),
-    mask("mask", "AmodalStickerScene", 1),
-    Tile("truth", "AmodalStickerScene", 3),
-    mask("amodal", "AmodalStickerScene", 4),
-)
-DEFAULTS = {
+SCENE_INPUTS = {  # values of Sticker Scene's inputs
     "seed": 3,
     "query": "any",
-    "occluder": "companion",
+    "occluder": "co-occurring",
     "hidden_from": 0.2,
     "hidden_to": 0.5,
     "cut": "none",
@@ -167,44 +183,52 @@ def main(names: list[str]) -> None:
     with Host(arguments=["--fp32-text-enc"]) as host:
         client = Client(host.url)
         for source in dict.fromkeys(source for source, *_ in wanted.values()):
-            here = {name: tiles for name, (of, *tiles) in wanted.items() if of == source}
-            seen = run(client, source, {tile for tiles in here.values() for tile in tiles})
-            for name, tiles in here.items():
-                row = [one for tile in tiles for one in labelled(seen[tile], tile.label)]
+            pages = {name: tiles for name, (of, *tiles) in wanted.items() if of == source}
+            pictures = run(client, source, {tile for tiles in pages.values() for tile in tiles})
+            for name, tiles in pages.items():
+                row = [pair for tile in tiles for pair in labelled(pictures[tile], tile.label)]
                 cell = CELL if len(row) > 1 else 2 * CELL
-                page = visualize.grid(*zip(*row), columns=len(row), cell=cell)
-                picture = Image.fromarray((page * 255).round().astype(np.uint8))
+                sheet = visualize.grid(*zip(*row), columns=len(row), cell=cell)
+                picture = Image.fromarray((sheet * 255).round().astype(np.uint8))
                 picture.save(PICTURES / f"{name}.webp", quality=80, method=6)
                 print(name, picture.size, flush=True)
 
 
 def labelled(pictures: list, label: str) -> list[tuple]:
-    several = len(pictures) > 1
-    return [(one, f"{label} {i + 1}" if several else label) for i, one in enumerate(pictures)]
+    """(picture, label) of each; labels are numbered if there are several pictures."""
+    if len(pictures) == 1:
+        return [(pictures[0], label)]
+    return [(picture, f"{label} {number}") for number, picture in enumerate(pictures, 1)]
 
 
 def run(client: Client, source: str, tiles: set[Tile]) -> dict[Tile, list[torch.Tensor]]:
-    """A shipped workflow with a preview of each tile's output; what they showed."""
-    prompt = {"1": {"class_type": "AmodalStickerScene", "inputs": DEFAULTS}}
-    if source != SCENE:
-        prompt = workflow.load(workflow.FOLDER / f"{source}.json", dict)
+    """Runs a prompt; for each tile its pictures [H, W, 3 or 4] in 0..1, at most `tile.limit`."""
+    prompt = prompt_of(source)
     previews = {tile: previewed(prompt, tile) for tile in tiles}
     done = client.run(prompt)
     return {
-        tile: [read(client, image) for image in done.images(preview)[: tile.most]]
+        tile: [read(client, image) for image in done.images(preview)[: tile.limit]]
         for tile, preview in previews.items()
     }
 
 
+def prompt_of(source: str) -> dict:
+    """The prompt of a shipped workflow, of SCENE, or of MARKED."""
+    if source == SCENE:
+        return {"1": {"class_type": "AmodalStickerScene", "inputs": SCENE_INPUTS}}
+    if source != MARKED:
+        return workflow.load(workflow.FOLDER / f"{source}.json", dict)
+    prompt = workflow.load(workflow.FOLDER / f"{STEPS}.json", dict)
+    prompt[workflow.need(prompt, "Picture")]["inputs"]["image"] = SEVERAL
+    prompt[workflow.need(prompt, "Pick the object")]["inputs"].update(MARKS)
+    return prompt
+
+
 def previewed(prompt: dict, tile: Tile) -> str:
-    """Adds a preview of an output to a prompt; its id."""
-    named = workflow.titled(prompt, tile.node)
-    same = (
-        [named]
-        if named
-        else [key for key, node in prompt.items() if node["class_type"] == tile.node]
-    )
-    link = [same[tile.turn], tile.slot]
+    """Adds a preview of the tile's output to the prompt; the id of the preview."""
+    titled = workflow.titled(prompt, tile.node)
+    candidates = [key for key, node in prompt.items() if node["class_type"] == tile.node]
+    link = [titled or candidates[tile.index], tile.slot]
     if tile.kind == LATENT:
         vae = next(n["inputs"]["vae"] for n in prompt.values() if n["class_type"] == "VAEDecode")
         link = add(prompt, "VAEDecode", samples=link, vae=vae)
@@ -214,12 +238,14 @@ def previewed(prompt: dict, tile: Tile) -> str:
 
 
 def add(prompt: dict, kind: str, **inputs) -> list:
+    """Adds a node to the prompt; a link to its first output."""
     key = f"help{len(prompt)}"
     prompt[key] = {"class_type": kind, "inputs": inputs, "_meta": {"title": key}}
     return [key, 0]
 
 
 def read(client: Client, image: dict) -> torch.Tensor:
+    """A picture of the host's, as [H, W, channels] in 0..1."""
     picture = Image.open(io.BytesIO(client.read(with_query("/view", image))))
     return torch.from_numpy(np.asarray(picture).copy()).float() / 255
 

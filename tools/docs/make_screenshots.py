@@ -1,9 +1,9 @@
-"""Takes pictures of the editor: docs/images/graph.jpg and widgets.png, and those of
-the nodes with widgets of their own for the help pages.
+"""Takes screenshots of the editor: docs/images/graph.jpg, docs/images/widgets.png, and the help
+pictures of nodes with their own widgets.
 
-    python -m tools.docs.make_screenshots [help]      # needs Chromium, as the browser tests do
+    python -m tools.docs.make_screenshots [help]      # needs Chromium
 
-help: those for the help pages alone.
+help: only the help pictures.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ SHIPPED = ROOT / "workflows" / workflow.DEFAULT.name
 HELP = ROOT / "js" / "docs" / "pictures"
 STEPS = ROOT / "workflows" / "mixed_context_step_by_step.json"
 WIDGETS = ("AmodalPickObject", "AmodalLoopEnd", "AmodalTrimAndOverlay")
-GAP = 12
+GAP = 12  # pixels between the nodes of widgets.png
 
 
 def main(words: list[str]) -> None:
     with Host(arguments=["--fp32-text-enc"]) as host, sync_playwright() as play:
         chromium = play.chromium.launch(executable_path=browser.CHROMIUM, args=list(browser.QUIET))
         page = after_a_run(chromium, host.url, SHIPPED)
-        below = {"x": 0, "y": 40, "width": 1600, "height": 960}  # the front end's announcement
-        graph = shot(page, clip=below)
+        below_banner = {"x": 0, "y": 40, "width": 1600, "height": 960}  # the front end's banner
+        graph = shot(page, clip=below_banner)
         mark_by_hand(page)
         shots = {kind: node_shot(page, kind) for kind in WIDGETS}
         if "help" not in words:
@@ -48,7 +48,7 @@ def main(words: list[str]) -> None:
 
 
 def mark_by_hand(page) -> None:
-    """Clicks the cat of the example picture, and with Shift the yarn in front of it."""
+    """Clicks the cat of the example picture, and Shift-clicks the yarn in front of it."""
     browser.show(page, "AmodalPickObject")
     picture = page.locator(".amodal-picker canvas:visible")
     page.mouse.click(*browser.at(picture, 0.5, 0.45))
@@ -59,7 +59,7 @@ def mark_by_hand(page) -> None:
 
 
 def after_a_run(chromium, url: str, file: Path):
-    """A page with a workflow in the editor, run by the Run button."""
+    """A page of the editor after the Run button has run the workflow in `file`."""
     page = browser.open_editor(chromium, url)
     content = file.read_bytes()
     browser.drop(page, file.name, "application/json", content, content.count(b'"pos"'))
@@ -69,16 +69,17 @@ def after_a_run(chromium, url: str, file: Path):
 
 
 def shot(page, **options) -> Image.Image:
+    """A screenshot of the page as RGB."""
     return Image.open(io.BytesIO(page.screenshot(**options))).convert("RGB")
 
 
 def node_shot(page, kind: str) -> Image.Image:
-    """A node at full size, cut to its box."""
+    """A screenshot of the first node of a class, at full size."""
     browser.show(page, kind)
     page.wait_for_timeout(500)
     x, y, width, height = page.evaluate(
         """(kind) => {
-          const node = app.graph.nodes.find((one) => one.comfyClass === kind);
+          const node = app.graph.nodes.find((candidate) => candidate.comfyClass === kind);
           const at = app.canvas.convertOffsetToCanvas([node.pos[0], node.pos[1] - 30]);
           const box = app.canvas.canvas.getBoundingClientRect();
           return [at[0] + box.x, at[1] + box.y, node.size[0], node.size[1] + 30];
@@ -89,12 +90,13 @@ def node_shot(page, kind: str) -> Image.Image:
 
 
 def side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    width = sum(one.width + GAP for one in pictures) + GAP
-    page = Image.new("RGB", (width, max(one.height for one in pictures) + 2 * GAP), "#202020")
+    width = sum(picture.width + GAP for picture in pictures) + GAP
+    height = max(picture.height for picture in pictures) + 2 * GAP
+    page = Image.new("RGB", (width, height), "#202020")
     left = GAP
-    for one in pictures:
-        page.paste(one, (left, GAP))
-        left += one.width + GAP
+    for picture in pictures:
+        page.paste(picture, (left, GAP))
+        left += picture.width + GAP
     return page
 
 

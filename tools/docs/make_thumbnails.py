@@ -1,6 +1,6 @@
-"""Runs every shipped workflow and draws the picture that stands for it among the templates.
+"""Runs the shipped workflows and draws their thumbnails for the host's list of templates.
 
-python -m tools.docs.make_thumbnails [NAME ...]      # workflows/NAME.jpg; all where none is named
+python -m tools.docs.make_thumbnails [NAME ...]      # workflows/NAME.jpg; default: all
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PAPER, GAP, HEIGHT, WIDEST = "#fbfaf7", 10, 300, 800
 OBJECT = ("Picture", "Completed object")
-SHOWN = {  # titles of the nodes whose last pictures are shown, from left to right
+SHOWN = {  # workflow -> titles of the nodes whose last pictures are shown, from left to right
     "mixed_context_step_by_step": (
         "I_syn",
         "I^k_syn_amodal, noisy",
@@ -36,9 +36,9 @@ SHOWN = {  # titles of the nodes whose last pictures are shown, from left to rig
     "several_seeds": ("Six seeds: picture",),
     "amodal_completion": ("Picture", "Overlay", "Completed object"),
     "dataset_viewer": ("Picture", "Visible and hidden part", "Amodal mask", "Truth"),
-    "all_objects": ("Picture", "Background plate", "Layers: picture"),
+    "all_objects": ("Picture", "Background", "Layers: picture"),
 }
-# Drawn from the run of the same graph on the embedded models, where its own cannot be had.
+# Workflows that need downloaded models: the same graph runs on the embedded models instead.
 INSTEAD = {"amodal_completion": "amodal_completion_stickers"}
 
 
@@ -48,36 +48,38 @@ def main(names: list[str]) -> None:
         for path in sorted(workflow.FOLDER.glob("*.json")):
             if names and path.stem not in names:
                 continue
-            begun = time.monotonic()
-            shown = pictures(client, path)
-            thumbnail(shown).save(workflow.FOLDER.parent / f"{path.stem}.jpg", quality=85)
-            print(f"{path.stem}: {time.monotonic() - begun:.1f} s", flush=True)
+            began = time.monotonic()
+            thumbnail(pictures(client, path)).save(
+                workflow.FOLDER.parent / f"{path.stem}.jpg", quality=85
+            )
+            print(f"{path.stem}: {time.monotonic() - began:.1f} s", flush=True)
 
 
 def pictures(client: Client, path: Path) -> list[Image.Image]:
+    """Runs a workflow; the pictures of its thumbnail."""
     prompt = workflow.load(path.with_stem(INSTEAD.get(path.stem, path.stem)), dict)
     run = client.run(prompt)
-    found = []
+    shown = []
     for title in SHOWN.get(path.stem, OBJECT):
         node = workflow.need(prompt, title)
         if prompt[node]["class_type"] == "LoadImage":
-            found.append(
-                Image.open(ROOT / "workflows" / "inputs" / prompt[node]["inputs"]["image"])
-            )
+            file = ROOT / "workflows" / "inputs" / prompt[node]["inputs"]["image"]
+            shown.append(Image.open(file))
         else:
             content = client.read(with_query("/view", run.images(node)[-1]))
-            found.append(Image.open(io.BytesIO(content)))
-    return found
+            shown.append(Image.open(io.BytesIO(content)))
+    return shown
 
 
 def thumbnail(shown: list[Image.Image]) -> Image.Image:
-    """The pictures side by side, transparent ones on a chequered ground."""
+    """The pictures side by side; transparent parts show a chequered background."""
     tiles = [at_height(picture.convert("RGBA")) for picture in shown]
-    page = Image.new("RGB", (sum(t.width + GAP for t in tiles) + GAP, HEIGHT + 2 * GAP), PAPER)
+    width = sum(tile.width + GAP for tile in tiles) + GAP
+    page = Image.new("RGB", (width, HEIGHT + 2 * GAP), PAPER)
     left = GAP
-    for one in tiles:
-        page.paste(one, (left, GAP))
-        left += one.width + GAP
+    for tile in tiles:
+        page.paste(tile, (left, GAP))
+        left += tile.width + GAP
     page.thumbnail((WIDEST, HEIGHT))
     return page
 

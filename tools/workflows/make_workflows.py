@@ -1,10 +1,10 @@
-"""Draws the shipped workflows, in the editor's format and in the API's.
+"""Writes the shipped workflows in editor format and in API format, and their example pictures.
 
     python -m tools.workflows.make_workflows
 
-The drawings are in `tools/drawings/`, on the graphs of `nodes/assembly/`, which the one-node
-version uses too. Nodes are laid out in columns, links from left to right, one coloured group for
-each section of the paper.
+`tools/workflows/drawings/` draws them from the graphs of `nodes/assembly/`, which Amodal Completion
+uses too. Nodes lie in columns, with links from left to right. Each section of the paper has a
+coloured group.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ CORE = (
     "CheckpointLoaderSimple",
 )
 
-EXAMPLES = {  # in pictures/: how each scene is made
-    common.CAT: {"seed": 44, "query": "cat", "occluder": "companion", "hidden": (0.2, 0.4)},
-    common.COMPANION: {
+EXAMPLES = {  # file in workflows/inputs/ -> arguments of make_scene
+    common.CAT: {"seed": 44, "query": "cat", "occluder": "co-occurring", "hidden": (0.2, 0.4)},
+    common.CO_OCCURRING: {
         "seed": 43,
         "query": "monkey",
-        "occluder": "companion",
+        "occluder": "co-occurring",
         "hidden": (0.2, 0.4),
     },
     common.BORDER: {
@@ -61,7 +61,7 @@ EXAMPLES = {  # in pictures/: how each scene is made
     common.SEVERAL: {
         "seed": 42,
         "query": "cat",
-        "occluder": "companion",
+        "occluder": "co-occurring",
         "hidden": (0.2, 0.4),
         "behind": 2,
     },
@@ -69,22 +69,22 @@ EXAMPLES = {  # in pictures/: how each scene is made
 
 
 def draw_examples() -> list[Path]:
-    """The pictures the workflows open with."""
+    """Draws the pictures that the workflows open with; returns their paths."""
     import numpy as np
     from PIL import Image
 
     from amodal.stickers.scenes import make_scene
 
-    drawn = []
+    paths = []
     for name, settings in EXAMPLES.items():
         scene = make_scene(background="gradient", **settings)
-        drawn.append(ROOT / "workflows" / "inputs" / name)
-        Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(drawn[-1])
-    return [*drawn, draw_items()]
+        paths.append(ROOT / "workflows" / "inputs" / name)
+        Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(paths[-1])
+    return [*paths, draw_items()]
 
 
 def draw_items() -> Path:
-    """The set that the data set's viewer opens with: two easy items and two hard ones."""
+    """Makes the data set that dataset_viewer opens with: two easy and two hard items."""
     from research.dataset import builder, wholes
 
     folder = ROOT / "workflows" / "inputs" / common.ITEMS
@@ -94,7 +94,8 @@ def draw_items() -> Path:
 
 
 def write(assembly, schemas: dict) -> list[Path]:
-    written = []
+    """Writes all workflows in both formats; returns the paths."""
+    paths = []
     for name, drawing in DRAWINGS.items():
         draw = drawing(assembly)
         for path, content in (
@@ -102,12 +103,15 @@ def write(assembly, schemas: dict) -> list[Path]:
             (WORKFLOWS / "api" / f"{name}.json", api_format(draw, schemas)),
         ):
             path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-            written.append(path)
-    return written
+            paths.append(path)
+    return paths
 
 
 def schemas_of(classes: dict, names: dict) -> dict:
-    """What the host tells a browser about its nodes, for both of its node APIs."""
+    """Schemas of the pack's nodes and of CORE, in the form that the host sends to the editor.
+
+    classes: node classes by id, of either node API. names: display names by id.
+    """
     return {
         kind: {
             "input": node.INPUT_TYPES(),
@@ -124,7 +128,7 @@ def main():
     from tools.host.inprocess import host
 
     running = host()
-    import nodes  # the host's
+    import nodes  # of the host
 
     package = sys.modules[running.classes["AmodalCompletion"].__module__].__package__
     assembly = importlib.import_module(f"{package}.assembly")

@@ -1,4 +1,4 @@
-"""The host's two workflow formats of a drawing: the API's, and the editor's with its layout."""
+"""Writes a drawing in the two workflow formats of the host: API, and editor with its layout."""
 
 from __future__ import annotations
 
@@ -8,55 +8,61 @@ from amodal.models import pretrained
 
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 VERSION = "0.1.0"
-GAP, TOP = 40, 70  # pixels between nodes and columns; room for a group's title
-WIDTH = 320  # of a node
-TALL = 1800  # height at which a column of nodes is full
-FILM, RUN = 130, 24  # heights of a loop's passes and of the run's bar in a node
-HEAD = 30  # a node's title bar, which stands above its place
-WINDOW = (1600, 1000)  # the editor's window that a workflow fits at first sight
-BARS = (70, 170)  # what of it the editor's own bars cover at the left and at the top
+# All sizes are in pixels.
+GAP, GROUP_TITLE = 40, 70  # space between nodes and columns; space for a group's title
+NODE_WIDTH = 320
+COLUMN_HEIGHT = 1800  # a column of this height is full
+FILM, RUN_BAR = 130, 24  # heights of a loop's previews and of the progress bar in a node
+NODE_TITLE = 30  # the title bar of a node; it lies above the node's position
+WINDOW = (1600, 1000)  # width and height of the editor's window that shows a whole workflow
+BARS = (70, 170)  # width and height of the editor's bars at the left and at the top
 
 
 class Drawing:
-    """Collects nodes as the host's GraphBuilder does, with a title and a group for each."""
+    """Collects nodes as the host's GraphBuilder does, and a title and a group for each."""
 
     def __init__(self, groups: dict, stacks: tuple):
-        """groups: key -> (title, colour); stacks: keys, from left to right, those in one pair of
-        brackets below each other."""
+        """groups: key -> (title, colour). stacks: tuples of keys, from left to right; the groups
+        of one tuple lie below each other."""
         self.groups, self.stacks = groups, stacks
         self.nodes, self.places, self.titles, self.notes = {}, {}, {}, {}
         self.models = {}
 
-    def node(self, kind: str, name: str, **inputs):
+    def node(self, kind: str, name: str, **inputs) -> Ref:
+        """Adds a node of class `kind`. Inputs are values or links; None leaves an input open."""
         inputs = {key: value for key, value in inputs.items() if value is not None}
         self.nodes[name] = {"class_type": kind, "inputs": inputs}
         return Ref(name)
 
     def place(self, group: str, *names: str):
-        """Puts the nodes that are drawn into a group; links decide about their columns."""
+        """Puts nodes into a group. Names of nodes that are not drawn are ignored."""
         self.places.update({name: group for name in names if name in self.nodes})
 
     def note(self, group: str, text: str):
-        """Markdown that stands above the group's nodes."""
+        """Adds a Markdown note above the nodes of a group."""
         self.notes[group] = text
 
     def title(self, **titles: str):
+        """Sets titles by node name, with `__` for `-`. Ignores names that are not drawn."""
         titles = {name.replace("__", "-"): title for name, title in titles.items()}
         self.titles.update({name: title for name, title in titles.items() if name in self.nodes})
 
     def model(self, name: str, *files: str):
-        """The published files that a loader node needs, so that the editor can say where from."""
+        """Sets the published files of a loader node; the editor offers them for download."""
         self.models[name] = [
-            {"name": one.file, "url": one.url, "directory": one.folder}
-            for one in map(pretrained.named, files)
+            {"name": model.file, "url": model.url, "directory": model.folder}
+            for model in map(pretrained.named, files)
         ]
 
     def sources(self, name: str) -> list[str]:
+        """Names of the nodes that a node is linked to."""
         inputs = self.nodes[name]["inputs"].values()
         return [value[0] for value in inputs if isinstance(value, list)]
 
 
 class Ref:
+    """A drawn node; `out` gives links to its outputs."""
+
     def __init__(self, name: str):
         self.name = name
 
@@ -65,7 +71,10 @@ class Ref:
 
 
 def api_format(draw: Drawing, schemas: dict) -> dict:
-    """{id: {class_type, inputs, _meta}} with every widget's value written out."""
+    """{id: {class_type, inputs, _meta}}, with the values of all widgets.
+
+    schemas: {class: {"input", "output", "output_name", "display_name"}}, as the host sends them.
+    """
     numbers = {name: str(i + 1) for i, name in enumerate(draw.nodes)}
     prompt = {}
     for name, node in draw.nodes.items():
@@ -111,7 +120,10 @@ def default_of(spec):
 
 
 def editor_format(draw: Drawing, schemas: dict, name: str) -> dict:
-    """The file that is dragged into the editor."""
+    """The content of a workflow file for the editor.
+
+    Raises ValueError if a node has no group.
+    """
     prompt = api_format(draw, schemas)
     numbers = {name: str(i + 1) for i, name in enumerate(draw.nodes)}
     links, nodes = [], {}
@@ -130,23 +142,23 @@ def editor_format(draw: Drawing, schemas: dict, name: str) -> dict:
     for loader, models in draw.models.items():
         by_name[loader]["properties"]["models"] = models
     groups, notes = lay_out(draw, by_name)
-    every = [*nodes.values(), *notes]
+    nodes_and_notes = [*nodes.values(), *notes]
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"amodal-completion/{name}")),
         "revision": 0,
-        "last_node_id": max(node["id"] for node in every),
+        "last_node_id": max(node["id"] for node in nodes_and_notes),
         "last_link_id": len(links),
-        "nodes": every,
+        "nodes": nodes_and_notes,
         "links": links,
         "groups": groups,
         "config": {},
         "version": 0.4,
-        "extra": {"ds": first_sight(groups)},
+        "extra": {"ds": view_of_all(groups)},
     }
 
 
-def first_sight(groups: list[dict]) -> dict:
-    """The scale and offset at which all groups are in the window."""
+def view_of_all(groups: list[dict]) -> dict:
+    """The scale and offset of the canvas at which all groups fit into the window."""
     right = max(group["bounding"][0] + group["bounding"][2] for group in groups)
     bottom = max(group["bounding"][1] + group["bounding"][3] for group in groups)
     free = [side - 1.3 * bar for side, bar in zip(WINDOW, BARS)]
@@ -155,6 +167,7 @@ def first_sight(groups: list[dict]) -> dict:
 
 
 def editor_node(number: int, node: dict, schema: dict) -> dict:
+    """A node in editor format, from API format; position and links are still missing."""
     sockets, values = [], []
     for key, spec in specs(schema).items():
         value = node["inputs"].get(key)
@@ -175,8 +188,8 @@ def editor_node(number: int, node: dict, schema: dict) -> dict:
         {"name": title, "type": kind if isinstance(kind, str) else "COMBO", "links": None}
         for title, kind in zip(schema["output_name"], schema["output"])
     ]
-    ours = node["class_type"].startswith("Amodal")
-    loops = node["inputs"].get("count", 1)
+    from_pack = node["class_type"].startswith("Amodal")
+    loops = node["inputs"].get("count", 1)  # Amodal Completion runs a loop for each seed
     return {
         "id": number,
         "type": node["class_type"],
@@ -191,15 +204,15 @@ def editor_node(number: int, node: dict, schema: dict) -> dict:
         "widgets_values": values,
         "properties": {
             "Node name for S&R": node["class_type"],
-            "cnr_id": "amodal-completion" if ours else "comfy-core",
-            "ver": VERSION if ours else "0.3.75",
+            "cnr_id": "amodal-completion" if from_pack else "comfy-core",
+            "ver": VERSION if from_pack else "0.3.75",
         },
     }
 
 
 def size_of(kind: str, sockets: list, values: list, outputs: list, loops: int) -> list[int]:
-    """Room for the node as the editor draws it, with what it shows after a run of `loops`."""
-    shown = {
+    """Width and height of a node in the editor, with what it shows after a run of `loops`."""
+    shown_height = {
         "LoadImage": 280,
         "PreviewImage": 220,
         "SaveImage": 220,
@@ -215,19 +228,19 @@ def size_of(kind: str, sockets: list, values: list, outputs: list, loops: int) -
         "AmodalPickObject": 280,
         "AmodalLoopEnd": 180,
         "AmodalTrimAndOverlay": 240,
-        "AmodalCompletion": FILM * loops + RUN,
+        "AmodalCompletion": FILM * loops + RUN_BAR,
         "AmodalSelectClusters": 230,
     }.get(kind, 0)
-    plain = [s for s in sockets if "widget" not in s]
+    plain = [socket for socket in sockets if "widget" not in socket]
     rows = max(len(plain), len(outputs)) * 20 + len(values) * 24
-    return [WIDTH, max(60, rows + 20 + shown)]
+    return [NODE_WIDTH, max(60, rows + 20 + shown_height)]
 
 
 def lay_out(draw: Drawing, nodes: dict) -> tuple[list[dict], list[dict]]:
-    """Gives every node its place; returns the groups around them and the notes in these."""
+    """Sets the position of every node; returns the groups, and the notes in them."""
     missing = set(nodes) - set(draw.places)
     if missing:
-        raise ValueError(f"no place for {sorted(missing)}")
+        raise ValueError(f"no group for the nodes {sorted(missing)}")
     groups, notes, left = [], [], 0
     for stack in draw.stacks:
         used = [group for group in stack if group in draw.places.values()]
@@ -237,8 +250,8 @@ def lay_out(draw: Drawing, nodes: dict) -> tuple[list[dict], list[dict]]:
         lefts = column_lefts(columns, nodes, left)
         top = 0
         for group in used:
-            here = [[n for n in names if draw.places[n] == group] for names in columns]
-            bounding, note = place_group(draw, nodes, group, here, lefts, top)
+            in_group = [[n for n in names if draw.places[n] == group] for names in columns]
+            bounding, note = place_group(draw, nodes, group, in_group, lefts, top)
             if note:
                 note["id"] = len(nodes) + len(notes) + 1
                 notes.append(note)
@@ -261,45 +274,50 @@ def lay_out(draw: Drawing, nodes: dict) -> tuple[list[dict], list[dict]]:
 
 
 def columns_of(draw: Drawing, groups: list, nodes: dict) -> list[list[str]]:
-    """The groups' nodes in columns, each below or to the right of all in these groups that it
-    hangs on; a column is full at the height TALL, which the groups share."""
-    columns, place, height = [], {}, {}
+    """Names of the groups' nodes in columns, from left to right.
+
+    A node is never left of its sources. It is right of a source in a lower group. The groups
+    share COLUMN_HEIGHT; a node that does not fit into its column goes into the next one.
+    """
+    columns, column_of, height = [], {}, {}
     for name in sources_first(draw, [n for n, group in draw.places.items() if group in groups]):
         group = groups.index(draw.places[name])
-        at = max(
+        column = max(
             (
-                place[s] + (groups.index(draw.places[s]) > group)
-                for s in draw.sources(name)
-                if s in place
+                column_of[source] + (groups.index(draw.places[source]) > group)
+                for source in draw.sources(name)
+                if source in column_of
             ),
             default=0,
         )
-        need = nodes[name]["size"][1] + HEAD + GAP
-        while height.get((group, at)) and height[group, at] + need > TALL // len(groups):
-            at += 1
-        place[name], height[group, at] = at, height.get((group, at), 0) + need
-        columns += [[] for _ in range(at + 1 - len(columns))]
-        columns[at].append(name)
+        need = nodes[name]["size"][1] + NODE_TITLE + GAP
+        room = COLUMN_HEIGHT // len(groups)
+        while height.get((group, column)) and height[group, column] + need > room:
+            column += 1
+        column_of[name] = column
+        height[group, column] = height.get((group, column), 0) + need
+        columns += [[] for _ in range(column + 1 - len(columns))]
+        columns[column].append(name)
     return columns
 
 
 def sources_first(draw: Drawing, names: list[str]) -> list[str]:
-    """The names in their order, but each behind what it hangs on."""
-    found = {}
+    """The names in their order, but each after its sources."""
+    ordered = {}
 
     def take(name: str):
         for source in draw.sources(name):
             if source in names:
                 take(source)
-        found[name] = True
+        ordered[name] = True
 
     for name in names:
         take(name)
-    return list(found)
+    return list(ordered)
 
 
 def column_lefts(columns: list, nodes: dict, left: int) -> list[int]:
-    """The left edge of each column's nodes, and of the one that would follow."""
+    """The left edge of each column, and of the column that would follow."""
     lefts = [left + GAP // 2]
     for names in columns:
         lefts.append(lefts[-1] + max(nodes[name]["size"][0] for name in names) + GAP)
@@ -307,25 +325,25 @@ def column_lefts(columns: list, nodes: dict, left: int) -> list[int]:
 
 
 def place_group(draw, nodes, group, columns: list, lefts: list, top: int) -> tuple[list, dict]:
-    """Places a group's nodes and its note; its bounding, and the note or None."""
-    held = [column for column, names in enumerate(columns) if names]
-    left, right = lefts[held[0]] - GAP // 2, lefts[held[-1] + 1] - GAP // 2
-    inner, note = top + TOP, None
+    """Places a group's nodes and its note; returns its bounding box, and the note or None."""
+    filled = [column for column, names in enumerate(columns) if names]
+    left, right = lefts[filled[0]] - GAP // 2, lefts[filled[-1] + 1] - GAP // 2
+    inner, note = top + GROUP_TITLE, None
     if group in draw.notes:
-        note = note_node(draw.notes[group], left + GAP // 2, inner + HEAD, right - left - GAP)
-        inner += HEAD + note["size"][1] + GAP // 2
+        note = note_node(draw.notes[group], left + GAP // 2, inner + NODE_TITLE, right - left - GAP)
+        inner += NODE_TITLE + note["size"][1] + GAP // 2
     bottom = inner
-    for column in held:
-        y = inner + HEAD
+    for column in filled:
+        y = inner + NODE_TITLE
         for name in columns[column]:
             nodes[name]["pos"] = [lefts[column], y]
-            y += nodes[name]["size"][1] + HEAD + GAP
-        bottom = max(bottom, y - HEAD - GAP // 2)
+            y += nodes[name]["size"][1] + NODE_TITLE + GAP
+        bottom = max(bottom, y - NODE_TITLE - GAP // 2)
     return [left, top, right - left, bottom - top], note
 
 
 def note_node(text: str, left: int, top: int, width: int) -> dict:
-    """A note as wide as its group and as high as its words need."""
+    """A note as wide as its group and as high as its text needs."""
     lines = sum(max(1, -(-len(line) * 8 // (width - 40))) for line in text.splitlines())
     return {
         "id": 0,

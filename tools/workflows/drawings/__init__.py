@@ -1,4 +1,4 @@
-"""The shipped workflows, by their files' names: drawings of the graphs in `nodes/assembly/`."""
+"""Drawings of the shipped workflows, by file name. They use the graphs of `nodes/assembly/`."""
 
 from . import (
     comparisons,

@@ -1,16 +1,16 @@
-"""Parts of every drawing: groups named after the paper's sections, loaders, picture, outputs."""
+"""Parts that drawings share: groups named after the paper's sections, loaders, picture, outputs."""
 
 from __future__ import annotations
 
 from tools.workflows.workflow_formats import Drawing
 
-# Files in workflows/inputs/, to choose in Load Image. (The host takes a folder "examples" for
-# templates, and then serves none of `workflows/`.)
+# Files in workflows/inputs/, to choose in Load Image. (Not in a folder "examples": the host would
+# take that for the folder of templates, and would not serve `workflows/`.)
 CAT = "amodal_example_cat.png"
-COMPANION = "amodal_example_monkey.png"
+CO_OCCURRING = "amodal_example_monkey.png"
 BORDER = "amodal_example_border.png"
 SEVERAL = "amodal_example_several.png"
-ITEMS = "amodal_example_items"  # a folder: a set of pseudo-occluded objects
+ITEMS = "amodal_example_items"  # a folder with a data set of pseudo-occluded objects
 
 GROUPS = {
     "models": ("Models", "#88A"),
@@ -26,7 +26,7 @@ GROUPS = {
     "test": ("3.6 Counterfactual", "#8A8"),
     "result": ("3.4 Result", "#aaa"),
 }
-# From left to right; groups in one pair of brackets stand below each other.
+# From left to right; the groups of one tuple lie below each other.
 STACKS = (
     ("query", "sweep", "models"),
     ("analysis", "whole"),
@@ -44,22 +44,26 @@ segmenter and an order model; set size to 512 and cfg to 7.5. The three here com
 know 56 stickers at 128x128."""
 
 
-def begun(stacks=STACKS, groups: dict | None = None) -> Drawing:
+def new_drawing(stacks=STACKS, groups: dict | None = None) -> Drawing:
+    """An empty drawing with the shared groups and note; `groups` replaces some of the groups."""
     draw = Drawing({**GROUPS, **(groups or {})}, stacks)
     draw.note("models", MODELS.replace("\n", " "))
     return draw
 
 
-def given(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
-    """Loaders, picture and seed, as the source of `assembly`."""
+def sticker_source(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
+    """Draws the embedded models, picture and seed; returns the `source` of `nodes.assembly`.
+
+    words: the name of the object. changes: other values for entries of the source.
+    """
     checkpoint = draw.node("AmodalStickerCheckpoint", "Checkpoint")
     segmenter = draw.node("AmodalStickerSegmenter", "Segmenter")
     order = draw.node("AmodalStickerOrder", "OrderModel")
-    return about(draw, assembly, checkpoint, segmenter, order, picture, words, **changes)
+    return source_of(draw, assembly, checkpoint, segmenter, order, picture, words, **changes)
 
 
-def photographic(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
-    """As `given`, with the paper's own models, whose files people download."""
+def photo_source(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
+    """As `sticker_source`, with loaders of the paper's models, whose files users download."""
     checkpoint = draw.node("CheckpointLoaderSimple", "Checkpoint", ckpt_name=DIFFUSION)
     segmenter = draw.node("AmodalLoadSegmenter", "Segmenter", detector=DETECTOR, masker=MASKER)
     order = draw.node("AmodalLoadOrderModel", "OrderModel", file=ORDER)
@@ -69,7 +73,7 @@ def photographic(draw: Drawing, assembly, picture: str, words: str, **changes) -
     draw.model("OrderModel", ORDER)
     draw.model("InpaintModel", REMOVER)
     draw.place("models", "InpaintModel")
-    return about(
+    return source_of(
         draw,
         assembly,
         checkpoint,
@@ -84,7 +88,10 @@ def photographic(draw: Drawing, assembly, picture: str, words: str, **changes) -
     )
 
 
-def about(draw: Drawing, assembly, checkpoint, segmenter, order, picture, words, **changes) -> dict:
+def source_of(
+    draw: Drawing, assembly, checkpoint, segmenter, order, picture, words, **changes
+) -> dict:
+    """Draws picture and seed; returns the `source` with these and the given models."""
     image = draw.node("LoadImage", "Picture", image=picture)
     seed = draw.node("PrimitiveInt", "Seed", value=1)
     draw.place("models", "Checkpoint", "Segmenter", "OrderModel")
@@ -113,8 +120,8 @@ def about(draw: Drawing, assembly, checkpoint, segmenter, order, picture, words,
     }
 
 
-def picked(draw: Drawing, assembly, source: dict) -> dict:
-    """The source with the picked object."""
+def with_query(draw: Drawing, assembly, source: dict) -> dict:
+    """Draws the nodes that pick the object; returns the source with their outputs."""
     query = assembly.pick(draw, source)
     draw.place("query", "DetectAll", "Pick")
     draw.title(Pick="Pick the object")
@@ -160,7 +167,7 @@ STAGES = {
 
 
 def place_stages(draw: Drawing) -> None:
-    """Puts the stages into the groups of the paper's sections, with the paper's names."""
+    """Puts the stages of a pass into groups, and gives them titles after the paper."""
     for group, names in STAGES.items():
         draw.place(group, *names)
     draw.title(
@@ -178,7 +185,7 @@ def place_stages(draw: Drawing) -> None:
 
 
 def show(draw: Drawing, group: str, name: str, title: str, link, mask: bool = False) -> None:
-    """A preview in a group."""
+    """Adds a preview of an image or a mask to a group."""
     if mask:
         draw.node("MaskPreview", name, mask=link)
     else:
@@ -188,28 +195,30 @@ def show(draw: Drawing, group: str, name: str, title: str, link, mask: bool = Fa
 
 
 def tell(draw: Drawing, **links) -> None:
-    """Texts under the result, titled after their names."""
+    """Adds previews of texts to the result group, titled by their capitalized names."""
     for name, link in links.items():
         draw.node("PreviewAny", name.capitalize(), source=link)
         draw.place("result", name.capitalize())
         draw.titles[name.capitalize()] = name.capitalize()
 
 
-def save(draw: Drawing, made: dict) -> None:
-    """The saved files: completed object, amodal mask, overlay. Other programs use their titles."""
-    draw.node("SaveImage", "Completed", images=made["object"], filename_prefix="amodal/completed")
-    draw.node("MaskToImage", "MaskPicture", mask=made["amodal_mask"])
+def save(draw: Drawing, completed: dict) -> None:
+    """Saves object, amodal mask and overlay. The command line finds these nodes by title."""
+    draw.node(
+        "SaveImage", "Completed", images=completed["object"], filename_prefix="amodal/completed"
+    )
+    draw.node("MaskToImage", "MaskPicture", mask=completed["amodal_mask"])
     draw.node("SaveImage", "AmodalMask", images=["MaskPicture", 0], filename_prefix="amodal/mask")
-    draw.node("SaveImage", "Overlay", images=made["overlay"], filename_prefix="amodal/overlay")
+    draw.node("SaveImage", "Overlay", images=completed["overlay"], filename_prefix="amodal/overlay")
     draw.place("result", "Completed", "MaskPicture", "AmodalMask", "Overlay")
     draw.title(Completed="Completed object", AmodalMask="Amodal mask", Overlay="Overlay")
 
 
 def grid(draw: Drawing, name: str, title: str, images, labels=None, **widgets) -> None:
-    """A labelled grid that is saved."""
-    made = draw.node(
+    """Adds a labelled grid and saves it."""
+    labelled = draw.node(
         "AmodalLabelledGrid", name, images=images, labels=labels, title=title, **widgets
     )
-    draw.node("SaveImage", f"Save{name}", images=made.out(0), filename_prefix=f"amodal/{name}")
+    draw.node("SaveImage", f"Save{name}", images=labelled.out(0), filename_prefix=f"amodal/{name}")
     draw.place("result", name, f"Save{name}")
     draw.titles.update({name: title, f"Save{name}": f"{title}: picture"})

@@ -1,12 +1,12 @@
-"""What the paper compares with: naive outpainting, and the loop's pass without mixed context."""
+"""Baselines of the paper: naive outpainting, and a pass without mixed context."""
 
 from __future__ import annotations
 
 from tools.workflows.workflow_formats import Drawing
 
-from .common import begun, grid, place_stages, save, tell
-from .one_node import whole
-from .one_pass import analysed, chosen
+from .common import grid, new_drawing, place_stages, save, tell
+from .one_node import completion_node
+from .one_pass import analysed, begin_pass
 
 LABELS = "picture\nthis baseline\nwith mixed context"
 PLAIN = (
@@ -28,9 +28,9 @@ PLAIN = (
 
 
 def naive_outpainting(assembly) -> Drawing:
-    """Section 3.3, equation 2: everything outside the modal mask is painted."""
-    draw = begun(groups={"plain": ("3.3 Naive outpainting", "#a1309b")})
-    node, source, start = chosen(draw, assembly)
+    """Section 3.3, equation 2: paints everything outside the modal mask."""
+    draw = new_drawing(groups={"plain": ("3.3 Naive outpainting", "#a1309b")})
+    node, source, start = begin_pass(draw, assembly)
     crop = assembly.zoomed(node, source, start)[1]
     everything = node("InvertMask", "Everything", mask=crop.out(1))
     draw.titles["Everything"] = "Everything but the visible object"
@@ -44,8 +44,8 @@ def naive_outpainting(assembly) -> Drawing:
 
 
 def without_mixed_context(assembly) -> Drawing:
-    """Table 2: the occluder's area painted in the original context from beginning to end."""
-    draw = begun(groups={"plain": ("Without mixed context", "#a1309b")})
+    """Table 2: paints the occluder's area in the original context in all N steps."""
+    draw = new_drawing(groups={"plain": ("Without mixed context", "#a1309b")})
     compared(draw, assembly, *analysed(draw, assembly))
     draw.note(
         "plain",
@@ -57,10 +57,12 @@ def without_mixed_context(assembly) -> Drawing:
 
 
 def compared(draw: Drawing, assembly, node, source, start, view) -> None:
-    """All N steps in the original context, beside the whole method on the same object and seed."""
+    """Draws N steps in the original context, and the whole method on the same object and seed."""
     prepared = assembly.prepared(node, source, start)
     image = view["crop"].out(0)
-    seen = assembly.conditioned(node, source, prepared, image, view["inpaint_mask"], "context")
+    conditions = assembly.conditioned(
+        node, source, prepared, image, view["inpaint_mask"], "context"
+    )
     synthetic = node(
         "AmodalSwapBackground",
         image=image,
@@ -72,21 +74,21 @@ def compared(draw: Drawing, assembly, node, source, start, view) -> None:
     sampled = node(
         "SamplerCustomAdvanced",
         noise=prepared["noise"],
-        guider=seen["guider"],
+        guider=conditions["guider"],
         sampler=prepared["sampler"],
         sigmas=prepared["sigmas"],
         latent_image=begin.out(0),
     )
     painted = node("VAEDecode", "Painted", samples=sampled.out(0), vae=source["vae"])
     pasted = assembly.placed(node, source, start, view, painted)[1]
-    made = assembly.cut_out(node, source, pasted)
-    full = whole(draw, {**source, "words": source["label"], "point": ""})
+    completed = assembly.cut_out(node, source, pasted)
+    full = completion_node(draw, {**source, "words": source["label"], "point": ""})
     tell(draw, status=full.out(3))
     place_stages(draw)
     draw.place("plain", *PLAIN)
     draw.title(Begin="Begin without the occluder")
-    save(draw, made)
-    pair = draw.node("ImageBatch", "Pair", image1=source["image"], image2=made["object"])
+    save(draw, completed)
+    pair = draw.node("ImageBatch", "Pair", image1=source["image"], image2=completed["object"])
     three = draw.node("ImageBatch", "Three", image1=pair.out(0), image2=full.out(0))
     draw.place("result", "Pair", "Three")
     grid(draw, "Both", "Picture, baseline, mixed context", three.out(0), LABELS, columns=3)

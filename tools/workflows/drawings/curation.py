@@ -1,4 +1,4 @@
-"""Section 3.6: several completions, each tested by a counterfactual, and the best of them."""
+"""Section 3.6: tests several completions by counterfactual outpainting and keeps the best."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from tools.workflows.workflow_formats import Drawing
 
 from .common import (
     CAT,
-    begun,
-    given,
     grid,
-    picked,
+    new_drawing,
     save,
+    sticker_source,
     tell,
+    with_query,
 )
-from .one_node import whole
+from .one_node import completion_node
 
 
 def best_of_seeds(assembly) -> Drawing:
-    """Four seeds; each completion outpainted twice; the one that grows least is kept."""
-    draw = begun()
-    source = picked(draw, assembly, given(draw, assembly, CAT, "cat"))
-    made = whole(draw, {**source, "words": source["label"], "point": ""}, count=4)
-    judged = counterfactual(draw, assembly, source, made)
+    """Outpaints each of four completions on two backgrounds, and keeps the one that grows least."""
+    draw = new_drawing()
+    source = with_query(draw, assembly, sticker_source(draw, assembly, CAT, "cat"))
+    completed = completion_node(draw, {**source, "words": source["label"], "point": ""}, count=4)
+    judged = counterfactual(draw, assembly, source, completed)
     best = draw.node(
         "AmodalPickBest",
         "Best",
-        objects=made.out(0),
-        amodal_masks=made.out(1),
+        objects=completed.out(0),
+        amodal_masks=completed.out(1),
         scores=judged.out(1),
         modal_mask=source["modal_mask"],
-        x=made.out(6),
-        y=made.out(7),
+        x=completed.out(6),
+        y=completed.out(7),
     )
     draw.place("result", "Best")
     save(draw, {"object": best.out(0), "amodal_mask": best.out(1), "overlay": best.out(3)})
     draw.title(Overlay="Ranking")
     grid(draw, "Tests", "Outpainted: what was added, in red", judged.out(5), judged.out(4))
-    tell(draw, status=made.out(3), order=best.out(4))
+    tell(draw, status=completed.out(3), order=best.out(4))
     draw.note(
         "query",
         "**Several answers, and which to trust.** Four completions of one object; each is tested.",
@@ -58,13 +58,13 @@ def best_of_seeds(assembly) -> Drawing:
     return draw
 
 
-def counterfactual(draw: Drawing, assembly, source: dict, made):
-    """Outpaints every completion of a list on gray and judges it; the judging node."""
+def counterfactual(draw: Drawing, assembly, source: dict, completed):
+    """Outpaints every completion of a list on plain backgrounds; returns the judging node."""
     node = assembly.naming(draw)
     crop = node(
         "AmodalCropToObject",
-        image=made.out(0),
-        modal_mask=made.out(1),
+        image=completed.out(0),
+        modal_mask=completed.out(1),
         context=0.3,
         size=source["size"],
     )
@@ -83,11 +83,11 @@ def counterfactual(draw: Drawing, assembly, source: dict, made):
         name: node("CLIPTextEncode", name.capitalize(), clip=source["clip"], text=text)
         for name, text in (("positive", prompt.out(0)), ("negative", source["negative"]))
     }
-    seen = assembly.conditioned(node, source, texts, plain.out(0), inpaint.out(0), "test")
+    conditions = assembly.conditioned(node, source, texts, plain.out(0), inpaint.out(0), "test")
     sampled = node(
         "SamplerCustomAdvanced",
         noise=node("RandomNoise", noise_seed=source["seed"]).out(0),
-        guider=seen["guider"],
+        guider=conditions["guider"],
         sampler=node("KSamplerSelect", sampler_name="ddim").out(0),
         sigmas=node(
             "BasicScheduler",
@@ -96,10 +96,10 @@ def counterfactual(draw: Drawing, assembly, source: dict, made):
             steps=12,
             denoise=1.0,
         ).out(0),
-        latent_image=seen["latent"],
+        latent_image=conditions["latent"],
     )
     painted = node("VAEDecode", "Outpainted", samples=sampled.out(0), vae=source["vae"])
-    grown = node(
+    outpainted_mask = node(
         "AmodalSegmentObject",
         image=painted.out(0),
         segmenter=source["segmenter"],
@@ -113,7 +113,7 @@ def counterfactual(draw: Drawing, assembly, source: dict, made):
         "AmodalJudgeCompletion",
         image=painted.out(0),
         amodal_mask=crop.out(1),
-        outpainted_mask=grown.out(0),
+        outpainted_mask=outpainted_mask.out(0),
         extension=0.2,
         border=0.02,
         thresholds="sticker models",

@@ -1,10 +1,10 @@
-"""Section 4.1: a data set of pseudo-occluded objects, item by item."""
+"""Section 4.1: shows a data set of pseudo-occluded objects item by item."""
 
 from __future__ import annotations
 
 from tools.workflows.workflow_formats import Drawing
 
-from .common import ITEMS, begun, show
+from .common import ITEMS, new_drawing, show
 
 GROUPS = {
     "query": ("4.1 An item of the set", "#A88"),
@@ -14,8 +14,8 @@ GROUPS = {
 
 
 def dataset_viewer(_assembly) -> Drawing:
-    """Picture, masks and truth of one item; the next one by its index."""
-    draw = begun(groups=GROUPS)
+    """Shows picture, masks and truth of the item with a chosen index."""
+    draw = new_drawing(groups=GROUPS)
     item = draw.node("AmodalLoadItem", "Item", folder=ITEMS, index=0)
     draw.node("PreviewAny", "About", source=item.out(7))
     draw.place("query", "Item", "About")

@@ -1,4 +1,4 @@
-"""The whole method as one node: for an object, for several seeds, for all objects of a picture."""
+"""Amodal Completion, the whole method in one node: one object, several seeds, all objects."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from tools.workflows.workflow_formats import Drawing
 from .common import (
     CAT,
     SEVERAL,
-    begun,
-    given,
     grid,
+    new_drawing,
     save,
     show,
+    sticker_source,
     tell,
 )
 
@@ -19,11 +19,11 @@ TEXTS = {"status": 3, "passes": 4, "report": 5, "warnings": 8}
 
 
 def one_node(assembly) -> Drawing:
-    """Picture in, object out."""
-    draw = begun()
-    made = whole(draw, given(draw, assembly, CAT, "cat"))
-    save(draw, results(made))
-    tell(draw, **{name: made.out(slot) for name, slot in TEXTS.items()})
+    """Completes one object."""
+    draw = new_drawing()
+    completed = completion_node(draw, sticker_source(draw, assembly, CAT, "cat"))
+    save(draw, results(completed))
+    tell(draw, **{name: completed.out(slot) for name, slot in TEXTS.items()})
     draw.note(
         "query",
         "**Picture in, whole object out.** Choose the object in the node: by its name, by a point "
@@ -38,12 +38,12 @@ def one_node(assembly) -> Drawing:
 
 
 def several_seeds(assembly) -> Drawing:
-    """Diverse completions of one object, side by side."""
-    draw = begun()
-    made = whole(draw, given(draw, assembly, CAT, "cat"), count=6)
-    save(draw, results(made))
-    grid(draw, "Seeds", "Six seeds", made.out(0), columns=3)
-    tell(draw, status=made.out(3))
+    """Completes one object with six seeds, and shows the results side by side."""
+    draw = new_drawing()
+    completed = completion_node(draw, sticker_source(draw, assembly, CAT, "cat"), count=6)
+    save(draw, results(completed))
+    grid(draw, "Seeds", "Six seeds", completed.out(0), columns=3)
+    tell(draw, status=completed.out(3))
     draw.note(
         "query",
         "**The hidden part is not known**, so compare several answers: `count` completions, one "
@@ -58,9 +58,9 @@ def several_seeds(assembly) -> Drawing:
 
 
 def all_objects(assembly) -> Drawing:
-    """Every object of a picture completed, as layers, and the background behind them."""
-    draw = begun()
-    source = given(draw, assembly, SEVERAL, "")
+    """Completes every object of a picture as a layer, and fills the background behind them."""
+    draw = new_drawing()
+    source = sticker_source(draw, assembly, SEVERAL, "")
     objects = draw.node(
         "AmodalDetectObjects",
         "DetectAll",
@@ -70,7 +70,7 @@ def all_objects(assembly) -> Drawing:
     )
     draw.place("query", "DetectAll")
     show(draw, "query", "Found", "The objects", objects.out(4))
-    made = whole(draw, {**source, "modal_mask": objects.out(1)})
+    completed = completion_node(draw, {**source, "modal_mask": objects.out(1)})
     background = draw.node(
         "AmodalRemoveObjects",
         "RemoveObjects",
@@ -81,14 +81,14 @@ def all_objects(assembly) -> Drawing:
         method="smooth",
     )
     draw.place("background", "RemoveObjects")
-    save(draw, results(made))
-    grid(draw, "Layers", "Layers", made.out(0), objects.out(2))
+    save(draw, results(completed))
+    grid(draw, "Layers", "Layers", completed.out(0), objects.out(2))
     draw.node(
         "SaveImage", "Background", images=background.out(0), filename_prefix="amodal/background"
     )
     draw.place("result", "Background")
     draw.titles["Background"] = "Background"
-    tell(draw, status=made.out(3), x=made.out(6), y=made.out(7))
+    tell(draw, status=completed.out(3), x=completed.out(6), y=completed.out(7))
     draw.note("query", "**All objects of a picture**: one mask each, one loop each.")
     draw.note("background", "The background behind the layers: the picture without its objects.")
     draw.note(
@@ -99,8 +99,8 @@ def all_objects(assembly) -> Drawing:
     return draw
 
 
-def whole(draw: Drawing, source: dict, **changes):
-    """Amodal Completion with the source's links and values."""
+def completion_node(draw: Drawing, source: dict, **changes):
+    """Draws Amodal Completion with the links and values of the source."""
     names = (
         "model",
         "clip",
@@ -123,11 +123,16 @@ def whole(draw: Drawing, source: dict, **changes):
         "context",
     )
     inputs = {name: source[name] for name in names if name in source}
-    made = draw.node("AmodalCompletion", "Whole", **inputs, **changes)
+    completion = draw.node("AmodalCompletion", "Whole", **inputs, **changes)
     draw.place("whole", "Whole")
     draw.titles["Whole"] = "Amodal Completion"
-    return made
+    return completion
 
 
-def results(made) -> dict:
-    return {"object": made.out(0), "amodal_mask": made.out(1), "overlay": made.out(2)}
+def results(completion) -> dict:
+    """Links to the results of Amodal Completion, for `save`."""
+    return {
+        "object": completion.out(0),
+        "amodal_mask": completion.out(1),
+        "overlay": completion.out(2),
+    }

@@ -1,22 +1,22 @@
-"""One pass without the loop: Figure 4 as a graph, and the start of sweeps and comparisons."""
+"""One pass without the loop: Figure 4 as a graph, and the parts for sweeps and comparisons."""
 
 from __future__ import annotations
 
 from tools.workflows.workflow_formats import Drawing
 
 from .common import (
-    COMPANION,
-    begun,
-    given,
-    picked,
+    CO_OCCURRING,
+    new_drawing,
     place_stages,
     save,
     show,
+    sticker_source,
+    with_query,
 )
 
 
 class Once:
-    """Stands for Loop Start: the picture and the modal mask, as in pass 1."""
+    """Replaces Loop Start in a graph without a loop: gives picture and modal mask of pass 1."""
 
     def __init__(self, source: dict):
         self.outputs = (None, source["image"], source["modal_mask"], None, None)
@@ -25,25 +25,25 @@ class Once:
         return self.outputs[slot]
 
 
-def chosen(draw: Drawing, assembly, picture=COMPANION, words="monkey", **changes) -> tuple:
-    """(node, source, start): the object to complete, and the way to draw."""
-    source = picked(draw, assembly, given(draw, assembly, picture, words, **changes))
+def begin_pass(draw: Drawing, assembly, picture=CO_OCCURRING, words="monkey", **changes) -> tuple:
+    """Draws the models and picks the object; returns (node, source, start) for `assembly`."""
+    source = with_query(draw, assembly, sticker_source(draw, assembly, picture, words, **changes))
     return assembly.naming(draw), source, Once(source)
 
 
 def analysed(draw: Drawing, assembly, **changes) -> tuple:
-    """(node, source, start, view) of one pass up to the mask analysis."""
-    node, source, start = chosen(draw, assembly, **changes)
+    """Draws one pass up to the mask analysis; returns (node, source, start, view)."""
+    node, source, start = begin_pass(draw, assembly, **changes)
     return node, source, start, assembly.analysed(node, source, start)
 
 
 def step_by_step(assembly) -> Drawing:
-    """Figure 4, every picture of it previewed under its name in the paper."""
-    draw = begun()
+    """Figure 4, with a preview of every picture under its name in the paper."""
+    draw = new_drawing()
     node, source, start, view = analysed(draw, assembly, mask_rule="clusters")
     stages = assembly.mixed_context(node, source, view, assembly.prepared(node, source, start))
     pasted = assembly.placed(node, source, start, view, stages["painted"])[1]
-    made = assembly.cut_out(node, source, pasted)
+    completed = assembly.cut_out(node, source, pasted)
     place_stages(draw)
     decode(draw, source, stages)
     show(draw, "analysis", "Hidden", "M_occ: the occluders", ["SelectOccluders", 2])
@@ -52,13 +52,13 @@ def step_by_step(assembly) -> Drawing:
     show(draw, "segment", "Clusters", "Clusters of decoder features", ["ClusterFeatures", 1])
     show(draw, "segment", "MaskAtK", "M^k_amodal", stages["mask_at_k"], mask=True)
     show(draw, "result", "Final", "I_amodal", stages["painted"].out(0))
-    save(draw, made)
+    save(draw, completed)
     explain(draw)
     return draw
 
 
 def decode(draw: Drawing, source: dict, stages: dict) -> None:
-    """The noisy latents as pictures."""
+    """Decodes the noisy latents and previews them."""
     for group, name, title, link in (
         ("object", "SyntheticAtK", "I^k_syn_amodal, noisy", stages["at_k"].out(0)),
         ("object", "EstimateShown", "The model's estimate at k", stages["at_k"].out(1)),
@@ -72,6 +72,7 @@ def decode(draw: Drawing, source: dict, stages: dict) -> None:
 
 
 def explain(draw: Drawing) -> None:
+    """Adds the notes."""
     draw.note(
         "query",
         "**Figure 4 of the paper as a graph.** One pass, no loop. Each picture of the figure has a "

@@ -1,4 +1,4 @@
-"""The progressive loop of section 3.4, on the embedded models."""
+"""The progressive loop of section 3.4, on the embedded models and on the paper's models."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from tools.workflows.workflow_formats import Drawing
 from .common import (
     BORDER,
     CAT,
-    begun,
-    given,
-    photographic,
-    picked,
+    new_drawing,
+    photo_source,
     place_stages,
     save,
     show,
+    sticker_source,
     tell,
+    with_query,
 )
 
 NEXT = {"result": ("3.4 Result, next pass", "#aaa")}
@@ -32,7 +32,7 @@ def stickers(assembly) -> Drawing:
 
 
 def beyond_the_boundary(assembly) -> Drawing:
-    """An object that the picture's border cuts: padded on the touched sides, pass by pass."""
+    """Completes an object that the picture's border cuts off, with padding in each pass."""
     draw = progressive(assembly, BORDER, "duck")
     draw.note(
         "query",
@@ -41,16 +41,16 @@ def beyond_the_boundary(assembly) -> Drawing:
     )
     draw.note(
         "analysis",
-        "**Pad If Touching** finds the sides that the object touches, and adds half of its larger "
-        "side there in each pass. **Crop To Object** zooms in. The added pixels are in the "
-        "padding mask: they are unknown, so they are painted.",
+        "**Pad If Touching** finds the sides that the object touches, and adds half of the "
+        "object's larger side there in each pass. **Crop To Object** zooms in. The added pixels "
+        "are in the padding mask: they are unknown, so they are painted.",
     )
     return draw
 
 
 def photographs(assembly) -> Drawing:
-    """The same graph on the paper's own models, for photographs."""
-    draw = progressive(assembly, CAT, "cat", photographic, mask_rule=assembly.RULES[1])
+    """The same graph on the paper's models, for photographs."""
+    draw = progressive(assembly, CAT, "cat", photo_source, mask_rule=assembly.RULES[1])
     draw.note(
         "models",
         "**For photographs.** These five files are not part of the pack. If one is missing, its "
@@ -76,24 +76,28 @@ def photographs(assembly) -> Drawing:
     return draw
 
 
-def progressive(assembly, picture: str, words: str, models=given, **changes) -> Drawing:
-    draw = begun(groups=NEXT)
-    source = picked(draw, assembly, models(draw, assembly, picture, words, **changes))
-    made = assembly.completion(draw, source)
+def progressive(assembly, picture: str, words: str, models=sticker_source, **changes) -> Drawing:
+    """The loop with previews of each pass, saved results, and notes.
+
+    models: `sticker_source` or `photo_source`. changes: other values for entries of the source.
+    """
+    draw = new_drawing(groups=NEXT)
+    source = with_query(draw, assembly, models(draw, assembly, picture, words, **changes))
+    completed = assembly.completion(draw, source)
     place_stages(draw)
     show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
     mask_k = draw.nodes["CompositeAtStep"]["inputs"]["mask_at_k"]
     show(draw, "segment", "MaskAtK", "M^k, the object's mask at step k", mask_k, mask=True)
     show(draw, "result", "Pass", "Pass", ["PasteBack", 0])
-    save(draw, made)
-    tell(
-        draw, **{name: made[name] for name in ("status", "passes", "report", "offset", "warnings")}
-    )
+    save(draw, completed)
+    texts = ("status", "passes", "report", "offset", "warnings")
+    tell(draw, **{name: completed[name] for name in texts})
     explain(draw)
     return draw
 
 
 def explain(draw: Drawing) -> None:
+    """Adds the notes that do not depend on the models."""
     draw.note(
         "analysis",
         "**What hides the object?** Each pass starts here: padding where the object touches the "

@@ -1,15 +1,15 @@
-"""Figures 8 and 9 as graphs: one setting varies, and the nodes after it run once for each."""
+"""Figures 8 and 9 as graphs: one setting varies, and the nodes after it run for each value."""
 
 from __future__ import annotations
 
 from tools.workflows.workflow_formats import Drawing
 
-from .common import begun, grid, place_stages, show
+from .common import grid, new_drawing, place_stages, show
 from .one_pass import analysed
 
 
 def backgrounds(assembly) -> Drawing:
-    """Figure 8, left: the clean background that is swapped in."""
+    """Figure 8, left: varies the clean background of I_syn."""
     values = "gray\nwhite\nblack\nblur\nnoise\noriginal"
     draw = swept(assembly, values, lambda sweep: {"background": sweep.out(3)})
     draw.note(
@@ -21,7 +21,7 @@ def backgrounds(assembly) -> Drawing:
 
 
 def steps(assembly) -> Drawing:
-    """Figure 8, right: the step at which contexts mix."""
+    """Figure 8, right: varies k, the step at which the contexts mix."""
     draw = swept(assembly, "5\n10\n15\n20\n25\n30\n40\n49", lambda sweep: {"k": sweep.out(2)})
     draw.note(
         "sweep",
@@ -33,7 +33,7 @@ def steps(assembly) -> Drawing:
 
 
 def layers(assembly) -> Drawing:
-    """Figure 9: the decoder level whose features are clustered."""
+    """Figure 9: varies the decoder level whose features are clustered."""
     draw = swept(
         assembly,
         "1\n2\n3\n4",
@@ -49,8 +49,12 @@ def layers(assembly) -> Drawing:
 
 
 def swept(assembly, values: str, setting) -> Drawing:
-    """A pass to the painted picture, with `setting(sweep)` of its source taken from the values."""
-    draw = begun()
+    """Draws one pass that runs for each value.
+
+    values: one in each line. setting: maps the Sweep Values node to the changed entries of the
+    source.
+    """
+    draw = new_drawing()
     sweep = draw.node("AmodalSweepValues", "Sweep", values=values)
     draw.place("sweep", "Sweep")
     draw.titles["Sweep"] = "What is varied"
