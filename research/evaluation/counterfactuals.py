@@ -18,9 +18,10 @@ from PIL import Image
 
 from amodal.app import workflow
 from amodal.method import curation
+from amodal.stickers.closeness import iou, seen_on_sheet
 
 from .. import records
-from . import figures, judge, runner, truth
+from . import judge, runner, truth
 from .scenarios import EVERY
 
 WORKFLOW = workflow.FOLDER / "best_of_seeds.json"
@@ -111,7 +112,7 @@ def make(origin: dict, folder: str) -> dict:
     Image.fromarray(rgba).save(Path(folder) / f"{at.name}.png")
     mask, true = on_sheet[..., 3] > 0.5, scene.amodal_sheet()
     missing = 1 - float((mask & true).sum() / true.sum())
-    amodal_iou = figures.iou(mask, true)
+    amodal_iou = iou(mask, true)
     return {
         "origin": origin,
         "word": scene.word,
@@ -133,7 +134,7 @@ def labelled(missing: float, amodal_iou: float) -> bool | None:
 
 def exact(scene, kind: str) -> np.ndarray:
     """[2S, 2S, 4]: the true object, or its visible part alone."""
-    mask = scene.amodal_sheet() if kind == "whole" else figures.seen_on_sheet(scene)
+    mask = scene.amodal_sheet() if kind == "whole" else seen_on_sheet(scene)
     return np.dstack([scene.truth_sheet, mask.astype(np.float32)])
 
 
@@ -148,7 +149,7 @@ def completed_by(started, origin: Origin, scene) -> tuple[np.ndarray, np.ndarray
     calls = runner.CALLS[0]
     on_sheet, canvas, known = runner.on_sheet(scene, values)
     success = (
-        figures.iou(on_sheet[..., 3] > 0.5, scene.amodal_sheet()) >= runner.SUCCESS
+        iou(on_sheet[..., 3] > 0.5, scene.amodal_sheet()) >= runner.SUCCESS
         and judge.spurious(scene, canvas, known) < judge.SPURIOUS
     )
     return values["object"][0].numpy(), on_sheet, bool(success), calls

@@ -17,10 +17,9 @@ import torch.nn.functional as F
 from safetensors import safe_open
 
 from amodal.stickers.catalog import WORDS
+from amodal.stickers.closeness import seen_on_sheet
 from amodal.stickers.scenes import Scene
 from amodal.stickers.segmenter import SegmenterNet
-
-from .figures import seen_on_sheet
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
 SHEET = 256  # pixels; the side of the sheets that it was trained on

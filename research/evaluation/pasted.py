@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from amodal.measures import metrics
+from amodal.stickers.closeness import overlaps
 
 from . import figures, runner
 
@@ -61,7 +62,7 @@ def compared(
     )
     painted = completed[..., 3] > 0.5
     values = {
-        **figures.overlaps(painted, item.amodal > 0.5, item.modal > 0.5),
+        **overlaps(painted, item.amodal > 0.5, item.modal > 0.5),
         "colour": metrics.colour_error(picture, mask, truth, amodal, modal),
     }
     for name in measures:

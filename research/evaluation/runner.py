@@ -18,6 +18,7 @@ from PIL import Image
 
 from amodal.app import workflow
 from amodal.stickers.catalog import CATALOG
+from amodal.stickers.closeness import closeness
 
 from .. import records
 from . import (
@@ -167,7 +168,7 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
         return record | {"rules": rules.of_masks(scene, values)}
     completed, canvas, known = on_sheet(scene, values)
     record |= outcome_of(values)
-    close = asdict(figures.closeness(scene, completed))
+    close = asdict(closeness(scene, completed))
     record |= {name: round(value, 4) for name, value in close.items()}
     record["perceptual"] = round(figures.unlikeness(scene, completed), 4)
     record["spurious"] = round(judge.spurious(scene, canvas, known), 4)

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from amodal.app import headless
+from amodal.stickers.closeness import seen_on_sheet
 from amodal.stickers.scenes import make_scene
-from research.evaluation import figures
 from tools.demo import __main__ as demo
 from tools.demo import contact_sheet
 
@@ -30,23 +30,23 @@ def test_the_truth_has_a_perfect_score_on_any_canvas(scene, tmp_path, x, y):
     sheet = scene.layers[scene.query].rgba.copy()
     sheet[..., :3] = scene.truth_sheet
     close = demo.compare(scene, completion(scene, sheet, x, y, tmp_path))
-    assert close.whole > 0.995 and close.hidden > 0.99 and close.colour < 0.003
+    assert close.amodal_iou > 0.995 and close.occluded_iou > 0.99 and close.colour < 0.003
 
 
 def test_the_visible_part_alone_scores_zero_on_the_hidden_part(scene, tmp_path):
-    sheet = np.dstack([scene.truth_sheet, figures.seen_on_sheet(scene)])
+    sheet = np.dstack([scene.truth_sheet, seen_on_sheet(scene)])
     close = demo.compare(scene, completion(scene, sheet, 0, 0, tmp_path))
-    assert close.hidden == 0 and close.colour == 1
-    assert close.whole == pytest.approx(1 - scene.hidden(), abs=0.01)
+    assert close.occluded_iou == 0 and close.colour == 1
+    assert close.amodal_iou == pytest.approx(1 - scene.hidden(), abs=0.01)
 
 
 def test_colours_are_compared_only_in_the_hidden_part(scene, tmp_path):
     sheet = np.dstack([scene.truth_sheet, scene.amodal_sheet()])
-    hidden = scene.amodal_sheet() & ~figures.seen_on_sheet(scene)
+    hidden = scene.amodal_sheet() & ~seen_on_sheet(scene)
     sheet[hidden, :3] = 1 - sheet[hidden, :3]
     wrong = demo.compare(scene, completion(scene, sheet, 0, 0, tmp_path))
     expected = np.abs(1 - 2 * scene.truth_sheet[hidden]).mean()
-    assert wrong.colour == pytest.approx(expected, abs=0.01) and wrong.hidden > 0.99
+    assert wrong.colour == pytest.approx(expected, abs=0.01) and wrong.occluded_iou > 0.99
 
 
 def test_every_story_matches_its_title():

@@ -5,6 +5,7 @@ import pytest
 
 from amodal.measures import statistics
 from amodal.stickers.catalog import CATALOG
+from amodal.stickers.closeness import Closeness, closeness, seen_on_sheet
 from research.evaluation import figures, scenarios
 
 
@@ -56,10 +57,10 @@ def rgba(scene):
 
 
 def test_the_truth_scores_perfectly_and_the_visible_part_hides_nothing(scene):
-    assert figures.closeness(scene, rgba(scene)) == figures.Closeness(1, 1, 0)
+    assert closeness(scene, rgba(scene)) == Closeness(1, 1, 0)
     assert figures.unlikeness(scene, rgba(scene)) == pytest.approx(0, abs=1e-6)
-    seen = np.dstack([scene.truth_sheet, figures.seen_on_sheet(scene)])
-    nothing = figures.closeness(scene, seen)
+    seen = np.dstack([scene.truth_sheet, seen_on_sheet(scene)])
+    nothing = closeness(scene, seen)
     assert nothing.occluded_iou == 0 and nothing.colour == 1
     assert nothing.amodal_iou == pytest.approx(1 - scene.hidden())
     assert figures.unlikeness(scene, seen) > 0.01
@@ -67,8 +68,8 @@ def test_the_truth_scores_perfectly_and_the_visible_part_hides_nothing(scene):
 
 def test_colour_error_is_that_of_the_hidden_part_alone(scene):
     wrong = rgba(scene)
-    wrong[..., :3] = np.where(figures.seen_on_sheet(scene)[..., None], 0, wrong[..., :3] + 0.1)
-    assert figures.closeness(scene, wrong).colour == pytest.approx(0.1, abs=1e-6)
+    wrong[..., :3] = np.where(seen_on_sheet(scene)[..., None], 0, wrong[..., :3] + 0.1)
+    assert closeness(scene, wrong).colour == pytest.approx(0.1, abs=1e-6)
 
 
 def test_a_canvas_lies_where_its_offset_says(scene):

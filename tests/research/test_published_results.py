@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from amodal.stickers.closeness import Closeness
 from research import keep_results
-from research.evaluation import figures, methods, scenarios, unseen_art
+from research.evaluation import methods, scenarios, unseen_art
 from research.evaluation.report import evaluation_report, stories
 from research.training import curves
 
@@ -51,7 +52,7 @@ def test_published_records_are_of_known_cells_methods_and_statuses(records):
     runs = [r for r in records if r["method"] in methods.METHODS]
     assert len(runs) > 1000 and {r["status"] for r in runs} <= STATUSES
     assert {r["warnings"] for r in runs} <= {"", "enclosed", "nothing left to paint"}
-    assert all(set(figures.Closeness.__dataclass_fields__) <= set(r) for r in runs)
+    assert all(set(Closeness.__dataclass_fields__) <= set(r) for r in runs)
     assert any(stories.outcome(r) == "completed (enclosed)" for r in runs)
 
 

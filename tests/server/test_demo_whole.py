@@ -33,8 +33,8 @@ def test_three_scenes_are_completed_and_measured_against_the_truth(tmp_path):
         }
     assert all(result["passes"] >= 1 for result in results.values())
     truth = [result["against_truth"] for result in results.values()]
-    assert sum(score["whole"] for score in truth) / 3 > 0.93
-    assert sum(score["hidden"] for score in truth) / 3 > 0.86
+    assert sum(score["amodal_iou"] for score in truth) / 3 > 0.93
+    assert sum(score["occluded_iou"] for score in truth) / 3 > 0.86
     assert {result["status"] for result in results.values()} == {"completed"}
     width, height = Image.open(tmp_path / "contact_sheet.png").size
     assert width > height > 600

@@ -31,7 +31,10 @@ def test_the_film_grows_with_every_pass(page):
         document.querySelectorAll(".amodal-film figure").length)); }""")
     assert "id" in press_run(page)
     assert page.evaluate("() => window.seen") == [1, 2, 2]
-    assert page.locator(FRAMES).all_inner_texts() == ["1\nenclosed by its occluders", "2\nenclosed by its occluders"]
+    assert page.locator(FRAMES).all_inner_texts() == [
+        "1\nenclosed by its occluders",
+        "2\nenclosed by its occluders",
+    ]
     title = page.locator(FRAMES).first.get_attribute("title")
     assert title.startswith("pass 1: enclosed by its occluders; mask changed")
     assert page.locator(".amodal-film .stage:visible").inner_text().startswith("completed")

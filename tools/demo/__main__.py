@@ -22,7 +22,7 @@ from amodal.app import headless, workflow
 from amodal.app.client import Client, RunError
 from amodal.app.host import Host, HostError
 from amodal.stickers import scenes
-from research.evaluation.figures import Closeness, closeness
+from amodal.stickers.closeness import Closeness, closeness
 from tools.demo import contact_sheet
 
 ROOT = Path(__file__).resolve().parents[2]

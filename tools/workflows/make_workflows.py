@@ -1,4 +1,4 @@
-"""Writes the shipped workflows in editor format and in API format, and their example pictures.
+"""Writes the shipped workflows in editor format and in API format.
 
     python -m tools.workflows.make_workflows
 
@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from tools.workflows.drawings import DRAWINGS, common
+from tools.workflows.drawings import DRAWINGS
 from tools.workflows.workflow_formats import api_format, editor_format
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,55 +42,6 @@ CORE = (
     "ImageBatch",
     "CheckpointLoaderSimple",
 )
-
-EXAMPLES = {  # file in workflows/inputs/ -> arguments of make_scene
-    common.CAT: {"seed": 44, "query": "cat", "occluder": "co-occurring", "hidden": (0.2, 0.4)},
-    common.CO_OCCURRING: {
-        "seed": 43,
-        "query": "monkey",
-        "occluder": "co-occurring",
-        "hidden": (0.2, 0.4),
-    },
-    common.BORDER: {
-        "seed": 41,
-        "query": "duck",
-        "occluder": None,
-        "cut": "right",
-        "hidden": (0.2, 0.4),
-    },
-    common.SEVERAL: {
-        "seed": 42,
-        "query": "cat",
-        "occluder": "co-occurring",
-        "hidden": (0.2, 0.4),
-        "behind": 2,
-    },
-}
-
-
-def draw_examples() -> list[Path]:
-    """Draws the pictures that the workflows open with; returns their paths."""
-    import numpy as np
-    from PIL import Image
-
-    from amodal.stickers.scenes import make_scene
-
-    paths = []
-    for name, settings in EXAMPLES.items():
-        scene = make_scene(background="gradient", **settings)
-        paths.append(ROOT / "workflows" / "inputs" / name)
-        Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(paths[-1])
-    return [*paths, draw_items()]
-
-
-def draw_items() -> Path:
-    """Makes the data set that dataset_viewer opens with: two easy and two hard items."""
-    from research.dataset import builder, wholes
-
-    folder = ROOT / "workflows" / "inputs" / common.ITEMS
-    plan = builder.Plan(2, 2, seed=3, pairs="companion", least_categories=2)
-    builder.build(wholes.Stickers(), plan, folder, quiet=True)
-    return folder
 
 
 def write(assembly, schemas: dict) -> list[Path]:
@@ -133,7 +84,7 @@ def main():
     package = sys.modules[running.classes["AmodalCompletion"].__module__].__package__
     assembly = importlib.import_module(f"{package}.assembly")
     schemas = schemas_of(running.classes, nodes.NODE_DISPLAY_NAME_MAPPINGS)
-    for path in (*draw_examples(), *write(assembly, schemas)):
+    for path in write(assembly, schemas):
         print(path.relative_to(ROOT))
 
 
