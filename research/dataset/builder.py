@@ -32,7 +32,7 @@ class Plan:
     """What to make.
 
     easy, hard: numbers of items. pairs: the occluder's category is any ("random") or the one most
-    often seen with the query's ("co-occurring"). A source with fewer than least_categories categories
+    often seen with the query's ("co-occurring"). A source with fewer than least_categories
     is refused.
     """
 
