@@ -21,11 +21,11 @@ from pathlib import Path
 from amodal.app import host
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "tools"
+HERE = Path(__file__).resolve().parent
 
-PINS = TOOLS / "host-pins.txt"
-EXTRAS = (TOOLS / "dev-requirements.txt", ROOT / "requirements.txt")
-SHIM = TOOLS / "torchvision_cpu_shim.py"
+PINS = HERE / "host-pins.txt"
+EXTRAS = (HERE / "dev-requirements.txt", ROOT / "requirements.txt")
+SHIM = HERE / "torchvision_cpu_shim.py"
 TORCH = "torch==2.13.0"
 TORCH_PAIR = ("torchvision==0.28.0", "torchaudio==2.11.0")
 FRONTEND = "comfyui-frontend-package==1.32.9"
@@ -70,7 +70,7 @@ def existing() -> Path:
     if missing:
         print(
             f"{python} lacks {', '.join(missing)}, which tests or the command line need: "
-            f"pip install -r {TOOLS / 'dev-requirements.txt'} -r {ROOT / 'requirements.txt'}",
+            f"pip install -r {HERE / 'dev-requirements.txt'} -r {ROOT / 'requirements.txt'}",
             flush=True,
         )
     return python
