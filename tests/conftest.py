@@ -1,5 +1,6 @@
 """Fixtures: the real host in this process, once for all tests."""
 
+import atexit
 import os
 import socket
 import sys
@@ -11,13 +12,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).parents[1])]
 
+from model_files import models, prompt  # noqa: E402, F401  fixtures
+
 from tools.host import inprocess  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def real_host():
     """The host's own executor with the pack loaded; see inprocess.Host."""
-    return inprocess.host()
+    host = inprocess.host()
+    import comfy.model_patcher
+
+    # At exit the interpreter clears the host's modules before the last models go, and the
+    # destructor of a model would fail on them.
+    atexit.register(delattr, comfy.model_patcher.ModelPatcher, "__del__")
+    return host
 
 
 @pytest.fixture

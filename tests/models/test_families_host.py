@@ -7,6 +7,7 @@ import torch
 from setting import (
     SIZE,
     STEPS,
+    FeatureRecorder,
     conditions,
     first_half,
     second_half,
@@ -17,7 +18,6 @@ from setting import (
 from stickers_at_hand import Loaded, image_of, masks_of, module_of
 
 from amodal.stickers.scenes import make_scene
-from tests.nodes.test_mask_at_k_host import Recorder
 
 K = 2
 ENDS = {1: 3, 2: 6}  # XL's first two levels end before these output blocks; the third is the last
@@ -75,7 +75,7 @@ def test_xl_in_two_halves_and_its_features_are_one_runs(host, graph, small, inpu
         assert torch.equal(features, recorder.calls[K][level]), level
 
 
-class XlRecorder(Recorder):
+class XlRecorder(FeatureRecorder):
     """Keeps what XL's decoder did: its last level is the third."""
 
     def store(self, level, h):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from model_files import small_models
 from PIL import Image
 
 from amodal.app import workflow
@@ -16,8 +17,6 @@ from amodal.core.types import Crop
 from amodal.stickers.catalog import CATALOG
 from research.dataset import rle, wholes
 from research.evaluation import paper, pasted, photograph_tables, photographs, records
-from tests.models.test_grounded_sam import models  # noqa: F401  a fixture
-from tests.nodes.test_photographs import small_models
 from tools.host.inprocess import VALUES
 
 pytestmark = pytest.mark.skipif(
