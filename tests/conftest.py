@@ -1,6 +1,5 @@
 """Fixtures: the real host in this process, once for all tests."""
 
-import atexit
 import os
 import socket
 import sys
@@ -22,13 +21,7 @@ def real_host():
     """The host's own executor with the pack loaded; see inprocess.Host."""
     if os.environ.get("AMODAL_TESTS_WITHOUT_HOST"):  # `nox -s pythons` sets it
         pytest.skip("needs a host")
-    host = inprocess.host()
-    import comfy.model_patcher
-
-    # At exit the interpreter clears the host's modules before the last models go, and the
-    # destructor of a model would fail on them.
-    atexit.register(delattr, comfy.model_patcher.ModelPatcher, "__del__")
-    return host
+    return inprocess.host()
 
 
 @pytest.fixture

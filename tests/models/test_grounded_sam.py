@@ -1,4 +1,4 @@
-"""Boxes to objects, the second look at a completed object, and the loader of both nets."""
+"""From boxes to objects, segmentation with a prior mask, and the loader of both networks."""
 
 import json
 
@@ -14,7 +14,7 @@ from tools.host.inprocess import Failed
 
 
 class Gives:
-    """In the place of the detector: always these boxes."""
+    """A detector that always gives these boxes."""
 
     def __init__(self, *rows):
         self.rows, self.asked = rows, []
@@ -33,7 +33,7 @@ def segmenter(*rows, **settings):
 RED, GREEN = [55, 40, 110, 85], [15, 20, 75, 70]
 
 
-def test_the_detectors_own_threshold_reads_as_a_half():
+def test_the_box_threshold_becomes_a_score_of_a_half():
     scores = torch.tensor([0.0, 0.175, 0.35, 0.675, 1.0])
     assert torch.allclose(grounded_sam.shifted(scores, 0.35), torch.tensor([0, 0.25, 0.5, 0.75, 1]))
     image, _ = stand_ins.scene()
@@ -43,7 +43,7 @@ def test_the_detectors_own_threshold_reads_as_a_half():
     assert both.labels == ["red box", "green box"]
 
 
-def test_of_two_boxes_alike_the_surer_one_is_kept():
+def test_of_two_similar_boxes_the_better_one_is_kept():
     image, _ = stand_ins.scene()
     rows = (RED, 0.5, "box"), ([56, 41, 110, 85], 0.9, "red box"), (GREEN, 0.6, "green box")
     assert segmenter(*rows).detect(image).labels == ["red box", "green box"]
@@ -60,14 +60,16 @@ def test_no_words_mean_the_vocabulary():
 
 
 def test_the_completed_object_is_found_again_by_its_label():
-    """The prior is only the visible part; what is found under the label is the whole."""
+    """The prior mask is only the visible part; the detection is the whole object."""
     image, masks = stand_ins.scene()
     visible = masks[1].clone()
     visible[:, :80] = 0
-    whole = segmenter((RED, 0.9, "red box")).segment(image, prior=visible, label="red box")
+    whole = segmenter((RED, 0.9, "red box")).segment(image, prior_mask=visible, label="red box")
     assert torch.equal(whole, masks[1])
-    elsewhere = segmenter((GREEN, 0.9, "red box")).segment(image, prior=visible, label="red box")
-    assert torch.equal(elsewhere, masks[1])  # SAM's answer at the place itself
+    elsewhere = segmenter((GREEN, 0.9, "red box")).segment(
+        image, prior_mask=visible, label="red box"
+    )
+    assert torch.equal(elsewhere, masks[1])  # SAM's mask for points inside the prior mask
 
 
 def test_points_deep_inside_a_mask():
@@ -89,7 +91,7 @@ def loader(graph, detector="groundingdino_swint_ogc.pth", masker="sam_vit_b_01ec
 
 
 @pytest.mark.parametrize("vocabulary", ["bert-base-uncased/vocab.txt", "grounding-dino/vocab.txt"])
-def test_the_files_people_have_become_a_segmenter(models, host, graph, vocabulary):
+def test_published_files_become_a_segmenter(models, host, graph, vocabulary):
     put_segmenter(models, vocabulary)
     model = host.run(loader(graph)).values["model"]
     image = torch.rand(90, 120, 3)
@@ -145,7 +147,7 @@ def options(host, input: str) -> list[str]:
 
 
 def test_extra_model_paths_and_other_packs_folders_count(models, host, graph, tmp_path):
-    """Another pack has set up 'sams' with endings of its own; its settings are left alone."""
+    """Another pack has registered 'sams' with its own file endings; its settings are kept."""
     import folder_paths
 
     before = folder_paths.folder_names_and_paths.get("sams")
@@ -161,7 +163,7 @@ def test_extra_model_paths_and_other_packs_folders_count(models, host, graph, tm
         folder_paths.folder_names_and_paths["sams"] = before
 
 
-def test_each_missing_file_is_told_with_all_a_person_needs(models, host, graph):
+def test_each_missing_file_is_reported_with_its_source(models, host, graph):
     with pytest.raises(Failed) as error:
         host.run(loader(graph))
     for word in (
@@ -177,7 +179,7 @@ def test_each_missing_file_is_told_with_all_a_person_needs(models, host, graph):
         assert word in str(error.value)
 
 
-def test_a_missing_vocabulary_is_told_before_anything_runs(models, host, graph, monkeypatch):
+def test_a_missing_vocabulary_is_reported_before_anything_runs(models, host, graph, monkeypatch):
     put_segmenter(models, None)
     module = __import__("sys").modules[host.pack["AmodalLoadSegmenter"].__module__]
     monkeypatch.setattr(module, "cached", lambda name: None)
@@ -191,5 +193,5 @@ def test_a_missing_vocabulary_is_told_before_anything_runs(models, host, graph, 
 def test_a_sam_file_in_the_detectors_place_is_refused_by_name(models, host, graph):
     put_segmenter(models)
     torch.save(small_sam().state_dict(), models / "grounding-dino" / "wrong.pth")
-    with pytest.raises(Failed, match=r"'detector' names wrong\.pth, which is no GroundingDINO"):
+    with pytest.raises(Failed, match=r"'detector' names wrong\.pth, which is not a GroundingDINO"):
         host.run(loader(graph, "wrong.pth"))

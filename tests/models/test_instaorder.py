@@ -1,4 +1,4 @@
-"""InstaOrderNet_od: its form, its formula, its file, and the loader node."""
+"""InstaOrderNet_od: its architecture, its formula, its file, and the loader node."""
 
 import math
 import pickle
@@ -27,7 +27,7 @@ def folder(real_host):
 
 
 class Says(torch.nn.Module):
-    """Answers with these logits, a row for each view."""
+    """A network that returns these logits, one row for each view."""
 
     def __init__(self, *rows):
         super().__init__()
@@ -43,7 +43,7 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def test_both_ways_round_are_averaged_and_each_direction_is_judged_apart():
+def test_both_orders_are_averaged_and_directions_are_independent():
     """o1 = net(i, j), o2 = net(j, i): P(i over j) = (s(o1[1]) + s(o2[0])) / 2."""
     model = instaorder.InstaOrder(Says([1.0, -2.0], [0.5, 3.0]))
     table = model.order(torch.rand(8, 8, 3), torch.ones(2, 8, 8), [(0, 1)])
@@ -52,7 +52,7 @@ def test_both_ways_round_are_averaged_and_each_direction_is_judged_apart():
     assert table.diagonal().isnan().all()
 
 
-def test_the_net_sees_both_masks_hard_and_the_whole_picture_normalised():
+def test_the_network_gets_binary_masks_and_the_normalised_picture():
     net = Says([0.0, 0.0], [0.0, 0.0])
     image = torch.tensor([1.0, 0.0, 0.5]).expand(2, 2, 3)
     masks = torch.tensor([[[0.6, 0.0], [0.0, 0.0]], [[0.0, 0.4], [1.0, 0.0]]])
@@ -67,7 +67,7 @@ def test_the_net_sees_both_masks_hard_and_the_whole_picture_normalised():
     assert (views[:, 2:] - views[:, 2:, :1, :1]).abs().max() < 1e-4
 
 
-def test_twenty_objects_take_a_few_batches_not_one_call_for_each_pair():
+def test_twenty_objects_need_a_few_batches_not_one_call_for_each_pair():
     pairs = [(i, j) for i in range(20) for j in range(i)]
     net = Says(*[[0.0, 0.0]] * (2 * instaorder.AT_ONCE))
     table = instaorder.InstaOrder(net).order(torch.rand(8, 8, 3), torch.ones(20, 8, 8), pairs)
@@ -112,7 +112,7 @@ def test_a_file_of_another_kind_is_refused_by_name(change):
         state["conv1.weight"] = state["conv1.weight"][:, :3]
     else:
         del state["layer4.2.bn3.weight"]
-    with pytest.raises(BadInput, match=r"other\.pth.*no InstaOrderNet_od.*Remedy"):
+    with pytest.raises(BadInput, match=r"other\.pth.*not an InstaOrderNet_od.*Remedy"):
         instaorder.net_of(state, "other.pth")
 
 
@@ -121,13 +121,13 @@ def test_code_in_a_file_is_not_run(folder, host, graph, capfd):
     torch.save({"state_dict": Dangerous()}, folder / "evil2.pth")
     for name in ("evil.pth", "evil2.pth"):
         graph.keep(**{name[:-4]: graph.add("AmodalLoadOrderModel", file=name)})
-        with pytest.raises(Failed, match=f"{name}, which is no file of weights"):
+        with pytest.raises(Failed, match=f"{name}, which is not a weights-only file"):
             host.run(graph)
         graph.prompt.clear()
     assert "ran" not in capfd.readouterr().out
 
 
-def test_a_missing_file_is_told_with_all_a_person_needs(host, graph):
+def test_a_missing_file_is_reported_with_its_source(host, graph):
     graph.keep(model=graph.add("AmodalLoadOrderModel", file=FILE))
     with pytest.raises(Failed) as error:
         host.run(graph)
@@ -142,13 +142,13 @@ def test_a_missing_file_is_told_with_all_a_person_needs(host, graph):
         assert word in str(error.value)
 
 
-def test_a_name_that_is_neither_there_nor_known_is_refused(host, graph):
+def test_an_unknown_name_is_refused(host, graph):
     graph.keep(model=graph.add("AmodalLoadOrderModel", file="../../secret.pth"))
     with pytest.raises(Failed, match=r"secret\.pth, which is not in models/instaorder"):
         host.run(graph)
 
 
-def test_a_folder_that_was_removed_is_only_empty(folder, host):
+def test_a_removed_folder_counts_as_empty(folder, host):
     (folder / "mine.pth").write_bytes(b"")
     options = host.pack["AmodalLoadOrderModel"].INPUT_TYPES()["required"]["file"][1]["options"]
     assert options == ["mine.pth", FILE]

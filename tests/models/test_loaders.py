@@ -1,4 +1,4 @@
-"""Every loader of a model file, given what is no such file: refused by name, and no code is run."""
+"""Every loader refuses wrong files by name, and never runs code inside a file."""
 
 import json
 import pickle
@@ -10,10 +10,11 @@ import torch
 from model_files import LOADER, WORDS, Dangerous, small_sam
 from reference_groundingdino import DATA, weights
 
+from amodal.models.pretrained import article
 from tools.host.inprocess import Failed, Graph
 
 GROUNDED = {"detector": "groundingdino_swint_ogc.pth", "masker": "sam_vit_b_01ec64.pth"}
-LOADERS = {  # input -> (node, its title, folder, what it wants)
+LOADERS = {  # input -> (node, its title, folder, its model)
     "detector": (
         "AmodalLoadSegmenter",
         "Load Grounded Segmenter",
@@ -28,7 +29,7 @@ LOADERS = {  # input -> (node, its title, folder, what it wants)
 
 @pytest.fixture(scope="module")
 def kinds(tmp_path_factory) -> dict[str, Path]:
-    """A good file of each loader's kind, and one that spandrel knows and that paints no holes."""
+    """A valid file for each loader, and a spandrel model that does not inpaint."""
     from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
     from spandrel.architectures.LaMa import LaMa
 
@@ -49,7 +50,7 @@ def kinds(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture
 def folders(real_host, kinds, models):
-    """The host's models folder, where the segmenter's other file is good."""
+    """ComfyUI's models folder, with a valid second file for the segmenter."""
     for input, file in GROUNDED.items():
         place = models / LOADERS[input][2]
         place.mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,7 @@ def folders(real_host, kinds, models):
 
 
 def refused(host, graph, loader: str, file: str) -> str:
-    """What the loader says of a file; the node and the input are named in it."""
+    """The loader's error for a file, which names the node and the input."""
     node, title, _, _ = LOADERS[loader]
     inputs = {**LOADER, **GROUNDED, loader: file} if loader in GROUNDED else {"file": file}
     graph.keep(model=graph.add(node, **inputs))
@@ -76,7 +77,7 @@ def refused(host, graph, loader: str, file: str) -> str:
         assert words in said
     after = Graph()
     after.keep(mask=after.add("SolidMask", value=1.0, width=8, height=8))
-    assert host.run(after).values["mask"].shape == (1, 8, 8)  # the host goes on
+    assert host.run(after).values["mask"].shape == (1, 8, 8)  # ComfyUI still runs
     return said
 
 
@@ -86,7 +87,8 @@ PAIRS = [(one, kind) for one in LOADERS for kind in [*LOADERS, "upscaler"] if ki
 @pytest.mark.parametrize(("loader", "kind"), PAIRS)
 def test_a_file_of_every_other_kind_is_refused_by_name(host, graph, folders, kinds, loader, kind):
     (folders / LOADERS[loader][2] / "other.pth").symlink_to(kinds[kind])
-    assert f"other.pth, which is no {LOADERS[loader][3]}" in refused(
+    what = LOADERS[loader][3]
+    assert f"other.pth, which is not {article(what)} {what}" in refused(
         host, graph, loader, "other.pth"
     )
 
@@ -96,7 +98,7 @@ def zipped_code(path: Path) -> None:
 
 
 def short(path: Path) -> None:
-    """A download that stopped half-way."""
+    """An incomplete download."""
     torch.save({"a.weight": torch.zeros(1000)}, path)
     path.write_bytes(path.read_bytes()[:1500])
 
@@ -127,16 +129,16 @@ NO_WEIGHTS = {
 
 @pytest.mark.parametrize("file", NO_WEIGHTS)
 @pytest.mark.parametrize("loader", LOADERS)
-def test_what_holds_no_weights_is_refused_by_name_and_its_code_is_not_run(
+def test_a_file_without_weights_is_refused_by_name_and_its_code_does_not_run(
     host, graph, folders, loader, file, capfd
 ):
     NO_WEIGHTS[file](folders / LOADERS[loader][2] / file)
-    assert f"{file}, which is no file of weights alone" in refused(host, graph, loader, file)
+    assert f"{file}, which is not a weights-only file" in refused(host, graph, loader, file)
     assert "code of a weights file ran" not in capfd.readouterr().out
 
 
 def test_the_danger_is_real(tmp_path, capfd):
-    """The file that the loaders refuse does run its code where weights are unpickled."""
+    """The refused file runs its code when it is unpickled."""
     NO_WEIGHTS["zipped code.pth"](tmp_path / "code.pth")
     torch.load(tmp_path / "code.pth", weights_only=False)
     assert "code of a weights file ran" in capfd.readouterr().out
@@ -149,12 +151,12 @@ def test_a_folder_with_a_broken_file_is_refused_by_name(host, graph, folders, br
     (place / "vocab.txt").write_text("\n".join(WORDS))
     (place / "config.json").write_text(json.dumps({"model_type": "grounding-dino"}))
     NO_WEIGHTS[broken](place / "model.safetensors")
-    assert "folder, which is no file of weights alone" in refused(host, graph, "detector", "folder")
+    assert "folder, which is not a weights-only file" in refused(host, graph, "detector", "folder")
 
 
 @pytest.mark.parametrize("kind", ["sam", "grounding-dino with pickled weights"])
 def test_a_folder_of_another_kind_is_refused_by_name(host, graph, folders, kinds, kind):
-    """Its config.json says what it is; of its weights only a safetensors file is read."""
+    """config.json names the model, and only safetensors weights are read."""
     place = folders / "grounding-dino" / "folder"
     place.mkdir()
     (place / "vocab.txt").write_text("\n".join(WORDS))
@@ -162,7 +164,7 @@ def test_a_folder_of_another_kind_is_refused_by_name(host, graph, folders, kinds
     if kind == "sam":
         (place / "model.safetensors").write_bytes(b"")
         said = refused(host, graph, "detector", "folder")
-        assert "folder, which is no GroundingDINO model (its config.json says sam)" in said
+        assert "folder, which is not a GroundingDINO model (its config.json says sam)" in said
     else:
         (place / "pytorch_model.bin").write_bytes(pickle.dumps(Dangerous()))
         assert "folder, which is not in models/grounding-dino" in refused(
@@ -170,10 +172,8 @@ def test_a_folder_of_another_kind_is_refused_by_name(host, graph, folders, kinds
         )
 
 
-def test_every_net_is_in_the_hosts_care_and_leaves_when_it_asks(
-    host, graph, folders, kinds, monkeypatch
-):
-    """What was unloaded comes back, and says the same."""
+def test_comfyui_loads_and_unloads_every_network(host, graph, folders, kinds, monkeypatch):
+    """An unloaded network is loaded again, with the same outputs."""
     import comfy.model_management as management
 
     for kind in ("order", "inpaint"):

@@ -63,13 +63,15 @@ def test_nothing_left_to_paint_is_told_apart_from_nothing_hides(
     blank = graph.value("blank", torch.zeros(1, SIZE, SIZE))
     check = graph.add(
         "AmodalCheckOcclusion",
-        occluders=graph.value("few", square(8)) if inside else blank,
-        beyond=graph.value("strip", torch.ones(1, SIZE, SIZE) - square(60)) if beyond else blank,
-        mask=graph.value("mask", square(32)),
+        occluder_mask=graph.value("few", square(8)) if inside else blank,
+        padding_mask=graph.value("strip", torch.ones(1, SIZE, SIZE) - square(60))
+        if beyond
+        else blank,
+        modal_mask=graph.value("mask", square(32)),
         touching=touching,
         names="yarn" if inside else "",
         sides="left" if touching else "",
-        grow=0.0,
+        dilate=0.0,
     )
     run = host.run(graph.keep(occluded=check[1], reason=check[2]))
     assert (run.values["occluded"], run.values["reason"]) == (occluded, told)
@@ -131,7 +133,7 @@ def test_the_body_can_be_rewired(host):
 def test_each_pass_has_a_seed_of_its_own_and_always_the_same(host):
     def seeds_from(first: int) -> list[int]:
         graph = growing_loop(cap=3)
-        seed = graph.add("AmodalPassSeed", seed=first, number=["start", 4])
+        seed = graph.add("AmodalPassSeed", seed=first, pass_number=["start", 4])
         graph.add("PreviewAny", "seed", source=seed)
         run = host.run(graph)
         shown = [ui for node, ui in run.ui.items() if node.split(".")[-1] == "seed"]
@@ -193,8 +195,8 @@ def test_an_error_in_a_later_pass_names_its_node_and_is_shown_on_loop_end(host):
         "AmodalSelectClusters",
         "bad",
         clusters=["joined", 0],
-        mask=["rest", 0],
-        inpaint=["check", 0],
+        modal_mask=["rest", 0],
+        inpaint_mask=["check", 0],
         overlap=0.2,
     )
     begun = graph.value("begun", square(24))

@@ -37,20 +37,20 @@ def growing_loop(
         shape[..., : SIZE // 2] = square(begin)[..., : SIZE // 2]
     whole = graph.value(f"target{target}{one_sided}", shape)
     nothing = graph.add("SolidMask", value=0.0, width=SIZE, height=SIZE)
-    start = graph.add("AmodalLoopStart", "start", image=image, mask=mask)
+    start = graph.add("AmodalLoopStart", "start", image=image, modal_mask=mask)
     left = graph.add(
         "MaskComposite", "left", destination=whole, source=start[2], x=0, y=0, operation="subtract"
     )
     check = graph.add(
         "AmodalCheckOcclusion",
         "check",
-        occluders=left,
-        beyond=nothing,
-        mask=start[2],
+        occluder_mask=left,
+        padding_mask=nothing,
+        modal_mask=start[2],
         touching=False,
         names="square",
         sides="",
-        grow=0.0,
+        dilate=0.0,
     )
     grown = graph.add("GrowMask", "grow", mask=start[2], expand=step, tapered_corners=False)
     painted = graph.add(
@@ -72,7 +72,7 @@ def growing_loop(
         occluded=check[1],
         reason=check[2],
         image=start[1],
-        mask=joined,
+        amodal_mask=joined,
         canvas=start[3],
         max_passes=cap,
     )
