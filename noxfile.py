@@ -14,6 +14,8 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "tests"]
 nox.needs_version = ">=2023.4"
 ROOT = Path(__file__).parent
+# Each worker starts hosts of its own, so all tests of a file go to one; 2 GB of memory for each.
+SIDE_BY_SIDE = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def in_host(session, *words, keep_status=False):
@@ -61,14 +63,14 @@ def serve(session):
 
 @nox.session
 def tests(session):
-    """The tests that take minutes."""
-    in_host(session, "-m", "pytest", "-m", "not slow")
+    """The quick tests, several files at a time: nox -s tests -- tests/method."""
+    in_host(session, "-m", "pytest", *SIDE_BY_SIDE, "-m", "not slow")
 
 
 @nox.session
 def tests_full(session):
-    """All tests."""
-    in_host(session, "-m", "pytest")
+    """All tests, several files at a time; the slow ones: nox -s tests_full -- -m slow."""
+    in_host(session, "-m", "pytest", *SIDE_BY_SIDE)
 
 
 @nox.session
@@ -109,5 +111,20 @@ def docs(session):
 
 @nox.session
 def lint(session):
-    """ruff, with the rules of pyproject.toml."""
+    """ruff and its formatter, without changing a file, and mypy; rules in pyproject.toml."""
     in_host(session, "-m", "ruff", "check")
+    in_host(session, "-m", "ruff", "format", "--check")
+    in_host(session, "-m", "mypy")
+
+
+@nox.session
+def package(session):
+    """Builds the registry's zip, installs it beside other packs, runs it; in output/package/."""
+    in_host(session, "-m", "tools.package")
+
+
+@nox.session
+def pythons(session):
+    """Sources and unit tests on Python 3.10 to 3.13, as far as installed: nox -s pythons -- 3.12"""
+    command = (sys.executable, "-m", "tools.package.pythons", *session.posargs)
+    session.run(*command, external=True)

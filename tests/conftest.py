@@ -11,12 +11,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).parents[1])]
 
+from model_files import models, prompt  # noqa: E402, F401  fixtures
+
 from tools.host import inprocess  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def real_host():
     """The host's own executor with the pack loaded; see inprocess.Host."""
+    if os.environ.get("AMODAL_TESTS_WITHOUT_HOST"):  # `nox -s pythons` sets it
+        pytest.skip("needs a host")
     return inprocess.host()
 
 

@@ -7,6 +7,7 @@ import torch
 from setting import (
     SIZE,
     STEPS,
+    FeatureRecorder,
     conditions,
     first_half,
     second_half,
@@ -17,7 +18,6 @@ from setting import (
 from stickers_at_hand import Loaded, image_of, masks_of, module_of
 
 from amodal.stickers.scenes import make_scene
-from tests.nodes.test_mask_at_k_host import Recorder
 
 K = 2
 ENDS = {1: 3, 2: 6}  # XL's first two levels end before these output blocks; the third is the last
@@ -75,7 +75,7 @@ def test_xl_in_two_halves_equals_one_run_and_so_do_its_features(host, graph, sma
         assert torch.equal(features, recorder.calls[K][level]), level
 
 
-class XlRecorder(Recorder):
+class XlRecorder(FeatureRecorder):
     """Keeps the outputs of XL's decoder, whose last level is the third."""
 
     def store(self, level, h):

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from model_files import small_models
 
 from amodal.app import workflow
-from tests.models.test_grounded_sam import models  # noqa: F401  a fixture
-from tests.nodes.test_photographs import prompt, small_models  # noqa: F401  a fixture
 from tools.bench import bench_stages
 from tools.bench.clock import Clock
 from tools.host.inprocess import VALUES

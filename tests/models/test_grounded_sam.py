@@ -1,25 +1,16 @@
 """From boxes to objects, segmentation with a prior mask, and the loader of both networks."""
 
 import json
-from pathlib import Path
 
 import pytest
 import stand_ins
 import torch
+from model_files import LOADER, WORDS, put_segmenter, small_sam
 from reference_groundingdino import DATA, weights
 
 from amodal.models import grounded_sam
 from amodal.models.grounding_dino import Found
-from tests.models.test_grounding_dino import WORDS
-from tests.models.test_sam import authors_net
 from tools.host.inprocess import Failed
-
-LOADER = {
-    "vocabulary": "cat, traffic light",
-    "box_threshold": 0.35,
-    "text_threshold": 0.25,
-    "overlap": 0.7,
-}
 
 
 class Gives:
@@ -94,28 +85,6 @@ def test_points_deep_inside_a_mask():
 # --- the loader ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def models(real_host):
-    """ComfyUI's models folder. Files of a test are removed afterwards."""
-    import folder_paths
-
-    place = Path(folder_paths.models_dir)
-    yield place
-    for name in ("grounding-dino", "sams", "bert-base-uncased"):
-        for file in sorted((place / name).rglob("*"), reverse=True):
-            file.rmdir() if file.is_dir() else file.unlink()
-
-
-def put(models: Path, vocabulary: str | None = "bert-base-uncased/vocab.txt") -> None:
-    for name in ("grounding-dino", "sams", "bert-base-uncased"):
-        (models / name).mkdir(parents=True, exist_ok=True)
-    state = weights(json.loads(DATA.read_text())["shapes"])
-    torch.save({"model": state}, models / "grounding-dino" / "groundingdino_swint_ogc.pth")
-    torch.save(authors_net().state_dict(), models / "sams" / "sam_vit_b_01ec64.pth")
-    if vocabulary:
-        (models / vocabulary).write_text("\n".join(WORDS))
-
-
 def loader(graph, detector="groundingdino_swint_ogc.pth", masker="sam_vit_b_01ec64.pth"):
     graph.keep(model=graph.add("AmodalLoadSegmenter", detector=detector, masker=masker, **LOADER))
     return graph
@@ -123,7 +92,7 @@ def loader(graph, detector="groundingdino_swint_ogc.pth", masker="sam_vit_b_01ec
 
 @pytest.mark.parametrize("vocabulary", ["bert-base-uncased/vocab.txt", "grounding-dino/vocab.txt"])
 def test_published_files_become_a_segmenter(models, host, graph, vocabulary):
-    put(models, vocabulary)
+    put_segmenter(models, vocabulary)
     model = host.run(loader(graph)).values["model"]
     image = torch.rand(90, 120, 3)
     found = model.detect(image, ["cat", "traffic light"], 0.0)
@@ -135,7 +104,7 @@ def test_published_files_become_a_segmenter(models, host, graph, vocabulary):
 def test_a_folder_of_hugging_faces_layout_is_a_detector(models, host, graph, no_network):
     from amodal.models import grounding_dino_weights
 
-    put(models, None)
+    put_segmenter(models, None)
     place = models / "grounding-dino" / "grounding-dino-tiny"
     state = weights(json.loads(DATA.read_text())["shapes"])
     grounding_dino_weights.net_of(state, "x").save_pretrained(place, safe_serialization=True)
@@ -150,7 +119,7 @@ def test_a_folder_of_hugging_faces_layout_is_a_detector(models, host, graph, no_
 def test_a_folder_of_hugging_faces_layout_is_a_masker(models, host, graph, no_network):
     from transformers import SamConfig, SamModel
 
-    put(models)
+    put_segmenter(models)
     place = models / "sams" / "sam-vit-small"
     SamModel(
         SamConfig(
@@ -184,11 +153,11 @@ def test_extra_model_paths_and_other_packs_folders_count(models, host, graph, tm
     before = folder_paths.folder_names_and_paths.get("sams")
     folder_paths.folder_names_and_paths["sams"] = ([str(tmp_path)], {".pth"})
     try:
-        torch.save(authors_net().state_dict(), tmp_path / "mine.pth")
+        torch.save(small_sam().state_dict(), tmp_path / "mine.pth")
         assert "mine.pth" in options(host, "masker")
         paths, endings = folder_paths.folder_names_and_paths["sams"]
         assert paths[0] == str(tmp_path) and endings == {".pth"}
-        put(models)
+        put_segmenter(models)
         assert host.run(loader(graph, masker="mine.pth")).values["model"].masker.net
     finally:
         folder_paths.folder_names_and_paths["sams"] = before
@@ -211,7 +180,7 @@ def test_each_missing_file_is_reported_with_its_source(models, host, graph):
 
 
 def test_a_missing_vocabulary_is_reported_before_anything_runs(models, host, graph, monkeypatch):
-    put(models, None)
+    put_segmenter(models, None)
     module = __import__("sys").modules[host.pack["AmodalLoadSegmenter"].__module__]
     monkeypatch.setattr(module, "cached", lambda name: None)
     with pytest.raises(Failed) as error:
@@ -222,7 +191,7 @@ def test_a_missing_vocabulary_is_reported_before_anything_runs(models, host, gra
 
 
 def test_a_sam_file_in_the_detectors_place_is_refused_by_name(models, host, graph):
-    put(models)
-    torch.save(authors_net().state_dict(), models / "grounding-dino" / "wrong.pth")
+    put_segmenter(models)
+    torch.save(small_sam().state_dict(), models / "grounding-dino" / "wrong.pth")
     with pytest.raises(Failed, match=r"'detector' names wrong\.pth, which is not a GroundingDINO"):
         host.run(loader(graph, "wrong.pth"))

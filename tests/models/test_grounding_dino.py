@@ -4,30 +4,13 @@ import json
 
 import pytest
 import torch
+from model_files import WORDS
 from reference_groundingdino import DATA, IDS, picture, weights
 
 from amodal.core.errors import BadInput
 from amodal.models import grounding_dino, grounding_dino_weights
 
 REFERENCE = json.loads(DATA.read_text())
-WORDS = [
-    "[PAD]",
-    *(f"[unused{i}]" for i in range(99)),
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    "cat",
-    "traffic",
-    "light",
-    "base",
-    "##ball",
-    "bat",
-    "glove",
-    "donut",
-    ".",
-    "?",
-]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from model_files import Dangerous, put_order_model
 
 from amodal.core.errors import BadInput
 from amodal.models import instaorder
@@ -88,15 +89,8 @@ def test_it_is_a_resnet_50_in_torchvisions_layout():
         assert torch.allclose(net(view), reference(view), atol=1e-5)
 
 
-def published(path) -> dict:
-    """A file with the published layout and random weights."""
-    state = {f"module.{name}": value for name, value in instaorder.OrderNet().state_dict().items()}
-    torch.save({"step": 58000, "state_dict": state, "optimizer": {"state": {}}}, path)
-    return state
-
-
 def test_the_loader_node_reads_the_published_file(folder, host, graph):
-    state = published(folder / FILE)
+    state = put_order_model(folder / FILE)
     graph.keep(model=graph.add("AmodalLoadOrderModel", file=FILE))
     model = host.run(graph).values["model"]
     net = model.net.state_dict()
@@ -120,11 +114,6 @@ def test_a_file_of_another_kind_is_refused_by_name(change):
         del state["layer4.2.bn3.weight"]
     with pytest.raises(BadInput, match=r"other\.pth.*not an InstaOrderNet_od.*Remedy"):
         instaorder.net_of(state, "other.pth")
-
-
-class Dangerous:
-    def __reduce__(self):
-        return print, ("code of a weights file ran",)
 
 
 def test_code_in_a_file_is_not_run(folder, host, graph, capfd):

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from model_files import LOADER, WORDS, Dangerous, small_sam
 from reference_groundingdino import DATA, weights
 
 from amodal.models.pretrained import article
-from tests.models.test_grounded_sam import LOADER, WORDS, authors_net
-from tests.models.test_grounded_sam import models as grounded_models  # noqa: F401  a fixture
-from tests.models.test_instaorder import Dangerous
 from tools.host.inprocess import Failed, Graph
 
 GROUNDED = {"detector": "groundingdino_swint_ogc.pth", "masker": "sam_vit_b_01ec64.pth"}
@@ -40,7 +38,7 @@ def kinds(tmp_path_factory) -> dict[str, Path]:
     place = tmp_path_factory.mktemp("kinds")
     states = {
         "detector": {"model": weights(json.loads(DATA.read_text())["shapes"])},
-        "masker": authors_net().state_dict(),
+        "masker": small_sam().state_dict(),
         "order": {"state_dict": instaorder.OrderNet().state_dict()},
         "inpaint": LaMa(in_nc=4, out_nc=3).state_dict(),
         "upscaler": SRVGGNetCompact(num_feat=8, num_conv=2).state_dict(),
@@ -51,18 +49,18 @@ def kinds(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def folders(real_host, kinds, grounded_models):  # noqa: F811
+def folders(real_host, kinds, models):
     """ComfyUI's models folder, with a valid second file for the segmenter."""
     for input, file in GROUNDED.items():
-        place = grounded_models / LOADERS[input][2]
+        place = models / LOADERS[input][2]
         place.mkdir(parents=True, exist_ok=True)
         (place / file).symlink_to(kinds[input])
     for name in ("bert-base-uncased", "instaorder", "inpaint"):
-        (grounded_models / name).mkdir(parents=True, exist_ok=True)
-    (grounded_models / "bert-base-uncased" / "vocab.txt").write_text("\n".join(WORDS))
-    yield grounded_models
+        (models / name).mkdir(parents=True, exist_ok=True)
+    (models / "bert-base-uncased" / "vocab.txt").write_text("\n".join(WORDS))
+    yield models
     for name in ("instaorder", "inpaint"):
-        for file in (grounded_models / name).iterdir():
+        for file in (models / name).iterdir():
             file.unlink()
 
 

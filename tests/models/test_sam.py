@@ -2,59 +2,15 @@
 
 import pytest
 import torch
+from model_files import small_sam
 
 from amodal.core.errors import BadInput
 from amodal.models import sam
 
 
-def authors_net(seed: int = 0):
-    """A small SAM in the authors' own classes, with random weights."""
-    from functools import partial
-
-    from segment_anything import modeling
-
-    torch.manual_seed(seed)
-    net = modeling.Sam(
-        image_encoder=modeling.ImageEncoderViT(
-            img_size=128,
-            patch_size=16,
-            embed_dim=32,
-            depth=3,
-            num_heads=2,
-            mlp_ratio=2,
-            out_chans=32,
-            qkv_bias=True,
-            use_rel_pos=True,
-            window_size=3,
-            global_attn_indexes=[1],
-            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
-        ),
-        prompt_encoder=modeling.PromptEncoder(
-            embed_dim=32,
-            image_embedding_size=(8, 8),
-            input_image_size=(128, 128),
-            mask_in_chans=16,
-        ),
-        mask_decoder=modeling.MaskDecoder(
-            num_multimask_outputs=3,
-            transformer_dim=32,
-            iou_head_depth=3,
-            iou_head_hidden_dim=24,
-            transformer=modeling.TwoWayTransformer(
-                depth=2, embedding_dim=32, num_heads=8, mlp_dim=48
-            ),
-        ),
-    )
-    with torch.no_grad():
-        for weight in net.parameters():
-            if weight.ndim > 1:
-                weight.add_(0.2 * torch.randn_like(weight))
-    return net.eval()
-
-
 @pytest.fixture(scope="module")
 def theirs():
-    return authors_net()
+    return small_sam()
 
 
 @pytest.fixture(scope="module")

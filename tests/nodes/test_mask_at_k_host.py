@@ -4,6 +4,7 @@ import pytest
 import torch
 from setting import (
     SIZE,
+    FeatureRecorder,
     captured,
     first_half,
     second_half,
@@ -15,42 +16,12 @@ from setting import (
 from tools.host.inprocess import Graph
 
 K = 2
-ENDS = {1: 3, 2: 6, 3: 9}  # SD2's levels end before these output blocks, with 2 residual blocks
 
 
 @pytest.fixture(scope="session")
 def deep(small):
     """A model of SD2's block counts: 12 output blocks in 4 levels."""
     return small.model("eps", 4, seed=4, blocks=2)
-
-
-class Recorder:
-    """Keeps what the decoder did in every call of a run, in the positive prompt's branch."""
-
-    def __init__(self, patcher):
-        self.calls, self.unet = [], patcher.model.diffusion_model
-        self.model = patcher.clone()
-        self.model.set_model_output_block_patch(self.see)
-        self.model.set_model_unet_function_wrapper(self.call)
-
-    def call(self, apply, options):
-        self.row = options["cond_or_uncond"].index(0)
-        self.parts = len(options["cond_or_uncond"])
-        self.calls.append({})
-        hook = self.unet.out.register_forward_pre_hook(lambda _, h: self.store(4, h[0]))
-        try:
-            return apply(options["input"], options["timestep"], **options["c"])
-        finally:
-            hook.remove()
-
-    def store(self, level, h):
-        self.calls[-1][level] = h.chunk(self.parts)[self.row].clone()
-
-    def see(self, h, skip, options):
-        for level, block in ENDS.items():
-            if options["block"] == ("output", block):
-                self.store(level, h)
-        return h, skip
 
 
 @pytest.mark.parametrize("mask", [False, True])
@@ -61,7 +32,7 @@ def test_features_are_the_runs_own(host, graph, small, deep, sampler, mask, batc
     at = setting(graph, small, sampler=sampler, mask=mask, batch=batch)
     with_model(graph, at, graph.value("deep", deep))
     features = captured(host, graph, at)
-    recorder = Recorder(deep)
+    recorder = FeatureRecorder(deep)
     with_model(graph, at, graph.value(f"recorded {sampler} {mask} {batch}", recorder.model))
     graph.keep(run=whole(graph, at))
     host.forget()

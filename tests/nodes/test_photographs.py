@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from model_files import small_models
 
 from amodal.app import workflow
 from amodal.models import pretrained
-from tests.models.test_grounded_sam import models, put  # noqa: F401  a fixture
-from tests.models.test_instaorder import published
 from tools.host.inprocess import Failed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,18 +25,6 @@ LOADERS = {
     "AmodalLoadOrderModel": ["InstaOrder_InstaOrderNet_od.pth.tar"],
     "AmodalLoadInpaintModel": ["big-lama.pt"],
 }
-
-
-@pytest.fixture
-def prompt(real_host) -> dict:
-    import folder_paths
-
-    prompt = json.loads((workflow.FOLDER / NAME).read_text())
-    picture = prompt[workflow.need(prompt, "Picture")]["inputs"]["image"]
-    place = Path(folder_paths.get_input_directory())
-    place.mkdir(parents=True, exist_ok=True)
-    shutil.copy(ROOT / "workflows" / "inputs" / picture, place)
-    return prompt
 
 
 def test_loader_nodes_tell_the_editor_where_their_models_come_from():
@@ -78,20 +65,6 @@ def test_the_page_of_models_has_their_table():
         (row,) = [row for row in rows if f"`{one.file}`" in row]
         for word in (f"`{one.folder}`", one.size, one.licence, one.url, one.needed):
             assert word in row, (one.file, word)
-
-
-def small_models(models, monkeypatch):
-    from spandrel.architectures.LaMa import LaMa
-
-    from amodal.models import grounding_dino
-
-    put(models)
-    (models / "sams" / "sam_vit_b_01ec64.pth").rename(models / "sams" / "sam_vit_h_4b8939.pth")
-    for folder in ("instaorder", "inpaint"):
-        (models / folder).mkdir(exist_ok=True)
-    published(models / "instaorder" / "InstaOrder_InstaOrderNet_od.pth.tar")
-    torch.save(LaMa(in_nc=4, out_nc=3).state_dict(), models / "inpaint" / "big-lama.pt")
-    monkeypatch.setattr(grounding_dino, "SHORT", 64)
 
 
 def test_its_loaders_open_no_connection(host, prompt, models, monkeypatch, no_network):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import setting
 import torch
+from growing_loop import growing_loop
 from PIL import Image
 
 from amodal.core import detections
 from amodal.method import mask_at_k
-from tests.nodes.test_loop import growing_loop
 from tools.host.inprocess import Failed
 
 

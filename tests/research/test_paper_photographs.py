@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from model_files import small_models
 from PIL import Image
 
 from amodal.app import workflow
@@ -18,8 +19,6 @@ from research import records
 from research.dataset import rle, wholes
 from research.evaluation import pasted, photographs
 from research.evaluation.report import paper, photograph_report
-from tests.models.test_grounded_sam import models  # noqa: F401  a fixture
-from tests.nodes.test_photographs import small_models
 from tools.host.inprocess import VALUES
 
 pytestmark = pytest.mark.skipif(

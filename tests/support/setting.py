@@ -5,6 +5,11 @@ import functools
 import torch
 
 STEPS, SIZE = 6, 16  # steps of a run, side of a latent
+LEVEL_ENDS = {
+    1: 3,
+    2: 6,
+    3: 9,
+}  # SD2's levels end before these output blocks, with 2 residual blocks
 
 
 @functools.cache
@@ -121,3 +126,32 @@ def captured(host, graph, at, levels="1, 2, 3, 4", k=2, **other):
     inputs = {"guider": at["guider"], "sigmas": half[2], "latent": half[0], "levels": levels}
     graph.keep(features=graph.add("AmodalCaptureFeatures", **{**inputs, **other}))
     return host.run(graph).values["features"]
+
+
+class FeatureRecorder:
+    """Keeps what the decoder did in every call of a run, in the positive prompt's branch."""
+
+    def __init__(self, patcher):
+        self.calls, self.unet = [], patcher.model.diffusion_model
+        self.model = patcher.clone()
+        self.model.set_model_output_block_patch(self.see)
+        self.model.set_model_unet_function_wrapper(self.call)
+
+    def call(self, apply, options):
+        self.row = options["cond_or_uncond"].index(0)
+        self.parts = len(options["cond_or_uncond"])
+        self.calls.append({})
+        hook = self.unet.out.register_forward_pre_hook(lambda _, h: self.store(4, h[0]))
+        try:
+            return apply(options["input"], options["timestep"], **options["c"])
+        finally:
+            hook.remove()
+
+    def store(self, level, h):
+        self.calls[-1][level] = h.chunk(self.parts)[self.row].clone()
+
+    def see(self, h, skip, options):
+        for level, block in LEVEL_ENDS.items():
+            if options["block"] == ("output", block):
+                self.store(level, h)
+        return h, skip
