@@ -57,7 +57,7 @@ def decoder():
     from tools.host.inprocess import host
 
     package = sys.modules[host().pack["AmodalCaptureFeatures"].__module__].__package__
-    return sys.modules[f"{package}.decoder"]
+    return sys.modules[f"{package}.unet_features"]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def prepared(prompt: dict, size: int, steps: int) -> None:  # noqa: F811
     mask[:, 40:90, 0:60] = 1
     VALUES["the object"] = mask
     prompt["mask"] = {"class_type": "TestValue", "inputs": {"name": "the object"}}
-    prompt[workflow.need(prompt, "Pick the object")]["inputs"]["mask"] = ["mask", 0]
+    prompt[workflow.need(prompt, "Pick the object")]["inputs"]["modal_mask"] = ["mask", 0]
     loader = next(i for i, n in prompt.items() if n["class_type"] == "CheckpointLoaderSimple")
     painted = workflow.need(prompt, "Decode I_amodal")
     latent = prompt[painted]["inputs"]["samples"]

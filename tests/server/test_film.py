@@ -31,7 +31,10 @@ def test_the_film_grows_with_every_pass(page):
         document.querySelectorAll(".amodal-film figure").length)); }""")
     assert "id" in press_run(page)
     assert page.evaluate("() => window.seen") == [1, 2, 2]
-    assert page.locator(FRAMES).all_inner_texts() == ["1\nenclosed by its occluders", "2\nenclosed by its occluders"]
+    assert page.locator(FRAMES).all_inner_texts() == [
+        "1\nenclosed by its occluders",
+        "2\nenclosed by its occluders",
+    ]
     title = page.locator(FRAMES).first.get_attribute("title")
     assert title.startswith("pass 1: enclosed by its occluders; mask changed")
     assert page.locator(".amodal-film .stage:visible").inner_text().startswith("completed")
@@ -54,7 +57,7 @@ def test_the_one_node_shows_a_row_for_each_seed_and_one_bar_for_both(page):
     bars = page.evaluate("() => window.bars")
     assert bars, f"no bar to be seen; {page.evaluate('() => window.told')} stages were told"
     said = " | ".join(text for text, _ in bars)
-    assert "pass 1 of at most 1: looking for what hides the object" in said
+    assert "pass 1 of at most 1: finding what hides the object" in said
     # steps that follow each other faster than the page listens are told together
     on_gray, in_picture = (
         {int(step) for step in re.findall(rf"pass 1 of at most 1, step (\d) of 4: {part}", said)}
