@@ -154,9 +154,9 @@ def test_clusters_are_shown_with_their_numbers_and_overlaps(page):
     page.locator(CANVAS).wait_for()
     assert words(page) == "kept 0 of 2"
     page.mouse.move(*at(page.locator(CANVAS), 0.5, 0.5))
-    assert words(page) == "cluster 0: 100 % of the visible object, kept"
+    assert words(page) == "cluster 0: 100 % of the modal mask, kept"
     page.mouse.move(*at(page.locator(CANVAS), 0.25, 0.05))
-    assert words(page) == "cluster 1: 0 % of the visible object"
+    assert words(page) == "cluster 1: 0 % of the modal mask"
     reload(page)
     show(page, "AmodalSelectClusters")
     page.locator(CANVAS).wait_for()
