@@ -1,4 +1,4 @@
-"""Stable Diffusion XL's kind of model, and ordinary models of every kind through the noise mask."""
+"""Stable Diffusion XL, and models without inpainting inputs, which use the noise mask."""
 
 import functools
 
@@ -29,7 +29,7 @@ def model_of(small, kind: str, inputs: int):
 
 
 def of_kind(graph, small, kind: str, inputs: int, **other) -> dict:
-    """The setting with a model of a kind; XL's prompts have a pooled output beside the words."""
+    """The setting with a model of a kind. XL's prompts also have a pooled output."""
     at = setting(graph, small, "eps", inputs, **other)
     at["model_value"] = model_of(small, kind, inputs)
     with_model(graph, at, graph.value(f"family {kind} {inputs}", at["model_value"]))
@@ -43,7 +43,7 @@ def of_kind(graph, small, kind: str, inputs: int, **other) -> dict:
 
 
 @pytest.mark.parametrize("inputs", [4, 9])
-def test_xl_in_two_halves_and_its_features_are_one_runs(host, graph, small, inputs):
+def test_xl_in_two_halves_equals_one_run_and_so_do_its_features(host, graph, small, inputs):
     at = of_kind(graph, small, "xl", inputs)
     half = first_half(graph, at, K)
     graph.keep(
@@ -76,7 +76,7 @@ def test_xl_in_two_halves_and_its_features_are_one_runs(host, graph, small, inpu
 
 
 class XlRecorder(Recorder):
-    """Keeps what XL's decoder did: its last level is the third."""
+    """Keeps the outputs of XL's decoder, whose last level is the third."""
 
     def store(self, level, h):
         super().store({4: 3}.get(level, level), h)
@@ -88,8 +88,8 @@ class XlRecorder(Recorder):
 
 
 @pytest.mark.parametrize("kind", ["eps", "v", "flow", "xl"])
-def test_an_ordinary_model_keeps_what_is_outside_of_the_noise_mask(host, graph, small, kind):
-    """To step k on the gray, from k on in the picture: each keeps its own outside of the mask."""
+def test_an_ordinary_model_keeps_everything_outside_the_noise_mask(host, graph, small, kind):
+    """To step k on gray, then in the picture: each half keeps its own pixels outside the mask."""
     at = of_kind(graph, small, kind, 4)
     area = torch.zeros(1, 8 * SIZE, 8 * SIZE)
     area[:, 40:100, 24:88] = 1
@@ -136,10 +136,9 @@ def test_an_ordinary_model_keeps_what_is_outside_of_the_noise_mask(host, graph, 
 
 @pytest.mark.parametrize("inputs", [4, 9])
 def test_amodal_completion_keeps_the_surroundings_of_an_ordinary_model(host, graph, small, inputs):
-    """An ordinary model (4 channels) gets a noise mask, which keeps the latent outside of it; an
-    inpainting model (9 channels) gets the masked picture and may change it."""
-    scene = make_scene(4, query="rabbit", occluder="companion", hidden=(0.2, 0.4))
-    others = Loaded()  # the sticker text encoder's words are 128 numbers wide
+    """A noise mask keeps everything outside it; an inpainting model gets the masked picture."""
+    scene = make_scene(4, query="rabbit", occluder="co-occurring", hidden=(0.2, 0.4))
+    others = Loaded()  # the tokens of the sticker text encoder have 128 channels
     made = graph.add(
         "AmodalCompletion",
         "one",
@@ -174,7 +173,7 @@ def test_amodal_completion_keeps_the_surroundings_of_an_ordinary_model(host, gra
 
 
 def given(host, run, name: str) -> list:
-    """What a node of the one node's graph gave out in its first pass, as the host keeps it."""
+    """The cached output of a node in the first pass of Amodal Completion."""
     node = next(one for one in run.executed if one.endswith(f"-{name}"))
     return [values[0] for values in host.executor.caches.outputs.get(node).outputs]
 
@@ -184,7 +183,7 @@ def given(host, run, name: str) -> list:
     {"flux fill": True, "flux": False, "sd3": False, "qwen": False, "sticker": True}.items(),
 )
 def test_which_models_are_given_the_masked_picture(real_host, small, kind, sees):
-    """As the host's own concat_cond has it: with a mask, where the model takes one."""
+    """As in ComfyUI's concat_cond: with a mask, if the model takes one."""
     model = Loaded()["model"] if kind == "sticker" else small.transformer(kind)
     assert module_of("AmodalCompletion").sees_around_hole(model) == sees
     channels = model.model.latent_format.latent_channels

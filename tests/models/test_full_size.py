@@ -19,7 +19,7 @@ from tools.bench.clock import Clock
 from tools.host.inprocess import VALUES
 
 GIGABYTE = 1e9
-# a UNet of a tenth of the parameters that the host still takes for Stable Diffusion 2
+# a UNet with a tenth of the parameters that ComfyUI still detects as Stable Diffusion 2
 TRIAL = {
     "channel_mult": [1, 1, 1, 1],
     "num_res_blocks": [1] * 4,
@@ -31,7 +31,7 @@ TRIAL = {
 CONTEXT = "Condition on the original context"
 V_SIGN = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 SPECIES = {"sd15": "SD15", "sd2": "SD20", "sdxl": "SDXL"}
-PARAMETERS = {"sd15": 1.066, "sd2": 1.304}  # thousand millions, with VAE and text encoder
+PARAMETERS = {"sd15": 1.066, "sd2": 1.304}  # in 10^9, with VAE and text encoder
 SHAPES = {  # of the decoder levels: (channels, side)
     "sd15": [(1280, 16), (1280, 32), (640, 64), (320, 64)],
     "sd2": [(1280, 16), (1280, 32), (640, 64), (320, 64)],
@@ -53,7 +53,7 @@ def checkpoints(real_host):
     return random_checkpoints
 
 
-def decoder():
+def unet_features():
     from tools.host.inprocess import host
 
     package = sys.modules[host().pack["AmodalCaptureFeatures"].__module__].__package__
@@ -66,12 +66,12 @@ def decoder():
 )
 @pytest.mark.parametrize("inputs", [4, 9])
 def test_unets_of_full_size_are_recognised(checkpoints, family, inputs, parameters, levels):
-    """By the host's own detection, with the decoder levels that Capture Features counts."""
+    """ComfyUI's detection, and the decoder levels that Capture Features counts."""
     import comfy.model_detection
 
     prefix = "model.diffusion_model."
     state = checkpoints.unet_layout(family, inputs)
-    if (family, inputs) == ("sd2", 4):  # by these the host knows v from epsilon
+    if (family, inputs) == ("sd2", 4):  # ComfyUI tells v from epsilon by these weights
         state[f"{prefix}{V_SIGN}"] = torch.linspace(-1, 1, 320)
     config = comfy.model_detection.model_config_from_unet(state, prefix)
     assert type(config).__name__ == SPECIES[family]
@@ -80,17 +80,17 @@ def test_unets_of_full_size_are_recognised(checkpoints, family, inputs, paramete
     net = config.get_model(state, prefix, device=torch.device("meta"))
     assert net.concat_keys == (("mask", "masked_image") if inputs == 9 else ())
     assert net.model_type.name == ("V_PREDICTION" if (family, inputs) == ("sd2", 4) else "EPS")
-    assert decoder().level_ends(net.diffusion_model) == levels
+    assert unet_features().level_ends(net.diffusion_model) == levels
     count = sum(weight.numel() for weight in net.diffusion_model.parameters())
     assert count / GIGABYTE == pytest.approx(parameters, abs=0.002)
     assert level_shapes(net.diffusion_model, config.unet_config, inputs) == SHAPES[family]
 
 
 def level_shapes(net, config: dict, inputs: int) -> list[tuple]:
-    """What Capture Features' probe sees in a call at the family's own size: (channels, side)."""
+    """(channels, side) of each level in the probe of Capture Features, at the family's own size."""
     side = 128 if config.get("adm_in_channels") else 64
-    levels = list(range(1, 1 + len(decoder().level_ends(net))))
-    probe, made = decoder().Probe(net, levels, None), {}
+    levels = list(range(1, 1 + len(unet_features().level_ends(net))))
+    probe, made = unet_features().Probe(net, levels, None), {}
     probe.keep = lambda level, h, options: made.update({level: (h.shape[1], h.shape[2])})
     half = {"dtype": torch.half, "device": "meta"}
     y = torch.zeros(1, 2816, **half) if side == 128 else None
@@ -123,7 +123,7 @@ def test_the_photograph_workflow_paints_with_stable_diffusion(
     steps,  # noqa: F811
     changes,
 ):
-    """A pass of workflows/amodal_completion.json, loaded by the host's Load Checkpoint.
+    """A pass of workflows/amodal_completion.json, loaded by Load Checkpoint.
 
     Detector, masker, order model and remover are small; the diffusion model is not, but where it is
     cut down. An ordinary checkpoint, of 4 channels, paints through the noise mask. 5.2 GB of memory
@@ -161,14 +161,14 @@ def test_the_photograph_workflow_paints_with_stable_diffusion(
     off = (run.values["latent"]["samples"] - run.values["seen"]["samples"]).abs()[0].amax(0)
     painted_part = torch.nn.functional.avg_pool2d(run.values["inpaint"], 8)[0]
     assert off[painted_part == 1].mean() > 0.1
-    # a noise mask keeps what is outside of it
+    # a noise mask keeps everything outside it
     assert (off[painted_part == 0].max() < 1e-3) == (inputs == 4)
     with capsys.disabled():
         print("\n" + "\n".join(told(clock, inside, steps)))
 
 
 def through_the_noise_mask(prompt: dict) -> None:  # noqa: F811
-    """As the README says of ordinary checkpoints."""
+    """Changes for checkpoints that are not for inpainting, as the README describes."""
     for node in prompt.values():
         if node["class_type"] == "InpaintModelConditioning":
             node["inputs"]["noise_mask"] = True
@@ -192,7 +192,7 @@ def told(clock, inside, steps: int) -> list[str]:
 
 
 def prepared(prompt: dict, size: int, steps: int) -> None:  # noqa: F811
-    """Fewer steps, and an object at the picture's left border, so that a pass paints."""
+    """Fewer steps, and an object at the left border of the picture, so that a pass paints."""
     for node in prompt.values():
         if node["class_type"] == "AmodalLoadSegmenter":
             node["inputs"]["vocabulary"] = "cat, traffic light"

@@ -25,7 +25,7 @@ def box(x0, y0, x1, y1) -> torch.Tensor:
 
 
 PICTURE, PLATE = picture(1), picture(2)
-# edges that no cell of the latent ends at, so that both roundings of masks count
+# edges inside cells of the latent, so that both roundings of masks matter
 MODAL, INPAINT = box(20, 21, 75, 67), box(37, 67, 101, 109)
 
 
@@ -36,7 +36,7 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def models(small, kind):
-    """(the host's MODEL and VAE, the same in diffusers, both with the same weights)."""
+    """(ComfyUI's MODEL and VAE, and those of diffusers with the same weights)."""
     import comfy.sd
     import comfy.utils
 
@@ -132,7 +132,7 @@ def ours(host, graph, small, models, cfg) -> dict:
 
 
 def as_diffusers(latent: dict) -> torch.Tensor:
-    """The x of a LATENT at unit variance, where the host's has noise of sigma on a clean latent."""
+    """x at unit variance; ComfyUI's LATENT has noise of sigma on a clean latent."""
     exact = latent.get("amodal_x")
     if exact is None:
         return latent["samples"] * reference_mixed_context.SCALE
@@ -144,18 +144,18 @@ def test_a_whole_pass_is_the_papers_equations_on_diffusers(host, graph, small, k
     made = ours(host, graph, small, models, cfg)
     wanted = theirs(small, kind, models, cfg).run(PICTURE, MODAL, INPAINT, PLATE, K)
     assert torch.equal(made["mask"], wanted["mask"])
-    assert wanted["mask"].sum() > MODAL.sum()  # clusters that hold more than what is seen
+    assert wanted["mask"].sum() > MODAL.sum()  # clusters with more than the modal mask
     for name in ("object", "background", "mixed", "end"):
         assert wanted[name].std() > 0.1, name
         off = (as_diffusers(made[name]) - wanted[name]).abs().max()
-        # random weights take epsilon's latents beyond the unit variance that a trained net keeps
+        # with random weights and epsilon, latents exceed the unit variance of a trained model
         assert off < TOLERANCE * max(1, wanted[name].std()), (name, float(off))
     assert (made["painted"] - wanted["painted"]).abs().max() < TOLERANCE
     assert (wanted["end"] - wanted["mixed"]).abs().max() > 0.1
 
 
 def test_features_are_what_leaves_the_third_decoder_block(host, graph, small, kind, models):
-    """At one and the same x: diffusers' up_blocks[2], of the positive prompt."""
+    """For the same x: up_blocks[2] of diffusers, with the positive prompt."""
     made = ours(host, graph, small, models, 7.5)
     other = theirs(small, kind, models, 7.5)
     gray = torch.where(MODAL[..., None] > 0.5, PICTURE, 0.5)

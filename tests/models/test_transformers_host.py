@@ -1,4 +1,4 @@
-"""Mixed context on transformers of the host's own kinds: Flux Fill, Flux, SD3, Qwen Image.
+"""Mixed context on ComfyUI's transformers: Flux Fill, Flux, SD3, Qwen Image.
 
 Small random weights; classes, latent formats, patching and flow parameterisation are the host's.
 """
@@ -6,12 +6,13 @@ Small random weights; classes, latent formats, patching and flow parameterisatio
 import contextlib
 import functools
 import math
+import sys
 
 import pytest
 import torch
 from setting import captured, first_half, second_half, whole
+from stickers_at_hand import module_of
 
-from amodal.core import tokens
 from tools.host.inprocess import Failed
 
 KINDS = ["flux fill", "flux", "sd3", "qwen"]
@@ -39,7 +40,7 @@ def prompt(small, kind: str, seed: int, size=SIZE):
 
 
 def setting(graph, small, kind: str, *, cfg=3.0, size=SIZE, batch=1, model=None) -> dict:
-    """Links by name, of a run of a transformer."""
+    """Links of a run of a transformer, by name."""
     value = model or model_of(small, kind)
     link = graph.value(f"{kind} {id(value)}", value)
     prompts = [
@@ -66,7 +67,7 @@ def setting(graph, small, kind: str, *, cfg=3.0, size=SIZE, batch=1, model=None)
 def recorded(block, kind: str, cells: int):
     """Keeps the picture's tokens that a block gives in every call of a run, both prompts'."""
     calls = []
-    # copied: a later block writes into what this one gave
+    # copied, because a later block overwrites it
     hook = block.register_forward_hook(
         lambda _block, _inputs, output: calls.append(picture_part(kind, output, cells).clone())
     )
@@ -89,7 +90,7 @@ def picture_part(kind: str, output, cells: int):
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_features_are_the_runs_own(host, graph, small, kind, batch):
-    """What the host computes in step k of an uninterrupted run, at three quarters of the depth."""
+    """The features of step k of an uninterrupted run, at three quarters of the depth."""
     at = setting(graph, small, kind, batch=batch)
     features = captured(host, graph, at, "1 2 3 4", K)
     graph.prompt = {
@@ -104,7 +105,7 @@ def test_features_are_the_runs_own(host, graph, small, kind, batch):
         host.forget()
         with recorded(own[level * len(own) // 4 - 1], kind, cells) as calls:
             host.run(graph)
-        # the host's batch is [negative, positive] or the other way round: one of the halves is it
+        # ComfyUI's batch is [negative, positive] or the reverse: one half must match
         halves = calls[K].chunk(2)
         wanted = [half.movedim(1, 2).unflatten(2, (SIZE[0] // 2, SIZE[1] // 2)) for half in halves]
         assert features.levels[level].shape == wanted[0].shape
@@ -152,7 +153,7 @@ def test_two_halves_equal_one_run_bit_for_bit(host, graph, small, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_mixed_context_runs_end_to_end(host, graph, small, kind):
-    """To step k, features, clusters, M^k, noised plate, composite, to the end: one prompt."""
+    """Sampling to step k, features, clusters, M^k, composite, and sampling to the end."""
     at = setting(graph, small, kind)
     half = first_half(graph, at, K)
     features = graph.add(
@@ -222,7 +223,7 @@ def test_noise_to_step_is_the_raw_value_of_flow(host, graph, small):
 
 
 @pytest.mark.parametrize("kind", ["flux fill", "qwen"])
-def test_sides_that_are_no_multiple_of_the_patch(host, graph, small, kind):
+def test_sides_that_are_not_a_multiple_of_the_patch(host, graph, small, kind):
     """The last patches reach beyond the latent; the features do not."""
     at = setting(graph, small, kind, size=(9, 12))
     features = captured(host, graph, at, "3", K)
@@ -230,11 +231,17 @@ def test_sides_that_are_no_multiple_of_the_patch(host, graph, small, kind):
     assert torch.equal(features.levels[3][:, :, 0, 0], features.levels[3][:, :, 1, 1])
 
 
-def test_tokens_become_the_picture_row_by_row():
+def test_tokens_become_the_picture_row_by_row(real_host):
+    as_picture = module_beside("AmodalCaptureFeatures", "transformer_features").as_picture
     sequence = torch.arange(12.0).reshape(1, 12, 1)
-    assert tokens.as_picture(sequence, (4, 6), 2)[0, 0].tolist() == [[0, 1, 2], [3, 4, 5]]
-    odd = tokens.as_picture(sequence, (3, 3), 2)[0, 0]
+    assert as_picture(sequence, (4, 6), 2)[0, 0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    odd = as_picture(sequence, (3, 3), 2)[0, 0]
     assert odd.tolist() == [[0, 0, 1], [0, 0, 1], [2, 2, 3]]
+
+
+def module_beside(node: str, name: str):
+    """The module `name` of the pack, as the host imported it, in the package of a node."""
+    return sys.modules[f"{module_of(node).__package__}.{name}"]
 
 
 def test_a_shallow_transformer_has_fewer_levels(host, graph, small):
