@@ -134,15 +134,8 @@ def test_an_ordinary_model_keeps_everything_outside_the_noise_mask(host, graph, 
     assert values["features"].levels[3].isfinite().all()
 
 
-@pytest.mark.parametrize(
-    ("inputs", "follow"),
-    [
-        (4, "paper"),
-        (9, "paper"),
-        pytest.param(4, "release", marks=pytest.mark.slow),
-    ],
-)
-def test_the_one_node_shows_an_ordinary_model_the_surroundings(host, graph, small, inputs, follow):
+@pytest.mark.parametrize("inputs", [4, 9])
+def test_amodal_completion_keeps_the_surroundings_of_an_ordinary_model(host, graph, small, inputs):
     """A noise mask keeps everything outside it; an inpainting model gets the masked picture."""
     scene = make_scene(4, query="rabbit", occluder="co-occurring", hidden=(0.2, 0.4))
     others = Loaded()  # the tokens of the sticker text encoder have 128 channels
@@ -165,7 +158,6 @@ def test_the_one_node_shows_an_ordinary_model_the_surroundings(host, graph, smal
         mask_rule="known background",
         size=8 * SIZE,
         max_passes=1,
-        follow=follow,
         **{
             name: graph.value(f"sticker {name}", others[name])
             for name in ("clip", "segmenter", "order_model")

@@ -6,12 +6,13 @@ Small random weights; classes, latent formats, patching and flow parameterisatio
 import contextlib
 import functools
 import math
+import sys
 
 import pytest
 import torch
 from setting import captured, first_half, second_half, whole
+from stickers_at_hand import module_of
 
-from amodal.core import tokens
 from tools.host.inprocess import Failed
 
 KINDS = ["flux fill", "flux", "sd3", "qwen"]
@@ -230,11 +231,17 @@ def test_sides_that_are_not_a_multiple_of_the_patch(host, graph, small, kind):
     assert torch.equal(features.levels[3][:, :, 0, 0], features.levels[3][:, :, 1, 1])
 
 
-def test_tokens_become_the_picture_row_by_row():
+def test_tokens_become_the_picture_row_by_row(real_host):
+    as_picture = module_beside("AmodalCaptureFeatures", "transformer_features").as_picture
     sequence = torch.arange(12.0).reshape(1, 12, 1)
-    assert tokens.as_picture(sequence, (4, 6), 2)[0, 0].tolist() == [[0, 1, 2], [3, 4, 5]]
-    odd = tokens.as_picture(sequence, (3, 3), 2)[0, 0]
+    assert as_picture(sequence, (4, 6), 2)[0, 0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    odd = as_picture(sequence, (3, 3), 2)[0, 0]
     assert odd.tolist() == [[0, 0, 1], [0, 0, 1], [2, 2, 3]]
+
+
+def module_beside(node: str, name: str):
+    """The module `name` of the pack, as the host imported it, in the package of a node."""
+    return sys.modules[f"{module_of(node).__package__}.{name}"]
 
 
 def test_a_shallow_transformer_has_fewer_levels(host, graph, small):

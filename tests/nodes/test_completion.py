@@ -1,4 +1,4 @@
-"""The whole method on the sticker models: the shipped workflow, and the one node."""
+"""The whole method on the sticker models: the shipped workflow and Amodal Completion."""
 
 import json
 from pathlib import Path
@@ -53,10 +53,10 @@ def prompt_for(scene, seed=1, **changes) -> dict:
 
 
 def give_mask(prompt: dict, name: str, mask):
-    """The object by its true visible pixels, whatever the segmenter makes of the picture."""
+    """Gives Pick Object the true modal mask [H, W] in place of a detection."""
     VALUES[name] = torch.from_numpy(mask.copy())[None].float()
     prompt["given"] = {"class_type": "TestValue", "inputs": {"name": name}}
-    prompt[id_of(prompt, "AmodalPickObject")]["inputs"]["mask"] = ["given", 0]
+    prompt[id_of(prompt, "AmodalPickObject")]["inputs"]["modal_mask"] = ["given", 0]
 
 
 def keep_results(prompt: dict):
@@ -69,6 +69,7 @@ def keep_results(prompt: dict):
         "offset": [result, 6],
         "status": [end, 3],
         "passes": [end, 4],
+        "warnings": [end, 6],
         "canvas": [end, 0],
     }.items():
         prompt[f"keep {name}"] = {"class_type": "TestKeep", "inputs": {"name": name, "value": link}}
@@ -79,23 +80,23 @@ def id_of(prompt: dict, kind: str) -> str:
 
 
 def kinds(run, prompt: dict) -> list[str]:
-    """(class, whether in a later pass) of each executed node."""
+    """(class, is it in a later pass?) of each executed node."""
     names = [(node.split(".")[-1], "." in node) for node in run.executed]
     return [(prompt[name]["class_type"], later) for name, later in names if name in prompt]
 
 
 def within_picture(values: dict, array):
-    """The part of a canvas [H, W, ...] that is the original picture of 128x128."""
+    """The part of a canvas array [H, W, ...] that holds the original picture of 128x128."""
     x, y = map(int, values["offset"].split(","))
     return array[-y : 128 - y, -x : 128 - x]
 
 
-def iou(one, other) -> float:
-    one, other = np.asarray(one) > 0.5, np.asarray(other) > 0.5
-    return (one & other).sum() / (one | other).sum()
+def iou(mask, truth) -> float:
+    mask, truth = np.asarray(mask) > 0.5, np.asarray(truth) > 0.5
+    return (mask & truth).sum() / (mask | truth).sum()
 
 
-def test_the_object_grows_into_what_was_hidden(host, scene):
+def test_the_object_grows_into_the_occluded_area(host, scene):
     values = host.run(prompt_for(scene)).values
     assert values["passes"] >= 1
     assert values["status"] in ("completed", "stopped at cap", "unchanged")
@@ -108,7 +109,7 @@ def test_the_object_grows_into_what_was_hidden(host, scene):
 
 
 def test_visible_pixels_stay_equal_to_the_bit(host, scene):
-    """Far from what was painted, the canvas is the picture itself."""
+    """Far from the inpainted area, the canvas equals the picture."""
     values = host.run(prompt_for(scene)).values
     hidden = (np.abs(scene.image - scene.truth).max(-1) > 0) | scene.amodal(scene.query + 1)
     far = ~ndimage.binary_dilation(hidden, iterations=24)
@@ -142,12 +143,12 @@ def test_another_k_or_seed_runs_nothing_before_the_sampling(host, scene, change)
     assert not first & set(BEFORE)
 
 
-def test_an_object_in_full_view_needs_nothing(host):
+def test_a_free_object_is_not_painted(host):
     free = make_scene(2, query="elephant", occluder=None, background="plain", scale=(0.4, 0.45))
     assert not ndimage.binary_dilation(free.amodal(), iterations=4)[[0, -1]].any()
     prompt = prompt_for(free)
     run = host.run(prompt)
-    assert run.values["status"] == "nothing to complete"
+    assert (run.values["status"], run.values["warnings"]) == ("nothing to complete", "")
     assert run.values["passes"] == 0
     assert iou(run.values["mask"][0], free.amodal()) == 1
     title = {key: node.get("_meta", {}).get("title") for key, node in prompt.items()}
@@ -189,13 +190,13 @@ def one_node(scene, images=1, **settings) -> Graph:
         mask_rule=settings.pop("mask_rule", "known background"),
         **{"seed": 1, "count": 1, "cfg": 3.5, "max_passes": 2, **settings},
     )
-    for name, slot in (("object", 0), ("mask", 1), ("status", 3), ("passes", 4)):
+    for name, slot in (("object", 0), ("mask", 1), ("status", 3), ("passes", 4), ("warnings", 8)):
         graph.add("TestCollect", name=name, value=made[slot])
     return graph
 
 
 class TestCollect:
-    """Keeps a whole list, as the one node gives out."""
+    """Keeps a whole list of results, which Amodal Completion gives out."""
 
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "keep", "test", True
     INPUT_IS_LIST = True
@@ -219,27 +220,32 @@ def collecting(host):
 
 
 @pytest.mark.parametrize("rule", ["known background", "clusters"])
-def test_the_one_node_completes(collecting, scene, rule):
+def test_amodal_completion_completes_by_both_mask_rules(collecting, scene, rule):
     values = collecting.run(one_node(scene, mask_rule=rule)).values
     assert len(values["object"]) == 1
     assert values["object"][0].shape[-1] == 4
     assert values["passes"][0] >= 1
 
 
-def test_the_one_node_gives_the_workflows_result(collecting, scene):
+def test_amodal_completion_gives_the_result_of_the_workflow(collecting, scene):
     workflow = collecting.run(prompt_for(scene)).values
-    VALUES["seen"] = torch.from_numpy(scene.modal().copy())[None].float()
+    modal_mask = torch.from_numpy(scene.modal().copy())[None].float()
     graph = one_node(scene, cfg=2.5, max_passes=6, context=0.5)
-    graph.prompt["one"]["inputs"]["mask"] = graph.value("seen", VALUES["seen"]).first
+    graph.prompt["one"]["inputs"]["modal_mask"] = graph.value("modal", modal_mask).first
     values = collecting.run(graph).values
-    assert values["status"][0] == workflow["status"] and values["passes"][0] >= 1
+    for name in ("status", "passes", "warnings"):
+        assert values[name] == [workflow[name]]
+    assert values["passes"][0] >= 1
     assert torch.equal(values["object"][0], workflow["object"])
 
 
 def test_one_loop_for_each_picture_and_seed(collecting, scene):
-    """Two pictures, two seeds: four results, and what is before the sampling runs once each."""
+    """Two pictures and two seeds give four results. The nodes before the sampling run once for
+    each picture."""
     run = collecting.run(one_node(scene, images=2, count=2))
-    assert len(run.values["object"]) == len(run.values["status"]) == 4
+    assert {name: len(values) for name, values in run.values.items()} == dict.fromkeys(
+        ("object", "mask", "status", "passes", "warnings"), 4
+    )
     masks = run.values["mask"]
     assert all(mask.sum() >= scene.modal().sum() * 0.8 for mask in masks)
     assert not torch.equal(run.values["object"][0], run.values["object"][1])
@@ -256,13 +262,17 @@ def test_one_loop_for_each_picture_and_seed(collecting, scene):
 
 
 def test_one_loop_for_each_mask_of_a_picture(collecting, scene):
-    """Two objects of one picture: each result is the whole of its own mask's object."""
-    seen = torch.from_numpy(np.stack([scene.modal(), scene.modal(len(scene.layers) - 1)]).copy())
+    """Two objects of one picture: each result covers the object of its own mask."""
+    modal_masks = torch.from_numpy(
+        np.stack([scene.modal(), scene.modal(len(scene.layers) - 1)]).copy()
+    )
     graph = one_node(scene)
-    graph.prompt["one"]["inputs"].update(mask=graph.value("both", seen.float()).first, words="")
+    graph.prompt["one"]["inputs"].update(
+        modal_mask=graph.value("both", modal_masks.float()).first, words=""
+    )
     run = collecting.run(graph)
     first, second = run.values["mask"]
     assert len(run.values["object"]) == 2
-    assert (first > 0.5).sum() >= seen[0].sum() * 0.8
-    assert (second > 0.5).sum() >= seen[1].sum() * 0.8
+    assert (first > 0.5).sum() >= modal_masks[0].sum() * 0.8
+    assert (second > 0.5).sum() >= modal_masks[1].sum() * 0.8
     assert not torch.equal(first, second)

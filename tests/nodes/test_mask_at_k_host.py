@@ -1,4 +1,4 @@
-"""Decoder features on the real host: the run's own, whatever patches and prompts are chained."""
+"""Decoder features and M^k in the real host, compared with an uninterrupted run."""
 
 import pytest
 import torch
@@ -27,8 +27,10 @@ def deep(small):
 @pytest.mark.parametrize("mask", [False, True])
 @pytest.mark.parametrize("sampler", ["ddim", "euler", "dpmpp_2m"])
 @pytest.mark.parametrize("batch", [1, 2])
-def test_features_are_the_runs_own(host, graph, small, deep, sampler, mask, batch):
-    """What an uninterrupted run of the host computes in step k, bit for bit."""
+def test_features_equal_those_of_an_uninterrupted_run(
+    host, graph, small, deep, sampler, mask, batch
+):
+    """Equal to the bit to what the host computes in step k of an uninterrupted run."""
     at = setting(graph, small, sampler=sampler, mask=mask, batch=batch)
     with_model(graph, at, graph.value("deep", deep))
     features = captured(host, graph, at)
@@ -65,8 +67,8 @@ def test_one_residual_block_a_level_works_too(host, graph, small):
     assert [h.shape[-1] for h in features.levels.values()] == [4, 8, 16, 16]
 
 
-def test_the_sampling_is_left_as_it_was(host, graph, small, deep):
-    """Same result with and without a capture in between; no hook, no patch stays behind."""
+def test_capturing_does_not_change_the_sampling(host, graph, small, deep):
+    """The result is the same with and without a capture, and no hook or patch remains."""
     at = with_model(graph, setting(graph, small), graph.value("deep", deep))
     half = first_half(graph, at)
     graph.keep(end=second_half(graph, at, half), guider=at["guider"])
@@ -81,8 +83,8 @@ def test_the_sampling_is_left_as_it_was(host, graph, small, deep):
     assert not options.get("wrappers")
 
 
-def test_only_the_positive_prompt_matters(host, graph, small):
-    """At one and the same x: the negative prompt's branch is computed, but not kept."""
+def test_features_depend_on_the_positive_prompt_alone(host, graph, small):
+    """At the same x. The negative prompt's branch is computed, but not kept."""
     at = setting(graph, small)
     half = first_half(graph, at)
     positive, negative = graph.value("positive 4"), graph.value("negative 4")
@@ -106,9 +108,9 @@ def test_only_the_positive_prompt_matters(host, graph, small):
                 )
             }
         )
-    found = {name: value.levels[3] for name, value in host.run(graph).values.items()}
-    assert torch.equal(found["plain"], found["other negative"])
-    assert not torch.allclose(found["plain"], found["other positive"], atol=1e-3)
+    levels = {name: value.levels[3] for name, value in host.run(graph).values.items()}
+    assert torch.equal(levels["plain"], levels["other negative"])
+    assert not torch.allclose(levels["plain"], levels["other positive"], atol=1e-3)
 
 
 GUIDERS = {
@@ -135,7 +137,7 @@ GUIDERS = {
 
 @pytest.mark.parametrize("name", GUIDERS)
 def test_every_guider_gives_its_positive_branch(host, graph, small, name):
-    """At one and the same x, features of a guider's positive prompt are those of the plain one."""
+    """At the same x, the features of a guider's positive prompt equal those of the CFG guider."""
     at = setting(graph, small)
     more = {
         "positive": graph.value("positive 4"),
@@ -162,7 +164,7 @@ def test_every_guider_gives_its_positive_branch(host, graph, small, name):
 
 
 def clustered(graph, at, half):
-    """Clusters of the third level at step k, and a visible part beside an area to paint."""
+    """Clusters of the third level at step k, a modal mask, and an inpaint mask beside it."""
     features = graph.add(
         "AmodalCaptureFeatures", guider=at["guider"], sigmas=half[2], latent=half[0], levels="3"
     )
@@ -208,16 +210,16 @@ def test_mixed_context_runs_end_to_end(host, graph, small):
     assert values["kept"].startswith("kept ")
 
 
-def test_a_batch_of_pictures_under_one_mask_has_a_mask_for_each(host, graph, small):
-    """Cluster, select and known background: what two pictures give is what each gives alone."""
+def test_a_batch_of_pictures_with_one_modal_mask_gives_m_k_for_each(host, graph, small):
+    """Cluster, select and known background give for two pictures what each gives alone."""
     at = setting(graph, small, "eps", 9, batch=2)
     half = first_half(graph, at)
     clusters, modal, area = clustered(graph, at, half)
-    masks = {"mask": graph.value("modal", modal), "inpaint": graph.value("area", area)}
+    masks = {"modal_mask": graph.value("modal", modal), "inpaint_mask": graph.value("area", area)}
     both = graph.add("AmodalSelectClusters", clusters=clusters, overlap=0.2, **masks)
     estimate = graph.value("estimate", small.tensor(2, 128, 128, 3, seed=4).sigmoid())
     ground = graph.value("ground", torch.full((1, 128, 128, 3), 0.5))
-    known = {"background": ground, "threshold": 0.05, **masks}
+    known = {"synthetic_image": ground, "threshold": 0.05, **masks}
     seen = graph.add("AmodalKnownBackgroundMask", estimate=estimate, **known)
     alone = []
     for number in range(2):
@@ -248,7 +250,7 @@ def test_a_level_the_model_does_not_have_is_refused(host, graph, small):
 
 
 @pytest.mark.parametrize("levels", ["", "third", "0", "3.5"])
-def test_levels_that_are_no_numbers_are_refused(host, graph, small, levels):
+def test_invalid_levels_are_refused(host, graph, small, levels):
     from tools.host.inprocess import Failed
 
     with pytest.raises(Failed, match="Capture Features .Amodal.: input 'levels' is"):
@@ -266,7 +268,7 @@ def test_a_level_that_was_not_captured_is_refused(host, graph, small):
     graph.keep(
         clusters=graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=0)
     )
-    with pytest.raises(inprocess.Failed, match="captured were .2."):
+    with pytest.raises(inprocess.Failed, match="the captured levels are .2."):
         host.run(graph)
 
 

@@ -1,4 +1,4 @@
-"""8 GB of GPU memory are enough for Stable Diffusion 2 at 512x512, computed from sizes."""
+"""8 GB of GPU memory suffice for Stable Diffusion 2 at 512x512, computed from tensor sizes."""
 
 import pytest
 
@@ -15,14 +15,14 @@ def test_every_stage_fits_into_8_gigabytes(stages):
 
 
 def test_diffusion_fits_beside_its_vae_and_text_encoder(stages):
-    """So that a pass need not move them to and fro."""
+    """A pass then never moves them between CPU and GPU."""
     names = ("text encoder", "UNet, two prompts", "VAE, decoding")
     weights = sum(stages[name][0] for name in names)
     assert weights + max(stages[name][1] for name in names) < memory.LIMIT
 
 
 def test_the_sizes_are_those_of_the_published_files(stages):
-    """In half precision: 866, 354 (the projection included), 84 and 641 million parameters."""
+    """In half precision: 866, 354 (with the projection), 84 and 641 million parameters."""
     for name, wanted in (
         ("UNet, two prompts", 1.73),
         ("text encoder", 0.71),

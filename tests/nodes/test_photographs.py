@@ -1,7 +1,8 @@
-"""workflows/amodal_completion.json: what it says where its models are missing, and its graph run.
+"""workflows/amodal_completion.json: its errors without its models, and a run of its graph.
 
-Its models are several GB and come from elsewhere; so its graph runs here on small random ones, in
-the published files' layouts, with the sticker world's checkpoint in the place of Stable Diffusion.
+Its models are files of several GB that are not part of the pack. Its graph runs here on small
+random models in the layouts of the published files. The sticker checkpoint takes the place of
+Stable Diffusion.
 """
 
 import json
@@ -27,44 +28,45 @@ LOADERS = {
 }
 
 
-def test_loader_nodes_tell_the_editor_where_their_models_come_from():
+def test_loader_nodes_give_the_editor_the_addresses_of_their_models():
     saved = json.loads((workflow.FOLDER.parent / NAME).read_text())
-    said = {
+    models_of = {
         node["type"]: node["properties"]["models"]
         for node in saved["nodes"]
         if "models" in node["properties"]
     }
-    assert {kind: [one["name"] for one in files] for kind, files in said.items()} == LOADERS
-    for one in (one for files in said.values() for one in files):
-        assert one["url"].startswith("https://")
-        assert one["directory"] == pretrained.named(one["name"]).folder
+    names = {kind: [file["name"] for file in files] for kind, files in models_of.items()}
+    assert names == LOADERS
+    for file in (file for files in models_of.values() for file in files):
+        assert file["url"].startswith("https://")
+        assert file["directory"] == pretrained.named(file["name"]).folder
 
 
-def test_without_its_models_nothing_runs_and_each_is_told_with_its_remedy(host, prompt):
+def test_each_missing_model_is_an_error_with_its_remedy_and_nothing_runs(host, prompt):
     with pytest.raises(Failed) as error:
         host.run(prompt)
-    said = {
-        details["class_type"]: " ".join(one["details"] for one in details["errors"])
+    messages = {
+        details["class_type"]: " ".join(error["details"] for error in details["errors"])
         for details in error.value.details.values()
     }
-    assert set(said) == set(LOADERS)  # and no other node is to blame
+    assert set(messages) == set(LOADERS)  # no other node has an error
     for kind, files in LOADERS.items():
-        assert files[0] in said[kind]
-        if kind != "CheckpointLoaderSimple":  # that one is the host's
-            one = pretrained.named(files[0])
-            for word in (f"models/{one.folder}", one.size, one.url, "Remedy", one.without):
-                assert word in said[kind]
-    assert "sam_vit_h_4b8939.pth" in said["AmodalLoadSegmenter"]
+        assert files[0] in messages[kind]
+        if kind != "CheckpointLoaderSimple":  # that one belongs to the host
+            file = pretrained.named(files[0])
+            for word in (f"models/{file.folder}", file.size, file.url, "Remedy", file.without):
+                assert word in messages[kind]
+    assert "sam_vit_h_4b8939.pth" in messages["AmodalLoadSegmenter"]
 
 
 def test_the_page_of_models_has_their_table():
     text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     section = text.split("## Where the files go")[1].split("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")]
-    for one in pretrained.KNOWN:
-        (row,) = [row for row in rows if f"`{one.file}`" in row]
-        for word in (f"`{one.folder}`", one.size, one.licence, one.url, one.needed):
-            assert word in row, (one.file, word)
+    for known in pretrained.KNOWN:
+        (row,) = [row for row in rows if f"`{known.file}`" in row]
+        for word in (f"`{known.folder}`", known.size, known.licence, known.url, known.needed):
+            assert word in row, (known.file, word)
 
 
 def test_its_loaders_open_no_connection(host, prompt, models, monkeypatch, no_network):
@@ -85,15 +87,15 @@ def test_its_loaders_open_no_connection(host, prompt, models, monkeypatch, no_ne
         shutil.rmtree(models / folder)
 
 
-def test_a_connection_would_be_noticed(no_network):
+def test_the_no_network_fixture_notices_a_connection(no_network):
     with pytest.raises(OSError, match="the network was asked"):
-        urllib.request.urlopen("http://192.0.2.1/", timeout=1)  # an address that nobody has
+        urllib.request.urlopen("http://192.0.2.1/", timeout=1)  # TEST-NET-1: unassigned
     assert len(no_network) == 1
     no_network.clear()
 
 
 @pytest.mark.slow
-def test_its_graph_runs_on_files_in_the_published_layouts(
+def test_its_graph_runs_on_small_files_in_the_published_layouts(
     host,
     prompt,
     models,
@@ -116,7 +118,7 @@ def test_its_graph_runs_on_files_in_the_published_layouts(
 
     VALUES["the object"] = mask
     prompt["mask"] = {"class_type": "TestValue", "inputs": {"name": "the object"}}
-    pick["mask"] = ["mask", 0]
+    pick["modal_mask"] = ["mask", 0]
     run = host.run(prompt)
     ran = set(run.executed_classes())
     assert set(LOADERS) - {"CheckpointLoaderSimple"} <= ran

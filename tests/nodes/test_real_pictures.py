@@ -1,7 +1,7 @@
-"""Real photographs through every stage that needs no pretrained net, in the real host.
+"""Real photographs through every stage that needs no pretrained model, in the real host.
 
-The photographs are scikit-learn's (china.jpg, flower.jpg); masks are made by colour and by hand.
-With AMODAL_PICTURES set to a folder, a sheet of what each stage made is left there to look at.
+The photographs come from scikit-learn (china.jpg, flower.jpg); the masks are made by colour and by
+hand. If AMODAL_PICTURES names a folder, a sheet with the pictures of each stage is saved there.
 """
 
 import os
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from amodal.core import mask_ops
+from amodal.core.canvas import cut_crop
 
 SIZE = 512
 
@@ -23,7 +24,7 @@ def photograph(name: str) -> torch.Tensor:
 
 
 def flower():
-    """The flower, of which a bar hides a part; the flower is not green."""
+    """A flower, found by its red colour; a bar hides a part of it."""
     image = photograph("flower.jpg")
     red = (image[0, ..., 0] > image[0, ..., 1] + 0.15).float()
     seed = torch.zeros_like(red)
@@ -35,7 +36,7 @@ def flower():
 
 
 def roof():
-    """A part of the temple at the picture's left border, hidden by a post of another colour."""
+    """A part of the temple at the picture's left border; a blue post hides a part of it."""
     image = photograph("china.jpg")
     body, post = torch.zeros(image.shape[1:3]), torch.zeros(image.shape[1:3])
     body[150:300, 0:240] = 1
@@ -48,18 +49,19 @@ SCENES = {"flower": flower, "roof": roof}
 
 
 def stages(graph, image, modal, occluder, method="smooth"):
-    """The shipped graph's stages without diffusion: the empty background stands for the result."""
+    """The shipped graph's stages without diffusion; the background takes the result's place."""
     image = graph.value(f"photograph {float(image.sum()):.1f}", image)
     both = graph.value(f"masks {float(modal.sum())}", torch.stack([modal, occluder]))
     query = graph.value(f"modal {float(modal.sum())}", modal[None])
-    pad = graph.add("AmodalPadIfTouching", modal_mask=query)
-    sides = {side: pad[i] for i, side in enumerate(("left", "top", "right", "bottom"))}
-    crop = graph.add("AmodalCropToObject", image=image, modal_mask=query, size=SIZE, **sides)
-    found = graph.add("AmodalObjectsFromMasks", masks=both, labels="query, occluder")
+    padding = graph.add("AmodalPadIfTouching", modal_mask=query)
+    crop = graph.add(
+        "AmodalCropToObject", image=image, modal_mask=query, padding=padding, size=SIZE
+    )
+    objects = graph.add("AmodalObjectsFromMasks", masks=both, labels="query, occluder")
     order = graph.add(
         "AmodalOrderObjects",
         image=image,
-        objects=found,
+        objects=objects,
         modal_mask=query,
         order_model=graph.add("AmodalBorderOrder"),
     )
@@ -72,13 +74,12 @@ def stages(graph, image, modal, occluder, method="smooth"):
         occluder_mask=occluders,
         padding_mask=crop[2],
         modal_mask=crop[1],
-        touching=pad[4],
-        names=chosen[1],
-        sides=pad[5],
+        occlusion=chosen[1],
+        padding=padding,
         dilate=0.03,
     )
     gray = graph.add("AmodalSwapBackground", image=crop[0], modal_mask=crop[1], background="gray")
-    plate = graph.add(
+    background = graph.add(
         "AmodalRemoveObjects",
         image=crop[0],
         modal_mask=crop[1],
@@ -91,7 +92,7 @@ def stages(graph, image, modal, occluder, method="smooth"):
         image=image,
         modal_mask=query,
         crop=crop[3],
-        completed=plate,
+        completed=background,
         amodal_mask=crop[1],
         inpaint_mask=check,
         feather=0.01,
@@ -107,23 +108,22 @@ def stages(graph, image, modal, occluder, method="smooth"):
     graph.keep(
         crop=crop[0],
         modal=crop[1],
-        beyond=crop[2],
-        names=chosen[1],
+        occlusion=chosen[1],
         picture=chosen[2],
-        inpaint=check,
+        inpaint_mask=check,
         gray=gray,
-        plate=plate,
-        removed=plate[1],
+        background=background,
+        removed=background[1],
         canvas=pasted[0],
         map=pasted[2],
         object=result[0],
         overlay=result[3],
-        sides=pad[5],
+        padding=padding,
     )
 
 
 class TestCropLike:
-    """A mask of the picture in a crop, as a detection in the crop would give it."""
+    """Cuts a mask of the picture to a crop, as a detection in the crop would give it."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("MASK",), "crop", "test"
     __test__ = False
@@ -133,12 +133,7 @@ class TestCropLike:
         return {"required": {"mask": ("MASK", {}), "crop": ("AMODAL_CROP", {})}}
 
     def crop(self, mask, crop):
-        import sys
-
-        from tools.host.inprocess import host
-
-        module = sys.modules[host().pack["AmodalCropToObject"].__module__]
-        return (module.cropping.take(mask[..., None].repeat(1, 1, 1, 3), mask, crop)[1],)
+        return (cut_crop(mask[..., None].repeat(1, 1, 1, 3), mask, crop)[1],)
 
 
 @pytest.fixture(params=SCENES)
@@ -146,34 +141,34 @@ def photo(request):
     return request.param, *SCENES[request.param]()
 
 
-def test_a_photograph_passes_every_stage_without_a_net(host, graph, photo):
+def test_a_photograph_passes_every_stage_without_a_pretrained_model(host, graph, photo):
     name, image, modal, occluder = photo
     host.classes["TestCropLike"] = TestCropLike
     stages(graph, image, modal, occluder)
     values = host.run(graph).values
-    leave(name, values)
-    assert values["names"] == "occluder"
-    assert ("left" in values["sides"]) == (name == "roof")
-    assert values["crop"].shape == values["plate"].shape == (1, SIZE, SIZE, 3)
+    save_sheet(name, values)
+    assert values["occlusion"].occluders == ("occluder",)
+    assert ("left" in values["padding"].sides) == (name == "roof")
+    assert values["crop"].shape == values["background"].shape == (1, SIZE, SIZE, 3)
     seen, removed = values["modal"] > 0.5, values["removed"] > 0.5
     assert torch.equal(values["gray"][seen], values["crop"][seen])
     assert (values["gray"][~seen] == 0.5).all()
-    assert torch.equal(values["plate"][~removed], values["crop"][~removed])
-    assert (removed | ~seen).all() and values["inpaint"].any()
+    assert torch.equal(values["background"][~removed], values["crop"][~removed])
+    assert (removed | ~seen).all() and values["inpaint_mask"].any()
     x, y = values["map"].offset
     height, width = image.shape[1:3]
     kept = values["canvas"][0, y : y + height, x : x + width]
     changed = (kept != image[0]).any(-1)
     near = mask_ops.dilate(occluder, 30) > 0.5
     if name == "roof":
-        near[:, :40] = True  # where the picture is cut, what is beyond it is painted too
+        near[:, :40] = True  # next to the padding at the left, which is inpainted too
     assert not (changed & ~near).any() and changed.any()
     assert values["overlay"].shape[1:3] == values["canvas"].shape[1:3]
     assert values["object"].shape[-1] == 4
 
 
-def leave(name: str, values: dict) -> None:
-    """A sheet of the stages, where AMODAL_PICTURES says."""
+def save_sheet(name: str, values: dict) -> None:
+    """Saves the pictures of the stages side by side, if AMODAL_PICTURES names a folder."""
     folder = os.environ.get("AMODAL_PICTURES")
     if not folder:
         return
@@ -186,10 +181,10 @@ def leave(name: str, values: dict) -> None:
         pixels = (picture[0, ..., :3].clamp(0, 1).numpy() * 255).round().astype(np.uint8)
         return Image.fromarray(pixels).resize((320, 320 * pixels.shape[0] // pixels.shape[1]))
 
-    names = ("picture", "crop", "inpaint", "gray", "plate", "canvas", "overlay")
-    pictures = [shown(values[one]) for one in names]
-    sheet = Image.new("RGB", (320 * len(names), max(one.height for one in pictures)))
-    for index, one in enumerate(pictures):
-        sheet.paste(one, (320 * index, 0))
+    names = ("picture", "crop", "inpaint_mask", "gray", "background", "canvas", "overlay")
+    pictures = [shown(values[stage]) for stage in names]
+    sheet = Image.new("RGB", (320 * len(names), max(picture.height for picture in pictures)))
+    for index, picture in enumerate(pictures):
+        sheet.paste(picture, (320 * index, 0))
     Path(folder).mkdir(parents=True, exist_ok=True)
     sheet.save(Path(folder) / f"{name}.png")

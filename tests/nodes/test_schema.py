@@ -1,7 +1,8 @@
-"""What saved workflows rely on: ids, and the order of inputs and outputs, against schema.json.
+"""The node ids and the order of inputs and outputs, which saved workflows depend on.
 
-Widgets are saved by position, so inputs and outputs may only be added at the end. After adding:
-`python tests/nodes/test_schema.py` writes schema.json anew, and refuses to where workflows would break.
+schema.json holds the released ones. Workflows save widget values by position, so inputs and outputs
+may only be added at the end. After an addition, `python tests/nodes/test_schema.py` writes
+schema.json again. It refuses to if saved workflows would break.
 """
 
 import copy
@@ -16,59 +17,59 @@ GOLDEN = Path(__file__).with_name("schema.json")
 
 
 def described(node) -> dict:
-    """A node class' schema as plain JSON."""
+    """The schema of a node class as plain JSON."""
     schema = node.define_schema()
     return {
         "display_name": schema.display_name,
         "inputs": [
             {
-                "name": one.id,
-                "type": one.get_io_type(),
-                "optional": bool(one.optional),
-                **({"options": list(one.options)} if getattr(one, "options", None) else {}),
+                "name": socket.id,
+                "type": socket.get_io_type(),
+                "optional": bool(socket.optional),
+                **({"options": list(socket.options)} if getattr(socket, "options", None) else {}),
             }
-            for one in schema.inputs
+            for socket in schema.inputs
         ],
         "outputs": [
-            {"name": one.display_name or one.id, "type": one.get_io_type()}
-            for one in schema.outputs
+            {"name": socket.display_name or socket.id, "type": socket.get_io_type()}
+            for socket in schema.outputs
         ],
     }
 
 
 def breaks(old: dict, new: dict) -> list[str]:
-    """What in `new` breaks workflows that were saved with `old`; both {node id: described}."""
-    found = [f"{node} is gone" for node in old if node not in new]
+    """The changes in `new` that break workflows saved with `old`; both {node id: described}."""
+    problems = [f"{node} is gone" for node in old if node not in new]
     for node in old.keys() & new.keys():
         for side in ("inputs", "outputs"):
             before, now = old[node][side], new[node][side]
-            found += [f"{node}: {words}" for words in row_breaks(side, before, now)]
-    return sorted(found)
+            problems += [f"{node}: {words}" for words in row_breaks(side, before, now)]
+    return sorted(problems)
 
 
 def row_breaks(side: str, before: list[dict], now: list[dict]) -> list[str]:
-    found = []
+    problems = []
     for place, was in enumerate(before):
         if place >= len(now):
-            found.append(f"{side} lost {was['name']}")
+            problems.append(f"{side} lost {was['name']}")
             continue
         is_now = now[place]
         if (was["name"], was["type"]) != (is_now["name"], is_now["type"]):
-            found.append(
+            problems.append(
                 f"{side} {place} was {was['name']} {was['type']}, "
                 f"is {is_now['name']} {is_now['type']}"
             )
         elif was.get("optional") and not is_now.get("optional"):
-            found.append(f"{side} {was['name']} is no longer optional")
+            problems.append(f"{side} {was['name']} is no longer optional")
         lost = set(was.get("options", [])) - set(is_now.get("options", []))
-        found += [f"{side} {was['name']} lost the option {option}" for option in sorted(lost)]
+        problems += [f"{side} {was['name']} lost the option {option}" for option in sorted(lost)]
     if side == "inputs":
-        found += [
-            f"inputs gained {one['name']}, which is neither optional nor a widget"
-            for one in now[len(before) :]
-            if not one["optional"] and one["type"] not in WIDGETS
+        problems += [
+            f"inputs gained {added['name']}, which is neither optional nor a widget"
+            for added in now[len(before) :]
+            if not added["optional"] and added["type"] not in WIDGETS
         ]
-    return found
+    return problems
 
 
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
@@ -90,15 +91,15 @@ def test_the_golden_schema_is_up_to_date(now):
 
 def test_every_input_and_output_has_a_tooltip(real_host):
     bare = [
-        f"{name}.{one.display_name or one.id}"
+        f"{name}.{socket.display_name or socket.id}"
         for name, node in real_host.pack.items()
-        for one in [*node.define_schema().inputs, *node.define_schema().outputs]
-        if not (one.tooltip or "").strip()
+        for socket in [*node.define_schema().inputs, *node.define_schema().outputs]
+        if not (socket.tooltip or "").strip()
     ]
     assert bare == []
 
 
-def test_every_node_says_what_it_is_and_where_it_lives(real_host):
+def test_every_node_has_a_name_a_description_and_a_category(real_host):
     for name, node in real_host.pack.items():
         schema = node.define_schema()
         assert schema.node_id == name
@@ -108,9 +109,9 @@ def test_every_node_says_what_it_is_and_where_it_lives(real_host):
 
 
 def test_ids_are_literals_in_the_source(real_host):
-    """So that registries and people find them by searching."""
+    """Registries and people find them by a text search."""
     source = "".join(
-        path.read_text() for path in (Path(__file__).parents[2] / "nodes").glob("*.py")
+        path.read_text() for path in (Path(__file__).parents[2] / "nodes").rglob("*.py")
     )
     assert [name for name in real_host.pack if f'node_id="{name}"' not in source] == []
 
@@ -124,14 +125,14 @@ def test_the_host_describes_every_node_to_the_browser(real_host):
         assert len(info["output_tooltips"]) == len(outputs)
 
 
-def test_other_words_to_find_a_node_by_are_given_where_the_host_takes_them(real_host, monkeypatch):
+def test_nodes_have_search_aliases_if_the_host_supports_them(real_host, monkeypatch):
     from comfy_api.latest import io
 
     @dataclasses.dataclass
     class Newer(io.Schema):
         search_aliases: list[str] = dataclasses.field(default_factory=list)
 
-    for node in real_host.pack.values():  # this host's own Schema takes what it is given
+    for node in real_host.pack.values():  # the schemas also work with this host's own Schema
         assert node.define_schema().node_id
     monkeypatch.setattr(io, "Schema", Newer)
     words = {name: node.define_schema().search_aliases for name, node in real_host.pack.items()}
@@ -186,9 +187,9 @@ def write() -> None:
     from tools.host import inprocess
 
     new = {name: described(node) for name, node in inprocess.host().pack.items()}
-    found = breaks(json.loads(GOLDEN.read_text()), new) if GOLDEN.exists() else []
-    if found:
-        raise SystemExit("Not written; workflows would break:\n" + "\n".join(found))
+    problems = breaks(json.loads(GOLDEN.read_text()), new) if GOLDEN.exists() else []
+    if problems:
+        raise SystemExit("Not written; workflows would break:\n" + "\n".join(problems))
     GOLDEN.write_text(json.dumps(new, indent=1, sort_keys=True) + "\n")
     print(f"{GOLDEN}: {len(new)} nodes")
 

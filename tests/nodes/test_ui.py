@@ -10,12 +10,12 @@ import torch
 from growing_loop import growing_loop
 from PIL import Image
 
-from amodal.core import detections
-from amodal.method import mask_at_k
+from amodal.core import detections, visualize
 from tools.host.inprocess import Failed
 
 
 def told(run, event: str) -> list[dict]:
+    """The content of each event of this name that a run sent."""
     return [data for name, data in run.events if name == event]
 
 
@@ -27,24 +27,25 @@ def opened(image: dict) -> Image.Image:
     return Image.open(folder / image["subfolder"] / image["filename"])
 
 
-def test_a_loop_sends_a_frame_after_each_pass_and_says_how_it_ended(host):
+def test_a_loop_sends_a_frame_after_each_pass_and_its_status_at_the_end(host):
     run = host.run(growing_loop(), "run 1")
     frames = told(run, "amodal.pass")
-    assert [(one["number"], one["of"], one["status"]) for one in frames] == [
+    assert [(frame["number"], frame["of"], frame["status"]) for frame in frames] == [
         (1, 6, None),
         (2, 6, None),
         (3, 6, None),
-        (4, 6, "completed (enclosed)"),
+        (4, 6, "completed"),
     ]
-    assert {(one["node"], one["loop"], one["prompt_id"]) for one in frames} == {
+    assert {(frame["node"], frame["loop"], frame["prompt_id"]) for frame in frames} == {
         ("end", "end", "run 1")
     }
+    assert frames[-1]["line"].startswith("completed (enclosed): ")
     assert frames[0]["line"].startswith("pass 1: enclosed by square; mask changed")
     assert opened(frames[0]["image"]).size == (64, 64)
     assert frames[-1]["image"] is None
 
 
-def test_the_frames_come_back_from_the_history(host):
+def test_the_history_keeps_the_frames(host):
     run = host.run(growing_loop())
     kept = [frame for shown in run.ui.values() for frame in shown.get("amodal_pass", [])]
     assert kept == told(run, "amodal.pass")
@@ -55,7 +56,7 @@ def test_a_rerun_sends_no_frame(host):
     assert not told(host.run(growing_loop()), "amodal.pass")
 
 
-def test_where_nothing_is_to_do_the_film_shows_the_picture_as_it_is(host):
+def test_the_film_of_a_free_object_shows_the_unchanged_picture(host):
     (frame,) = told(host.run(growing_loop(target=16)), "amodal.pass")
     assert frame["status"] == "nothing to complete" and opened(frame["image"]).size == (64, 64)
 
@@ -65,24 +66,24 @@ def test_a_large_canvas_is_shown_small(host):
     assert opened(told(run, "amodal.pass")[0]["image"]).size == (256, 128)
 
 
-def test_a_loop_says_its_pass_and_what_it_is_at(host):
+def test_a_loop_sends_its_pass_and_current_stage(host):
     run = host.run(growing_loop(cap=5), "run 2")
     stages = told(run, "amodal.stage")
-    assert [(one["number"], one["done"]) for one in stages] == [
+    assert [(stage["number"], stage["done"]) for stage in stages] == [
         (1, False),
         (2, False),
         (3, False),
         (4, False),
         (4, True),
     ]
-    assert {(one["node"], one["loop"], one["of"], one["loops"]) for one in stages} == {
+    assert {(stage["node"], stage["loop"], stage["of"], stage["loops"]) for stage in stages} == {
         ("end", "end", 5, 1)
     }
-    assert stages[0]["doing"] == "looking for what hides the object"
+    assert stages[0]["doing"] == "finding what hides the object"
     assert stages[-1]["doing"].startswith("completed (enclosed): ")
 
 
-def test_sampling_in_a_loop_says_its_step_of_all_steps(host, graph, small):
+def test_sampling_in_a_loop_sends_its_step_and_the_number_of_steps(host, graph, small):
     loop, at = growing_loop(target=32, step=8), setting.setting(graph, small)
     for key, node in graph.prompt.items():
         loop.prompt[f"s{key}"] = {
@@ -96,26 +97,27 @@ def test_sampling_in_a_loop_says_its_step_of_all_steps(host, graph, small):
         name: [f"s{at[name].node_id}", 0]
         for name in ("noise", "guider", "sampler", "sigmas", "latent")
     }
-    # the seed hangs on the pass, so that the sampling is of the loop's body
+    # the seed depends on the pass, so that the sampling is in the loop's body
     loop.prompt[f"s{at['noise'].node_id}"]["inputs"]["noise_seed"] = ["start", 4]
     half = loop.add("AmodalSampleToStep", "half", k=2, **given)
     rest = {**given, "sigmas": half[2], "latent": half[0]}
     end = loop.add("AmodalResumeFromStep", "rest", **rest)
     loop.add("TestKeep", "kept", name="end", value=end, after=None)
-    steps = [one for one in told(host.run(loop), "amodal.stage") if one["steps"]]
-    first = [(one["step"], one["steps"]) for one in steps if one["number"] == 1]
+    steps = [stage for stage in told(host.run(loop), "amodal.stage") if stage["steps"]]
+    first = [(stage["step"], stage["steps"]) for stage in steps if stage["number"] == 1]
     assert first == [(step, setting.STEPS) for step in range(1, setting.STEPS + 1)]
-    assert [one["doing"].split()[-1] for one in steps[:3]] == ["background"] * 2 + ["picture"]
+    assert [stage["doing"].split()[-1] for stage in steps[:3]] == ["background"] * 2 + ["picture"]
 
 
-def test_sampling_outside_of_a_loop_says_nothing_of_passes(host, graph, small):
+def test_sampling_outside_a_loop_sends_no_stage(host, graph, small):
     at = setting.setting(graph, small)
     graph.keep(half=setting.first_half(graph, at))
     assert not told(host.run(graph), "amodal.stage")
 
 
 def clusters():
-    """Four stripes, of which the first two hold the object's two halves."""
+    """Four stripes [4, 64, 64] and an object's mask [1, 64, 64] that lies half in each of the
+    first two."""
     stripes = torch.zeros(4, 64, 64)
     for number in range(4):
         stripes[number, :, 16 * number : 16 * number + 16] = 1
@@ -137,7 +139,7 @@ def selecting(graph, **inputs):
     )
 
 
-def test_clusters_are_shown_over_the_picture_with_what_was_kept(host, graph):
+def test_clusters_are_shown_over_the_picture_with_those_that_were_kept(host, graph):
     picture = torch.rand(1, 64, 64, 3)
     graph.keep(mask=selecting(graph, image=graph.value("picture", picture)))
     run = host.run(graph)
@@ -146,13 +148,13 @@ def test_clusters_are_shown_over_the_picture_with_what_was_kept(host, graph):
     assert shown["kept"] == [0, 1] and shown["overlaps"] == [0.5, 0.5, 0, 0]
     areas = opened(shown["areas"])
     assert [areas.getpixel((x, 5)) for x in (2, 20, 40, 60)] == [1, 2, 3, 4]
-    tint = mask_at_k.coloured(clusters()[0])[0, 0, 40]
+    tint = visualize.coloured(clusters()[0])[0, 0, 40]
     assert shown["colours"][2] == [round(255 * float(part)) for part in tint]
     seen = torch.from_numpy(np.asarray(opened(shown["image"])).copy()) / 255
     assert torch.allclose(seen, picture[0], atol=0.01)
 
 
-def test_without_a_picture_clusters_lie_on_gray(host, graph):
+def test_without_a_picture_clusters_are_shown_on_gray(host, graph):
     graph.keep(mask=selecting(graph))
     (shown,) = told(host.run(graph), "amodal.clusters")
     assert opened(shown["image"]).getcolors() == [(64 * 64, (128, 128, 128))]
@@ -170,22 +172,22 @@ def test_clusters_of_every_pass_are_shown_on_the_node_in_the_graph(host):
     )
     loop.add("MaskPreview", "preview", mask=["select", 0])
     shown = told(host.run(loop), "amodal.clusters")
-    assert [one["node"] for one in shown] == ["select"] * 3
+    assert [overlay["node"] for overlay in shown] == ["select"] * 3
 
 
 def picking(graph, **inputs):
     image, _ = analysis.scene()
-    found = graph.add(
+    detected = graph.add(
         "AmodalDetectObjects",
         image=graph.value("scene", image),
         segmenter=graph.value("by colour", analysis.ByColour()),
     )
-    picked = graph.add("AmodalPickObject", "pick", **{"objects": found, **inputs})
+    picked = graph.add("AmodalPickObject", "pick", **{"objects": detected, **inputs})
     graph.keep(label=picked[1])
     return graph
 
 
-def test_picking_shows_what_there_is_to_pick(host, graph):
+def test_picking_shows_the_detected_objects(host, graph):
     run = host.run(picking(graph, point="0.15,0.5"))
     (shown,) = told(run, "amodal.objects")
     assert run.ui["pick"] == {"amodal_objects": [shown]}
@@ -199,7 +201,7 @@ def test_picking_shows_what_there_is_to_pick(host, graph):
     assert areas.getpixel((20, 30)) == by_name["plate"] and areas.getpixel((80, 5)) == 0
 
 
-def test_what_there_is_is_shown_though_the_point_hits_nothing(host, graph):
+def test_detected_objects_are_shown_even_if_the_point_hits_none(host, graph):
     with pytest.raises(Failed, match="hits no detected object"):
         host.run(picking(graph, point="0.99,0.99"))
     assert [data["labels"] for name, data in host.server.events if name == "amodal.objects"] == [
@@ -207,8 +209,8 @@ def test_what_there_is_is_shown_though_the_point_hits_nothing(host, graph):
     ]
 
 
-def test_detect_runs_nothing_behind_the_copy_of_the_node_and_keeps_what_is_there(host, graph):
-    """As js/pick_object.js asks for it: a copy that chooses nothing, and that copy alone."""
+def test_detect_runs_only_the_copy_of_the_node_and_its_result_stays_cached(host, graph):
+    """The request of js/pick_object.js: a partial run of a copy of the node without a choice."""
     prompt = picking(graph, point="0.99,0.99").prompt
     detect = {
         "class_type": "AmodalPickObject",
@@ -225,27 +227,27 @@ def test_detect_runs_nothing_behind_the_copy_of_the_node_and_keeps_what_is_there
     assert shown["node"] == "pick" and shown["id"] == "pick.detect"
     prompt["pick"]["inputs"]["point"] = "0.15,0.5"
     after = host.run(prompt)
-    assert "AmodalDetectObjects" not in after.executed_classes()  # found already
+    assert "AmodalDetectObjects" not in after.executed_classes()  # cached
     assert after.values["label"] == "plate"
 
 
-def test_objects_from_masks_are_shown_on_the_picture_that_pick_is_given(host, graph):
+def test_objects_from_masks_are_shown_on_the_picture_given_to_pick_object(host, graph):
     image, mask = analysis.scene()
-    found = detections.from_masks(mask, ["plate"])
+    objects = detections.from_masks(mask, ["plate"])
     graph.add(
         "AmodalPickObject",
         "pick",
-        objects=graph.value("masks", found),
+        objects=graph.value("masks", objects),
         image=graph.value("scene", image),
     )
     graph.add("AmodalPickObject", "bare", objects=graph.value("masks"))
     pictures = {
-        one["node"]: opened(one["image"]) for one in told(host.run(graph), "amodal.objects")
+        shown["node"]: opened(shown["image"]) for shown in told(host.run(graph), "amodal.objects")
     }
     assert len(pictures["pick"].getcolors(9999)) > 3 and len(pictures["bare"].getcolors(9999)) == 1
 
 
-def test_the_result_is_shown_before_and_after(host, graph):
+def test_the_result_is_shown_as_a_picture_before_and_after(host, graph):
     image, mask = analysis.scene()
     graph.keep(
         mask=graph.add(

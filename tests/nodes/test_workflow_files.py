@@ -1,4 +1,4 @@
-"""Workflow files in both of the host's formats, without a host."""
+"""Workflow files in both of the host's formats, read without a host."""
 
 import json
 
@@ -60,7 +60,7 @@ def test_widgets_links_reroutes_and_primitives_are_translated():
     assert prompt["5"]["_meta"]["title"] == "Picture"
 
 
-def test_a_widget_that_is_connected_takes_the_link():
+def test_a_connected_widget_takes_the_link():
     both = editor(
         node(1, "Loader", ["m"]),
         node(2, "KSampler", [7, "fixed", 20], [("steps", 9)]),
@@ -87,7 +87,7 @@ def test_muted_nodes_are_left_out_with_their_links():
         (node(1, "f3b1-subgraph"), "subgraph"),
     ],
 )
-def test_what_only_the_editor_translates_is_refused_with_the_remedy(bad, said):
+def test_nodes_that_only_the_editor_can_translate_are_refused_with_the_remedy(bad, said):
     with pytest.raises(BadInput, match=f"{said}.*Remedy: export"):
         workflow.from_editor(editor(bad), SCHEMAS)
 
@@ -102,7 +102,7 @@ def test_what_only_the_editor_translates_is_refused_with_the_remedy(bad, said):
         ('{"a": {"b": 1}}', "holds no workflow"),
     ],
 )
-def test_a_file_that_is_no_workflow_is_refused(tmp_path, text, said):
+def test_a_file_that_is_not_a_workflow_is_refused(tmp_path, text, said):
     place = tmp_path / "w.json"
     if text is not None:
         place.write_text(text)
@@ -118,7 +118,7 @@ def test_both_formats_load(tmp_path):
     assert workflow.load(place, dict) == prompt
 
 
-def test_fill_leaves_the_template_alone_and_finds_a_lone_node_by_class():
+def test_fill_does_not_change_the_template_and_finds_a_single_node_by_class():
     pick = {"class_type": "AmodalPickObject", "inputs": {}, "_meta": {"title": "Pick the object"}}
     template = {"1": {"class_type": "LoadImage", "inputs": {"image": "old.png"}}, "2": pick}
     filled = workflow.fill(template, "new.png", point="3,4")
@@ -129,22 +129,22 @@ def test_fill_leaves_the_template_alone_and_finds_a_lone_node_by_class():
         workflow.fill(template, "new.png", seed=1)
 
 
-def test_fill_finds_its_way_in_the_one_node_workflow():
+def test_fill_sets_the_inputs_of_the_one_node_workflow():
     template = workflow.load(workflow.FOLDER / "amodal_one_node.json", dict)
     filled = workflow.fill(template, "p.png", mask="m.png", words="dog", text="a {label}", seed=4)
     inputs = filled[workflow.need(filled, "", "AmodalCompletion")]["inputs"]
-    assert inputs["mask"] == ["given_mask", 0]
+    assert inputs["modal_mask"] == ["given_mask", 0]
     assert (inputs["words"], inputs["prompt"]) == ("dog", "a {label}")
     assert filled[inputs["seed"][0]]["inputs"]["value"] == 4
 
 
-def test_fill_forgets_which_object_the_file_names():
-    """Its words are about its own picture: another one's mask would be completed as that object."""
+def test_fill_clears_the_object_of_the_file():
+    """Words, point and hints of the file describe its own picture, not the new one."""
     template = workflow.load(workflow.DEFAULT, dict)
     pick = workflow.need(template, "Pick the object")
     assert template[pick]["inputs"]["words"] == "cat"
-    template[pick]["inputs"]["occluders"] = "0.5,0.7"
-    for told in ({"mask": "m.png"}, {"point": "3,4"}, {}):
-        inputs = workflow.fill(template, "p.png", **told)[pick]["inputs"]
-        assert inputs["words"] == inputs["occluders"] == ""
+    template[pick]["inputs"]["occluder_hints"] = "0.5,0.7"
+    for query in ({"mask": "m.png"}, {"point": "3,4"}, {}):
+        inputs = workflow.fill(template, "p.png", **query)[pick]["inputs"]
+        assert inputs["words"] == inputs["occluder_hints"] == ""
     assert workflow.fill(template, "p.png", words="dog")[pick]["inputs"]["words"] == "dog"

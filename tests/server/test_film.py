@@ -57,7 +57,7 @@ def test_the_one_node_shows_a_row_for_each_seed_and_one_bar_for_both(page):
     bars = page.evaluate("() => window.bars")
     assert bars, f"no bar to be seen; {page.evaluate('() => window.told')} stages were told"
     said = " | ".join(text for text, _ in bars)
-    assert "pass 1 of at most 1: looking for what hides the object" in said
+    assert "pass 1 of at most 1: finding what hides the object" in said
     # steps that follow each other faster than the page listens are told together
     on_gray, in_picture = (
         {int(step) for step in re.findall(rf"pass 1 of at most 1, step (\d) of 4: {part}", said)}

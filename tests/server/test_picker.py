@@ -49,8 +49,8 @@ def test_a_click_picks_the_object(page):
     assert point(page) == ""
 
 
-def occluders(page) -> str:
-    return picked(page, "occluders")
+def occluder_hints(page) -> str:
+    return picked(page, "occluder_hints")
 
 
 def shift_click_on(page, place) -> None:
@@ -78,30 +78,30 @@ def test_shift_and_click_marks_an_occluder_by_hand(page):
     chosen, plain = point(page), colour_at(page, YARN)
     shift_click_on(page, YARN)
     assert words(page).endswith("marked: hides it") and point(page) == chosen
-    x, y = (float(part) for part in occluders(page).split(","))
+    x, y = (float(part) for part in occluder_hints(page).split(","))
     assert abs(x - YARN[0]) < 0.06 and abs(y - YARN[1]) < 0.02
     red = colour_at(page, YARN)
     assert red[0] > plain[0] + 30 and red[2] < plain[2] - 20
     shift_click_on(page, CAT)  # the object itself hides nothing of itself
     shift_click_on(page, BACKGROUND)
-    assert occluders(page) == f"{x:.5f},{y:.5f}"
+    assert occluder_hints(page) == f"{x:.5f},{y:.5f}"
     assert "id" in press_run(page)
     reload(page)
     show(page, "AmodalPickObject")
     page.locator(CANVAS).wait_for()
     page.wait_for_timeout(500)
-    assert occluders(page) == f"{x:.5f},{y:.5f}" and colour_at(page, YARN) == red
+    assert occluder_hints(page) == f"{x:.5f},{y:.5f}" and colour_at(page, YARN) == red
     shift_click_on(page, YARN)
-    assert occluders(page) == f"not {x:.5f},{y:.5f}"
+    assert occluder_hints(page) == f"not {x:.5f},{y:.5f}"
     assert words(page).endswith("marked: does not hide it")
     assert colour_at(page, YARN) not in (red, plain)
     shift_click_on(page, YARN)
-    assert occluders(page) == "" and colour_at(page, YARN)[0] < red[0] - 20
+    assert occluder_hints(page) == "" and colour_at(page, YARN)[0] < red[0] - 20
     undo(page)
-    assert occluders(page).startswith("not")
+    assert occluder_hints(page).startswith("not")
     show(page, "AmodalPickObject")
     click_on(page, YARN)  # what is completed is no occluder
-    assert occluders(page) == "" and point(page) != chosen
+    assert occluder_hints(page) == "" and point(page) != chosen
 
 
 def test_what_can_be_picked_is_still_there_later(page):
@@ -154,9 +154,9 @@ def test_clusters_are_shown_with_their_numbers_and_overlaps(page):
     page.locator(CANVAS).wait_for()
     assert words(page) == "kept 0 of 2"
     page.mouse.move(*at(page.locator(CANVAS), 0.5, 0.5))
-    assert words(page) == "cluster 0: 100 % of the visible object, kept"
+    assert words(page) == "cluster 0: 100 % of the modal mask, kept"
     page.mouse.move(*at(page.locator(CANVAS), 0.25, 0.05))
-    assert words(page) == "cluster 1: 0 % of the visible object"
+    assert words(page) == "cluster 1: 0 % of the modal mask"
     reload(page)
     show(page, "AmodalSelectClusters")
     page.locator(CANVAS).wait_for()

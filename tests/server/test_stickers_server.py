@@ -15,7 +15,7 @@ EDITOR = workflow.FOLDER.parent / workflow.DEFAULT.name
 
 @pytest.fixture
 def filled(client, tmp_path):
-    """The shipped workflow, for the query of a scene and the mask of what is seen of it."""
+    """Fills the shipped workflow with a scene's picture and its query's modal mask."""
 
     def fill(seed: int, **arguments) -> dict:
         scene = make_scene(seed, **arguments)
@@ -34,7 +34,7 @@ def train(filled):
 
 @pytest.fixture
 def bus(filled):
-    """Cut off by the border: something is left to paint, whatever the models say."""
+    """Cut off by the border, so that there is something to paint whatever the models find."""
     return filled(7, query="bus", occluder=None, cut="right", hidden=(0.25, 0.4))
 
 
@@ -81,9 +81,13 @@ def test_a_rerun_runs_nothing_and_another_seed_nothing_before_the_sampling(clien
 
 @pytest.mark.parametrize("later", [False, True], ids=["in pass 1", "in pass 2"])
 def test_cancel_in_mid_loop_stops_within_a_step_and_the_next_prompt_runs(client, bus, later):
-    """The nodes of a later pass are clones, whose ids hold a dot."""
+    """The nodes of a later pass are clones, whose ids contain a dot."""
     bus[workflow.need(bus, "Seed")]["inputs"]["value"] = 77
-    bus[workflow.need(bus, "Check Occlusion (Amodal)")]["inputs"]["touching"] = True
+    # Check Occlusion counts every side as touched, so that pass 2 paints too
+    pad = bus[workflow.need(bus, "Pad If Touching (Amodal)")]
+    bus["touching"] = {**pad, "inputs": {**pad["inputs"], "margin": 256}}
+    check = bus[workflow.need(bus, "Check Occlusion (Amodal)")]
+    check["inputs"]["padding"] = ["touching", 0]
     steps = []
 
     def cancel(event):
@@ -96,6 +100,6 @@ def test_cancel_in_mid_loop_stops_within_a_step_and_the_next_prompt_runs(client,
     with pytest.raises(RunError) as caught:
         client.run(bus, cancel)
     assert caught.value.kind == "interrupted"
-    assert 5 <= len(steps) <= 7  # a step or two are done while the word is on its way
+    assert 5 <= len(steps) <= 7  # one or two steps run before the request arrives
     bus[workflow.need(bus, "Seed")]["inputs"]["value"] = 1
     assert client.run(bus).texts(workflow.need(bus, "Status"))

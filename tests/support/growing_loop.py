@@ -2,13 +2,14 @@
 
 import torch
 
+from amodal.core.types import OcclusionReport
 from tools.host.inprocess import Graph
 
 SIZE = 64
 
 
 def square(side: int) -> torch.Tensor:
-    """A centred square of the given side on a 64x64 mask."""
+    """A mask [1, 64, 64] with a centred square of the given side."""
     mask = torch.zeros(1, SIZE, SIZE)
     edge = (SIZE - side) // 2
     mask[:, edge : edge + side, edge : edge + side] = 1
@@ -24,10 +25,10 @@ def growing_loop(
     picture=None,
     one_sided: bool = False,
 ) -> Graph:
-    """Each pass grows the mask by `step` pixels; what of the target is left counts as occluder.
-    It surrounds the object unless it is one_sided.
+    """Each pass grows the mask by `step` pixels; the rest of the target counts as the occluder.
 
-    A body anyone could have wired: Grow Mask in the place of sampling, hanging on Check Occlusion.
+    The occluder surrounds the object unless it is `one_sided`. The body is one that a user could
+    wire: Grow Mask takes the place of sampling, and depends on Check Occlusion.
     """
     graph = Graph()
     image = graph.value("image", torch.rand(1, SIZE, SIZE, 3) if picture is None else picture)
@@ -47,9 +48,7 @@ def growing_loop(
         occluder_mask=left,
         padding_mask=nothing,
         modal_mask=start[2],
-        touching=False,
-        names="square",
-        sides="",
+        occlusion=graph.value("square in front", OcclusionReport(occluders=("square",))),
         dilate=0.0,
     )
     grown = graph.add("GrowMask", "grow", mask=start[2], expand=step, tapered_corners=False)
@@ -70,7 +69,7 @@ def growing_loop(
         "end",
         loop=start,
         occluded=check[1],
-        reason=check[2],
+        occlusion=check[2],
         image=start[1],
         amodal_mask=joined,
         canvas=start[3],
@@ -79,4 +78,4 @@ def growing_loop(
     if previews:
         graph.add("MaskPreview", "preview", mask=painted)
         graph.add("MaskPreview", "analysis", mask=left)
-    return graph.keep(mask=end[1], status=end[3], passes=end[4], report=end[5])
+    return graph.keep(mask=end[1], status=end[3], passes=end[4], report=end[5], warnings=end[6])

@@ -24,7 +24,7 @@ def words(page) -> str:
 
 
 def picked(page, name: str) -> str:
-    """An input of Pick Object as the editor would send it: `point` or `occluders`."""
+    """An input of Pick Object as the editor would send it: `point` or `occluder_hints`."""
     nodes = page.evaluate(PROMPT).values()
     return next(n for n in nodes if n["class_type"] == "AmodalPickObject")["inputs"][name]
 
@@ -64,7 +64,7 @@ def to_another_tab_and_back(page) -> None:
 def change_and_undo(page) -> None:
     show(page, "AmodalLoopEnd")
     page.evaluate("""() => {
-      app.graph.nodes.find((one) => one.comfyClass === "AmodalLoopEnd").widgets[0].value = 9;
+      app.graph.nodes.find((node) => node.comfyClass === "AmodalLoopEnd").widgets[0].value = 9;
       app.extensionManager.workflow.activeWorkflow.changeTracker.checkState();
     }""")
     undo(page)
@@ -72,9 +72,9 @@ def change_and_undo(page) -> None:
 
 
 def reload(page) -> dict:
-    """The page anew, with the same workflow, of which only the host's history knows more."""
+    """Reloads the page and opens the same workflow; only the host's history has its results."""
     saved = page.evaluate(SAVED)
-    page.on("dialog", lambda dialog: dialog.accept())  # leave, though something is not saved
+    page.on("dialog", lambda dialog: dialog.accept())  # leave with unsaved changes
     page.reload()
     wait_until_ready(page)
     return drop_workflow(page, saved)
