@@ -17,7 +17,7 @@ def scene():
 
 
 def completion(scene, sheet: np.ndarray, x: int, y: int, folder) -> headless.Completion:
-    """A result as the workflow gives it: the sheet [2S, 2S, 4], cropped at (x, y) in the picture."""
+    """A workflow result: the sheet [2S, 2S, 4], cropped at (x, y) in the picture."""
     edge = scene.size // 2
     place = folder / "completed.png"
     demo.to_picture(sheet[edge + y : edge + y + 150, edge + x : edge + x + 180]).save(place)
