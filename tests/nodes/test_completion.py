@@ -30,7 +30,7 @@ STEPS = 10
 
 @pytest.fixture(scope="module")
 def scene():
-    return make_scene(4, query="rabbit", occluder="companion", hidden=(0.2, 0.4))
+    return make_scene(4, query="rabbit", occluder="co-occurring", hidden=(0.2, 0.4))
 
 
 def prompt_for(scene, seed=1, **changes) -> dict:
