@@ -1,4 +1,4 @@
-"""A scene of plain discs and an all-knowing segmenter and order model, for tests on the host."""
+"""A scene of plain discs, with a perfect segmenter and order model, for tests in the host."""
 
 import torch
 
@@ -44,7 +44,7 @@ class ByColour:
 
 
 class BallInFront:
-    """Whatever is red hides whatever is not."""
+    """An order model by which red objects hide all others."""
 
     def order(self, image, masks, pairs):
         red = [float(image[mask > 0.5][:, 0].mean()) > 0.8 for mask in masks]

@@ -21,8 +21,10 @@ def swap(picture: str, mask: str, **changes) -> dict:
 
 
 def toy(status: str = "completed") -> dict:
-    """A workflow with the titles that the command line looks for, and no model: it grays what is
-    not the object."""
+    """A workflow without models, with the titles that the command line looks for.
+
+    It replaces everything outside the object with noise.
+    """
     return {
         "1": node("LoadImage", "Picture", image="none.png"),
         "2": node("AmodalPickObject", "Pick the object", point="", words="", index=-1),
@@ -68,8 +70,10 @@ def picking(**changes) -> dict:
 
 
 def growing(target: int = 80, step: int = 10) -> dict:
-    """A loop without models: each pass grows a square until it fills a larger one; then the result,
-    which is cut out of the example picture."""
+    """A loop without models: each pass grows a square until it fills a larger one.
+
+    The result is cut out of the example picture.
+    """
 
     def square(key: str, side: int) -> dict:
         edge = (128 - side) // 2

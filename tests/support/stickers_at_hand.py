@@ -1,4 +1,4 @@
-"""The sticker models as the host's loader nodes give them, and fresh scenes to try them on."""
+"""The sticker models from the host's loader nodes, and fresh scenes for them."""
 
 import atexit
 import functools
