@@ -5,6 +5,7 @@ import pytest
 
 from amodal.measures import statistics
 from amodal.stickers.catalog import CATALOG
+from amodal.core.types import Canvas, Crop
 from amodal.stickers.closeness import Closeness, closeness, seen_on_sheet
 from research.evaluation import figures, scenarios
 
@@ -82,9 +83,8 @@ def test_a_canvas_lies_where_its_offset_says(scene):
 
 
 def test_the_truth_of_a_crop_is_the_sheet_there(scene):
-    from amodal.core.types import Crop
-
-    crop = Crop((128, 128), (160, 128), (32, 0), (16, 0, 144, 128), (128, 128))
+    canvas = Canvas((128, 128), (160, 128), (32, 0))
+    crop = Crop(canvas, (16, 0, 144, 128), (128, 128))
     image, mask = figures.truth_in_crop(scene, crop)
     half = scene.size // 2
     window = (slice(half, half + 128), slice(half - 16, half + 112))

@@ -298,21 +298,9 @@ def test_folders_of_the_digest_are_there():
     assert runner.ROOT / "research/evaluation/judge.safetensors" in files
 
 
-@pytest.mark.parametrize(
-    "said, status, warnings",
-    [
-        ("completed", "completed", ""),
-        ("stopped at cap (enclosed)", "stopped at cap", "enclosed"),
-        (
-            "completed (enclosed) (nothing of it is left to paint)",
-            "completed",
-            "enclosed, nothing left to paint",
-        ),
-    ],
-)
-def test_a_record_holds_one_status_and_its_warnings(said, status, warnings):
-    record = runner.outcome_of({"status": said, "passes": 2, "report": "pass 1"})
-    assert record == {"status": status, "warnings": warnings, "passes": 2, "report": "pass 1"}
+def test_a_record_holds_one_status_and_its_warnings():
+    values = {"status": "completed", "warnings": "enclosed", "passes": 2, "report": "pass 1"}
+    assert runner.outcome_of({**values, "image": None}) == values
     assert runner.outcome_of(runner.failed(ValueError("no\nobject"))) == {
         "status": "failed",
         "warnings": "",

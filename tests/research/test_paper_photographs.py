@@ -13,7 +13,7 @@ from PIL import Image
 
 from amodal.app import workflow
 from amodal.core.errors import BadInput
-from amodal.core.types import Crop
+from amodal.core.types import Canvas
 from amodal.stickers.catalog import CATALOG
 from research import records
 from research.dataset import rle, wholes
@@ -124,7 +124,7 @@ def test_the_truth_is_a_success_and_the_visible_part_is_none():
 def test_what_was_painted_on_a_grown_canvas_counts():
     """The truth lies where the canvas says; pixels beyond the picture are wrong ones."""
     one = item()
-    crop = Crop(original=(40, 40), canvas=(50, 45), offset=(10, 5))
+    crop = Canvas(original=(40, 40), size=(50, 45), offset=(10, 5))
     rgba = np.zeros((45, 50, 4), np.float32)
     rgba[5:, 10:, :3], rgba[5:, 10:, 3] = one.truth, one.amodal
     values = {"canvas": crop, "image": torch.from_numpy(rgba[None, ..., :3].copy())}
@@ -175,7 +175,7 @@ def test_a_missing_model_is_reported_before_anything_runs(real_host, coco, tmp_p
     assert end.value.code == 2
     said = capsys.readouterr().err
     assert "512-inpainting-ema.safetensors" in said and "groundingdino_swint_ogc.pth" in said
-    assert "left out: input 'measures' CLIP needs" in said
+    assert "left out: input 'measures' name CLIP, which needs the package" in said
     assert not (tmp_path / "out" / "records.jsonl").exists()
 
 

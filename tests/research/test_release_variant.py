@@ -11,7 +11,7 @@ from stickers_at_hand import image_of, masks_of
 from amodal.app import workflow
 from amodal.core import mask_ops
 from amodal.core.canvas import unknown_in_crop
-from amodal.core.types import Crop
+from amodal.core.types import Canvas
 from amodal.method import loop
 from research.evaluation import methods, release_variant, runner, scenarios
 
@@ -25,25 +25,25 @@ def box(height, width, x0, y0, x1, y1):
 
 
 def test_the_window_is_60_pixels_around_the_first_mask_and_square():
-    crop = release_variant.window(box(400, 600, 200, 150, 300, 190), Crop.whole(600, 400), 512)
-    assert crop.box == (140, 60, 360, 280) and crop.canvas == (600, 400)
+    crop = release_variant.window(box(400, 600, 200, 150, 300, 190), Canvas.whole(600, 400), 512)
+    assert crop.box == (140, 60, 360, 280) and crop.canvas.size == (600, 400)
     assert crop.size == (512, 512) and not unknown_in_crop(crop).any()
 
 
 def test_cut_sides_get_60_more_and_the_canvas_holds_the_window():
-    crop = release_variant.window(box(400, 600, 8, 150, 108, 290), Crop.whole(600, 400), 512)
+    crop = release_variant.window(box(400, 600, 8, 150, 108, 290), Canvas.whole(600, 400), 512)
     x0, y0, x1, y1 = crop.box
     assert crop.grown == (120 - 8, 0) and x0 == 0
     assert x1 - x0 == y1 - y0 == max(100 + 180, 140 + 120)
-    assert (x0 - crop.offset[0], x1 - crop.offset[0]) == (8 - 120, 108 + 60)
+    assert (x0 - crop.canvas.offset[0], x1 - crop.canvas.offset[0]) == (8 - 120, 108 + 60)
     assert unknown_in_crop(crop).any()
 
 
 def test_the_window_stays_when_the_canvas_has_grown():
     first = box(400, 600, 8, 150, 108, 290)
-    one = release_variant.window(first, Crop.whole(600, 400), 512)
-    two = release_variant.window(first, one.but(box=None, grown=(0, 0), painted=(one.box,)), 512)
-    assert two.box == one.box and two.canvas == one.canvas and two.grown == (0, 0)
+    one = release_variant.window(first, Canvas.whole(600, 400), 512)
+    two = release_variant.window(first, one.canvas.but(inpainted=(one.box,)), 512)
+    assert two.box == one.box and two.canvas.size == one.canvas.size and two.grown == (0, 0)
     assert not unknown_in_crop(two).any()
 
 
@@ -161,7 +161,7 @@ def test_the_release_hangs_together():
     assert wiring.inputs("context")["mask"] == wiring.link("grown")
     assert wiring.inputs("grown")["inpaint_mask"] == wiring.link("check", 0)
     assert wiring.inputs("resume")["latent"] == wiring.link("round_trip")
-    assert "picture" not in wiring.inputs("select")
+    assert wiring.ids["contacts"] not in used
 
 
 @pytest.fixture(scope="module")
@@ -197,4 +197,4 @@ def test_the_releases_canvas_holds_its_window(completed):
     x0, y0, x1, y1 = crop.box
     assert x1 - x0 == y1 - y0 >= wanted
     assert crop.size == (scene.size, scene.size)
-    assert runs["release"]["canvas"].canvas == crop.canvas
+    assert runs["release"]["canvas"].size == crop.canvas.size
