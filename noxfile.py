@@ -105,7 +105,7 @@ def curves(session):
 
 @nox.session
 def docs(session):
-    """Rewrites what is made from the nodes' schemas: locales/en/nodeDefs.json, js/docs/."""
+    """Rewrites locales/en, the tables of js/docs/ and README.md, and that of docs/models.md."""
     in_host(session, "-m", "tools.docs.make_docs")
 
 

@@ -32,7 +32,7 @@ def visit(chromium, study):
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15000)
+        page.set_default_timeout(60000)
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.goto(f"{study.url}/amodal/study/{study.name}/")
         if rater:

@@ -68,7 +68,7 @@ needs_newest = pytest.mark.skipif(
 def open_editor(chromium, url: str, vue: bool = False, language: str = "en"):
     """A page with the editor and the pack's nodes, with the classic canvas or with Vue nodes."""
     page = chromium.new_page(viewport={"width": 1600, "height": 1000})
-    page.set_default_timeout(15000)
+    page.set_default_timeout(60000)
     chosen = {"Comfy.VueNodes.Enabled": vue, "Comfy.Locale": language}
     for name, value in {**SETTINGS, **chosen}.items():
         page.request.post(f"{url}/settings/{name}", data=json.dumps(value))

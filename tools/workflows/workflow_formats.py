@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 
 from amodal.models import pretrained
+from tools.package import archive
 
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
-VERSION = "0.1.0"
+PACK_ID, VERSION = archive.project()
 # All sizes are in pixels.
 GAP, GROUP_TITLE = 40, 70  # space between nodes and columns; space for a group's title
 NODE_WIDTH = 320
@@ -204,7 +205,7 @@ def editor_node(number: int, node: dict, schema: dict) -> dict:
         "widgets_values": values,
         "properties": {
             "Node name for S&R": node["class_type"],
-            "cnr_id": "amodal-completion" if from_pack else "comfy-core",
+            "cnr_id": PACK_ID if from_pack else "comfy-core",
             "ver": VERSION if from_pack else "0.3.75",
         },
     }
