@@ -4,6 +4,7 @@ from importlib import import_module
 
 FILES = (
     "grounded_segmentation",
+    "occluder_order",
     "occluder_selection",
     "padding",
     "crop",
@@ -15,7 +16,9 @@ FILES = (
     "loop",
     "cutout",
     "completion",
+    "gather",
     "curation",
+    "pick_best",
     "metrics",
     "sweeps",
     "stickers",

@@ -12,14 +12,15 @@ from dataclasses import asdict
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 
-from ..amodal.core import validate, visualize
+from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
 from ..amodal.core.status import Status
 from ..amodal.core.types import Canvas, LoopHandle, OcclusionReport
 from ..amodal.method.loop import describe, mask_change, outcome, warnings_of
-from . import progress, types, ui
+from . import progress, types
 from .common import LOOP_CATEGORY, aliases, names_itself
 from .loop_expansion import next_pass
+from .loop_report import film_frame, line_of, report_of
 
 OUTPUTS = 7  # of Loop End
 
@@ -280,53 +281,6 @@ def ending(loop: LoopHandle, occluded: bool, cap: int, entries: list[dict]) -> S
     if not entries:
         return outcome(loop.number, occluded, 1.0, cap)
     return outcome(loop.number, occluded, entries[-1]["change"], cap, entries[-1]["found"])
-
-
-def report_of(entry: dict) -> OcclusionReport:
-    """The occlusion report of a history entry; JSON has lists in place of tuples."""
-    fields = entry["occlusion"]
-    return OcclusionReport(
-        **{
-            **fields,
-            **{name: tuple(fields[name]) for name in ("occluders", "surrounding", "sides")},
-        }
-    )
-
-
-def line_of(entry: dict) -> str:
-    """A history entry in words, for people."""
-    took = "cached" if entry["seconds"] is None else f"{entry['seconds']:.1f} s"
-    change = f"mask changed {entry['change']:.1%}" if entry["found"] else "object not found again"
-    return f"pass {entry['pass']}: {describe(report_of(entry))}; {change}; {took}"
-
-
-def film_frame(
-    hidden,
-    number: int,
-    cap: int,
-    occlusion: OcclusionReport,
-    line: str,
-    after,
-    status: Status | None = None,
-    codes: str = "",
-) -> dict:
-    """One picture of the film that the editor shows on the node that holds the loop.
-
-    `after` is (canvas image, mask) after the pass, or None at the loop's end.
-    """
-    picture = ui.saved(visualize.thumbnail(*after), "pass") if after else None
-    frame = ui.entry(
-        hidden,
-        loop=progress.loop_of(ui.node_id()),
-        number=number,
-        of=cap,
-        reason=describe(occlusion),
-        line=line,
-        status=status and status.value,
-        warnings=codes,
-        image=picture,
-    )
-    return {"amodal_pass": [ui.tell("amodal.pass", frame)]}
 
 
 NODES = [LoopStart, LoopEnd]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from amodal.core.types import Canvas, Crop
 from amodal.measures import statistics
 from amodal.stickers.catalog import CATALOG
-from amodal.core.types import Canvas, Crop
 from amodal.stickers.closeness import Closeness, closeness, seen_on_sheet
 from research.evaluation import figures, scenarios
 

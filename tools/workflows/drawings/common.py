@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.workflows.workflow_formats import Drawing
+from tools.workflows.drawing import Drawing
 
 # Files in workflows/inputs/, to choose in Load Image. (Not in a folder "examples": the host would
 # take that for the folder of templates, and would not serve `workflows/`.)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.workflows.workflow_formats import Drawing
+from tools.workflows.drawing import Drawing
 
 from .common import grid, new_drawing, place_stages, save, tell
 from .one_node import completion_node

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.workflows.workflow_formats import Drawing
+from tools.workflows.drawing import Drawing
 
 from .common import ITEMS, new_drawing, show
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.workflows.workflow_formats import Drawing
+from tools.workflows.drawing import Drawing
 
 from .common import grid, new_drawing, place_stages, show
 from .one_pass import analysed

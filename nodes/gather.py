@@ -1,0 +1,92 @@
+"""What Amodal Completion needs for several loops: masks one by one in, lists of results out."""
+
+from comfy_api.latest import io
+
+from ..amodal.core import validate
+from .common import CATEGORY, names_itself
+
+GATHERED = (
+    "object",
+    "amodal_mask",
+    "overlay",
+    "status",
+    "passes",
+    "report",
+    "x",
+    "y",
+    "warnings",
+)
+Results = io.Custom("AMODAL_RESULTS")  # a list of tuples in the order of GATHERED
+
+
+class Gather(io.ComfyNode):
+    """Collects the results of several loops; its outputs after the first hold Python lists."""
+
+    @classmethod
+    def define_schema(cls):
+        kinds = (
+            io.Image,
+            io.Mask,
+            io.Image,
+            io.String,
+            io.Int,
+            io.String,
+            io.Int,
+            io.Int,
+            io.String,
+        )
+        fields = list(zip(GATHERED, kinds))
+        return io.Schema(
+            node_id="AmodalGather",
+            display_name="Gather Results (Amodal)",
+            category=f"{CATEGORY}/internal",
+            description="Used by Amodal Completion to hand on the results of several loops.",
+            inputs=[
+                *(
+                    kind.Input(name, tooltip=f"The {name} of one more loop.")
+                    if kind in (io.Image, io.Mask)
+                    else kind.Input(name, force_input=True, tooltip=f"The {name} of one more loop.")
+                    for name, kind in fields
+                ),
+                Results.Input("results", optional=True, tooltip="The results so far."),
+            ],
+            outputs=[
+                Results.Output("all", display_name="results", tooltip="The results so far."),
+                *(
+                    kind.Output(f"{name}_list", display_name=name, tooltip=f"Each loop's {name}.")
+                    for name, kind in fields
+                ),
+            ],
+            is_experimental=True,
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, results=None, **fields):
+        rows = [*(results or []), tuple(fields[name] for name in GATHERED)]
+        return io.NodeOutput(rows, *(list(column) for column in zip(*rows)))
+
+
+class MaskFromBatch(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalMaskFromBatch",
+            display_name="Mask From Batch (Amodal)",
+            category=CATEGORY,
+            description="One mask of a batch.",
+            inputs=[
+                io.Mask.Input("masks", tooltip="A batch of masks."),
+                io.Int.Input("index", default=0, min=0, max=4095, tooltip="Which one, from 0."),
+            ],
+            outputs=[io.Mask.Output("mask", display_name="mask", tooltip="That mask alone.")],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, masks, index):
+        masks = validate.as_masks(masks, None, "masks")
+        return io.NodeOutput(masks[min(index, len(masks) - 1)][None])
+
+
+NODES = [Gather, MaskFromBatch]
