@@ -25,7 +25,6 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalCompletionMetrics",
     "AmodalResultsTable",
     # no picture yet
-    "AmodalApplyOccluderHints",
     "AmodalOrderInpaintedContacts",
 }
 
