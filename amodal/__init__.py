@@ -1,6 +1,6 @@
 """Amodal completion via progressive mixed context diffusion (Xu, Zhang, Shi, CVPR 2024).
 
-Pure torch and numpy; imports nothing of the host. Each package stands on `core` alone:
+Pure torch and numpy; imports nothing of the host. Each package imports only `core`:
 
     core/      types, errors, validation, masks, detections, canvas, drawing
     method/    section 3 of the paper, a file for each part

@@ -30,7 +30,8 @@ function stage(frames) {
 function row(frames, latest) {
   const strip = make("div", "frames", {}, ...frames.filter((one) => one.image).map(tile));
   const old = frames.at(-1).prompt_id !== latest;
-  const end = frames.at(-1).status?.split(" ")[0] ?? "running";
+  const { status, done } = frames.at(-1);
+  const end = status ? (done ? "done" : "stopped") : "running";
   const line = make("div", `stage ${end}`, { textContent: stage(frames), title: stage(frames) });
   strip.onwheel = (event) => {
     if (strip.scrollWidth <= strip.clientWidth) return; // the wheel zooms the canvas

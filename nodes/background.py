@@ -145,7 +145,7 @@ class RemoveObjects(io.ComfyNode):
         occluder_mask = occluder_mask.amax(0, keepdim=True)
         if padding_mask is not None:
             padding_mask = validate.one_mask(padding_mask, size, "padding_mask")
-        removed = smooth_fill.hole(modal_mask, occluder_mask, padding_mask, dilate)
+        removed = smooth_fill.removed_mask(modal_mask, occluder_mask, padding_mask, dilate)
         if inpaint_model is None:
             return io.NodeOutput(METHODS[method](image, removed), removed)
         return io.NodeOutput(inpaint_models.remove(inpaint_model, image, removed), removed)

@@ -110,12 +110,12 @@ class CheckOcclusion(io.ComfyNode):
         report = (occlusion or OcclusionReport()).but(
             sides=sides, enclosed=mask_ops.surrounds(occluder_mask[0], modal_mask[0])
         )
-        hidden = bool(occluder_mask.any())
-        if hidden or (sides and padding_mask.any()):
+        has_occluder = bool(occluder_mask.any())
+        if has_occluder or (sides and padding_mask.any()):
             inpaint_mask = loop.inpaint_mask(occluder_mask, padding_mask, modal_mask, dilate)
             if inpaint_mask.any():
                 return io.NodeOutput(inpaint_mask, True, report)
-        report = report.but(nothing_left=hidden or bool(sides))
+        report = report.but(nothing_left=has_occluder or bool(sides))
         return io.NodeOutput(ExecutionBlocker(None), False, report)
 
 

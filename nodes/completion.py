@@ -24,7 +24,7 @@ class Completion(io.ComfyNode):
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="Diffusion model, best one for inpainting; an ordinary one "
+                    tooltip="Diffusion model, preferably an inpainting model. An ordinary model "
                     "paints through a noise mask.",
                 ),
                 io.Clip.Input("clip", tooltip="Its text encoder."),
@@ -57,7 +57,11 @@ class Completion(io.ComfyNode):
                     tooltip="Seed of the first completion; each pass derives its own.",
                 ),
                 io.Int.Input(
-                    "count", default=1, min=1, max=64, tooltip="How many completions, seed by seed."
+                    "count",
+                    default=1,
+                    min=1,
+                    max=64,
+                    tooltip="Number of completions; each has the next seed.",
                 ),
                 io.Int.Input("steps", default=50, min=2, max=1000, tooltip="N, sampling steps."),
                 io.Float.Input(
@@ -92,7 +96,7 @@ class Completion(io.ComfyNode):
                     tooltip="Side of the crop the model works on.",
                 ),
                 io.Int.Input(
-                    "max_passes", default=6, min=1, max=100, tooltip="Stop after so many passes."
+                    "max_passes", default=6, min=1, max=100, tooltip="Maximum number of passes."
                 ),
                 io.Float.Input(
                     "context",

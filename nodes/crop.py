@@ -115,8 +115,8 @@ class PasteBack(io.ComfyNode):
             **aliases("stitch", "uncrop"),
             display_name="Paste Back (Amodal)",
             category=CROP,
-            description="Puts the painted crop into the canvas, which grows where it must. Every "
-            "other pixel stays equal to the bit (section 3.4).",
+            description="Puts the painted crop into the canvas, which grows by the padding. All "
+            "other pixels stay unchanged, bit for bit (section 3.4).",
             inputs=[
                 io.Image.Input("image", tooltip="The canvas that the crop was cut from."),
                 io.Mask.Input("modal_mask", tooltip="The object on that canvas."),

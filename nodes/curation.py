@@ -14,7 +14,6 @@ from .common import CATEGORY, names_itself
 from .loaders import model_files
 
 CURATION = f"{CATEGORY}/curation"
-GROWTH_COLOUR = (0.95, 0.25, 0.2)
 
 
 class CounterfactualMask(io.ComfyNode):
@@ -92,7 +91,7 @@ class CounterfactualBackgrounds(io.ComfyNode):
         cls, image: torch.Tensor, amodal_mask: torch.Tensor, count: int, seed: int = 0
     ) -> io.NodeOutput:
         image = validate.one_image(image)
-        size = image.shape[1], image.shape[2]
+        size = validate.picture_size(image)
         mask = validate.object_mask(amodal_mask, size, "amodal_mask")
         return io.NodeOutput(curation.on_plain(image, mask, count, seed))
 
@@ -207,7 +206,7 @@ class JudgeCompletion(io.ComfyNode):
         thresholds: str = AS_SET_HERE,
     ) -> io.NodeOutput:
         image = validate.as_images(image, "image")
-        size = image.shape[1], image.shape[2]
+        size = validate.picture_size(image)
         before = validate.object_mask(amodal_mask, size, "amodal_mask")
         after = validate.as_masks(outpainted_mask, size, "outpainted_mask")
         limits = chosen(thresholds, extension, border)
@@ -227,7 +226,7 @@ def side_by_side(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor)
 
     image [n, H, W, 3], before [1, H, W], after [n, H, W].
     """
-    colours = [visualize.QUERY_COLOUR, GROWTH_COLOUR]
+    colours = [visualize.QUERY_COLOUR, visualize.CONTRAST_COLOUR]
     overlays = []
     for picture, mask in zip(image, after):
         growth = (mask > 0.5).float() * (1 - before[0])

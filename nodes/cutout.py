@@ -3,8 +3,7 @@
 from comfy_api.latest import io
 
 from ..amodal.core import validate, visualize
-from ..amodal.core.canvas import canvas_of
-from ..amodal.core.errors import BadInput
+from ..amodal.core.canvas import canvas_of, check_original
 from ..amodal.method import cutout
 from . import types, ui
 from .common import CATEGORY, aliases, names_itself
@@ -38,7 +37,7 @@ class TrimAndOverlay(io.ComfyNode):
                     min=0.0,
                     max=64.0,
                     step=0.1,
-                    tooltip="Width in pixels over which the cut-out's edge fades. 0 cuts it hard.",
+                    tooltip="Pixels over which the cut-out's edge fades. 0 gives a hard edge.",
                 ),
             ],
             outputs=[
@@ -68,13 +67,7 @@ class TrimAndOverlay(io.ComfyNode):
         original = validate.one_image(original_image, "original_image")
         amodal_mask = validate.object_mask(amodal_mask, validate.picture_size(image), "amodal_mask")
         canvas = canvas_of(image, canvas)
-        if validate.picture_size(original) != canvas.original[::-1]:
-            raise BadInput(
-                "original_image",
-                f"is of {original.shape[2]}x{original.shape[1]} pixels, the canvas has an original "
-                f"of {canvas.original[0]}x{canvas.original[1]}",
-                "connect the picture that went into Loop Start",
-            )
+        check_original(original, canvas)
         result = cutout.cut_out(image, amodal_mask, canvas, original, edge)
         before = cutout.on_canvas(original, canvas)
         return io.NodeOutput(

@@ -13,7 +13,6 @@ from ..amodal.core.errors import BadInput
 from ..amodal.measures import dataset_item
 from .common import CATEGORY, names_itself
 
-OCCLUDED_COLOUR = (0.95, 0.25, 0.2)
 SHIPPED = "amodal_example_items"
 
 
@@ -118,7 +117,7 @@ class LoadItem(io.ComfyNode):
             )
         item = dataset_item.read(path, lines[index % len(lines)])
         parts = torch.cat([item.modal_mask, item.amodal_mask - item.modal_mask])
-        colours = [visualize.QUERY_COLOUR, OCCLUDED_COLOUR]
+        colours = [visualize.QUERY_COLOUR, visualize.CONTRAST_COLOUR]
         return io.NodeOutput(
             item.image,
             item.modal_mask,

@@ -30,7 +30,7 @@ class DetectObjects(io.ComfyNode):
             **aliases("segment", "grounding dino", "sam", "find objects"),
             display_name="Detect Objects (Amodal)",
             category=DETECT,
-            description="Finds objects with their visible masks, labels and scores (section 3.4).",
+            description="Finds objects with their modal masks, labels and scores (section 3.4).",
             inputs=[
                 io.Image.Input("image", tooltip="The picture; one, not a batch."),
                 types.Segmenter.Input("segmenter", tooltip="From a segmenter's loader node."),
@@ -179,7 +179,7 @@ class PickObject(io.ComfyNode):
                     optional=True,
                     tooltip="Points on objects that hide this one, separated by semicolons; 'not' "
                     "before a point marks an object that does not. Shift and click an object in "
-                    "the node's picture to change its mark: hides it, does not, as the order says.",
+                    "the node's picture to change its mark: occluder, not an occluder, no mark.",
                 ),
             ],
             outputs=[
@@ -193,7 +193,8 @@ class PickObject(io.ComfyNode):
                 ),
                 io.Mask.Output(
                     display_name="behind_hint",
-                    tooltip="Objects marked as none, to Apply Occluder Hints. May be empty.",
+                    tooltip="Objects marked as not being occluders, to Apply Occluder Hints. May "
+                    "be empty.",
                 ),
             ],
             is_output_node=True,  # so that it can run alone, and every run returns its list

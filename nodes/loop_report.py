@@ -48,6 +48,7 @@ def film_frame(
         reason=describe(occlusion),
         line=line,
         status=status and status.value,
+        done=bool(status and status.is_done),
         warnings=codes,
         image=picture,
     )

@@ -74,7 +74,8 @@ class ClusterFeatures(io.ComfyNode):
                     default=4,
                     min=1,
                     max=64,
-                    tooltip="How many; 4 as in the paper's release. More cut the object in pieces.",
+                    tooltip="Number of clusters. The authors' release uses 4. With more, the "
+                    "object splits into several clusters.",
                 ),
                 io.Int.Input(
                     "seed",

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..amodal.core import detections, validate
 from ..amodal.core.errors import BadInput
 from ..amodal.measures import metrics
-from ..amodal.measures.table import Table
+from ..amodal.measures.table import Table, lines_of
 from .common import CATEGORY, names_itself
 from .loaders import model_files
 
@@ -101,9 +101,11 @@ class CompletionMetrics(io.ComfyNode):
             values[name] = metrics.measure(
                 name, image[0], completed, true_image[0], true, label, folder
             )
-        lines = "\n".join(f"{name}: {value:.6f}" for name, value in values.items())
         return io.NodeOutput(
-            lines, values["amodal IoU"], values["occluded IoU"], values["colour error"]
+            lines_of(values),
+            values["amodal IoU"],
+            values["occluded IoU"],
+            values["colour error"],
         )
 
 

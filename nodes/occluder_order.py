@@ -156,13 +156,7 @@ class OrderInpaintedContacts(io.ComfyNode):
         modal_mask = validate.object_mask(modal_mask, validate.picture_size(image), "modal_mask")
         check_crop(crop, modal_mask)
         original = validate.one_image(original_image, "original_image")
-        if validate.picture_size(original) != crop.canvas.original[::-1]:
-            raise BadInput(
-                "original_image",
-                f"is of {original.shape[2]}x{original.shape[1]} pixels, the crop's original of "
-                f"{crop.canvas.original[0]}x{crop.canvas.original[1]}",
-                "connect the picture that went into Loop Start",
-            )
+        canvas.check_original(original, crop.canvas)
         inpainted = canvas.inpainted_pixels(image, original, crop)
         return io.NodeOutput(
             occluder_selection.order_inpainted(objects, order, modal_mask, inpainted)

@@ -10,7 +10,7 @@ from . import types
 from .common import aliases, names_itself
 from .occluder_order import ORDER, ORDERED, QUERY, check_crop, fitted
 
-OCCLUDER_COLOUR, OTHER_COLOUR = (0.95, 0.25, 0.2), (0.6, 0.6, 0.65)
+OTHER_COLOUR = (0.6, 0.6, 0.65)
 
 
 class ApplyOccluderHints(io.ComfyNode):
@@ -20,8 +20,8 @@ class ApplyOccluderHints(io.ComfyNode):
             node_id="AmodalApplyOccluderHints",
             display_name="Apply Occluder Hints (Amodal)",
             category=ORDER,
-            description="Puts what a person marked in Pick Object above the order model: hinted "
-            "occluders hide the query, until a pass has painted over them.",
+            description="Applies the marks of Pick Object to the order; they overrule the order "
+            "model. An object marked as in front is an occluder until a pass has painted over it.",
             inputs=[
                 types.Objects.Input("objects", tooltip=ORDERED),
                 types.Order.Input("order", tooltip="From the same node."),
@@ -137,7 +137,9 @@ def hints_on(crop: Crop | None, modal_mask, front_hint, behind_hint) -> tuple:
 
 def overlay(image, objects: Objects, modal_mask, occluders: list[int]) -> torch.Tensor:
     query, _ = detections.best_overlap(objects, modal_mask)
-    colours = [OCCLUDER_COLOUR if i in occluders else OTHER_COLOUR for i in range(len(objects))]
+    colours = [
+        visualize.CONTRAST_COLOUR if i in occluders else OTHER_COLOUR for i in range(len(objects))
+    ]
     colours[query] = visualize.QUERY_COLOUR
     return visualize.overlay(image, objects.masks, objects.labels, colours)
 

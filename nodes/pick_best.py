@@ -133,7 +133,7 @@ def fits_of(
     fits = []
     for number, (image, mask) in enumerate(zip(objects, amodal_masks)):
         image = validate.one_image(image, "objects")
-        size = image.shape[1], image.shape[2]
+        size = validate.picture_size(image)
         modal = each(modal_masks, number, len(objects), "modal_mask")
         modal = validate.object_mask(modal, name="modal_mask")
         left, top = each(x, number, len(objects), "x"), each(y, number, len(objects), "y")

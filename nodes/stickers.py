@@ -216,7 +216,9 @@ class Scene(io.ComfyNode):
             )
         except NoPlacement as error:
             raise BadInput(
-                "hidden_from", f"cannot be met: {error}", "widen the range or use another seed"
+                "hidden_from",
+                f"gives a range that this scene cannot have: {error}",
+                "widen the range or use another seed",
             ) from error
         return io.NodeOutput(
             picture(scene.image),

@@ -1,4 +1,4 @@
-"""The ground floor: types, errors, validation, masks, detections, canvas, drawing.
+"""Types, errors, validation, masks, detections, canvas, drawing.
 
 Imports nothing of the other packages.
 """

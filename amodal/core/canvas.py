@@ -26,10 +26,22 @@ def canvas_of(image: torch.Tensor, canvas: Canvas | None, name: str = "canvas") 
     if canvas.size != (width, height):
         raise BadInput(
             name,
-            f"is of {canvas.size[0]}x{canvas.size[1]} pixels, the image of {width}x{height}",
+            f"has {canvas.size[0]}x{canvas.size[1]} pixels, but the image has {width}x{height}",
             "take image, mask and canvas from one and the same node",
         )
     return canvas
+
+
+def check_original(original: torch.Tensor, canvas: Canvas) -> None:
+    """Raises BadInput unless the picture [1, h, w, 3] has the size of the canvas's original."""
+    size = original.shape[2], original.shape[1]
+    if size != canvas.original:
+        raise BadInput(
+            "original_image",
+            f"has {size[0]}x{size[1]} pixels, but the canvas was made from a picture of "
+            f"{canvas.original[0]}x{canvas.original[1]}",
+            "connect the picture that went into Loop Start",
+        )
 
 
 def check_origin(image: torch.Tensor, crop: Crop) -> None:
@@ -39,8 +51,8 @@ def check_origin(image: torch.Tensor, crop: Crop) -> None:
     if wide < width + crop.grown[0] or tall < height + crop.grown[1]:
         raise BadInput(
             "image",
-            f"of {width}x{height} pixels is not what the crop was cut from",
-            "give it the canvas that went into Crop To Object",
+            f"has {width}x{height} pixels, which do not match the canvas of the crop",
+            "connect the image that went into Crop To Object",
         )
 
 

@@ -6,15 +6,15 @@ from enum import Enum
 class Status(str, Enum):
     """Why the loop stopped. A saved workflow and `result.json` hold the value."""
 
-    COMPLETED = "completed"  # nothing hides the object any more
-    NOTHING_TO_COMPLETE = "nothing to complete"  # nothing hid it from the start
+    COMPLETED = "completed"  # nothing is left to paint
+    NOTHING_TO_COMPLETE = "nothing to complete"  # nothing was to paint in the first pass
     UNCHANGED = "unchanged"  # the last pass left the amodal mask as it was
     NOT_FOUND_AGAIN = "not found again"  # the segmenter did not find the object after a pass
     STOPPED_AT_CAP = "stopped at cap"  # still occluded after the largest number of passes
 
     @property
     def is_done(self) -> bool:
-        """Is the object free of occluders?"""
+        """Is nothing left to paint?"""
         return self in (Status.COMPLETED, Status.NOTHING_TO_COMPLETE)
 
 

@@ -9,6 +9,7 @@ import torch
 from . import mask_ops, validate
 
 QUERY_COLOUR = (0.15, 0.8, 0.3)
+CONTRAST_COLOUR = (0.95, 0.25, 0.2)  # beside the query: occluders, what has grown, what is hidden
 
 
 def colour(index: int) -> tuple[float, float, float]:

@@ -114,6 +114,11 @@ class Table:
         return np.asarray(page, np.float32) / 255
 
 
+def lines_of(values: dict[str, float]) -> str:
+    """Measures as text: a line "measure: value" for each, which `values_of` reads."""
+    return "\n".join(f"{name}: {value:.6f}" for name, value in values.items())
+
+
 def values_of(text: str) -> dict[str, float]:
     """{measure: value} of lines "measure: value". Raises BadInput if there are none."""
     try:

@@ -2,7 +2,7 @@
 
 3.4  Progressive occlusion-aware completion
      occluder_selection.py  neighbours, pairwise order, M_occ
-     occluder_hints.py      what a person marked, above the order (our addition)
+     occluder_hints.py      marks of a person, which overrule the order (our addition)
      padding.py             padding where the picture's border cuts the object off
      loop.py                inpaint mask, passes, when to stop
      amodal_mask.py         the amodal mask of the completed object
@@ -15,4 +15,5 @@
      mask_at_k.py           M^k, by feature clusters or the known background
 3.6  Counterfactual completion curation
      curation.py            does the object grow when its surroundings are outpainted?
+     thresholds/            thresholds for curation.py, a file for each model they were fitted to
 """

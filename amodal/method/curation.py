@@ -234,7 +234,8 @@ def on_canvas(mask: torch.Tensor, size: tuple[int, int], x: int, y: int) -> torc
     if x > 0 or y > 0 or inside.shape != mask.shape:
         raise BadInput(
             "modal_mask",
-            f"of {tuple(mask.shape[1:])} does not lie on a canvas of {size} at {x}, {y}",
+            f"has the size {tuple(mask.shape[1:])}, which does not fit on a canvas of {size} "
+            f"at x {x}, y {y}",
             "give the mask on the original picture, and x and y from the objects' own node",
         )
     inside.copy_(mask)

@@ -35,7 +35,7 @@ def cut_out(
     """The completed object as RGBA, and the original picture with it in front of its occluders.
 
     image [1, H, W, 3] and amodal_mask [1, H, W] (0 or 1, not empty) are the canvas, original
-    [1, h, w, 3] the input picture. The object's edge fades over `edge` pixels; 0 cuts it hard.
+    [1, h, w, 3] the input picture. The object's edge fades over `edge` pixels; 0 gives a hard edge.
     Alpha is above 0.5 where the mask is 1, and below elsewhere.
     """
     size = image.shape[2], image.shape[1]

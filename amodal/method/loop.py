@@ -35,10 +35,10 @@ def inpaint_mask(
     the visible object's rim. Returns [1, H, W]; all zeros where nothing hides the object.
     """
     side = max(modal_mask.shape[-2:])
-    hidden = torch.maximum(occluder_mask, padding_mask)
-    if not hidden.any():
+    unseen = torch.maximum(occluder_mask, padding_mask)
+    if not unseen.any():
         return torch.zeros_like(modal_mask)
-    dilated = mask_ops.dilate(hidden, round(dilate * side))
+    dilated = mask_ops.dilate(unseen, round(dilate * side))
     kept = mask_ops.erode(modal_mask, max(1, side // 128))
     return dilated * (1 - kept)
 

@@ -1,4 +1,4 @@
-"""Hints: objects that a person marked as occluders, or as none, on the picture (section 3.4).
+"""Hints: objects that a person marked as occluders or as not occluders (section 3.4).
 
 Hints are points on the input picture, "0.43,0.61; not 0.10,0.20". They become two masks [1, H, W]
 there, `front` and `behind`. Each pass takes these masks into its own crop.

@@ -23,8 +23,7 @@ def neighbours(objects: Objects, max_gap: float) -> list[tuple[int, int]]:
     count = len(objects)
     if count < 2:
         return []
-    height, width = objects.masks.shape[-2:]
-    radius = max(1.0, max_gap * math.hypot(height, width))
+    radius = radius_of(objects, max_gap)
     boxes, pairs = objects.boxes, []
     for i in range(count - 1):
         close = [j for j in range(i + 1, count) if boxes_near(boxes[i], boxes[j], radius)]
@@ -32,6 +31,11 @@ def neighbours(objects: Objects, max_gap: float) -> list[tuple[int, int]]:
             dilated = mask_ops.dilate(objects.masks[i], radius) > 0.5
             pairs += [(i, j) for j in close if (dilated & (objects.masks[j] > 0.5)).any()]
     return pairs
+
+
+def radius_of(objects: Objects, max_gap: float) -> float:
+    """`max_gap`, a fraction of the picture's diagonal, in pixels; at least 1."""
+    return max(1.0, max_gap * math.hypot(*objects.masks.shape[-2:]))
 
 
 def boxes_near(first: torch.Tensor, second: torch.Tensor, radius: float) -> bool:
@@ -59,11 +63,10 @@ def by_depth(
     the zone within `max_gap` of the other object, in units of 4 % of the picture's depth range.
     P[j, i] = 1 - P[i, j].
     """
-    height, width = objects.masks.shape[-2:]
     near = depth[0].mean(-1) if bright_is_near else 1 - depth[0].mean(-1)
     low, high = torch.quantile(sample(near), torch.tensor([0.02, 0.98])).tolist()
     scale = CLOSE_CALL * max(high - low, 1e-6)
-    radius = max(1.0, max_gap * math.hypot(height, width))
+    radius = radius_of(objects, max_gap)
     order = unknown(len(objects))
     for i, j in neighbours(objects, max_gap):
         depth_i = near[contact(objects.masks[i], objects.masks[j], radius)].median()

@@ -81,8 +81,8 @@ def check_sigmas(sigmas: torch.Tensor, least_steps: int = 1) -> torch.Tensor:
     if not torch.isfinite(sigmas).all() or (sigmas[1:] >= sigmas[:-1]).any():
         raise BadInput(
             "sigmas",
-            "does not fall from step to step",
-            "connect a scheduler's SIGMAS unflipped, or the SIGMAS of Sample To Step",
+            "does not decrease at every step",
+            "connect the SIGMAS of a scheduler, not flipped, or those of Sample To Step",
         )
     return sigmas.clone()
 

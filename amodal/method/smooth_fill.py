@@ -14,7 +14,7 @@ STRANGE = (4.0, 0.04)  # a residual above this many medians plus this much: anot
 MINORITY = 0.3  # strange pixels are ignored while they are fewer than this part of the known
 
 
-def hole(
+def removed_mask(
     modal_mask: torch.Tensor,
     occluder_mask: torch.Tensor,
     padding_mask: torch.Tensor | None,
@@ -25,10 +25,10 @@ def hole(
     All masks are [1, H, W], 0 or 1; `dilate` is a fraction of the larger side. The object goes
     too, so that nothing of it is left in the background.
     """
-    hidden = torch.maximum(modal_mask, occluder_mask)
+    removed = torch.maximum(modal_mask, occluder_mask)
     if padding_mask is not None:
-        hidden = torch.maximum(hidden, padding_mask)
-    return mask_ops.dilate(hidden, round(dilate * max(modal_mask.shape[-2:])))
+        removed = torch.maximum(removed, padding_mask)
+    return mask_ops.dilate(removed, round(dilate * max(modal_mask.shape[-2:])))
 
 
 def smooth(image: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,6 @@ def analysed(node, source, start) -> dict:
         modal_mask=crop.out(1),
         occlusion=select.out(1),
         padding=padding.out(0),
-        dilate=0.03,
     )
     return {"crop": crop, "occluders": select, "check": check, "inpaint_mask": check.out(0)}
 
@@ -23,8 +22,6 @@ def zoomed(node, source, start) -> tuple:
         "AmodalPadIfTouching",
         modal_mask=start.out(2),
         canvas=start.out(3),
-        amount=0.5,
-        margin=2,
     )
     crop = node(
         "AmodalCropToObject",
@@ -41,16 +38,13 @@ def zoomed(node, source, start) -> tuple:
 def occluders(node, source, crop):
     """Who hides the object in the crop: order model, inpainted contacts, hints, selection."""
     image, modal_mask = crop.out(0), crop.out(1)
-    objects = node("AmodalDetectObjects", image=image, segmenter=source["segmenter"], words="").out(
-        0
-    )
+    objects = node("AmodalDetectObjects", image=image, segmenter=source["segmenter"]).out(0)
     order = node(
         "AmodalOrderObjects",
         image=image,
         objects=objects,
         order_model=source["order_model"],
         modal_mask=modal_mask,
-        max_gap=0.03,
     )
     contacts = node(
         "AmodalOrderInpaintedContacts",
@@ -76,5 +70,4 @@ def occluders(node, source, crop):
         objects=hints.out(1),
         order=hints.out(0),
         modal_mask=modal_mask,
-        threshold=0.5,
     )

@@ -33,8 +33,6 @@ def placed(node, source, start, view, painted) -> tuple:
         modal_mask=view["crop"].out(1),
         inpaint_mask=view["inpaint_mask"],
         label=source["label"],
-        min_iou=0.3,
-        reach=0.1,
     )
     pasted = node(
         "AmodalPasteBack",
@@ -44,7 +42,6 @@ def placed(node, source, start, view, painted) -> tuple:
         completed=painted.out(0),
         amodal_mask=segmented.out(0),
         inpaint_mask=view["inpaint_mask"],
-        feather=0.01,
     )
     return segmented, pasted
 
@@ -57,7 +54,6 @@ def cut_out(node, source, canvas) -> dict:
         amodal_mask=canvas.out(1),
         canvas=canvas.out(2),
         original_image=source["image"],
-        edge=1.5,
     )
     return {
         "object": result.out(0),

@@ -100,7 +100,6 @@ def swapped_background(node, source, view):
         image=view["crop"].out(0),
         modal_mask=view["crop"].out(1),
         background=source.get("background", "gray"),
-        seed=0,
     )
 
 
@@ -131,15 +130,12 @@ def mask_at_k(node, source, view, conditions, at_k, synthetic):
             "AmodalClusterFeatures",
             features=features.out(0),
             level=source.get("level", 3),
-            clusters=4,
-            seed=0,
         )
         return node(
             "AmodalSelectClusters",
             clusters=clusters.out(0),
             modal_mask=view["crop"].out(1),
             inpaint_mask=view["inpaint_mask"],
-            overlap=0.2,
             image=view["crop"].out(0),
         ).out(0)
     estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
@@ -149,7 +145,6 @@ def mask_at_k(node, source, view, conditions, at_k, synthetic):
         synthetic_image=synthetic.out(0),
         modal_mask=view["crop"].out(1),
         inpaint_mask=view["inpaint_mask"],
-        threshold=0.05,
     ).out(0)
 
 
@@ -161,8 +156,6 @@ def removed_background(node, source, view):
         modal_mask=view["crop"].out(1),
         occluder_mask=view["occluders"].out(0),
         padding_mask=view["crop"].out(2),
-        dilate=0.03,
-        method="smooth",
         inpaint_model=source.get("inpaint_model"),
     )
 

@@ -34,7 +34,7 @@ SETTINGS = {
     "dilate": 6 / 512,  # of the crop's side: three dilations by 5 x 5 pixels
     "into_object": True,  # the dilation covers visible pixels of the object as well
     "plate": "with object",  # only the occluders are removed from the background
-    "plate_noise": "fresh",  # the background's noise is not the object's
+    "background_noise": "fresh",  # the background's noise is not the object's
     "round_trip": True,  # the composite goes through the VAE and 8 bits
     "condition": "plate",  # steps k to N are conditioned on the background, not on the picture
     "min_iou": 0.0,  # the segmenter's mask is accepted whatever its IoU with the modal mask is,
@@ -137,11 +137,16 @@ def plate(wiring, _value) -> None:
     )
 
 
-def plate_noise(wiring, _value) -> None:
+def background_noise(wiring, _value) -> None:
     seed = wiring.add(
-        "plate_seed", "AmodalPassSeed", seed=wiring.inputs("noise")["noise_seed"], pass_number=2
+        "background_seed",
+        "AmodalPassSeed",
+        seed=wiring.inputs("noise")["noise_seed"],
+        pass_number=2,
     )
-    wiring.inputs("noised")["noise"] = wiring.add("plate_noise", "RandomNoise", noise_seed=seed)
+    wiring.inputs("noised")["noise"] = wiring.add(
+        "background_noise", "RandomNoise", noise_seed=seed
+    )
 
 
 def round_trip_of_composite(wiring, _value) -> None:
@@ -187,7 +192,7 @@ APPLY = {
     "dilate": dilate,
     "into_object": into_object,
     "plate": plate,
-    "plate_noise": plate_noise,
+    "background_noise": background_noise,
     "round_trip": round_trip_of_composite,
     "condition": condition,
     "min_iou": min_iou,

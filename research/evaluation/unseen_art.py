@@ -256,7 +256,7 @@ def emptied(scene: Scene, image: torch.Tensor, seen: torch.Tensor) -> tuple[np.n
     gone = [0, *(i for i in range(1, len(scene.layers)) if hides(scene, i, 0))]
     left = [i for i in range(len(scene.layers)) if i not in gone]
     occluders = seen[gone].amax(0, keepdim=True)
-    removed = smooth_fill.hole(seen[:1], occluders, None, DILATE)
+    removed = smooth_fill.removed_mask(seen[:1], occluders, None, DILATE)
     filled = smooth_fill.smooth(image[None], removed)[0].numpy()
     truth = scene.window(scene.render(left))
     hole = removed[0].numpy() > 0.5

@@ -7,6 +7,7 @@ schema.json again. It refuses to if saved workflows would break.
 
 import copy
 import dataclasses
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -106,6 +107,22 @@ def test_every_node_has_a_name_a_description_and_a_category(real_host):
         assert schema.display_name.strip()
         assert schema.description.strip(), name
         assert schema.category.startswith("amodal completion"), name
+
+
+def test_defaults_in_the_editor_are_those_of_the_function(real_host):
+    """A node in an expanded graph gets the function's defaults, one in the editor the schema's."""
+    differing, compared = [], 0
+    for name, node in real_host.pack.items():
+        schema = node.define_schema()
+        parameters = inspect.signature(node.execute).parameters
+        for socket in schema.inputs if not schema.is_input_list else []:
+            parameter = parameters.get(socket.id)
+            if parameter is None or parameter.default in (parameter.empty, None):
+                continue
+            compared += 1
+            if parameter.default != socket.default:
+                differing.append((name, socket.id, socket.default, parameter.default))
+    assert differing == [] and compared > 30
 
 
 def test_ids_are_literals_in_the_source(real_host):

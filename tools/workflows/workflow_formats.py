@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 
+from amodal.app.workflow import WIDGETS
 from tools.package import archive
 from tools.workflows.drawing import Drawing
 from tools.workflows.layout import lay_out, size_of, view_of_all
 
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 PACK_ID, VERSION = archive.project()
 
 

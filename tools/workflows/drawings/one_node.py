@@ -46,7 +46,7 @@ def several_seeds(assembly) -> Drawing:
     tell(draw, status=completed.out(3))
     draw.note(
         "query",
-        "**The hidden part is not known**, so compare several answers: `count` completions, one "
+        "**The hidden part is not known**, so compare several completions: `count` of them, one "
         "for each seed.",
     )
     draw.note(
