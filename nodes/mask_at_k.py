@@ -95,7 +95,7 @@ class ClusterFeatures(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, features, level, clusters, seed):
+    def execute(cls, features, level, clusters=4, seed=0):
         if level not in features.levels:
             raise BadInput(
                 "level",
@@ -148,7 +148,7 @@ class SelectClusters(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, clusters, modal_mask, inpaint_mask, overlap, image=None):
+    def execute(cls, clusters, modal_mask, inpaint_mask, overlap=0.2, image=None):
         clusters = (validate.as_masks(clusters, None, "clusters") > 0.5).float()
         size = validate.size_of(clusters)
         modal_mask = hard(modal_mask, size, "modal_mask")
@@ -215,7 +215,7 @@ class KnownBackgroundMask(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, estimate, synthetic_image, modal_mask, inpaint_mask, threshold):
+    def execute(cls, estimate, synthetic_image, modal_mask, inpaint_mask, threshold=0.05):
         estimate = validate.as_images(estimate, "estimate")
         size, count = validate.picture_size(estimate), len(estimate)
         synthetic = validate.as_images(synthetic_image, "synthetic_image")

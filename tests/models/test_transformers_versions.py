@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTS = ["test_grounding_dino.py", "test_sam.py", "test_grounded.py"]
+TESTS = ["test_grounding_dino.py", "test_sam.py", "test_grounded_sam.py"]
 SAY = "import transformers; print(transformers.__version__)"
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,7 @@ def test_files_load_and_give_the_same_outputs_on_the_other_version(other):
     )
     assert says.stdout.split(".")[0] == version
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *(f"tests/{name}" for name in TESTS)],
+        [sys.executable, "-m", "pytest", "-q", *(f"tests/models/{name}" for name in TESTS)],
         cwd=ROOT,
         env=environment,
         capture_output=True,

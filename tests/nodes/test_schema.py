@@ -7,6 +7,7 @@ schema.json again. It refuses to if saved workflows would break.
 
 import copy
 import dataclasses
+import importlib
 import inspect
 import json
 import sys
@@ -123,6 +124,27 @@ def test_defaults_in_the_editor_are_those_of_the_function(real_host):
             if parameter.default != socket.default:
                 differing.append((name, socket.id, socket.default, parameter.default))
     assert differing == [] and compared > 30
+
+
+@pytest.mark.parametrize("rule", ["known background", "clusters"])
+def test_the_assembled_graph_gives_what_a_node_has_no_default_for(real_host, rule):
+    """The host does not check the inputs of nodes in an expanded graph before it runs them."""
+    from comfy_execution.graph_utils import GraphBuilder
+
+    pack = next(iter(real_host.pack.values())).__module__.split(".nodes.")[0]
+    assembly = importlib.import_module(f"{pack}.nodes.assembly")
+    words = "model clip vae segmenter order_model image modal_mask label prompt negative seed"
+    words += " steps k cfg size max_passes"
+    graph = GraphBuilder()
+    assembly.completion(graph, {**dict.fromkeys(words.split(), 1), "mask_rule": rule})
+    missing = [
+        (kind, name)
+        for node in graph.finalize().values()
+        if (kind := node["class_type"]) in real_host.pack
+        for name, parameter in inspect.signature(real_host.pack[kind].execute).parameters.items()
+        if parameter.default is parameter.empty and name not in node["inputs"]
+    ]
+    assert missing == []
 
 
 def test_ids_are_literals_in_the_source(real_host):
