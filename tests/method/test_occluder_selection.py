@@ -277,7 +277,7 @@ WHOLE = Canvas((SIZE, SIZE), (SIZE, SIZE), inpainted=((0, 0, SIZE, SIZE),))
 def test_another_original_picture_is_refused(host, graph):
     crop = Crop(WHOLE, (0, 0, SIZE, SIZE), (SIZE, SIZE))
     node = contacts_node(graph, torch.rand(1, 8, 8, 3), crop)
-    message = "Order Inpainted Contacts.*'original_image' is of 8x8.*Loop Start"
+    message = "Order Inpainted Contacts.*'original_image' has 8x8.*Loop Start"
     with pytest.raises(Failed, match=message):
         host.run(graph.keep(order=node[0]))
 
