@@ -272,7 +272,7 @@ def test_a_crop_of_another_canvas_is_refused():
     crop = canvas.plan_crop(torch.ones(1, 10, 12), Canvas.whole(12, 10), (2, 0, 0, 0), 0.3, 64)
     canvas.check_origin(torch.rand(1, 10, 12, 3), crop)
     for height, width in ((20, 30), (10, 13), (11, 12)):
-        with pytest.raises(BadInput, match="not what the crop was cut from"):
+        with pytest.raises(BadInput, match="do not match the canvas of the crop"):
             canvas.check_origin(torch.rand(1, height, width, 3), crop)
 
 

@@ -108,7 +108,7 @@ def test_the_modal_mask_is_placed_on_a_grown_canvas():
     placed = curation.on_canvas(MODAL, (110, 130), -20, -10)
     assert torch.equal(placed[:, 10:, 20:120], MODAL) and placed.sum() == MODAL.sum()
     for size, x, y in (((100, 100), -1, 0), ((90, 100), 0, 0), ((200, 200), 5, 0)):
-        with pytest.raises(BadInput, match="does not lie on a canvas"):
+        with pytest.raises(BadInput, match="does not fit on a canvas"):
             curation.on_canvas(MODAL, size, x, y)
 
 
