@@ -14,7 +14,7 @@ BAD = {
     "NaN": ({"latent": torch.full((1, 4, SIZE, SIZE), float("nan"))}, "latent", "NaN"),
     "one step": ({"sigmas": torch.tensor([1.0, 0.0])}, "sigmas", "1 steps"),
     "no sigmas": ({"sigmas": torch.tensor([])}, "sigmas", "0 steps"),
-    "flipped": ({"sigmas": torch.tensor([0.0, 1.0, 2.0])}, "sigmas", "fall"),
+    "flipped": ({"sigmas": torch.tensor([0.0, 1.0, 2.0])}, "sigmas", "decrease"),
 }
 
 

@@ -88,9 +88,9 @@ def test_few_known_pixels_are_enough():
 
 def test_the_hole_holds_the_object_its_occluders_and_the_padding():
     query, occluders, padding = DISC, torch.roll(DISC, 20, 2), STRIP
-    hole = smooth_fill.hole(query, occluders, padding, 0.03)
+    hole = smooth_fill.removed_mask(query, occluders, padding, 0.03)
     for part in (query, occluders, padding):
         assert (hole >= part).all()
     assert hole.sum() > torch.maximum(torch.maximum(query, occluders), padding).sum()
-    bare = smooth_fill.hole(query, occluders, None, 0.0)
+    bare = smooth_fill.removed_mask(query, occluders, None, 0.0)
     assert torch.equal(bare, torch.maximum(query, occluders))
