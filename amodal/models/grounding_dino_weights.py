@@ -167,8 +167,7 @@ def config_of(state: pretrained.State) -> Any:
         return state[name].shape[0]
 
     def count(pattern: str) -> int:
-        matches = (re.match(pattern, name) for name in state)
-        return 1 + max(int(match[1]) for match in matches if match)
+        return pretrained.layers(state, pattern)
 
     blocks = rf"{re.escape(SWIN)}encoder\.layers\.(\d+)\."
     tables = [
@@ -222,10 +221,10 @@ def net_of(state: pretrained.State, file: str, input: str = "file") -> torch.nn.
     state = converted(state)
     try:
         config = config_of(state)
+        net = pretrained.bounded(lambda: GroundingDinoForObjectDetection(config), state)
     except (KeyError, ValueError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else "its layers differ"
         raise pretrained.wrong_model(file, WHAT, why, input) from error
-    net = GroundingDinoForObjectDetection(config)
     return pretrained.load_into(net, fitted(state, net.state_dict()), file, WHAT, input)
 
 

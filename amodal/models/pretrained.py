@@ -5,6 +5,8 @@ Nothing is downloaded, and only tensors are taken from a file.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -175,6 +177,31 @@ def wrong_model(file: str, what: str, why: str, input: str = "file") -> BadInput
 def article(word: str) -> str:
     """The indefinite article of a word."""
     return "an" if word[0].lower() in "aeiou" else "a"
+
+
+def layers(state: State, pattern: str) -> int:
+    """The number of layers, from the numbers that `pattern` finds at the start of tensors' names.
+
+    Raises ValueError if there is none, or if a name states more layers than there are tensors.
+    """
+    matches = (re.match(pattern, name) for name in state)
+    count = 1 + max((int(match[1]) for match in matches if match), default=-1)
+    if not 0 < count <= len(state):
+        raise ValueError(f"it has {count} layers {pattern}")
+    return count
+
+
+def bounded(make: Callable[[], Net], state: State) -> Net:
+    """The network of `make`, once a sketch without memory shows that it fits the file's size.
+
+    Raises ValueError for a network of far more numbers than the state dict holds: a small file can
+    state any sizes.
+    """
+    with torch.device("meta"):
+        size = sum(value.numel() for value in make().state_dict().values())
+    if size > 2 * sum(value.numel() for value in state.values()) + 2**20:
+        raise ValueError("its sizes do not fit its tensors")
+    return make()
 
 
 def load_into(net: Net, state: State, file: str, what: str, input: str = "file") -> Net:

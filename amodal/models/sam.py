@@ -18,6 +18,8 @@ from ..core.errors import BadInput
 from . import pretrained
 
 WHAT = "SAM model"
+# ImageNet's mean and deviation for pixels in 0..255; the files do not store them
+MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 AT_ONCE = 8  # prompts in a batch; each needs a mask of the picture's size
 POSITIONS = "image_encoder.pos_embed"
 
@@ -86,13 +88,16 @@ def net_of(state: pretrained.State, file: str, input: str = "file") -> torch.nn.
             "install it with ComfyUI's Python: pip install segment-anything",
         ) from error
     state = authors_names(pretrained.without_prefix(state))
-    try:
+
+    def make() -> torch.nn.Module:
         parts = image_encoder(state), prompt_encoder(state), mask_decoder(state)
+        return Sam(*parts, pixel_mean=MEAN, pixel_std=STD)
+
+    try:
+        net = pretrained.bounded(make, state)
     except (KeyError, ValueError, ZeroDivisionError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else "its layers differ"
         raise pretrained.wrong_model(file, WHAT, why, input) from error
-    # ImageNet's mean and deviation for pixels in 0..255; the files do not store them
-    net = Sam(*parts, pixel_mean=[123.675, 116.28, 103.53], pixel_std=[58.395, 57.12, 57.375])
     return pretrained.load_into(net, state, file, WHAT, input)
 
 
@@ -101,8 +106,7 @@ def image_encoder(state: pretrained.State) -> torch.nn.Module:
     from segment_anything.modeling import ImageEncoderViT
 
     _, side, _, width = state[POSITIONS].shape
-    names = (re.match(r"image_encoder\.blocks\.(\d+)\.", name) for name in state)
-    depth = 1 + max(int(name[1]) for name in names if name)
+    depth = pretrained.layers(state, r"image_encoder\.blocks\.(\d+)\.")
     relative = [state[f"image_encoder.blocks.{i}.attn.rel_pos_h"].shape for i in range(depth)]
     shortest = min(rows for rows, _ in relative)
     global_blocks = [i for i, (rows, _) in enumerate(relative) if rows == 2 * side - 1]
@@ -143,8 +147,7 @@ def mask_decoder(state: pretrained.State) -> torch.nn.Module:
     from segment_anything.modeling import MaskDecoder, TwoWayTransformer
 
     width = state["prompt_encoder.no_mask_embed.weight"].shape[1]
-    names = (re.match(r"mask_decoder\.transformer\.layers\.(\d+)\.", name) for name in state)
-    depth = 1 + max(int(name[1]) for name in names if name)
+    depth = pretrained.layers(state, r"mask_decoder\.transformer\.layers\.(\d+)\.")
     return MaskDecoder(
         num_multimask_outputs=state["mask_decoder.mask_tokens.weight"].shape[0] - 1,
         transformer_dim=width,

@@ -49,7 +49,10 @@ class LoadInpaintModel(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, file: str) -> io.NodeOutput:
-        return io.NodeOutput(described(model_files.read(FOLDER, file), file))
+        state = model_files.read(FOLDER, file)
+        with model_files.building(file, WHAT):
+            model = described(state, file)
+        return io.NodeOutput(model)
 
 
 def described(state: pretrained.State, file: str) -> Any:
@@ -72,8 +75,6 @@ def described(state: pretrained.State, file: str) -> Any:
         model = spandrel.ModelLoader(registry=registry).load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
         raise pretrained.wrong_model(file, WHAT, f"spandrel does not know it{more}") from error
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise pretrained.wrong_model(file, WHAT, " ".join(str(error).split())[:160]) from error
     if not isinstance(model, spandrel.MaskedImageModelDescriptor):
         raise pretrained.wrong_model(file, WHAT, f"it is made for {model.purpose}")
     return model.eval()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import comfy.model_management
 import comfy.model_patcher
@@ -11,13 +12,11 @@ import comfy.utils
 import folder_paths
 import torch
 from comfy_api.latest import io
-from safetensors import SafetensorError
 
 from ...amodal.core.errors import BadInput
-from ...amodal.models import pretrained
+from ...amodal.models import pretrained, weight_archive
 
 WHOLE = "model.safetensors"  # the weights of a folder in Hugging Face's layout
-BROKEN = (ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, SafetensorError)
 ENDINGS = (".pth", ".pt", ".safetensors", ".sft", ".ckpt", ".bin", ".tar")
 
 
@@ -108,32 +107,51 @@ def read(folder: str, name: str, input: str = "file") -> pretrained.State:
     """The tensors of a weights file or folder by name.
 
     Only tensors are loaded; code inside the file never runs. TorchScript files, such as LaMa's, are
-    accepted. Raises BadInput if the file is missing or is not a weights-only file.
+    accepted. Raises BadInput if the file is missing or is not a weights-only file, whatever is
+    wrong with it.
     """
     path = need(folder, name, input)
     if os.path.isdir(path):
         path = os.path.join(path, WHOLE)
     try:
-        state = comfy.utils.load_torch_file(path, safe_load=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        state = scripted(path)
-        if state is None:
-            raise unreadable(name, input, error) from error
-    except BROKEN as error:
+        state = state_of(path)
+    except Exception as error:  # any bytes may be in the file, and any error in its reader
         raise unreadable(name, input, error) from error
     named = state.items() if isinstance(state, dict) else ()
-    tensors = {k: v for k, v in named if isinstance(v, torch.Tensor)}
+    tensors = {k: v for k, v in named if isinstance(k, str) and isinstance(v, torch.Tensor)}
     if not tensors:
         raise unreadable(name, input, "it holds no tensors")
+    if any(is_stretched(value) for value in tensors.values()):
+        raise unreadable(name, input, "a tensor is larger than its data")
     return tensors
 
 
-def scripted(path: str) -> pretrained.State | None:
-    """The tensors of a TorchScript file; None if it is not one."""
+def state_of(path: str) -> dict:
+    """What a weights file holds, read as data. Raises any error if it cannot be read."""
+    weight_archive.check(path)
+    if weight_archive.is_script(path):
+        return weight_archive.script_tensors(path)
+    return comfy.utils.load_torch_file(path, safe_load=True)
+
+
+def is_stretched(value: torch.Tensor) -> bool:
+    """Has the tensor no numbers, or more than its storage? Its shape would then say nothing."""
+    if value.layout != torch.strided or value.is_quantized:
+        return True
+    needed = value.numel() * value.element_size()
+    return not 0 < needed <= value.untyped_storage().nbytes()
+
+
+@contextmanager
+def building(name: str, what: str, input: str = "file") -> Iterator[None]:
+    """While tensors of any shape become a network: every error says that the file is not `what`."""
     try:
-        return torch.jit.load(path, map_location="cpu").state_dict()
-    except (RuntimeError, ValueError):
-        return None
+        yield
+    except BadInput:
+        raise
+    except Exception as error:
+        why = " ".join(str(error).split())[:160] or type(error).__name__
+        raise pretrained.wrong_model(name, what, why, input) from error
 
 
 def unreadable(name: str, input: str, error: Exception | str) -> BadInput:

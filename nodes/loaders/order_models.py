@@ -55,7 +55,9 @@ class LoadOrderModel(io.ComfyNode):
     @names_itself
     def execute(cls, file: str) -> io.NodeOutput:
         state = model_files.read(FOLDER, file)
-        return io.NodeOutput(ManagedOrder(instaorder.net_of(state, file)))
+        with model_files.building(file, instaorder.WHAT):
+            net = instaorder.net_of(state, file)
+        return io.NodeOutput(ManagedOrder(net))
 
 
 class BorderOrderModel(io.ComfyNode):

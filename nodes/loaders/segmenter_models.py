@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
+from pathlib import Path
 from typing import Any
 
 import comfy.model_management
 import folder_paths
 import torch
 from comfy_api.latest import io
-from safetensors import SafetensorError
 
 from ...amodal.core import detections
 from ...amodal.core.errors import BadInput
 from ...amodal.models import (
     grounded_sam,
     grounding_dino,
+    grounding_dino_folder,
     grounding_dino_weights,
     pretrained,
     sam,
@@ -134,11 +134,12 @@ def load_detector(name: str, text_threshold: float) -> grounding_dino.Detector:
     """GroundingDINO from a file or folder, in bfloat16 where the device is fast with it."""
     tokenizer = load_tokenizer(name)
     path = model_files.need(DETECTORS, name, "detector")
-    if os.path.isdir(path):
-        net = from_folder(path, name)
-    else:
-        state = model_files.read(DETECTORS, name, "detector")
-        net = grounding_dino_weights.net_of(state, name, "detector")
+    with model_files.building(name, grounding_dino_weights.WHAT, "detector"):
+        if os.path.isdir(path):
+            net = from_folder(path, name)
+        else:
+            state = model_files.read(DETECTORS, name, "detector")
+            net = grounding_dino_weights.net_of(state, name, "detector")
     patcher = model_files.managed(net)
     half = comfy.model_management.should_use_bf16(patcher.load_device)
     return grounding_dino.Detector(
@@ -148,7 +149,9 @@ def load_detector(name: str, text_threshold: float) -> grounding_dino.Detector:
 
 def load_masker(name: str) -> sam.Masker:
     """SAM from a file or folder, its encoder in float16 where the device is fast with it."""
-    net = sam.net_of(model_files.read(MASKERS, name, "masker"), name, "masker")
+    state = model_files.read(MASKERS, name, "masker")
+    with model_files.building(name, sam.WHAT, "masker"):
+        net = sam.net_of(state, name, "masker")
     device = comfy.model_management.get_torch_device()
     masker = sam.Masker(net, half=comfy.model_management.should_use_fp16(device))
     patcher = model_files.managed(net)
@@ -161,21 +164,10 @@ def from_folder(path: str, name: str) -> torch.nn.Module:
 
     Raises BadInput if the folder holds another model, or cannot be read.
     """
-    from transformers import GroundingDinoForObjectDetection
-
-    with open(os.path.join(path, "config.json"), encoding="utf-8") as file:
-        kind = json.load(file).get("model_type")
-    if kind != "grounding-dino":
-        raise pretrained.wrong_model(
-            name, grounding_dino_weights.WHAT, f"its config.json says {kind}", "detector"
-        )
-    try:
-        net = GroundingDinoForObjectDetection.from_pretrained(
-            path, local_files_only=True, use_safetensors=True, disable_custom_kernels=True
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise model_files.unreadable(name, "detector", error) from error
-    return net.eval().requires_grad_(False)
+    text = Path(path, "config.json").read_text(encoding="utf-8", errors="replace")
+    config = grounding_dino_folder.config_of(text)
+    state = model_files.read(DETECTORS, name, "detector")
+    return grounding_dino_folder.net_of(config, state, name, "detector")
 
 
 def load_tokenizer(detector: str) -> Any:
@@ -184,9 +176,16 @@ def load_tokenizer(detector: str) -> Any:
     from tokenizers.models import WordPiece
 
     path = vocabulary_of(detector)
-    if path.endswith(".json"):
-        return Tokenizer.from_file(path)
-    return BertWordPieceTokenizer(WordPiece.read_file(path), lowercase=True)
+    try:
+        if path.endswith(".json"):
+            return Tokenizer.from_file(path)
+        return BertWordPieceTokenizer(WordPiece.read_file(path), lowercase=True)
+    except Exception as error:  # the package raises bare Exceptions
+        raise BadInput(
+            "detector",
+            f"needs {os.path.basename(path)}, which holds no vocabulary ({str(error)[:100]})",
+            "get BERT's vocab.txt again, or remove the broken file",
+        ) from error
 
 
 def vocabulary_of(detector: str) -> str:

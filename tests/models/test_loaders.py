@@ -146,10 +146,12 @@ def test_the_danger_is_real(tmp_path, capfd):
 
 @pytest.mark.parametrize("broken", [name for name in NO_WEIGHTS if name.endswith(".safetensors")])
 def test_a_folder_with_a_broken_file_is_refused_by_name(host, graph, folders, broken):
+    from transformers import GroundingDinoConfig
+
     place = folders / "grounding-dino" / "folder"
     place.mkdir()
     (place / "vocab.txt").write_text("\n".join(WORDS))
-    (place / "config.json").write_text(json.dumps({"model_type": "grounding-dino"}))
+    (place / "config.json").write_text(json.dumps(GroundingDinoConfig().to_dict(), default=str))
     NO_WEIGHTS[broken](place / "model.safetensors")
     assert "folder, which is not a weights-only file" in refused(host, graph, "detector", "folder")
 
