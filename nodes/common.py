@@ -6,6 +6,7 @@ import functools
 from comfy_api.latest import io
 
 from ..amodal.core.errors import BadInput
+from . import door
 
 CATEGORY = "amodal completion"
 LOOP_CATEGORY = f"{CATEGORY}/loop"
@@ -18,12 +19,13 @@ def aliases(*words: str) -> dict:
 
 
 def names_itself(execute):
-    """Decorates `execute` (below @classmethod): adds the node's display name to a BadInput."""
+    """Decorates `execute` (below @classmethod): checks its inputs against the node's schema, and
+    adds the node's display name to a BadInput."""
 
     @functools.wraps(execute)
     def wrapped(cls, **inputs):
         try:
-            return execute(cls, **inputs)
+            return execute(cls, **door.checked(cls, inputs))
         except BadInput as error:
             raise error.at(cls.define_schema().display_name) from None
 

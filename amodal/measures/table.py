@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import BadInput
+from ..core.text import csv_cell
 from . import statistics
 
 
@@ -88,9 +89,9 @@ class Table:
         """All values as CSV, one row for each completion."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["method", *self.measures])
+        writer.writerow(["method", *map(csv_cell, self.measures)])
         for method, values in self.rows:
-            writer.writerow([method, *(values.get(name, "") for name in self.measures)])
+            writer.writerow([csv_cell(method), *(values.get(name, "") for name in self.measures)])
         return file.getvalue()
 
     def picture(self, size: int = 16) -> np.ndarray:

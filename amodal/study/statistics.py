@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.text import csv_cell
 from .votes import Vote
 
 Z = 1.959964  # two-sided 95 %
@@ -186,8 +187,7 @@ def as_csv(head: tuple, rows: list[tuple]) -> str:
 
 
 def cell(value: object) -> str:
-    """A value as text. A quote keeps spreadsheets from reading a rater's name as a formula."""
+    """A value as the text of a cell: numbers with four digits, names never as formulas."""
     if isinstance(value, float):
         return f"{value:.4f}"
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return "" if value is None else csv_cell(str(value))

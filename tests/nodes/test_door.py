@@ -1,0 +1,115 @@
+"""Every input of every node is checked against the node's own schema before anything runs."""
+
+import copy
+import math
+import sys
+
+import pytest
+import torch
+
+TEXTS = (3, 2.5, None, [], {}, b"text")
+NUMBERS = ("3", math.nan, math.inf, -math.inf, True, 1j, [1], torch.ones(2))
+MENUS = ("", "no such choice", 3, ["gray"], "\udcff")
+
+
+def bad_values(io, socket) -> list:
+    """Values that a socket must refuse; empty for types that the host or the stages check."""
+    if isinstance(socket, io.Combo.Input):
+        options = [str(option) for option in socket.options or []]
+        cased = [option.swapcase() for option in options if option.swapcase() not in options]
+        return [*MENUS, *cased]
+    if isinstance(socket, io.Int.Input | io.Float.Input):
+        below = [] if socket.min is None else [socket.min - 1]
+        above = [] if socket.max is None else [socket.max + 1, 10**400]
+        part = [0.5] if isinstance(socket, io.Int.Input) else []
+        return [*NUMBERS, *below, *above, *part]
+    if isinstance(socket, io.String.Input):
+        return [text for text in TEXTS if text is not None]
+    if isinstance(socket, io.Boolean.Input):
+        return ["yes", 0.5, [], torch.ones(2)]
+    if isinstance(socket, io.Image.Input | io.Mask.Input):
+        return ["picture", 3, {}, (1, 2)]
+    if socket.get_io_type().startswith("AMODAL_"):
+        return ["text", 3, {"masks": 1}, (1, 2), object()]
+    return []
+
+
+@pytest.fixture(scope="module")
+def cases(real_host) -> list[tuple]:
+    from comfy_api.latest import io
+
+    found = []
+    for node in real_host.pack.values():
+        schema = node.define_schema()
+        own = node.validate_inputs.__code__.co_varnames if "validate_inputs" in vars(node) else ()
+        for socket in schema.inputs:
+            if not (isinstance(socket, io.Combo.Input) and socket.id in own):
+                for value in bad_values(io, socket):
+                    found.append((node, socket.id, [value] if schema.is_input_list else value))
+    return found
+
+
+UNCHECKED = {"AMODAL_FEATURES", "AMODAL_RESULTS"}
+
+
+def test_every_bad_value_is_refused_by_node_input_and_remedy(cases, real_host):
+    from amodal.core.errors import BadInput
+
+    slipped = []
+    for node, name, value in cases:
+        schema = node.define_schema()
+        socket = next(socket for socket in schema.inputs if socket.id == name)
+        if socket.get_io_type() in UNCHECKED:
+            continue
+        try:
+            node.execute(**{name: copy.copy(value)})
+        except Exception as error:
+            said = str(error)
+            by_name = type(error).__name__ == BadInput.__name__
+            if by_name and f"{schema.display_name}: input '{name}'" in said and "Remedy" in said:
+                said.encode()  # no lone surrogate, which would end the host's worker
+                continue
+            slipped.append((schema.node_id, name, value, repr(error)[:80]))
+        else:
+            slipped.append((schema.node_id, name, value, "ran"))
+    assert slipped == [] and len(cases) > 1000
+
+
+@pytest.mark.parametrize("value", [4.0, 4, torch.tensor(4).item()])
+def test_a_whole_float_is_an_integer(real_host, value):
+    node = real_host.pack["AmodalPassSeed"]
+    door = sys.modules[f"{node.__module__.rsplit('.', 1)[0]}.door"]
+    given = door.checked(node, {"seed": value, "pass_number": 2})
+    assert given == {"seed": 4, "pass_number": 2} and type(given["seed"]) is int
+
+
+def test_a_menu_in_another_case_stops_the_run_and_the_host_lives_on(host, graph):
+    """The host checks no menu in an expanded graph, and no menu of a V3 node that a link feeds."""
+    from tools.host.inprocess import Failed
+
+    masks = graph.add("SolidMask", value=1.0, width=8, height=8)
+    objects = graph.add("AmodalObjectsFromMasks", masks=masks)
+    depth = graph.add("EmptyImage", width=8, height=8, batch_size=1, color=0)
+    order = graph.add("AmodalOrderFromDepth", depth=depth, objects=objects, near="Bright")
+    graph.keep(order=order)
+    with pytest.raises(Failed, match="near"):
+        host.run(graph)
+    whole = type(graph)()
+    whole.keep(mask=whole.add("SolidMask", value=1.0, width=8, height=8))
+    assert host.run(whole).values["mask"].shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize("node", ["AmodalPickObject", "AmodalObjectsFromMasks"])
+def test_a_lone_surrogate_in_a_text_does_not_end_the_host(host, graph, node):
+    from tools.host.inprocess import Failed
+
+    masks = graph.add("SolidMask", value=1.0, width=8, height=8)
+    objects = graph.add("AmodalObjectsFromMasks", masks=masks, labels="cat\udcff")
+    if node == "AmodalPickObject":
+        graph.keep(mask=graph.add(node, objects=objects, words="dog\udcff"))
+        with pytest.raises(Failed, match="udcff") as error:
+            host.run(graph)
+        str(error.value).encode()
+    else:
+        graph.keep(objects=objects)
+        assert host.run(graph).values["objects"].labels == ["cat\\udcff"]
