@@ -8,6 +8,7 @@ from . import mask_ops, validate
 from .errors import BadInput
 from .types import Objects
 
+NUMBER = r"(-?[0-9]*\.?[0-9]+)"
 SAME = 0.5  # masks with a larger IoU are the same object
 INSIDE = 0.8  # a detection with more than this inside the query is a part of the query
 SPECK = 1e-4  # the rest of a detection below this fraction of the picture is dropped
@@ -208,13 +209,14 @@ def as_point(
     """
     if not text.strip():
         return None
-    numbers = re.findall(r"-?\d*\.?\d+", text)
-    if len(numbers) != 2:
+    match = re.fullmatch(rf"[(\[]?\s*{NUMBER}\s*[,\s]\s*{NUMBER}\s*[)\]]?", text.strip())
+    if match is None:
         raise BadInput(
             name,
             f"'{text.strip()}' is not a point",
             "write x,y in pixels, like 120,84, or as fractions of the picture, like 0.43,0.61",
         )
+    numbers = match.groups()
     point = float(numbers[0]), float(numbers[1])
     if all("." in number and 0 <= value <= 1 for number, value in zip(numbers, point)):
         height, width = size

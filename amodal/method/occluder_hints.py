@@ -21,12 +21,13 @@ TOUCHING = 1 / 32  # of the crop's side: a hinted area this close to the query m
 def parse_hints(text: str, size: validate.Size) -> list[tuple[tuple[float, float], bool]]:
     """[((x, y) in pixels, in front?)] from points separated by ';' or lines.
 
-    'not' before a point means that the object there is no occluder. Each point is read as by
-    `detections.as_point`; `size` is the picture's (height, width). Raises BadInput.
+    'not' before a point, in upper or lower case, means that the object there is no occluder. Each
+    point is read as by `detections.as_point`; `size` is the picture's (height, width). Raises
+    BadInput.
     """
     hints = []
     for part in filter(None, map(str.strip, re.split(r"[;\n]", text))):
-        negated = re.match(r"not\b", part)
+        negated = re.match(r"not\b", part, re.IGNORECASE)
         text = part[negated.end() :] if negated else part
         point = detections.as_point(text, size, "occluder_hints")
         if point is None:

@@ -66,6 +66,23 @@ def test_no_hints_need_no_objects():
         assert mask.shape == (1, *SIZE) and not mask.any()
 
 
+@pytest.mark.parametrize("word", ["NOT", "Not", "nOt"])
+def test_not_counts_in_any_case(word):
+    hints = occluder_hints.parse_hints(f"{word} 90,40", SIZE)
+    assert hints == [((90.0, 40.0), False)]
+
+
+@pytest.mark.parametrize("word", ["no", "!", "-", "nicht", "in front", "not not", "x=", "1,"])
+def test_any_other_word_before_a_point_is_refused(word):
+    with pytest.raises(BadInput, match="'occluder_hints' .* is not a point"):
+        occluder_hints.parse_hints(f"{word} 90,40", SIZE)
+
+
+@pytest.mark.parametrize("text", ["90,40", " 90 , 40 ", "(90, 40)", "[90,40]", "90 40"])
+def test_usual_forms_of_a_point_are_taken(text):
+    assert occluder_hints.parse_hints(text, SIZE) == [((90.0, 40.0), True)]
+
+
 @pytest.mark.parametrize(
     "objects, text, message",
     [
