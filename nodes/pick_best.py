@@ -105,6 +105,7 @@ class PickBest(io.ComfyNode):
                 f"are {len(scores)} for {len(objects)} objects and {len(amodal_masks)} masks",
                 "judge every completion of the list, and connect the list of scores",
             )
+        objects = [validate.as_pictures(image, "objects") for image in objects]
         fits = None
         if modal_mask:
             fits = fits_of(objects, amodal_masks, modal_mask, x or [0], y or [0])

@@ -9,7 +9,7 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..amodal.core import detections, visualize
+from ..amodal.core import detections, validate, visualize
 from ..amodal.core.errors import BadInput
 from .common import CATEGORY, aliases, names_itself
 
@@ -136,7 +136,7 @@ class LabelledGrid(io.ComfyNode):
         columns: list[int] | None = None,
         cell: list[int] | None = None,
     ) -> io.NodeOutput:
-        pictures = [picture for batch in images for picture in batch]
+        pictures = validate.each_picture(images, "images")
         texts = labels if labels and len(labels) > 1 else first(labels, "").splitlines()
         grid = visualize.grid(
             pictures, texts, first(title, ""), first(columns, 0), first(cell, 256)

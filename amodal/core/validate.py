@@ -24,7 +24,12 @@ def picture_size(images: torch.Tensor) -> Size:
 
 
 def as_images(image, name: str = "image") -> torch.Tensor:
-    """[B, H, W, 3] float32 0..1 from [B, H, W, 1|3|4] or [H, W, 1|3|4]; alpha is dropped.
+    """[B, H, W, 3] float32 0..1: as `as_pictures`, but without alpha."""
+    return as_pictures(image, name)[..., :3]
+
+
+def as_pictures(image, name: str = "image") -> torch.Tensor:
+    """[B, H, W, 3 or 4] float32 0..1 from [B, H, W, 1|3|4] or [H, W, 1|3|4].
 
     Raises BadInput for another shape, an empty picture, NaN or infinity, or a range of 0..255.
     """
@@ -39,7 +44,12 @@ def as_images(image, name: str = "image") -> torch.Tensor:
         )
     if image.shape[-1] == 1:
         return image.expand(*image.shape[:3], 3)
-    return image[..., :3]
+    return image
+
+
+def each_picture(batches: list, name: str) -> list[torch.Tensor]:
+    """The pictures [H, W, 3 or 4] of all batches in a list. Raises BadInput as `as_pictures`."""
+    return [picture for batch in batches for picture in as_pictures(batch, name)]
 
 
 def one_image(image, name: str = "image") -> torch.Tensor:

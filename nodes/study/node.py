@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from comfy_api.latest import io, ui
 
+from ...amodal.core import validate
 from ...amodal.core.errors import BadInput
 from ..common import CATEGORY, names_itself
 from .places import PATH, SWITCH, page_is_on, studies_folder, votes_file
@@ -85,11 +86,11 @@ class AddToStudy(io.ComfyNode):
                 f"is '{method_name}', the folder of the original pictures",
                 "choose another name, and connect the original pictures to the input 'original'",
             )
-        pictures = [picture for batch in images for picture in batch]
+        pictures = validate.each_picture(images, "images")
         names = picture_names(name, len(pictures))
         save(study_name, method_name, dict(zip(names, pictures)))
         if original is not None:
-            originals = [picture for batch in original for picture in batch]
+            originals = validate.each_picture(original, "original")
             originals = for_each(originals, len(names))
             save(study_name, folder.ORIGINAL, dict(zip(names, originals)))
         page = where(study_name)

@@ -113,3 +113,39 @@ def test_a_lone_surrogate_in_a_text_does_not_end_the_host(host, graph, node):
     else:
         graph.keep(objects=objects)
         assert host.run(graph).values["objects"].labels == ["cat\\udcff"]
+
+
+BAD_PICTURES = {
+    "no channels": torch.rand(40, 60),
+    "two channels": torch.rand(1, 8, 8, 2),
+    "an empty batch": torch.zeros(0, 8, 8, 3),
+    "bytes as floats": torch.rand(1, 8, 8, 3) * 255,
+    "nan": torch.full((1, 8, 8, 3), math.nan),
+    "infinity": torch.full((1, 8, 8, 3), math.inf),
+}
+TAKERS = {  # node -> (input that takes pictures, its other inputs)
+    "AmodalLabelledGrid": ("images", {}),
+    "AmodalPickBest": ("objects", {"amodal_masks": [torch.ones(1, 8, 8)], "scores": [0.5]}),
+    "AmodalAddToStudy": ("images", {"study": ["s"], "method": ["m"], "name": ["n"]}),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_PICTURES)
+@pytest.mark.parametrize("kind", TAKERS)
+def test_pictures_in_lists_are_checked_too(real_host, kind, bad):
+    name, others = TAKERS[kind]
+    node = real_host.pack[kind]
+    with pytest.raises(ValueError, match=f"input '{name}'.*Remedy"):
+        node.execute(**others, **{name: [BAD_PICTURES[bad]]})
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_grid_shows_pictures_of_any_channels(real_host, channels):
+    grid = real_host.pack["AmodalLabelledGrid"].execute(images=[torch.rand(2, 8, 8, channels)])
+    assert grid.result[0].shape[-1] == 3
+
+
+def test_a_picture_without_a_batch_is_one_picture(real_host):
+    one = real_host.pack["AmodalLabelledGrid"].execute(images=[torch.rand(40, 60, 3)])
+    same = real_host.pack["AmodalLabelledGrid"].execute(images=[torch.rand(1, 40, 60, 3)])
+    assert one.result[0].shape == same.result[0].shape
