@@ -11,11 +11,16 @@ import contextlib
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import BadInput
 from . import headless, host, workflow
 from .client import Client, RunError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 DONE, BAD_INPUT, NOT_COMPLETED = 0, 2, 3
 STUDY = {"AMODAL_STUDY": "1"}  # turns on the user study's page; see nodes/study/server.py
@@ -112,7 +117,11 @@ def complete(options: argparse.Namespace) -> int:
         template = workflow.load(options.workflow, lambda: client.get("/object_info"))
         check_pick(template, options)
         picture = client.upload(options.picture)
-        mask = client.upload(options.mask) if options.mask else None
+        mask = None
+        if options.mask:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            mask_picture(options.mask).save(folder / "mask.png")
+            mask = client.upload(folder / "mask.png")
         status = DONE
         for number in range(options.count):
             seed = options.seed + number
@@ -148,9 +157,9 @@ def notes(result: dict) -> list[str]:
 
 def check(options: argparse.Namespace) -> None:
     """Raises BadInput for errors in the options that can be found without a host."""
-    for name in ("picture", "mask"):
-        if getattr(options, name) is not None:
-            check_picture(name, getattr(options, name))
+    loaded("picture", options.picture)
+    if options.mask is not None:
+        mask_picture(options.mask)
     if not options.workflow.is_file():
         raise BadInput("workflow", f"{options.workflow} cannot be read", "check the path")
     if options.count < 1:
@@ -179,8 +188,30 @@ def check_pick(template: dict, options: argparse.Namespace) -> None:
         )
 
 
-def check_picture(name: str, path: Path) -> None:
-    """Raises BadInput if the file is not a picture, or is a mask without a white pixel."""
+def mask_picture(path: Path) -> Picture:
+    """The mask of a picture file, mode L: its alpha if it is transparent anywhere, else its red.
+
+    Raises BadInput if the file is not a picture, or if its mask is empty or the whole picture.
+    """
+    picture = loaded("mask", path)
+    alpha = picture.convert("RGBA").getchannel("A")
+    is_transparent = alpha.getextrema()[0] < 255
+    mask = alpha if is_transparent else picture.convert("RGB").getchannel("R")
+    dark, light = mask.getextrema()
+    if not light:
+        empty = "transparent everywhere" if is_transparent else "black"
+        raise BadInput("mask", f"{path} is {empty}", "paint the object's visible pixels white")
+    if dark > 127:
+        raise BadInput(
+            "mask",
+            f"{path} is white everywhere, so the object would be the whole picture",
+            "paint everything but the object's visible pixels black, or make it transparent",
+        )
+    return mask
+
+
+def loaded(name: str, path: Path) -> Picture:
+    """The picture of a file. Raises BadInput if it is not one; `name` is the option's name."""
     from PIL import Image, UnidentifiedImageError
 
     if not path.is_file():
@@ -188,13 +219,10 @@ def check_picture(name: str, path: Path) -> None:
     try:
         with Image.open(path) as picture:
             picture.load()
-            # the workflow takes the mask from the red channel
-            red = picture.convert("RGB").getchannel(0) if name == "mask" else None
+            return picture
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         problem = f"{path} is not a picture ({error})"
         raise BadInput(name, problem, "save it as PNG or JPEG") from None
-    if red is not None and not red.getbbox():
-        raise BadInput(name, f"{path} is black", "paint the object's visible pixels white")
 
 
 def serve(options: argparse.Namespace) -> int:
