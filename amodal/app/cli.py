@@ -195,9 +195,10 @@ def mask_picture(path: Path) -> Picture:
     """
     picture = loaded("mask", path)
     alpha = picture.convert("RGBA").getchannel("A")
-    is_transparent = alpha.getextrema()[0] < 255
+    is_transparent = min(alpha.tobytes()) < 255
     mask = alpha if is_transparent else picture.convert("RGB").getchannel("R")
-    dark, light = mask.getextrema()
+    values = mask.tobytes()
+    dark, light = min(values), max(values)
     if not light:
         empty = "transparent everywhere" if is_transparent else "black"
         raise BadInput("mask", f"{path} is {empty}", "paint the object's visible pixels white")
