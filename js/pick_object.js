@@ -36,7 +36,7 @@ function build(node) {
   }
   const under = (at) => (at ? areas.at(...at) : 0);
   const texts = () => String(hints?.value ?? "").split(/[;\n]/).filter((one) => one.trim());
-  const isFront = (text) => !/^\s*not\b/.test(text);
+  const isFront = (text) => !/^\s*not\b/i.test(text);
   // Marks by hand: number -> is it in front? Of two marks on one object the later counts.
   const marked = () => new Map(texts().map((text) => [under(fractions(text)), isFront(text)]));
   const named = (number) => shown.labels[number - 1] ?? "no object";
