@@ -93,8 +93,10 @@ class SegmentObject(io.ComfyNode):
         size = validate.picture_size(image)
         modal_mask = validate.object_mask(modal_mask, size, "modal_mask")[0]
         inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")[0]
-        others = () if objects is None else detections.others(objects, modal_mask)
-        others = [validate.one_mask(mask, size, "objects")[0] for mask in others]
+        others = [
+            validate.one_mask(mask, size, "objects")[0]
+            for mask in (detections.others(objects, modal_mask) if objects is not None else ())
+        ]
         results = []
         for picture in image:
             segment = segmenter.segment(

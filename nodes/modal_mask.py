@@ -60,9 +60,7 @@ class RefineModalMask(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(
-        cls, image, modal_mask, segmenter, label="", canvas=None, context=0.3, edges=True
-    ):
+    def execute(cls, image, modal_mask, segmenter, label="", canvas=None, context=0.3, edges=True):
         image = validate.one_image(image)
         canvas = canvas_of(image, canvas)
         modal_mask = validate.object_mask(modal_mask, validate.picture_size(image), "modal_mask")

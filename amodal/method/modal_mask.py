@@ -17,7 +17,7 @@ CELLS = 256  # cells of a segmenter's mask along the larger side of the picture
 COARSE = 1.5  # cells: the edge of a mask may be off by as much
 FINER = 0.75  # the window must be smaller than the picture by this factor to give finer edges
 SHOWN = 1024  # larger side of the window in pixels; segmenters do not use more
-WINDOWS = 4  # windows to ask in, each larger than the one before
+WINDOWS = 12  # windows to ask in at most, each larger than the one before
 SAME_AT_FIRST = 0.7  # a mask with a smaller IoU with the modal mask is another object
 SAME_LATER = 0.4  # the same once a pass has painted, whose crop may have cut the object
 

@@ -113,9 +113,7 @@ def test_another_object_is_not_taken_for_a_grown_one():
     model = grounded_sam.GroundedSegmenter(
         Gives(([0, 0, 20, 128], 0.9, "bus")), Answers(elsewhere, elsewhere), ["bus"]
     )
-    found = model.segment(
-        torch.rand(128, 128, 3), prior_mask=visible, label="bus", painted=painted
-    )
+    found = model.segment(torch.rand(128, 128, 3), prior_mask=visible, label="bus", painted=painted)
     assert not found.any()
 
 
