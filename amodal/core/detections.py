@@ -99,7 +99,7 @@ def lies_on(mask: torch.Tensor, left: torch.Tensor, query: torch.Tensor) -> bool
 def others(objects: Objects, modal_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The pixels [H, W] of all other objects than the query: with its label, and with other labels.
 
-    modal_mask [H, W] is the query's. Objects that are mostly the query (IoU above 0.5) do not count.
+    modal_mask [H, W] is the query's. Objects that are mostly the query do not count.
     """
     query, overlap = best_overlap(objects, modal_mask[None])
     label = objects.labels[query] if overlap > SAME else None
