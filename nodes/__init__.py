@@ -11,6 +11,7 @@ FILES = (
     "background",
     "sampling",
     "mask_at_k",
+    "modal_mask",
     "amodal_mask",
     "check_occlusion",
     "loop",

@@ -3,7 +3,7 @@
 import torch
 from comfy_api.latest import io
 
-from ..amodal.core import validate
+from ..amodal.core import detections, validate
 from ..amodal.method.amodal_mask import segment_amodal
 from . import types
 from .common import CATEGORY, names_itself
@@ -50,6 +50,12 @@ class SegmentObject(io.ComfyNode):
                     tooltip="How far outside the inpaint mask the object may grow, as a fraction "
                     "of the crop's side. Closes gaps of the modal mask. 0 allows none.",
                 ),
+                types.Objects.Input(
+                    "objects",
+                    optional=True,
+                    tooltip="The objects of the crop before painting, from Apply Occluder Hints or "
+                    "Order Objects. Visible pixels of other objects are never taken.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(display_name="amodal_mask", tooltip="The completed object."),
@@ -59,27 +65,52 @@ class SegmentObject(io.ComfyNode):
                 ),
                 io.Boolean.Output(
                     display_name="found",
-                    tooltip="True if the segmenter found the object again. To Loop End.",
+                    tooltip="True if the segmenter found the object again. To Loop End and Judge "
+                    "Completion.",
+                ),
+                io.Boolean.Output(
+                    display_name="joined",
+                    tooltip="True if an occluder had split the object in two, and the part beyond "
+                    "the painted area was taken too. To Loop End.",
                 ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, segmenter, modal_mask, inpaint_mask, label="", min_iou=0.3, reach=0.1):
+    def execute(
+        cls,
+        image,
+        segmenter,
+        modal_mask,
+        inpaint_mask,
+        label="",
+        min_iou=0.3,
+        reach=0.1,
+        objects=None,
+    ):
         image = validate.as_images(image)
         size = validate.picture_size(image)
         modal_mask = validate.object_mask(modal_mask, size, "modal_mask")[0]
         inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")[0]
+        others = [
+            validate.one_mask(mask, size, "objects")[0]
+            for mask in (detections.others(objects, modal_mask) if objects is not None else ())
+        ]
         results = []
         for picture in image:
-            segment = segmenter.segment(picture, prior_mask=modal_mask, label=label or None)
+            segment = segmenter.segment(
+                picture, prior_mask=modal_mask, label=label or None, painted=inpaint_mask
+            )
             segment = validate.one_mask(segment, size, "segmenter")[0]
-            results.append(segment_amodal(segment, modal_mask, inpaint_mask, min_iou, reach))
+            results.append(
+                segment_amodal(segment, modal_mask, inpaint_mask, min_iou, reach, *others)
+            )
         return io.NodeOutput(
             torch.stack([result.mask for result in results]),
             "\n".join(result.describe() for result in results),
             all(result.found for result in results),
+            any(result.joined for result in results),
         )
 
 

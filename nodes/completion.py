@@ -191,7 +191,7 @@ class Completion(io.ComfyNode):
         graph = GraphBuilder()
         gathered: list = []  # a link to the results so far
         for index, chosen in enumerate(queries(graph, links, images, masks)):
-            source = {**given, **chosen}
+            source = {**given, **chosen, "edges": "modal_mask" not in chosen}
             picked = pick(graph, source, f"{index}-")
             for number in range(count):
                 made = completion(

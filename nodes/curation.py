@@ -170,12 +170,21 @@ class JudgeCompletion(io.ComfyNode):
                     tooltip="Use the two values above, thresholds fitted for a model, or your own "
                     ".json file in models/amodal_curation/.",
                 ),
+                io.Boolean.Input(
+                    "found",
+                    default=True,
+                    force_input=True,
+                    optional=True,
+                    tooltip="From Segment Object: was the object found again? If not, there is no "
+                    "verdict: not complete, score -1, so that Pick Best ranks it last.",
+                ),
             ],
             outputs=[
                 io.Boolean.Output(display_name="complete", tooltip="True if complete."),
                 io.Float.Output(
                     display_name="score",
-                    tooltip="0 to 1; complete from 0.5. Connect it to Pick Best.",
+                    tooltip="0 to 1; complete from 0.5; -1 without a verdict. Connect it to Pick "
+                    "Best.",
                 ),
                 io.Float.Output(
                     display_name="extension",
@@ -204,13 +213,14 @@ class JudgeCompletion(io.ComfyNode):
         extension: float = curation.EXTENSION,
         border: float = curation.BORDER,
         thresholds: str = AS_SET_HERE,
+        found: bool = True,
     ) -> io.NodeOutput:
         image = validate.as_images(image, "image")
         size = validate.picture_size(image)
         before = validate.object_mask(amodal_mask, size, "amodal_mask")
         after = validate.as_masks(outpainted_mask, size, "outpainted_mask")
         limits = chosen(thresholds, extension, border)
-        verdict = curation.judge(before, after, limits.extension, limits.border)
+        verdict = curation.judge(before, after, limits.extension, limits.border, found)
         return io.NodeOutput(
             verdict.complete,
             verdict.score,
@@ -238,6 +248,8 @@ def side_by_side(image: torch.Tensor, before: torch.Tensor, after: torch.Tensor)
 
 def described(verdict: curation.Verdict) -> str:
     """A verdict in words, for people only."""
+    if verdict.score == curation.NO_VERDICT:
+        return "no verdict: the object was not found again in the outpainted picture"
     decision = "complete" if verdict.complete else "incomplete"
     return (
         f"{decision}, score {verdict.score:.2f}: grew by {verdict.extension:.0%}, "

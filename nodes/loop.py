@@ -7,7 +7,7 @@ the next pass.
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
@@ -138,6 +138,21 @@ class LoopEnd(io.ComfyNode):
                     lazy=True,
                     tooltip="From Segment Object: did it find the object again?",
                 ),
+                io.Mask.Input(
+                    "modal_mask",
+                    optional=True,
+                    tooltip="From Refine Modal Mask: the mask with which this pass begins. It is "
+                    "the result if nothing is left to paint. Without it, that is Loop Start's.",
+                ),
+                io.Boolean.Input(
+                    "joined",
+                    default=False,
+                    force_input=True,
+                    optional=True,
+                    lazy=True,
+                    tooltip="From Segment Object: was the object joined with a part beyond what "
+                    "was painted?",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -164,7 +179,8 @@ class LoopEnd(io.ComfyNode):
                     display_name="warnings",
                     tooltip="Empty, or comma-separated: 'enclosed' if something surrounds the "
                     "object, so that nothing shows how far it reaches; 'nothing left to paint' if "
-                    "it is still occluded, but the inpaint mask is empty.",
+                    "it is still occluded, but the inpaint mask is empty; 'joined' if an occluder "
+                    "had split the object, and the part beyond it was taken too.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
@@ -183,10 +199,18 @@ class LoopEnd(io.ComfyNode):
         max_passes=6,
         history="[]",
         found=True,
+        modal_mask=None,
+        joined=False,
     ):
         if ending(loop, occluded, max_passes, json.loads(history)):
             return []
-        given = {"image": image, "amodal_mask": amodal_mask, "canvas": canvas, "found": found}
+        given = {
+            "image": image,
+            "amodal_mask": amodal_mask,
+            "canvas": canvas,
+            "found": found,
+            "joined": joined,
+        }
         return [name for name, value in given.items() if value is None]
 
     @classmethod
@@ -202,12 +226,17 @@ class LoopEnd(io.ComfyNode):
         max_passes=6,
         history="[]",
         found=True,
+        modal_mask=None,
+        joined=False,
     ):
         refuse_lists()
         entries = json.loads(history)
         occlusion = occlusion or OcclusionReport()
         status = ending(loop, occluded, max_passes, entries)
         if status:
+            if modal_mask is not None:
+                size = validate.picture_size(loop.image)
+                loop = replace(loop, modal_mask=validate.one_mask(modal_mask, size, "modal_mask"))
             return cls.finish(loop, occlusion, status, max_passes, entries)
         amodal_mask = validate.one_mask(amodal_mask, canvas.size[::-1], "amodal_mask")
         shift = tuple(a - b for a, b in zip(canvas.offset, loop.canvas.offset))
@@ -217,6 +246,7 @@ class LoopEnd(io.ComfyNode):
             "change": round(mask_change(loop.modal_mask, amodal_mask, shift), 4),
             "seconds": seconds_since(loop),
             "found": bool(found),
+            "joined": bool(joined),
         }
         graph = next_pass(
             cls.hidden.dynprompt,
@@ -236,7 +266,8 @@ class LoopEnd(io.ComfyNode):
     def finish(cls, loop, occlusion, status, max_passes, entries):
         """The loop's results, from the canvas with which this pass began."""
         began_with = [report_of(entry) for entry in entries]
-        codes = ", ".join(warning.value for warning in warnings_of(began_with, occlusion))
+        joined = any(entry.get("joined") for entry in entries)
+        codes = ", ".join(warning.value for warning in warnings_of(began_with, occlusion, joined))
         ended = f"{status.value} ({codes})" if codes else status.value
         line = f"{ended}: {describe(occlusion)}"
         progress.teller(cls.hidden, line)(done=True)

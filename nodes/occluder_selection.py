@@ -101,6 +101,11 @@ class SelectOccluders(io.ComfyNode):
                     display_name="overlay",
                     tooltip="The query in green, its occluders in red, other objects in gray.",
                 ),
+                io.Mask.Output(
+                    display_name="modal_mask",
+                    tooltip="The query's visible pixels: its modal mask without the occluders that "
+                    "lie on it.",
+                ),
             ],
         )
 
@@ -110,12 +115,14 @@ class SelectOccluders(io.ComfyNode):
         image = fitted(image, objects, "image")
         modal_mask = validate.object_mask(modal_mask, validate.picture_size(image), "modal_mask")
         occluder_mask, chosen = occluder_selection.occluders(objects, order, modal_mask, threshold)
+        visible = occluder_selection.visible_part(objects, modal_mask, chosen)
         around = occluder_selection.surrounding(objects, modal_mask)
         report = OcclusionReport(
             occluders=tuple(objects.labels[i] for i in chosen),
             surrounding=tuple(objects.labels[i] for i in around if i not in chosen),
         )
-        return io.NodeOutput(occluder_mask, report, overlay(image, objects, modal_mask, chosen))
+        shown = overlay(image, objects, modal_mask, chosen)
+        return io.NodeOutput(occluder_mask, report, shown, visible)
 
 
 def hints_on(crop: Crop | None, modal_mask, front_hint, behind_hint) -> tuple:

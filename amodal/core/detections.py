@@ -10,7 +10,9 @@ from .types import Objects
 
 NUMBER = r"(-?[0-9]*\.?[0-9]+)"
 SAME = 0.5  # masks with a larger IoU are the same object
-INSIDE = 0.8  # a detection with more than this inside the query is a part of the query
+INSIDE = 0.8  # a detection with more than this inside the query is a part of it, or lies on it
+LYING_ON = 0.02  # a smaller fraction of the query does not count as an object that lies on it
+LEFT_VISIBLE = 0.6  # the least fraction of the query that objects lying on it leave
 SPECK = 1e-4  # the rest of a detection below this fraction of the picture is dropped
 
 
@@ -56,8 +58,10 @@ def distinct(objects: Objects, overlap: float = SAME) -> Objects:
 def with_query(objects: Objects, modal_mask: torch.Tensor) -> Objects:
     """The query as the first object, and every other object without its pixels (section 3.4).
 
-    modal_mask [1, H, W] is the query's. Detections of the query itself (IoU above 0.5, or more
-    than 80 % inside it) are dropped; the query takes the label of the best of them.
+    modal_mask [1, H, W] is the query's. Detections of the query itself (IoU above 0.5) are
+    dropped; the query takes the label of the best of them. Of the detections inside the query
+    (more than 80 %), those with its label are parts and are dropped; those with another label may
+    lie on it, and keep their pixels, which the query loses.
     """
     query = modal_mask[0]
     overlaps = [mask_ops.iou(mask, query) for mask in objects.masks]
@@ -67,14 +71,44 @@ def with_query(objects: Objects, modal_mask: torch.Tensor) -> Objects:
         label, score = objects.labels[best], float(objects.scores[best])
     rest, names, scores = [query], [label], [score]
     for i, mask in enumerate(objects.masks):
-        if overlaps[i] > SAME or mask_ops.share_inside(mask, query) > INSIDE:
+        if overlaps[i] > SAME:
             continue
-        visible = mask * (1 - query)
-        if not is_leftover(visible, mask):
-            rest.append(visible)
+        if mask_ops.share_inside(mask, query) > INSIDE:
+            if objects.labels[i] != label and lies_on(mask, rest[0], query):
+                rest[0] = rest[0] * (1 - mask)
+                rest.append(mask)
+        elif not is_leftover(mask * (1 - query), mask):
+            rest.append(mask * (1 - query))
+        if len(rest) > len(names):
             names.append(objects.labels[i])
             scores.append(float(objects.scores[i]))
     return only(torch.stack(rest), names, torch.tensor(scores), list(range(len(rest))))
+
+
+def lies_on(mask: torch.Tensor, left: torch.Tensor, query: torch.Tensor) -> bool:
+    """Can a detection [H, W] inside the query [H, W] be an object that lies on it?
+
+    left: what other such objects leave of the query.
+    """
+    area = float(query.sum())
+    if float((mask * query).sum()) < LYING_ON * area:
+        return False
+    return float((left * (1 - mask)).sum()) >= LEFT_VISIBLE * area
+
+
+def others(objects: Objects, modal_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pixels [H, W] of all other objects than the query: with its label, and with other labels.
+
+    modal_mask [H, W] is the query's. Objects that are mostly the query do not count.
+    """
+    query, overlap = best_overlap(objects, modal_mask[None])
+    label = objects.labels[query] if overlap > SAME else None
+    masks = [torch.zeros_like(modal_mask), torch.zeros_like(modal_mask)]
+    for name, mask in zip(objects.labels, objects.masks):
+        if mask_ops.iou(mask, modal_mask) <= SAME:
+            kind = int(name != label)
+            masks[kind] = torch.maximum(masks[kind], mask)
+    return masks[0], masks[1]
 
 
 def is_leftover(visible: torch.Tensor, mask: torch.Tensor) -> bool:

@@ -33,6 +33,14 @@ def iou(first: torch.Tensor, second: torch.Tensor) -> float:
     return int((first & second).sum()) / union if union else 0.0
 
 
+def iou_outside(first: torch.Tensor, second: torch.Tensor, area: torch.Tensor) -> float:
+    """`iou` of two masks outside an area; everywhere where nothing of `second` lies outside."""
+    outside = area <= 0.5
+    if not bool((outside & (second > 0.5)).any()):
+        return iou(first, second)
+    return iou((first > 0.5) & outside, (second > 0.5) & outside)
+
+
 def share_inside(mask: torch.Tensor, area: torch.Tensor) -> float:
     """The fraction of a mask that lies inside an area, 0..1; 0 where the mask is empty."""
     size = int((mask > 0.5).sum())

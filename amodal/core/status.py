@@ -23,3 +23,4 @@ class LoopWarning(str, Enum):
 
     ENCLOSED = "enclosed"  # surrounded: nothing shows how far the object reaches (Figure 10)
     NOTHING_LEFT = "nothing left to paint"  # still occluded, but the inpaint mask is empty
+    JOINED = "joined"  # an occluder had split the object; the part beyond it was taken too

@@ -173,11 +173,14 @@ class Segmenter(Protocol):
         points: Sequence[tuple[float, float]] | None = None,
         prior_mask: torch.Tensor | None = None,
         label: str | None = None,
+        painted: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Mask [H, W] (0 or 1) of the object at a box xyxy, at points (x, y), or at a prior mask.
 
         `prior_mask` ([H, W] or [1, H, W]) is the object's modal mask, or its mask of an earlier
-        pass. `label` is its word. The result is empty if no object is found there.
+        pass. `label` is its word. `painted` (same shapes) is 1 where the picture was painted since
+        the prior mask was made; there the object may have grown. The result is empty if no object
+        is found there.
         """
 
 

@@ -4,6 +4,7 @@
      occluder_selection.py  neighbours, pairwise order, M_occ
      occluder_hints.py      marks of a person, which overrule the order (our addition)
      padding.py             padding where the picture's border cuts the object off
+     modal_mask.py          the modal mask, asked for again near the object (our addition)
      loop.py                inpaint mask, passes, when to stop
      amodal_mask.py         the amodal mask of the completed object
      cutout.py              the completed object as RGBA, and in its picture

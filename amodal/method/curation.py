@@ -19,6 +19,7 @@ from ..core.errors import BadInput
 
 EXTENSION = 0.2  # more growth means incomplete (section 3.6, figure 5)
 BORDER = 0.02  # fraction of the larger side: an object nearer to the border continues outside
+NO_VERDICT = -1.0  # the score of a completion that was not found again: below all others
 TIE = 2  # digits: the fit to the visible part decides between scores that agree to them
 SEAM = 3  # pixels around the visible part whose colours are compared with it
 
@@ -68,7 +69,8 @@ class Verdict:
     """The mean over the counterfactuals.
 
     extension: gained area, as a fraction of the area before. border: distance of the grown object
-    from the border, as a fraction of the picture's larger side. score: 0..1, complete from 0.5.
+    from the border, as a fraction of the picture's larger side. score: 0..1, complete from 0.5; -1
+    where there is no verdict.
     """
 
     extension: float
@@ -123,17 +125,23 @@ def distance_to_border(mask: torch.Tensor) -> float:
 
 
 def judge(
-    before: torch.Tensor, after: torch.Tensor, most: float = EXTENSION, least: float = BORDER
+    before: torch.Tensor,
+    after: torch.Tensor,
+    most: float = EXTENSION,
+    least: float = BORDER,
+    found: bool = True,
 ) -> Verdict:
     """The verdict on a completion by its counterfactuals.
 
     before: amodal mask [1, H, W] of the completion. after: masks [n, H, W], one for each
     outpainting. most: the largest extension of a complete object. least: its smallest distance to
     the border. Each measure has a score that is 0.5 at its threshold. The verdict's score is the
-    lower of the two.
+    lower of the two. found: the segmenter found the object again; without it there is no verdict.
     """
     gained, distances = measured(before, after)
-    return decided(sum(gained) / len(gained), sum(distances) / len(distances), most, least)
+    extended, distance = sum(gained) / len(gained), sum(distances) / len(distances)
+    verdict = decided(extended, distance, most, least)
+    return verdict if found else Verdict(extended, distance, NO_VERDICT)
 
 
 def measured(before: torch.Tensor, after: torch.Tensor) -> tuple[list[float], list[float]]:

@@ -76,16 +76,21 @@ def outcome(
     return None
 
 
-def warnings_of(passes: list[OcclusionReport], last: OcclusionReport) -> list[LoopWarning]:
+def warnings_of(
+    passes: list[OcclusionReport], last: OcclusionReport, joined: bool = False
+) -> list[LoopWarning]:
     """What to warn of at the end of a loop.
 
     `passes` are the reports with which the painted passes began, `last` the report at the end.
+    `joined`: a pass joined the object with its part beyond what was painted.
     """
     warnings = []
     if any(report.enclosed or report.surrounding for report in passes or [last]):
         warnings.append(LoopWarning.ENCLOSED)
     if last.nothing_left:
         warnings.append(LoopWarning.NOTHING_LEFT)
+    if joined:
+        warnings.append(LoopWarning.JOINED)
     return warnings
 
 

@@ -11,6 +11,7 @@ CONTACT = 1 / 64  # of the crop's side: objects closer than this touch
 SEAM = 0.1  # of the root of the query's area: the shortest contact that counts
 INPAINTED = 0.9  # the part of the query's contact pixels that must be inpainted
 AROUND = 1 / 12  # of the crop's side: how far around the contact the other object is examined
+BELIEVED = 0.1  # below this probability of being in front, the order is believed
 UNSEEN = 0.75  # with this part of the other object inpainted there, its outline is unknown
 CLOSE_CALL = 0.04  # a depth difference of this fraction of the picture's range gives P = 0.73
 
@@ -97,8 +98,8 @@ def occluders(
 ) -> tuple[torch.Tensor, list[int]]:
     """M_occ [1, H, W] and the numbers of the occluders (section 3.4).
 
-    M_occ is the union of the objects in front of the query, minus the query's modal mask
-    [1, H, W], which must be (nearly) one of the objects. Object i is in front where
+    M_occ is the union of the objects in front of the query, minus what they leave of the query's
+    modal mask [1, H, W], which must be (nearly) one of the objects. Object i is in front where
     order[i, query] > threshold. Two objects may hide parts of each other.
     """
     query = detections.index_of_query(objects, order, modal_mask)
@@ -106,7 +107,17 @@ def occluders(
     chosen = [i for i in in_front.nonzero().flatten().tolist() if i != query]
     if not chosen:
         return torch.zeros_like(modal_mask), []
-    return objects.masks[chosen].amax(0, keepdim=True) * (1 - modal_mask), chosen
+    visible = visible_part(objects, modal_mask, chosen)
+    return objects.masks[chosen].amax(0, keepdim=True) * (1 - visible), chosen
+
+
+def visible_part(objects: Objects, modal_mask: torch.Tensor, chosen: list[int]) -> torch.Tensor:
+    """The modal mask [1, H, W] without those of the chosen occluders that lie on it."""
+    visible = modal_mask
+    for i in chosen:
+        if mask_ops.share_inside(objects.masks[i], modal_mask[0]) > detections.INSIDE:
+            visible = visible * (1 - objects.masks[i])
+    return visible
 
 
 def order_inpainted(
@@ -114,11 +125,14 @@ def order_inpainted(
 ) -> torch.Tensor:
     """The order [n, n], with 1 for each object that `inpainted_contacts` names.
 
+    An object that the order is sure to be behind (a probability below 0.1) stays behind.
+
     inpainted [1, H, W] is 1 where the picture is no longer the original one.
     """
     query = detections.index_of_query(objects, order, modal_mask)
     order = order.clone()
-    order[inpainted_contacts(objects, modal_mask, inpainted), query] = 1.0
+    unsure = ~(order[:, query] < BELIEVED)
+    order[inpainted_contacts(objects, modal_mask, inpainted) & unsure, query] = 1.0
     return order
 
 

@@ -149,11 +149,13 @@ class StickerSegmenter:
         points: Sequence[tuple[float, float]] | None = None,
         prior_mask: torch.Tensor | None = None,
         label: str | None = None,
+        painted: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Mask [H, W] (0 or 1) of the object at a box xyxy, at points (x, y), or at a prior mask.
 
         Without a known word in `label`, or if that word is not found there, it is the object with
-        most pixels there. The mask is empty if there is only background.
+        most pixels there. The mask is empty if there is only background. `painted` is not used:
+        the connected pixels of the object's class are the object, however far they reach.
         """
         chance = self.probabilities(image)
         best = _most_likely(chance)

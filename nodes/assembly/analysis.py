@@ -3,30 +3,53 @@
 
 def analysed(node, source, start) -> dict:
     """Padding, zoom and mask analysis, and whether anything is left to paint (section 3.4)."""
-    padding, crop = zoomed(node, source, start)
-    select = occluders(node, source, crop)
+    refined = refined_mask(node, source, start)
+    padding, crop = zoomed(node, source, start, refined.out(0))
+    select, objects = occluders(node, source, crop)
     check = node(
         "AmodalCheckOcclusion",
         occluder_mask=select.out(0),
         padding_mask=crop.out(2),
-        modal_mask=crop.out(1),
+        modal_mask=select.out(3),
         occlusion=select.out(1),
         padding=padding.out(0),
     )
-    return {"crop": crop, "occluders": select, "check": check, "inpaint_mask": check.out(0)}
+    return {
+        "canvas_mask": refined.out(0),
+        "crop": crop,
+        "objects": objects,
+        "occluders": select,
+        "modal_mask": select.out(3),
+        "check": check,
+        "inpaint_mask": check.out(0),
+    }
 
 
-def zoomed(node, source, start) -> tuple:
-    """Padding on the touched sides, and the crop around the object."""
+def refined_mask(node, source, start):
+    """The object's mask on the canvas, asked for again near the object."""
+    return node(
+        "AmodalRefineModalMask",
+        image=start.out(1),
+        modal_mask=start.out(2),
+        segmenter=source["segmenter"],
+        label=source["label"],
+        canvas=start.out(3),
+        edges=source.get("edges", True),
+    )
+
+
+def zoomed(node, source, start, modal_mask=None) -> tuple:
+    """Padding on the touched sides, and the crop around the object (Loop Start's by default)."""
+    modal_mask = modal_mask or start.out(2)
     padding = node(
         "AmodalPadIfTouching",
-        modal_mask=start.out(2),
+        modal_mask=modal_mask,
         canvas=start.out(3),
     )
     crop = node(
         "AmodalCropToObject",
         image=start.out(1),
-        modal_mask=start.out(2),
+        modal_mask=modal_mask,
         canvas=start.out(3),
         padding=padding.out(0),
         context=source.get("context", 0.3),
@@ -35,8 +58,11 @@ def zoomed(node, source, start) -> tuple:
     return padding, crop
 
 
-def occluders(node, source, crop):
-    """Who hides the object in the crop: order model, inpainted contacts, hints, selection."""
+def occluders(node, source, crop) -> tuple:
+    """Who hides the object in the crop: order model, inpainted contacts, hints, selection.
+
+    Returns the selecting node, and a link to the objects of the crop.
+    """
     image, modal_mask = crop.out(0), crop.out(1)
     objects = node("AmodalDetectObjects", image=image, segmenter=source["segmenter"]).out(0)
     order = node(
@@ -64,10 +90,11 @@ def occluders(node, source, crop):
         behind_hint=source.get("behind_hint"),
         crop=crop.out(3),
     )
-    return node(
+    select = node(
         "AmodalSelectOccluders",
         image=image,
         objects=hints.out(1),
         order=hints.out(0),
         modal_mask=modal_mask,
     )
+    return select, hints.out(1)

@@ -14,6 +14,8 @@ def finished(node, source, start, view, painted) -> dict:
         canvas=pasted.out(2),
         max_passes=source["max_passes"],
         found=segmented.out(2),
+        modal_mask=view["canvas_mask"],
+        joined=segmented.out(3),
     )
     return {
         **cut_out(node, source, end),
@@ -25,19 +27,23 @@ def finished(node, source, start, view, painted) -> dict:
 
 
 def placed(node, source, start, view, painted) -> tuple:
-    """The result of a pass: the amodal mask, and the canvas with what was painted."""
+    """The result of a pass: the amodal mask, and the canvas with what was painted.
+
+    A view without mask analysis (a baseline) has no objects, and Loop Start's mask.
+    """
     segmented = node(
         "AmodalSegmentObject",
         image=painted.out(0),
         segmenter=source["segmenter"],
-        modal_mask=view["crop"].out(1),
+        modal_mask=view["modal_mask"],
         inpaint_mask=view["inpaint_mask"],
         label=source["label"],
+        objects=view.get("objects"),
     )
     pasted = node(
         "AmodalPasteBack",
         image=start.out(1),
-        modal_mask=start.out(2),
+        modal_mask=view.get("canvas_mask", start.out(2)),
         crop=view["crop"].out(3),
         completed=painted.out(0),
         amodal_mask=segmented.out(0),

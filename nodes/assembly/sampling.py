@@ -98,7 +98,7 @@ def swapped_background(node, source, view):
     return node(
         "AmodalSwapBackground",
         image=view["crop"].out(0),
-        modal_mask=view["crop"].out(1),
+        modal_mask=view["modal_mask"],
         background=source.get("background", "gray"),
     )
 
@@ -134,7 +134,7 @@ def mask_at_k(node, source, view, conditions, at_k, synthetic):
         return node(
             "AmodalSelectClusters",
             clusters=clusters.out(0),
-            modal_mask=view["crop"].out(1),
+            modal_mask=view["modal_mask"],
             inpaint_mask=view["inpaint_mask"],
             image=view["crop"].out(0),
         ).out(0)
@@ -143,7 +143,7 @@ def mask_at_k(node, source, view, conditions, at_k, synthetic):
         "AmodalKnownBackgroundMask",
         estimate=estimate.out(0),
         synthetic_image=synthetic.out(0),
-        modal_mask=view["crop"].out(1),
+        modal_mask=view["modal_mask"],
         inpaint_mask=view["inpaint_mask"],
     ).out(0)
 
@@ -153,7 +153,7 @@ def removed_background(node, source, view):
     return node(
         "AmodalRemoveObjects",
         image=view["crop"].out(0),
-        modal_mask=view["crop"].out(1),
+        modal_mask=view["modal_mask"],
         occluder_mask=view["occluders"].out(0),
         padding_mask=view["crop"].out(2),
         inpaint_model=source.get("inpaint_model"),

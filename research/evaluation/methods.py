@@ -32,6 +32,7 @@ class Wiring:
         find = {
             "pick": ("Pick the object", "AmodalPickObject"),
             "start": ("Loop Start (Amodal)", "AmodalLoopStart"),
+            "refine": ("Refine Modal Mask (Amodal)", "AmodalRefineModalMask"),
             "pad": ("Pad If Touching (Amodal)", "AmodalPadIfTouching"),
             "contacts": ("Order Inpainted Contacts (Amodal)", "AmodalOrderInpaintedContacts"),
             "select": ("Select Occluders (Amodal)", "AmodalSelectOccluders"),
@@ -190,6 +191,7 @@ def true_mask(wiring: Wiring) -> None:
 def true_modal(wiring: Wiring) -> None:
     """Shows what the segmenter's modal mask costs: the true one is used."""
     wiring.inputs("pick")["modal_mask"] = wiring.add("true_modal", "EvaluationModal")
+    wiring.redirect(wiring.link("refine"), wiring.link("start", 2))
 
 
 def ceiling(wiring: Wiring) -> None:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 
 from amodal.core import mask_ops
-from amodal.method.amodal_mask import segment_amodal
+from amodal.method.amodal_mask import beyond_the_paint, segment_amodal
 
 
 def box(x0, y0, x1, y1, size=40):
@@ -95,7 +95,10 @@ def test_the_modal_mask_never_shrinks_and_only_inpainted_pixels_join(seed, min_i
     )
     result = segment_amodal(segment, modal, inpaint, min_iou)
     assert (result.mask >= modal).all()
-    assert (result.mask <= torch.maximum(modal, inpaint)).all()
+    allowed = torch.maximum(modal, inpaint)
+    if result.joined:
+        allowed = torch.maximum(allowed, beyond_the_paint(segment, modal, inpaint))
+    assert (result.mask <= allowed).all()
     assert set(result.mask.unique().tolist()) <= {0.0, 1.0}
     assert result.describe().startswith("segmented" if result.found else "kept the modal mask")
     if not result.found:
@@ -116,3 +119,43 @@ def test_gaps_of_the_modal_mask_are_closed_within_reach_of_the_inpaint_mask():
     assert not tight[gap].any()
     assert wide[gap & near].all() and not wide[gap & ~near].any()
     assert torch.equal(everywhere, WHOLE)
+
+
+# --- an object split in two by its occluder, and neighbours of its kind ---------------------------
+
+FRONT, REAR, POLE = box(4, 12, 14, 26), box(20, 12, 36, 26), box(13, 0, 21, 40)
+SPLIT = box(4, 12, 36, 26)
+
+
+def test_an_object_that_goes_on_beyond_the_paint_is_one_object():
+    result = segment_amodal(SPLIT, FRONT, POLE, 0.3, 0.1)
+    assert torch.equal(result.mask, SPLIT)
+    assert result.found and result.joined and "joined" in result.describe()
+
+
+def test_the_other_half_may_be_another_detection_of_the_same_kind():
+    result = segment_amodal(SPLIT, FRONT, POLE, 0.3, 0.1, same_kind=REAR)
+    assert torch.equal(result.mask, SPLIT) and result.joined
+
+
+def test_a_part_of_another_kind_is_never_joined():
+    result = segment_amodal(SPLIT, FRONT, POLE, 0.3, 0.1, other_kinds=REAR)
+    assert not (result.mask * REAR * (1 - POLE)).any() and not result.joined
+    assert result.found and result.agreement == 1.0
+
+
+def test_without_a_painted_connection_nothing_is_joined():
+    segment = torch.maximum(FRONT, REAR) * (1 - POLE)
+    assert not segment_amodal(segment, FRONT, POLE, 0.3, 0.1).joined
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["detected apart", "not detected"])
+def test_a_neighbour_of_the_same_kind_is_not_swallowed(known):
+    """Two cows side by side behind a man; the segmenter gives both as one."""
+    first, second, man = box(4, 14, 18, 30), box(18, 14, 32, 30), box(12, 4, 17, 34)
+    modal = first * (1 - man)
+    both = torch.maximum(first, second)
+    result = segment_amodal(both, modal, man, 0.3, 0.1, second if known else None)
+    taken = result.mask * second * (1 - man)
+    assert not result.joined
+    assert not taken.any() if known else float(taken.sum()) <= 4 * 16  # the reach, 0.1 of 40

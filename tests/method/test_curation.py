@@ -65,6 +65,28 @@ def test_several_counterfactuals_are_averaged():
     assert curation.judge(OBJECT, both).extension == pytest.approx(0.5)
 
 
+def test_without_a_verdict_a_completion_ranks_below_all_others():
+    lost = curation.judge(OBJECT, OBJECT, found=False)
+    assert lost.score == curation.NO_VERDICT and not lost.complete
+    at_the_border = curation.judge(OBJECT, square(0, 0, 100, 100))
+    assert at_the_border.score == 0 and curation.ranked([lost.score, at_the_border.score]) == [1, 0]
+
+
+@pytest.mark.parametrize("found, verdict", [(True, "complete"), (False, "no verdict")])
+def test_the_node_says_when_there_is_no_verdict(host, found, verdict):
+    graph = Graph()
+    judged = graph.add(
+        "AmodalJudgeCompletion",
+        image=graph.value("image", torch.full((1, 100, 100, 3), 0.5)),
+        amodal_mask=graph.value("object", OBJECT),
+        outpainted_mask=graph.value("same", OBJECT),
+        found=graph.value("found", found),
+    )
+    values = host.run(graph.keep(complete=judged[0], score=judged[1], verdict=judged[4])).values
+    assert values["complete"] is found and values["verdict"].startswith(verdict)
+    assert (values["score"] == -1) is not found
+
+
 def test_the_best_is_first_and_equals_keep_their_order():
     assert curation.ranked([0.2, 0.9, 0.2, 0.5]) == [1, 3, 0, 2]
 

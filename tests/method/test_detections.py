@@ -58,10 +58,33 @@ def test_the_query_comes_first_and_its_pixels_are_removed_from_the_others():
     assert objects.boxes[0].tolist() == [10, 8, 30, 27]
 
 
-def test_detections_of_the_query_or_inside_it_are_dropped():
+def test_detections_of_the_query_and_parts_of_it_are_dropped():
+    """A part has the query's label, or is a speck, or covers so much that it is the query."""
     modal = box_mask(0, 0, 31, 30)[None]
-    objects = detections.with_query(three_objects(), modal)
-    assert objects.labels == ["query", "cup"]  # no detection is like it; the bear lies inside
+    parts = box_mask(0, 0, 30, 29), box_mask(2, 2, 12, 12), box_mask(20, 20, 22, 22)
+    objects = detections.from_masks(
+        torch.stack([*parts, box_mask(0, 0, 20, 22)]), ["couch", "couch", "cup", "bear"]
+    )
+    assert detections.with_query(objects, modal).labels == ["couch"]
+
+
+def test_an_object_that_lies_on_the_query_keeps_its_pixels():
+    modal = box_mask(0, 0, 31, 30)[None]
+    couch, cat = box_mask(0, 0, 30, 29), box_mask(4, 4, 14, 14)
+    objects = detections.from_masks(torch.stack([couch, cat]), ["couch", "cat"])
+    together = detections.with_query(objects, modal)
+    assert together.labels == ["couch", "cat"]
+    assert torch.equal(together.masks[1], cat)
+    assert torch.equal(together.masks[0], modal[0] * (1 - cat))
+
+
+def test_other_objects_are_told_apart_by_the_querys_label():
+    cow, other_cow, man = box_mask(2, 5, 12, 20), box_mask(12, 5, 22, 20), box_mask(25, 2, 30, 28)
+    objects = detections.from_masks(torch.stack([cow, other_cow, man]), ["cow", "cow", "man"])
+    same, other = detections.others(objects, cow)
+    assert torch.equal(same, other_cow) and torch.equal(other, man)
+    same, other = detections.others(objects, box_mask(0, 25, 5, 30))  # none of them is the query
+    assert not same.any() and torch.equal(other, torch.stack([cow, other_cow, man]).amax(0))
 
 
 def test_a_detection_of_which_only_a_thin_rim_is_left_is_dropped():

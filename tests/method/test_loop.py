@@ -31,7 +31,8 @@ def test_statuses_and_warnings_have_the_documented_values():
         "not found again",
         "stopped at cap",
     ]
-    assert [warning.value for warning in LoopWarning] == ["enclosed", "nothing left to paint"]
+    warnings = [warning.value for warning in LoopWarning]
+    assert warnings == ["enclosed", "nothing left to paint", "joined"]
     assert Status("stopped at cap") is Status.STOPPED_AT_CAP
 
 

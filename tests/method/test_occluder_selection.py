@@ -186,11 +186,20 @@ def test_an_object_that_touches_the_query_only_at_inpainted_pixels_is_an_occlude
     objects, query, inpainted = inpainted_scene(size)
     contacts = occluder_selection.inpainted_contacts(objects, query, inpainted)
     assert contacts.tolist() == [False, True, False]
-    nothing_in_front = torch.zeros(3, 3)
-    order = occluder_selection.order_inpainted(objects, nothing_in_front, query, inpainted)
+    unsure = torch.full((3, 3), 0.3)
+    order = occluder_selection.order_inpainted(objects, unsure, query, inpainted)
     mask, chosen = occluder_selection.occluders(objects, order, query, 0.5)
     assert chosen == [1] and torch.equal(mask[0], objects.masks[1])
-    assert occluder_selection.occluders(objects, nothing_in_front, query, 0.5)[1] == []
+    assert occluder_selection.occluders(objects, unsure, query, 0.5)[1] == []
+
+
+@SIZES
+@pytest.mark.parametrize("behind, counts", [(0.02, False), (0.2, True), (float("nan"), True)])
+def test_an_order_that_is_sure_is_not_overruled_by_an_inpainted_contact(size, behind, counts):
+    objects, query, inpainted = inpainted_scene(size)
+    order = torch.full((3, 3), behind)
+    order = occluder_selection.order_inpainted(objects, order, query, inpainted)
+    assert (occluder_selection.occluders(objects, order, query, 0.5)[1] == [1]) is counts
 
 
 @SIZES
@@ -243,13 +252,16 @@ def test_an_object_that_is_inpainted_at_the_contact_itself_is_left_out():
     assert not occluder_selection.inpainted_contacts(objects, query, inpainted).any()
 
 
+UNSURE = 0.3
+
+
 def contacts_node(graph, original, crop):
-    """Order Inpainted Contacts on the inpainted scene, with an order in which nothing hides."""
+    """Order Inpainted Contacts on the inpainted scene, with an order that is unsure."""
     objects, query, _ = inpainted_scene()
     return graph.add(
         "AmodalOrderInpaintedContacts",
         objects=graph.value("objects", objects),
-        order=graph.value("order", torch.zeros(3, 3)),
+        order=graph.value("order", torch.full((3, 3), UNSURE)),
         modal_mask=graph.value("query", query),
         image=graph.value("image", IMAGE),
         original_image=graph.value("original", original),
@@ -257,7 +269,7 @@ def contacts_node(graph, original, crop):
     )
 
 
-@pytest.mark.parametrize("passes_before, in_front", [(0, 0.0), (1, 1.0)])
+@pytest.mark.parametrize("passes_before, in_front", [(0, UNSURE), (1, 1.0)])
 def test_inpainted_contacts_count_from_pass_2_on(host, graph, passes_before, in_front):
     """In a crop of half the side, on a canvas that has grown at the left and the top."""
     _, _, inpainted = inpainted_scene()
@@ -266,7 +278,7 @@ def test_inpainted_contacts_count_from_pass_2_on(host, graph, passes_before, in_
     box = (36, 38, 100, 102)
     canvas = Canvas((120, 100), (136, 108), (16, 8), (box,) * passes_before)
     node = contacts_node(graph, original, Crop(canvas, box, (SIZE, SIZE)))
-    expected = torch.zeros(3, 3)
+    expected = torch.full((3, 3), UNSURE)
     expected[1, 0] = in_front
     assert torch.equal(host.run(graph.keep(order=node[0])).values["order"], expected)
 
@@ -321,3 +333,19 @@ def test_labels_are_reported_as_they_are(host, graph):
     labels = ["cat", "yarn, red (wool)"]
     report = report_of(host, graph, [disc(26, 32, 12) * (1 - yarn), yarn], labels, order)
     assert report == OcclusionReport(occluders=("yarn, red (wool)",))
+
+
+def test_an_occluder_that_lies_on_the_query_leaves_its_modal_mask():
+    """A couch whose mask includes the cat on it."""
+    couch, cat = torch.zeros(2, 64, 64)
+    couch[20:60, 4:60], cat[25:40, 20:40] = 1, 1
+    found = detections.from_masks(torch.stack([couch, cat]), ["couch", "cat"])
+    objects = detections.with_query(found, couch[None])
+    order = torch.tensor([[float("nan"), 0.05], [0.95, float("nan")]])
+    mask, chosen = occluder_selection.occluders(objects, order, couch[None], 0.5)
+    assert chosen == [1] and torch.equal(mask[0], cat)
+    visible = occluder_selection.visible_part(objects, couch[None], chosen)
+    assert torch.equal(visible[0], couch * (1 - cat))
+    mask, chosen = occluder_selection.occluders(objects, 1 - order, couch[None], 0.5)
+    assert chosen == [] and not mask.any()
+    assert torch.equal(occluder_selection.visible_part(objects, couch[None], chosen), couch[None])

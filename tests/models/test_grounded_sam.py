@@ -72,6 +72,51 @@ def test_the_completed_object_is_found_again_by_its_label():
     assert torch.equal(elsewhere, masks[1])  # SAM's mask for points inside the prior mask
 
 
+class Answers:
+    """SAM as it answers: the whole object for a box; part, object and picture for points."""
+
+    def __init__(self, whole, part):
+        self.whole, self.part = whole, part
+
+    def masks(self, image, *, boxes=None, points=None, several=False):
+        if boxes is not None:
+            return torch.stack([self.whole[None] > 0.5] * len(boxes)), torch.ones(len(boxes), 1)
+        answers = torch.stack([self.part, self.whole, torch.ones_like(self.whole)])
+        return answers[None] > 0.5, torch.tensor([[0.94, 0.92, 0.7]])
+
+
+def rectangle(x0, y0, x1, y1, size=128):
+    mask = torch.zeros(size, size)
+    mask[y0:y1, x0:x1] = 1
+    return mask
+
+
+BUS = rectangle(30, 20, 98, 100)
+
+
+@pytest.mark.parametrize("detected", [True, False], ids=["detected", "by points"])
+@pytest.mark.parametrize("hidden", [0.1, 0.5, 0.7, 0.9])
+def test_an_object_that_was_mostly_hidden_is_found_whole(hidden, detected):
+    visible = rectangle(30, 20, 98, 100 - round(80 * hidden))
+    painted = rectangle(20, 100 - round(80 * hidden), 108, 128)
+    rows = [([30, 20, 98, 100], 0.9, "bus")] if detected else []
+    model = grounded_sam.GroundedSegmenter(Gives(*rows), Answers(BUS, visible), ["bus"])
+    found = model.segment(
+        torch.rand(128, 128, 3), prior_mask=visible, label="bus", painted=painted[None]
+    )
+    assert torch.equal(found, BUS)
+
+
+def test_another_object_is_not_taken_for_a_grown_one():
+    visible, painted = rectangle(30, 20, 98, 40), rectangle(20, 40, 108, 128)
+    elsewhere = rectangle(0, 0, 20, 128)
+    model = grounded_sam.GroundedSegmenter(
+        Gives(([0, 0, 20, 128], 0.9, "bus")), Answers(elsewhere, elsewhere), ["bus"]
+    )
+    found = model.segment(torch.rand(128, 128, 3), prior_mask=visible, label="bus", painted=painted)
+    assert not found.any()
+
+
 def test_points_deep_inside_a_mask():
     mask = torch.zeros(40, 60)
     mask[5:35, 10:50] = 1

@@ -39,7 +39,7 @@ class ByColour:
             return detections.Objects(empty, [], torch.zeros(0), torch.zeros(0, 4))
         return detections.from_masks(torch.stack(masks), names)
 
-    def segment(self, image, *, box=None, points=None, prior_mask=None, label=None):
+    def segment(self, image, *, box=None, points=None, prior_mask=None, label=None, painted=None):
         return near(image, COLOURS[label or "plate"])
 
 

@@ -31,7 +31,7 @@ TABLES = "## Inputs"  # this program writes everything from this line on
 SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in reading order
     "3.4 mask analysis": "DetectObjects ObjectsFromMasks PickObject OrderObjects OrderFromDepth "
     "ApplyOccluderHints OrderInpaintedContacts SelectOccluders",
-    "3.4 padding and zoom": "PadIfTouching CropToObject PasteBack",
+    "3.4 padding and zoom": "RefineModalMask PadIfTouching CropToObject PasteBack",
     "3.4 loop and result": "LoopStart CheckOcclusion PassSeed SegmentObject LoopEnd TrimAndOverlay",
     "3.5 backgrounds": "SwapBackground RemoveObjects",
     "3.5 sampling (equations 4, 5, 6)": "SampleToStep NoiseToStep CompositeAtStep ResumeFromStep",

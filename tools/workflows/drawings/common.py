@@ -131,6 +131,7 @@ def with_query(draw: Drawing, assembly, source: dict) -> dict:
 STAGES = {
     "analysis": (
         "LoopStart",
+        "RefineModalMask",
         "PadIfTouching",
         "CropToObject",
         "DetectObjects",

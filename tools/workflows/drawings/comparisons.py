@@ -34,7 +34,8 @@ def naive_outpainting(assembly) -> Drawing:
     crop = assembly.zoomed(node, source, start)[1]
     everything = node("InvertMask", "Everything", mask=crop.out(1))
     draw.titles["Everything"] = "Everything but the visible object"
-    compared(draw, assembly, node, source, start, {"crop": crop, "inpaint_mask": everything.out(0)})
+    view = {"crop": crop, "modal_mask": crop.out(1), "inpaint_mask": everything.out(0)}
+    compared(draw, assembly, node, source, start, view)
     draw.note(
         "plain",
         "**Equation 2.** Every pixel outside the modal mask is painted. The object may grow, turn, "
@@ -66,7 +67,7 @@ def compared(draw: Drawing, assembly, node, source, start, view) -> None:
     synthetic = node(
         "AmodalSwapBackground",
         image=image,
-        modal_mask=view["crop"].out(1),
+        modal_mask=view["modal_mask"],
         background="gray",
         seed=0,
     )

@@ -117,6 +117,7 @@ def counterfactual(draw: Drawing, assembly, source: dict, completed):
         extension=0.2,
         border=0.02,
         thresholds="sticker models",
+        found=outpainted_mask.out(2),
     )
     draw.place(
         "test",
