@@ -11,6 +11,7 @@ FILES = (
     "background",
     "sampling",
     "mask_at_k",
+    "mask_rules",
     "amodal_mask",
     "check_occlusion",
     "loop",

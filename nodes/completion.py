@@ -5,7 +5,7 @@ from comfy_execution.graph_utils import GraphBuilder
 
 from ..amodal.core import validate
 from . import types
-from .assembly import RULES, TEMPLATE, completion, pick, sees_around_hole
+from .assembly import AUTOMATIC, RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
 from .gather import GATHERED
 
@@ -83,9 +83,12 @@ class Completion(io.ComfyNode):
                 io.Combo.Input(
                     "mask_rule",
                     options=list(RULES),
-                    default=RULES[0],
+                    default=AUTOMATIC,
                     tooltip="How the object is cut out at step k: by its difference from the known "
-                    "gray background, or by clusters of decoder features (the paper's rule).",
+                    "gray background, by clusters of decoder features (the paper's rule), or by a "
+                    "classifier of features, seeded with what is certain. automatic takes the "
+                    "known background or the seeded rule, whichever tells visible object and "
+                    "certain background apart better.",
                 ),
                 io.Int.Input(
                     "size",

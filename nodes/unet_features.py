@@ -12,6 +12,7 @@ import torch
 
 from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
+from ..amodal.method.mask_at_k import numbered
 from .sampler_segment import Segment, schedule_of
 from .transformer_features import STREAMS, BlockProbe, blocks_of, positive_rows
 
@@ -36,6 +37,7 @@ class Probe:
 
     def __init__(self, unet, levels: list[int], positive):
         ends = level_ends(unet)
+        levels = self.levels = numbered(levels, len(ends))
         if max(levels) > len(ends):
             raise BadInput(
                 "levels",
@@ -129,7 +131,7 @@ def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.T
         seed=0,
         denoise_mask=None if exact.mask_noise is None else mask,
     )
-    if set(probe.features) != set(levels):
+    if set(probe.features) != set(probe.levels):
         raise BadInput(
             "guider",
             "showed no features for its positive prompt",

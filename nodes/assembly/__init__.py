@@ -11,6 +11,7 @@ from .result import cut_out, finished, placed
 from .sampling import conditioned, mixed_context, prepared, sees_around_hole
 
 __all__ = [
+    "AUTOMATIC",
     "RULES",
     "TEMPLATE",
     "analysed",
@@ -27,7 +28,8 @@ __all__ = [
     "zoomed",
 ]
 
-RULES = ("known background", "clusters")
+RULES = ("known background", "clusters", "seeded", "automatic")
+AUTOMATIC = RULES[3]
 TEMPLATE = "a photo of a {label}"
 
 

@@ -117,34 +117,45 @@ def to_step_k(node, source, draw, conditions):
 
 
 def mask_at_k(node, source, view, conditions, at_k, synthetic):
-    """M^k, the object's mask at step k, by the chosen rule."""
-    if source["mask_rule"] == "clusters":
-        features = node(
-            "AmodalCaptureFeatures",
-            guider=conditions["guider"],
-            sigmas=at_k.out(2),
-            latent=at_k.out(0),
-            levels=source.get("levels", "3"),
-        )
-        clusters = node(
-            "AmodalClusterFeatures",
-            features=features.out(0),
-            level=source.get("level", 3),
-        )
+    """M^k, the object's mask at step k, by the chosen rule (section 3.5, and RULES)."""
+    areas = {"modal_mask": view["crop"].out(1), "inpaint_mask": view["inpaint_mask"]}
+    rule = source["mask_rule"]
+    if rule == "clusters":
+        features = captured(node, conditions, at_k, source.get("levels", "3"))
+        clusters = node("AmodalClusterFeatures", features=features, level=source.get("level", 3))
         return node(
             "AmodalSelectClusters",
             clusters=clusters.out(0),
-            modal_mask=view["crop"].out(1),
-            inpaint_mask=view["inpaint_mask"],
+            **areas,
             image=view["crop"].out(0),
         ).out(0)
-    estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
+    candidates = {}
+    if rule in ("known background", "automatic"):
+        estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
+        candidates["known_background"] = node(
+            "AmodalKnownBackgroundMask",
+            estimate=estimate.out(0),
+            synthetic_image=synthetic.out(0),
+            **areas,
+        )
+    if rule in ("seeded", "automatic"):
+        features = captured(node, conditions, at_k, "last")
+        candidates["seeded"] = node("AmodalSeededMask", features=features, **areas)
+    if rule != "automatic":
+        return candidates.popitem()[1].out(0)
+    given = {name: mask.out(0) for name, mask in candidates.items()}
+    given |= {f"{name}_alone": mask.out(3) for name, mask in candidates.items()}
+    return node("AmodalChooseMask", **areas, **given).out(0)
+
+
+def captured(node, conditions, at_k, levels: str):
+    """The model's features at step k, for one more call of the model."""
     return node(
-        "AmodalKnownBackgroundMask",
-        estimate=estimate.out(0),
-        synthetic_image=synthetic.out(0),
-        modal_mask=view["crop"].out(1),
-        inpaint_mask=view["inpaint_mask"],
+        "AmodalCaptureFeatures",
+        guider=conditions["guider"],
+        sigmas=at_k.out(2),
+        latent=at_k.out(0),
+        levels=levels,
     ).out(0)
 
 
