@@ -78,8 +78,7 @@ class KnownBackgroundMask(io.ComfyNode):
     def execute(cls, estimate, synthetic_image, modal_mask, inpaint_mask, threshold=0.0):
         estimate = validate.as_images(estimate, "estimate")
         size, count = validate.picture_size(estimate), len(estimate)
-        synthetic = validate.as_images(synthetic_image, "synthetic_image")
-        synthetic = validate.paired(count, validate.resize(synthetic, size), "synthetic_image")
+        _, synthetic = colours(count, size, estimate, synthetic_image)
         modal_mask, inpaint_mask = certain(count, size, modal_mask, inpaint_mask)
         found = [
             known_background.known_background(
@@ -120,6 +119,15 @@ class SeededMask(io.ComfyNode):
                     max=16,
                     tooltip="Which decoder level; 0 the finest that was captured.",
                 ),
+                io.Image.Input(
+                    "estimate",
+                    optional=True,
+                    tooltip="The decoded preview of Sample To Step: with synthetic_image, its "
+                    "colours add to the features.",
+                ),
+                io.Image.Input(
+                    "synthetic_image", optional=True, tooltip="I_syn, from Swap Background."
+                ),
             ],
             outputs=[
                 io.Mask.Output(display_name="mask_at_k", tooltip="M^k: the object at step k."),
@@ -134,13 +142,19 @@ class SeededMask(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, features, modal_mask, inpaint_mask, level=0):
+    def execute(
+        cls, features, modal_mask, inpaint_mask, level=0, estimate=None, synthetic_image=None
+    ):
         maps = maps_at(features, level or max(features.levels))
-        areas_of = certain(len(maps), features.size, modal_mask, inpaint_mask)
-        found = [
-            seeded_mask.seeded(maps[i], *(area[i : i + 1] for area in areas_of))
-            for i in range(len(maps))
-        ]
+        count, size = len(maps), features.size
+        areas_of = certain(count, size, modal_mask, inpaint_mask)
+        pictures = colours(count, size, estimate, synthetic_image)
+        found = []
+        for i in range(count):
+            modal, area = (batch[i : i + 1] for batch in areas_of)
+            shown = [batch[i : i + 1] for batch in pictures]
+            difference = known_background.difference_from(*shown, modal) if shown else None
+            found.append(seeded_mask.seeded(maps[i], modal, area, difference))
         alone = torch.cat([one.alone for one in found])
         tested = checked(alone, *areas_of)
         lines = [one.note or str(test) for one, test in zip(found, tested)]
@@ -235,6 +249,20 @@ def alone_of(candidates: dict, name: str, count: int, size) -> torch.Tensor:
     if given is None:
         raise BadInput(f"{name}_alone", "is empty", "connect the output 'alone' of that rule")
     return validate.paired(count, hard(given, size, f"{name}_alone"), f"{name}_alone")
+
+
+def colours(count: int, size, estimate, synthetic_image) -> list[torch.Tensor]:
+    """Estimate and I_syn as [count, *size, 3], or [] without both. Raises BadInput for only one."""
+    given = {"estimate": estimate, "synthetic_image": synthetic_image}
+    missing = [name for name, image in given.items() if image is None]
+    if len(missing) == 2:
+        return []
+    if missing:
+        raise BadInput(missing[0], "is empty", "connect estimate and synthetic_image, or neither")
+    images = {name: validate.as_images(image, name) for name, image in given.items()}
+    return [
+        validate.paired(count, validate.resize(image, size), name) for name, image in images.items()
+    ]
 
 
 def certain(count: int, size, modal_mask, inpaint_mask) -> tuple[torch.Tensor, torch.Tensor]:

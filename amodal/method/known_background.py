@@ -25,7 +25,7 @@ def known_background(
     of the picture are filled, and parts that do not touch the object are dropped.
     """
     certain = certain_backdrop(modal_mask, inpaint_mask)[0] > 0
-    difference = estimate - backdrop_everywhere(synthetic_image, modal_mask)
+    difference = difference_from(estimate, synthetic_image, modal_mask)
     if not threshold and certain.any():
         difference = difference - difference[0, certain].median(0).values
     difference = difference.abs().mean(-1)
@@ -40,6 +40,13 @@ def between(backdrop: torch.Tensor, visible: torch.Tensor) -> float:
     if not len(backdrop) or not len(visible):
         return WITHOUT_BACKDROP
     return float(backdrop.quantile(NOISE) + visible.quantile(PALE)) / 2
+
+
+def difference_from(
+    estimate: torch.Tensor, synthetic_image: torch.Tensor, modal_mask: torch.Tensor
+) -> torch.Tensor:
+    """[1, H, W, 3], -1..1: the estimate less the backdrop of I_syn, also where the object is."""
+    return estimate - backdrop_everywhere(synthetic_image, modal_mask)
 
 
 def backdrop_everywhere(synthetic_image: torch.Tensor, modal_mask: torch.Tensor) -> torch.Tensor:

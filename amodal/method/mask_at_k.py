@@ -1,13 +1,13 @@
 """M^k: the object's mask at step k, by the paper's rule, clusters of decoder features (3.5).
 
-The other rules are in `known_background` and `seeded_mask`. Masks are [n, H, W] with the values 0 and 1, at the picture's size.
+The other rules are in `known_background` and `seeded_mask`. Masks are [n, H, W] with the
+values 0 and 1, at the picture's size.
 """
 
 import torch
 
 from ..core import mask_ops
 from ..core.errors import BadInput
-
 
 LAST = 0  # stands for a model's finest level until the number of its levels is known
 

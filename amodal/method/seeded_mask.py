@@ -31,10 +31,15 @@ class Seeded:
 
 
 def seeded(
-    features: torch.Tensor, modal_mask: torch.Tensor, inpaint_mask: torch.Tensor
+    features: torch.Tensor,
+    modal_mask: torch.Tensor,
+    inpaint_mask: torch.Tensor,
+    difference: torch.Tensor | None = None,
 ) -> Seeded:
     """M^k from features [C, h, w] of one picture; masks [1, H, W], 0 or 1.
 
+    `difference` [1, H, W, 3], the decoded estimate less the known background, adds each cell's mean
+    difference and mean absolute difference of each colour to its features.
     Holes and loose parts are treated as in `known_background`. With fewer than LEAST certain cells
     of a kind, M^k is the modal mask, and the note says so. Raises BadInput for NaN.
     """
@@ -47,6 +52,9 @@ def seeded(
         if int(found.sum()) < LEAST:
             note = f"only {int(found.sum())} cells show {kind}: M^k is the modal mask"
             return Seeded(modal_mask, torch.zeros_like(modal_mask), note)
+    if difference is not None:
+        colours = torch.cat([difference, difference.abs()], -1).movedim(-1, 1)[0]
+        features = torch.cat([features, F.adaptive_avg_pool2d(colours, grid)])
     fitted, tested = scores(features.flatten(1).T, visible, backdrop)
     mask, alone = (
         (F.interpolate(score.reshape(1, 1, *grid), modal_mask.shape[-2:], mode="bilinear")[0] > 0)

@@ -129,23 +129,19 @@ def mask_at_k(node, source, view, conditions, at_k, synthetic):
             **areas,
             image=view["crop"].out(0),
         ).out(0)
-    candidates = {}
-    if rule in ("known background", "automatic"):
-        estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
-        candidates["known_background"] = node(
-            "AmodalKnownBackgroundMask",
-            estimate=estimate.out(0),
-            synthetic_image=synthetic.out(0),
-            **areas,
-        )
-    if rule in ("seeded", "automatic"):
+    estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
+    seen = {"estimate": estimate.out(0), "synthetic_image": synthetic.out(0), **areas}
+    rules = {}
+    if rule != "seeded":
+        rules["known_background"] = node("AmodalKnownBackgroundMask", **seen)
+    if rule != "known background":
         features = captured(node, conditions, at_k, "last")
-        candidates["seeded"] = node("AmodalSeededMask", features=features, **areas)
-    if rule != "automatic":
-        return candidates.popitem()[1].out(0)
-    given = {name: mask.out(0) for name, mask in candidates.items()}
-    given |= {f"{name}_alone": mask.out(3) for name, mask in candidates.items()}
-    return node("AmodalChooseMask", **areas, **given).out(0)
+        rules["seeded"] = node("AmodalSeededMask", features=features, **seen)
+    if len(rules) == 1:
+        return rules.popitem()[1].out(0)
+    candidates = {name: found.out(0) for name, found in rules.items()}
+    candidates |= {f"{name}_alone": found.out(3) for name, found in rules.items()}
+    return node("AmodalChooseMask", **areas, **candidates).out(0)
 
 
 def captured(node, conditions, at_k, levels: str):

@@ -168,7 +168,10 @@ def test_differences_outside_the_inpaint_mask_do_not_count():
     assert (mask_k <= torch.maximum(modal, inpaint)).all()
 
 
-@pytest.mark.parametrize("text,levels", [("3", [3]), ("3, 1", [1, 3]), ("2 4 4", [2, 4]), ("last", [0]), ("1 last", [0, 1])])
+@pytest.mark.parametrize(
+    "text,levels",
+    [("3", [3]), ("3, 1", [1, 3]), ("2 4 4", [2, 4]), ("last", [0]), ("1 last", [0, 1])],
+)
 def test_levels_are_read_from_text(text, levels):
     assert mask_at_k.levels_of(text) == levels
 
