@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from ..core import validate
 from ..core.errors import BadInput
+from .known_background import quantile
 
 PLAIN = {"gray": 0.5, "white": 1.0, "black": 0.0}
 CONTRASTING = "contrasting gray"
@@ -69,7 +70,7 @@ def contrasting(image: torch.Tensor, modal_mask: torch.Tensor) -> torch.Tensor:
     for picture, mask in zip(image, modal_mask):
         colours = picture[mask > 0.5]
         distances = [
-            float((colours - gray).abs().mean(-1).quantile(NEAREST)) if len(colours) else 0.0
+            quantile((colours - gray).abs().mean(-1), NEAREST) if len(colours) else 0.0
             for gray in GRAYS
         ]
         chosen.append(GRAYS[distances.index(max(distances))])

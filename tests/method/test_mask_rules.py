@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from amodal.core.errors import BadInput
 from amodal.core.mask_ops import iou
 from amodal.method import mask_check
-from amodal.method.known_background import known_background
+from amodal.method.known_background import known_background, quantile
 from amodal.method.mask_check import Check
 from amodal.method.seeded_mask import seeded
 
@@ -150,6 +150,12 @@ def test_without_certain_backdrop_the_known_background_keeps_the_plain_threshold
     assert threshold == 0.05 and iou(mask, TRUTH) > 0.99
 
 
+def test_a_picture_of_more_pixels_than_torchs_quantile_takes_has_a_threshold():
+    values = torch.linspace(0, 1, 2**24 + 3)
+    assert quantile(values, 0.1) == pytest.approx(0.1, abs=1e-4)
+    assert [quantile(torch.tensor([3.0, 1.0, 2.0]), part) for part in (0, 0.5, 1)] == [1, 2, 3]
+
+
 def test_nan_in_the_features_is_refused():
     with pytest.raises(BadInput, match="'features' holds NaN"):
         seeded(torch.full((4, *GRID), float("nan")), MODAL, INPAINT)
@@ -173,7 +179,7 @@ def test_the_check_counts_pixels_of_the_two_certain_areas(alone, modal, inpaint)
 
 
 def test_a_later_rule_is_chosen_only_if_it_is_clearly_better():
-    good, slightly, better = Check(0.9, 0.02), Check(0.91, 0.02), Check(1.0, 0.0)
+    good, slightly, better = Check(0.7, 0.02), Check(0.71, 0.02), Check(1.0, 0.0)
     assert mask_check.best([good, slightly]) == 0
     assert mask_check.best([good, better]) == 1
     assert mask_check.best([good, better, better]) == 1
