@@ -8,6 +8,7 @@ from . import types
 from .assembly import AUTOMATIC, RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
 from .gather import GATHERED
+from .unet_features import shows_features
 
 
 class Completion(io.ComfyNode):
@@ -191,6 +192,7 @@ class Completion(io.ComfyNode):
         links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
         given = {name: links.get(name, value) for name, value in settings.items()}
         given["noise_mask"] = not sees_around_hole(settings["model"])
+        given["features"] = shows_features(settings["model"])
         graph = GraphBuilder()
         gathered: list = []  # a link to the results so far
         for index, chosen in enumerate(queries(graph, links, images, masks)):

@@ -95,10 +95,20 @@ def one_call(mask_noise):
     return comfy.samplers.KSAMPLER(call)
 
 
+def shows_features(model) -> bool:
+    """Can features of this MODEL be captured?"""
+    net = model.get_model_object("diffusion_model")
+    return has_decoder(net) or bool(blocks_of(net))
+
+
+def has_decoder(net) -> bool:
+    return hasattr(net, "output_blocks") and hasattr(net, "out")
+
+
 def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
     """The probe for the guider's model. Raises BadInput if there is none."""
     net = guider.model_patcher.get_model_object("diffusion_model")
-    if hasattr(net, "output_blocks") and hasattr(net, "out"):
+    if has_decoder(net):
         return Probe(net, levels, positive)
     if blocks_of(net):
         return BlockProbe(net, levels, positive, size)

@@ -43,7 +43,10 @@ def between(backdrop: torch.Tensor, visible: torch.Tensor) -> float:
 
 
 def quantile(values: torch.Tensor, part: float) -> float:
-    """The value that `part` (0..1) of the values [n] do not exceed; torch's own takes 16 million."""
+    """The value that `part` (0..1) of the values [n] do not exceed.
+
+    torch.quantile refuses more than 16 million values, and a crop may have as many pixels.
+    """
     return float(values.kthvalue(1 + round(part * (len(values) - 1))).values)
 
 

@@ -120,6 +120,8 @@ def mask_at_k(node, source, view, conditions, at_k, synthetic):
     """M^k, the object's mask at step k, by the chosen rule (section 3.5, and RULES)."""
     areas = {"modal_mask": view["crop"].out(1), "inpaint_mask": view["inpaint_mask"]}
     rule = source["mask_rule"]
+    if rule == "automatic" and not source.get("features", True):
+        rule = "known background"
     if rule == "clusters":
         features = captured(node, conditions, at_k, source.get("levels", "3"))
         clusters = node("AmodalClusterFeatures", features=features, level=source.get("level", 3))

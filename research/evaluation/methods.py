@@ -48,6 +48,7 @@ class Wiring:
             "resume": ("Resume From Step (Amodal)", "AmodalResumeFromStep"),
             "to_k": ("Sample To Step (Amodal)", "AmodalSampleToStep"),
             "painted": ("Decode I_amodal", "VAEDecode"),
+            "known": ("Known Background Mask (Amodal)", "AmodalKnownBackgroundMask"),
             "composite": ("Composite At Step (Amodal)", "AmodalCompositeAtStep"),
             "crop": ("Crop To Object (Amodal)", "AmodalCropToObject"),
             "check": ("Check Occlusion (Amodal)", "AmodalCheckOcclusion"),
