@@ -12,6 +12,7 @@ FILES = (
     "sampling",
     "mask_at_k",
     "modal_mask",
+    "mask_rules",
     "amodal_mask",
     "check_occlusion",
     "loop",

@@ -31,7 +31,8 @@ class SwapBackground(io.ComfyNode):
                     options=swapped_background.CHOICES,
                     default="gray",
                     tooltip="What stands behind the object. Gray helps most (Figure 8). 'original' "
-                    "changes nothing; 'image' uses own_background.",
+                    "changes nothing; 'image' uses own_background; 'contrasting gray' is middle, "
+                    "dark or light gray, whichever is farthest from the object's colours.",
                 ),
                 io.Image.Input(
                     "own_background",

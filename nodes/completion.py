@@ -5,9 +5,10 @@ from comfy_execution.graph_utils import GraphBuilder
 
 from ..amodal.core import validate
 from . import types
-from .assembly import RULES, TEMPLATE, completion, pick, sees_around_hole
+from .assembly import AUTOMATIC, RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
 from .gather import GATHERED
+from .unet_features import shows_features
 
 
 class Completion(io.ComfyNode):
@@ -83,9 +84,12 @@ class Completion(io.ComfyNode):
                 io.Combo.Input(
                     "mask_rule",
                     options=list(RULES),
-                    default=RULES[0],
+                    default=AUTOMATIC,
                     tooltip="How the object is cut out at step k: by its difference from the known "
-                    "gray background, or by clusters of decoder features (the paper's rule).",
+                    "gray background, by clusters of decoder features (the paper's rule), or by a "
+                    "classifier of features, seeded with what is certain. automatic takes the "
+                    "known background or the seeded rule, whichever tells visible object and "
+                    "certain background apart better.",
                 ),
                 io.Int.Input(
                     "size",
@@ -188,6 +192,7 @@ class Completion(io.ComfyNode):
         links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
         given = {name: links.get(name, value) for name, value in settings.items()}
         given["noise_mask"] = not sees_around_hole(settings["model"])
+        given["features"] = shows_features(settings["model"])
         graph = GraphBuilder()
         gathered: list = []  # a link to the results so far
         for index, chosen in enumerate(queries(graph, links, images, masks)):

@@ -9,6 +9,7 @@ from ..amodal.core.types import Features
 from ..amodal.method import mask_at_k, sampling
 from . import types, ui
 from .common import CATEGORY, aliases, names_itself
+from .mask_rules import averages, checked, checks, hard, maps_at
 from .sampler_segment import exact_of
 from .unet_features import capture
 
@@ -33,7 +34,7 @@ class CaptureFeatures(io.ComfyNode):
                     "levels",
                     default="3",
                     tooltip="Decoder levels, 1 the deepest; of a transformer, quarters of its "
-                    "blocks. The paper uses 3 (figure 9).",
+                    "blocks; 'last' the finest. The paper uses 3 (figure 9).",
                 ),
             ],
             outputs=[
@@ -96,15 +97,9 @@ class ClusterFeatures(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, features, level, clusters=4, seed=0):
-        if level not in features.levels:
-            raise BadInput(
-                "level",
-                f"is {level}, but the captured levels are {sorted(features.levels)}",
-                "add it to the levels of Capture Features",
-            )
         masks = [
             mask_at_k.cluster(maps, clusters, seed, features.size)
-            for maps in features.levels[level]
+            for maps in maps_at(features, level)
         ]
         picture = torch.cat([visualize.coloured(of_picture) for of_picture in masks])
         return io.NodeOutput(torch.cat(masks), picture)
@@ -142,6 +137,7 @@ class SelectClusters(io.ComfyNode):
                 io.String.Output(
                     display_name="kept", tooltip="The kept clusters, and the overlap of each."
                 ),
+                *checks(),
             ],
             hidden=[io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
         )
@@ -164,15 +160,18 @@ class SelectClusters(io.ComfyNode):
                 "give one mask for each sampled picture",
             )
         groups = clusters.reshape(pictures, -1, *size)
-        masks, lines, kept = [], [], []
+        masks, lines, kept, alone = [], [], [], []
         for group, modal, area in zip(groups, modal_mask[:, None], inpaint_mask[:, None]):
             mask, numbers = mask_at_k.select(group, modal, area, overlap)
             masks.append(mask)
             lines.append(mask_at_k.describe(group, modal, numbers))
             kept.append(numbers)
+            alone.append(mask_at_k.union(group, numbers))
         ground = torch.full((1, *size, 3), 0.5) if image is None else validate.as_images(image)[:1]
         shown = overlay(cls.hidden, ground, groups[0], modal_mask[:1], kept[0])
-        return io.NodeOutput(torch.cat(masks), "\n".join(lines), ui=shown)
+        alone = torch.cat(alone)
+        found = averages(checked(alone, modal_mask, inpaint_mask))
+        return io.NodeOutput(torch.cat(masks), "\n".join(lines), *found, alone, ui=shown)
 
 
 def pictures_in(clusters: torch.Tensor) -> int:
@@ -181,59 +180,6 @@ def pictures_in(clusters: torch.Tensor) -> int:
     pictures = int(at_each_pixel.max())
     parted = pictures > 1 and bool((at_each_pixel == pictures).all())
     return pictures if parted and len(clusters) % pictures == 0 else 1
-
-
-class KnownBackgroundMask(io.ComfyNode):
-    @classmethod
-    def define_schema(cls):
-        return io.Schema(
-            node_id="AmodalKnownBackgroundMask",
-            display_name="Known Background Mask (Amodal)",
-            category=FEATURES,
-            description="Makes M^k without features: the swapped background is known, so whatever "
-            "differs from it in the estimate is the object. Costs one decode and works with any "
-            "model.",
-            inputs=[
-                io.Image.Input("estimate", tooltip="The decoded preview of Sample To Step."),
-                io.Image.Input("synthetic_image", tooltip="I_syn, from Swap Background."),
-                io.Mask.Input("modal_mask", tooltip="M_modal: the object's visible pixels."),
-                io.Mask.Input("inpaint_mask", tooltip="The area to paint, from Check Occlusion."),
-                io.Float.Input(
-                    "threshold",
-                    default=0.05,
-                    min=0.0,
-                    max=1.0,
-                    step=0.005,
-                    tooltip="A pixel belongs to the object if its colour differs by more than this "
-                    "(0 to 1).",
-                ),
-            ],
-            outputs=[
-                io.Mask.Output(display_name="mask_at_k", tooltip="M^k: the object at step k.")
-            ],
-        )
-
-    @classmethod
-    @names_itself
-    def execute(cls, estimate, synthetic_image, modal_mask, inpaint_mask, threshold=0.05):
-        estimate = validate.as_images(estimate, "estimate")
-        size, count = validate.picture_size(estimate), len(estimate)
-        synthetic = validate.as_images(synthetic_image, "synthetic_image")
-        synthetic = validate.paired(count, validate.resize(synthetic, size), "synthetic_image")
-        modal_mask = validate.paired(count, hard(modal_mask, size, "modal_mask"), "modal_mask")
-        inpaint_mask = hard(inpaint_mask, size, "inpaint_mask")
-        inpaint_mask = validate.paired(count, inpaint_mask, "inpaint_mask")
-        masks = [
-            mask_at_k.known_background(
-                estimate[i : i + 1],
-                synthetic[i : i + 1],
-                modal_mask[i : i + 1],
-                inpaint_mask[i : i + 1],
-                threshold,
-            )
-            for i in range(count)
-        ]
-        return io.NodeOutput(torch.cat(masks))
 
 
 def overlay(hidden, image, clusters, modal_mask, kept: list[int]) -> dict:
@@ -256,9 +202,4 @@ def overlay(hidden, image, clusters, modal_mask, kept: list[int]) -> dict:
     return {"amodal_clusters": [ui.tell("amodal.clusters", shown)]}
 
 
-def hard(mask, size, name: str) -> torch.Tensor:
-    """A mask batch [B, *size], thresholded at 0.5."""
-    return (validate.as_masks(mask, size, name) > 0.5).float()
-
-
-NODES = [CaptureFeatures, ClusterFeatures, SelectClusters, KnownBackgroundMask]
+NODES = [CaptureFeatures, ClusterFeatures, SelectClusters]

@@ -13,6 +13,7 @@ import comfy.patcher_extension
 import torch
 
 from ..amodal.core.errors import BadInput
+from ..amodal.method.mask_at_k import numbered
 
 # Lists of blocks, and which of a block's two outputs is the picture's (the other is the text's).
 STREAMS = {"double_blocks": 0, "joint_blocks": 1, "transformer_blocks": 1}
@@ -68,6 +69,7 @@ class BlockProbe:
     def __init__(self, net, levels: list[int], positive, size: tuple[int, int]):
         blocks = blocks_of(net)
         ends = sorted({math.ceil(len(blocks) * quarter / 4) - 1 for quarter in (1, 2, 3, 4)})
+        levels = self.levels = numbered(levels, len(ends))
         if max(levels) > len(ends):
             raise BadInput(
                 "levels",

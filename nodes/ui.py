@@ -47,6 +47,18 @@ def in_graph(hidden, class_type: str) -> str | None:
     return shown if prompt.get_node(shown)["class_type"] == class_type else None
 
 
+def say(hidden, class_type: str, text: str) -> dict:
+    """Shows a text on the node of this class in the graph; returns it as a ui output."""
+    from server import PromptServer
+
+    server, node = getattr(PromptServer, "instance", None), in_graph(hidden, class_type)
+    if node is None:
+        return {}
+    if server is not None:
+        server.send_progress_text(text, node)
+    return {"text": [text]}
+
+
 def entry(hidden, **content) -> dict:
     """`content` with what identifies the widget: node, id (a clone's too), run and workflow.
 

@@ -12,6 +12,7 @@ import torch
 
 from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
+from ..amodal.method.mask_at_k import numbered
 from .sampler_segment import Segment, schedule_of
 from .transformer_features import STREAMS, BlockProbe, blocks_of, positive_rows
 
@@ -36,6 +37,7 @@ class Probe:
 
     def __init__(self, unet, levels: list[int], positive):
         ends = level_ends(unet)
+        levels = self.levels = numbered(levels, len(ends))
         if max(levels) > len(ends):
             raise BadInput(
                 "levels",
@@ -93,10 +95,20 @@ def one_call(mask_noise):
     return comfy.samplers.KSAMPLER(call)
 
 
+def shows_features(model) -> bool:
+    """Can features of this MODEL be captured?"""
+    net = model.get_model_object("diffusion_model")
+    return has_decoder(net) or bool(blocks_of(net))
+
+
+def has_decoder(net) -> bool:
+    return hasattr(net, "output_blocks") and hasattr(net, "out")
+
+
 def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
     """The probe for the guider's model. Raises BadInput if there is none."""
     net = guider.model_patcher.get_model_object("diffusion_model")
-    if hasattr(net, "output_blocks") and hasattr(net, "out"):
+    if has_decoder(net):
         return Probe(net, levels, positive)
     if blocks_of(net):
         return BlockProbe(net, levels, positive, size)
@@ -129,7 +141,7 @@ def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.T
         seed=0,
         denoise_mask=None if exact.mask_noise is None else mask,
     )
-    if set(probe.features) != set(levels):
+    if set(probe.features) != set(probe.levels):
         raise BadInput(
             "guider",
             "showed no features for its positive prompt",

@@ -13,7 +13,10 @@
      swapped_background.py  I_syn, the object on a clean background
      smooth_fill.py         I_bg, the removed background without a model
      sampling.py            step k, noise to step k, composite (equations 4 to 6)
-     mask_at_k.py           M^k, by feature clusters or the known background
+     mask_at_k.py           M^k by feature clusters
+     known_background.py    M^k by the difference from the known background (our addition)
+     seeded_mask.py         M^k by a classifier of the features (our addition)
+     mask_check.py          how well a rule tells what is certain apart, and the choice
 3.6  Counterfactual completion curation
      curation.py            does the object grow when its surroundings are outpainted?
      thresholds/            thresholds for curation.py, a file for each model they were fitted to

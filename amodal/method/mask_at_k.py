@@ -1,6 +1,7 @@
-"""M^k: the object's mask at step k, by feature clusters or by the known gray background (3.5).
+"""M^k: the object's mask at step k, by the paper's rule, clusters of decoder features (3.5).
 
-Masks are [n, H, W] with the values 0 and 1, at the picture's size.
+The other rules are in `known_background` and `seeded_mask`. Masks are [n, H, W] with the
+values 0 and 1, at the picture's size.
 """
 
 import torch
@@ -8,13 +9,25 @@ import torch
 from ..core import mask_ops
 from ..core.errors import BadInput
 
+LAST = 0  # stands for a model's finest level until the number of its levels is known
+
 
 def levels_of(text: str) -> list[int]:
-    """Decoder levels from a text such as "3" or "2, 3". Raises BadInput for anything else."""
+    """Decoder levels from a text such as "3", "2, 3" or "last" (the finest, as LAST).
+
+    Raises BadInput for anything else.
+    """
     words = text.replace(",", " ").split()
-    if not words or not all(word.isdigit() and int(word) > 0 for word in words):
-        raise BadInput("levels", f"is '{text}'", "give numbers from 1 (deepest), such as 3 or 2, 3")
-    return sorted({int(word) for word in words})
+    if not words or not all(word == "last" or word.isdigit() and int(word) > 0 for word in words):
+        raise BadInput(
+            "levels", f"is '{text}'", "give numbers from 1 (deepest), such as 3 or 2, 3, or last"
+        )
+    return sorted({LAST if word == "last" else int(word) for word in words})
+
+
+def numbered(levels: list[int], count: int) -> list[int]:
+    """The levels of `levels_of`, LAST by its number, of a model that has `count`."""
+    return sorted({count if level == LAST else level for level in levels})
 
 
 def cluster(features: torch.Tensor, count: int, seed: int, size: tuple[int, int]) -> torch.Tensor:
@@ -67,30 +80,27 @@ def select(
     """
     shares = overlaps(clusters, modal_mask).tolist()
     kept = [number for number, share in enumerate(shares) if share > overlap]
-    union = clusters[kept].amax(0, keepdim=True) if kept else torch.zeros_like(modal_mask)
     allowed = torch.maximum(modal_mask, inpaint_mask)
-    return torch.maximum(union, modal_mask) * allowed, kept
+    return torch.maximum(union(clusters, kept), modal_mask) * allowed, kept
 
 
-def known_background(
-    estimate: torch.Tensor,
-    synthetic_image: torch.Tensor,
-    modal_mask: torch.Tensor,
-    inpaint_mask: torch.Tensor,
-    threshold: float = 0.05,
+def union(clusters: torch.Tensor, kept: list[int]) -> torch.Tensor:
+    """[1, H, W]: the pixels of the kept clusters of [n, H, W]."""
+    return clusters[kept].amax(0, keepdim=True) if kept else torch.zeros_like(clusters[:1])
+
+
+def tidied(
+    mask: torch.Tensor, modal_mask: torch.Tensor, inpaint_mask: torch.Tensor
 ) -> torch.Tensor:
-    """M^k [1, H, W] without features: whatever differs from the known background is the object.
+    """M^k [1, H, W] from a rule's mask of the object, all [1, H, W].
 
-    estimate [1, H, W, 3] is the decoded estimate at step k, synthetic_image [1, H, W, 3] I_syn. A
-    pixel differs where the mean absolute difference of its colour exceeds `threshold` (0..1).
     Only pixels of the inpaint mask count, and the modal mask is added. Holes of up to 1 % of the
     picture are filled, and parts that do not touch the object are dropped.
     """
-    differs = (estimate - synthetic_image).abs().mean(-1) > threshold
-    mask = torch.maximum(differs.float() * inpaint_mask, modal_mask)[0]
-    mask = mask_ops.fill_holes(mask, largest=mask.numel() // 100)
-    mask = mask_ops.connected_to(mask, modal_mask[0])[None]
-    return torch.maximum(mask, modal_mask) * torch.maximum(modal_mask, inpaint_mask)
+    whole = torch.maximum(mask * inpaint_mask, modal_mask)[0]
+    whole = mask_ops.fill_holes(whole, largest=whole.numel() // 100)
+    whole = mask_ops.connected_to(whole, modal_mask[0])[None]
+    return torch.maximum(whole, modal_mask) * torch.maximum(modal_mask, inpaint_mask)
 
 
 def describe(clusters: torch.Tensor, modal_mask: torch.Tensor, kept: list[int]) -> str:

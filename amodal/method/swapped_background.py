@@ -5,9 +5,13 @@ import torch.nn.functional as F
 
 from ..core import validate
 from ..core.errors import BadInput
+from .known_background import quantile
 
 PLAIN = {"gray": 0.5, "white": 1.0, "black": 0.0}
-CHOICES = [*PLAIN, "blur", "noise", "original", "image"]
+CONTRASTING = "contrasting gray"
+CHOICES = [*PLAIN, "blur", "noise", "original", "image", CONTRASTING]
+GRAYS = (0.5, 0.25, 0.75)  # those of CONTRASTING, in the order of preference
+NEAREST = 0.1  # the part of the visible pixels whose colours count as nearest to a gray
 
 
 def swap(
@@ -25,7 +29,10 @@ def swap(
     """
     if background == "original":
         return image
-    behind = backdrop(image, background, own_background, seed)
+    if background == CONTRASTING:
+        behind = contrasting(image, modal_mask)
+    else:
+        behind = backdrop(image, background, own_background, seed)
     return torch.where(modal_mask[..., None] > 0.5, image, behind)
 
 
@@ -52,6 +59,22 @@ def backdrop(
     raise BadInput(
         "background", f"'{background}' is unknown", f"choose one of {', '.join(CHOICES)}"
     )
+
+
+def contrasting(image: torch.Tensor, modal_mask: torch.Tensor) -> torch.Tensor:
+    """[B, 1, 1, 3]: of GRAYS, the one farthest from the colours of each picture's visible object.
+
+    The distance is the mean absolute difference that a tenth of the visible pixels do not exceed.
+    """
+    chosen = []
+    for picture, mask in zip(image, modal_mask):
+        colours = picture[mask > 0.5]
+        distances = [
+            quantile((colours - gray).abs().mean(-1), NEAREST) if len(colours) else 0.0
+            for gray in GRAYS
+        ]
+        chosen.append(GRAYS[distances.index(max(distances))])
+    return image.new_tensor(chosen).reshape(-1, 1, 1, 1).expand(-1, 1, 1, 3)
 
 
 def covering(picture: torch.Tensor, size: validate.Size) -> torch.Tensor:

@@ -11,6 +11,7 @@ from .result import cut_out, finished, placed
 from .sampling import conditioned, mixed_context, prepared, sees_around_hole
 
 __all__ = [
+    "AUTOMATIC",
     "RULES",
     "TEMPLATE",
     "analysed",
@@ -27,7 +28,8 @@ __all__ = [
     "zoomed",
 ]
 
-RULES = ("known background", "clusters")
+RULES = ("known background", "clusters", "seeded", "automatic")
+AUTOMATIC = RULES[3]
 TEMPLATE = "a photo of a {label}"
 
 
@@ -60,7 +62,8 @@ def completion(graph, source: dict, name: str = "") -> dict:
     `source` holds links or values: model, clip, vae, segmenter, order_model, image, modal_mask,
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes. Optional: sampler,
     scheduler, context, background, levels and level (of the decoder), inpaint_model, front_hint
-    and behind_hint (masks), noise_mask (for a model that takes no masked picture).
+    and behind_hint (masks), noise_mask (for a model that takes no masked picture), features (False
+    for a model whose features cannot be captured).
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], modal_mask=source["modal_mask"])

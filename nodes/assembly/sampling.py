@@ -117,34 +117,43 @@ def to_step_k(node, source, draw, conditions):
 
 
 def mask_at_k(node, source, view, conditions, at_k, synthetic):
-    """M^k, the object's mask at step k, by the chosen rule."""
-    if source["mask_rule"] == "clusters":
-        features = node(
-            "AmodalCaptureFeatures",
-            guider=conditions["guider"],
-            sigmas=at_k.out(2),
-            latent=at_k.out(0),
-            levels=source.get("levels", "3"),
-        )
-        clusters = node(
-            "AmodalClusterFeatures",
-            features=features.out(0),
-            level=source.get("level", 3),
-        )
+    """M^k, the object's mask at step k, by the chosen rule (section 3.5, and RULES)."""
+    areas = {"modal_mask": view["modal_mask"], "inpaint_mask": view["inpaint_mask"]}
+    rule = source["mask_rule"]
+    if rule == "automatic" and not source.get("features", True):
+        rule = "known background"
+    if rule == "clusters":
+        features = captured(node, conditions, at_k, source.get("levels", "3"))
+        clusters = node("AmodalClusterFeatures", features=features, level=source.get("level", 3))
         return node(
             "AmodalSelectClusters",
             clusters=clusters.out(0),
-            modal_mask=view["modal_mask"],
-            inpaint_mask=view["inpaint_mask"],
+            **areas,
             image=view["crop"].out(0),
         ).out(0)
     estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
+    seen = {"estimate": estimate.out(0), "synthetic_image": synthetic.out(0), **areas}
+    rules = {}
+    if rule != "seeded":
+        rules["known_background"] = node("AmodalKnownBackgroundMask", **seen)
+    if rule != "known background":
+        features = captured(node, conditions, at_k, "last")
+        rules["seeded"] = node("AmodalSeededMask", features=features, **seen)
+    if len(rules) == 1:
+        return rules.popitem()[1].out(0)
+    candidates = {name: found.out(0) for name, found in rules.items()}
+    candidates |= {f"{name}_alone": found.out(3) for name, found in rules.items()}
+    return node("AmodalChooseMask", **areas, **candidates).out(0)
+
+
+def captured(node, conditions, at_k, levels: str):
+    """The model's features at step k, for one more call of the model."""
     return node(
-        "AmodalKnownBackgroundMask",
-        estimate=estimate.out(0),
-        synthetic_image=synthetic.out(0),
-        modal_mask=view["modal_mask"],
-        inpaint_mask=view["inpaint_mask"],
+        "AmodalCaptureFeatures",
+        guider=conditions["guider"],
+        sigmas=at_k.out(2),
+        latent=at_k.out(0),
+        levels=levels,
     ).out(0)
 
 

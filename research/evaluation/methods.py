@@ -49,6 +49,8 @@ class Wiring:
             "resume": ("Resume From Step (Amodal)", "AmodalResumeFromStep"),
             "to_k": ("Sample To Step (Amodal)", "AmodalSampleToStep"),
             "painted": ("Decode I_amodal", "VAEDecode"),
+            "known": ("Known Background Mask (Amodal)", "AmodalKnownBackgroundMask"),
+            "choose": ("Choose Mask (Amodal)", "AmodalChooseMask"),
             "composite": ("Composite At Step (Amodal)", "AmodalCompositeAtStep"),
             "crop": ("Crop To Object (Amodal)", "AmodalCropToObject"),
             "check": ("Check Occlusion (Amodal)", "AmodalCheckOcclusion"),
@@ -218,6 +220,21 @@ def on_ground(ground: str):
     return rewire
 
 
+def by_rule(rule: str):
+    """Mixed context with M^k by one rule of the two that the shipped workflow chooses from."""
+
+    def rewire(wiring: Wiring) -> None:
+        wiring.inputs("composite")["mask_at_k"] = wiring.inputs("choose")[rule]
+
+    return rewire
+
+
+def fixed_threshold(wiring: Wiring) -> None:
+    """M^k by the known background with a threshold that does not depend on the picture."""
+    by_rule("known_background")(wiring)
+    wiring.inputs("known")["threshold"] = 0.05
+
+
 REWIRE = {
     "removal": removal,
     "naive": naive,
@@ -229,5 +246,8 @@ REWIRE = {
     "ceiling": ceiling,
     "release": release_variant.rewire,
     "rules": mixed,
+    "mask-known": by_rule("known_background"),
+    "mask-fixed": fixed_threshold,
+    "mask-seeded": by_rule("seeded"),
     **{f"ground-{ground}": on_ground(ground) for ground in GROUNDS},
 }

@@ -20,7 +20,7 @@ RULES = {
 def links(wiring) -> dict[str, list]:
     """Adds every rule to a wired prompt; gives {rule: link to its mask}."""
     features = captured(wiring, LEVELS)
-    masks = {"known background": wiring.inputs("composite")["mask_at_k"]}
+    masks = {"known background": wiring.link("known")}
     for level in LEVELS:
         masks[f"level {level}"] = clustered(wiring, features, level, 4)
     for count in COUNTS:

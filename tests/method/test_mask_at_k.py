@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from amodal.core.errors import BadInput
 from amodal.method import mask_at_k
+from amodal.method.known_background import known_background
 
 SIZE = (64, 64)
 
@@ -140,7 +141,7 @@ def scene():
 def test_pixels_that_differ_from_the_known_gray_are_the_object():
     estimate, synthetic, modal, inpaint, whole = scene()
     estimate = estimate + 0.02 * torch.randn(estimate.shape)
-    mask_k = mask_at_k.known_background(estimate, synthetic, modal, inpaint, 0.08)
+    mask_k = known_background(estimate, synthetic, modal, inpaint, 0.08)[0]
     assert torch.equal(mask_k, whole)
 
 
@@ -148,28 +149,36 @@ def test_small_holes_are_filled_and_loose_parts_dropped():
     estimate, synthetic, modal, inpaint, whole = scene()
     estimate[:, 38:41, 30:33] = 0.5
     estimate[:, 54:58, 12:16] = 0.0
-    mask_k = mask_at_k.known_background(estimate, synthetic, modal, inpaint, 0.08)
+    mask_k = known_background(estimate, synthetic, modal, inpaint, 0.08)[0]
     assert torch.equal(mask_k, whole)
 
 
 def test_large_holes_stay():
     estimate, synthetic, modal, inpaint, whole = scene()
     estimate[:, 35:47, 25:39] = 0.5
-    mask_k = mask_at_k.known_background(estimate, synthetic, modal, inpaint, 0.08)
+    mask_k = known_background(estimate, synthetic, modal, inpaint, 0.08)[0]
     assert torch.equal(mask_k, whole * (1 - mask((25, 35, 39, 47))))
 
 
 def test_differences_outside_the_inpaint_mask_do_not_count():
     estimate, synthetic, modal, inpaint, _ = scene()
     noise = torch.rand_like(estimate)
-    mask_k = mask_at_k.known_background(noise, synthetic, modal, inpaint, 0.0)
+    mask_k = known_background(noise, synthetic, modal, inpaint, 0.0)[0]
     assert (mask_k >= modal).all()
     assert (mask_k <= torch.maximum(modal, inpaint)).all()
 
 
-@pytest.mark.parametrize("text,levels", [("3", [3]), ("3, 1", [1, 3]), ("2 4 4", [2, 4])])
+@pytest.mark.parametrize(
+    "text,levels",
+    [("3", [3]), ("3, 1", [1, 3]), ("2 4 4", [2, 4]), ("last", [0]), ("1 last", [0, 1])],
+)
 def test_levels_are_read_from_text(text, levels):
     assert mask_at_k.levels_of(text) == levels
+
+
+def test_the_last_level_gets_its_number_from_the_model():
+    assert mask_at_k.numbered([mask_at_k.LAST], 3) == [3]
+    assert mask_at_k.numbered(mask_at_k.levels_of("last, 1, 4"), 4) == [1, 4]
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "deep", "1.5"])

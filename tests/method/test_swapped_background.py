@@ -27,6 +27,27 @@ def test_plain_backgrounds_have_one_colour(choice, value):
     assert bool((synthetic[:, ~INSIDE] == value).all())
 
 
+@pytest.mark.parametrize(
+    ("colour", "gray"),
+    [(0.5, 0.25), (0.47, 0.75), (0.9, 0.25), (0.1, 0.75), (0.3, 0.75), (0.7, 0.25)],
+)
+def test_a_contrasting_gray_is_far_from_the_objects_colours(colour, gray):
+    """Each picture of a batch gets its own gray, whatever stands outside the object."""
+    image = torch.where(MASK[..., None] > 0, colour + 0.02 * (IMAGE - 0.5), IMAGE)
+    other = torch.where(MASK[..., None] > 0, 0.0, IMAGE)
+    synthetic = swapped_background.swap(
+        torch.cat([image[:1], other[:1]]), MASK, swapped_background.CONTRASTING
+    )
+    assert synthetic[0, ~INSIDE].unique().tolist() == pytest.approx([gray])
+    assert synthetic[1, ~INSIDE].unique().tolist() == pytest.approx([0.75])
+
+
+def test_an_object_of_all_lightnesses_keeps_the_middle_gray():
+    image = torch.where(IMAGE.mean(-1, keepdim=True) > 0.5, 1.0, 0.0).expand_as(IMAGE)
+    synthetic = swapped_background.swap(image, MASK, swapped_background.CONTRASTING)
+    assert bool((synthetic[:, ~INSIDE] == 0.5).all())
+
+
 def test_the_original_background_changes_nothing():
     assert torch.equal(swapped_background.swap(IMAGE, MASK, "original"), IMAGE)
 

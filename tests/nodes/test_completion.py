@@ -187,7 +187,7 @@ def one_node(scene, images=1, **settings) -> Graph:
         k=4.0,
         steps=STEPS,
         size=128,
-        mask_rule=settings.pop("mask_rule", "known background"),
+        mask_rule=settings.pop("mask_rule", "automatic"),
         **{"seed": 1, "count": 1, "cfg": 3.5, "max_passes": 2, **settings},
     )
     for name, slot in (("object", 0), ("mask", 1), ("status", 3), ("passes", 4), ("warnings", 8)):
@@ -219,9 +219,19 @@ def collecting(host):
     return host
 
 
-@pytest.mark.parametrize("rule", ["known background", "clusters"])
-def test_amodal_completion_completes_by_both_mask_rules(collecting, scene, rule):
-    values = collecting.run(one_node(scene, mask_rule=rule)).values
+RULES = {  # rule -> the kinds of nodes that make M^k
+    "known background": {"KnownBackgroundMask"},
+    "clusters": {"CaptureFeatures", "ClusterFeatures", "SelectClusters"},
+    "seeded": {"CaptureFeatures", "SeededMask"},
+    "automatic": {"KnownBackgroundMask", "CaptureFeatures", "SeededMask", "ChooseMask"},
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_amodal_completion_completes_by_every_mask_rule(collecting, scene, rule):
+    run = collecting.run(one_node(scene, mask_rule=rule))
+    values, every = run.values, set().union(*RULES.values())
+    assert {node.split(".")[-1].split("-")[-1] for node in run.executed} & every == RULES[rule]
     assert len(values["object"]) == 1
     assert values["object"][0].shape[-1] == 4
     assert values["passes"][0] >= 1

@@ -1,5 +1,7 @@
 """Decoder features and M^k in the real host, compared with an uninterrupted run."""
 
+import dataclasses
+
 import pytest
 import torch
 from setting import (
@@ -210,36 +212,57 @@ def test_mixed_context_runs_end_to_end(host, graph, small):
     assert values["kept"].startswith("kept ")
 
 
+def rules_on(graph, features, estimate, modal, area) -> dict:
+    """{name: link} to the M^k of every rule and of the choice, and to the text of the choice."""
+    areas = {"modal_mask": graph.value("modal", modal), "inpaint_mask": graph.value("area", area)}
+    clusters = graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=0)
+    gray = graph.value("ground", torch.full((1, 128, 128, 3), 0.5))
+    seen = {"estimate": estimate, "synthetic_image": gray, **areas}
+    rules = {
+        "known_background": graph.add("AmodalKnownBackgroundMask", threshold=0.05, **seen),
+        "seeded": graph.add("AmodalSeededMask", features=features, level=0, **seen),
+        "clusters": graph.add("AmodalSelectClusters", clusters=clusters, overlap=0.2, **areas),
+    }
+    places = {"known_background": 3, "seeded": 3, "clusters": 4}
+    alone = {f"{name}_alone": rules[name][place] for name, place in places.items()}
+    choice = graph.add("AmodalChooseMask", **areas, **rules, **alone)
+    return {**rules, "choice": choice, "chosen": choice[4]}
+
+
 def test_a_batch_of_pictures_with_one_modal_mask_gives_m_k_for_each(host, graph, small):
-    """Cluster, select and known background give for two pictures what each gives alone."""
+    """Every rule, and the choice, give for two pictures what they give for each alone."""
     at = setting(graph, small, "eps", 9, batch=2)
-    half = first_half(graph, at)
-    clusters, modal, area = clustered(graph, at, half)
-    masks = {"modal_mask": graph.value("modal", modal), "inpaint_mask": graph.value("area", area)}
-    both = graph.add("AmodalSelectClusters", clusters=clusters, overlap=0.2, **masks)
-    estimate = graph.value("estimate", small.tensor(2, 128, 128, 3, seed=4).sigmoid())
-    ground = graph.value("ground", torch.full((1, 128, 128, 3), 0.5))
-    known = {"synthetic_image": ground, "threshold": 0.05, **masks}
-    seen = graph.add("AmodalKnownBackgroundMask", estimate=estimate, **known)
-    alone = []
+    _, modal, area = clustered(graph, at, first_half(graph, at))
+    features = captured(host, graph, at, levels="3, last")
+    pictures = torch.full((2, 128, 128, 3), 0.5)
+    pictures[1, 20:90, 20:60] = 0.9  # the known background finds the object in the second alone
+    both = Graph()
+    links = rules_on(
+        both, both.value("both", features), both.value("pictures", pictures), modal, area
+    )
+    values = host.run(both.keep(**links)).values
+    chosen = values["chosen"].splitlines()
+    assert len(chosen) == 2 and chosen[1].startswith("known background (")
+    lone = []
     for number in range(2):
-        one = graph.add("ImageFromBatch", image=estimate, batch_index=number, length=1)
-        alone.append(graph.add("AmodalKnownBackgroundMask", estimate=one, **known))
-    graph.keep(clusters=clusters, both=both, seen=seen, first=alone[0], second=alone[1])
-    values = host.run(graph).values
-    assert values["clusters"].shape == (8, 128, 128) and values["both"].shape == (2, 128, 128)
-    for number, group in enumerate(values["clusters"].chunk(2)):
-        lone = Graph()
-        picked = lone.add(
-            "AmodalSelectClusters",
-            clusters=lone.value(f"group{number}", group),
-            overlap=0.2,
-            modal_mask=lone.value("modal", modal),
-            inpaint_mask=lone.value("area", area),
-        )
-        kept = host.run(lone.keep(kept=picked)).values["kept"]
-        assert torch.equal(values["both"][number : number + 1], kept)
-    assert torch.equal(values["seen"], torch.cat([values["first"], values["second"]]))
+        levels = {level: maps[number : number + 1] for level, maps in features.levels.items()}
+        own = dataclasses.replace(features, levels=levels)
+        one = Graph()
+        picture = one.value(f"picture {number}", pictures[number : number + 1])
+        links = rules_on(one, one.value(f"features {number}", own), picture, modal, area)
+        lone.append(host.run(one.keep(**links)).values)
+    for name in set(links) - {"chosen"}:
+        assert torch.equal(values[name], torch.cat([of[name] for of in lone])), name
+    assert chosen == [of["chosen"] for of in lone]
+
+
+def test_the_last_level_is_the_finest_of_any_model(host, graph, small, deep):
+    """'last' gives the same features as the number of the model's last level."""
+    at = setting(graph, small)
+    plain = captured(host, graph, at, levels="last 4")
+    assert sorted(plain.levels) == [4]
+    with_model(graph, at, graph.value("deep", deep))
+    assert sorted(captured(host, graph, at, levels="2, last").levels) == [2, 4]
 
 
 def test_a_level_the_model_does_not_have_is_refused(host, graph, small):

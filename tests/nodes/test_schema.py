@@ -126,7 +126,7 @@ def test_defaults_in_the_editor_are_those_of_the_function(real_host):
     assert differing == [] and compared > 30
 
 
-@pytest.mark.parametrize("rule", ["known background", "clusters"])
+@pytest.mark.parametrize("rule", ["known background", "clusters", "seeded", "automatic"])
 def test_the_assembled_graph_gives_what_a_node_has_no_default_for(real_host, rule):
     """The host does not check the inputs of nodes in an expanded graph before it runs them."""
     from comfy_execution.graph_utils import GraphBuilder

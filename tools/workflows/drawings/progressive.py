@@ -65,7 +65,7 @@ def photographs(assembly) -> Drawing:
     draw.note(
         "segment",
         "**M^k by the paper's rule**: the clusters of the third decoder level's features that "
-        "overlap the modal mask. The other rule is Known Background Mask (see "
+        "overlap the modal mask. The other rules are Known Background Mask and Seeded Mask (see "
         "amodal_completion_stickers).",
     )
     draw.note(
@@ -115,8 +115,10 @@ def explain(draw: Drawing) -> None:
     )
     draw.note(
         "segment",
-        "**M^k**: whatever differs from the known gray is the object. The paper's rule is Capture "
-        "Features, Cluster Features and Select Clusters (see mixed_context_step_by_step).",
+        "**M^k** by two rules: whatever differs from the known gray, and a classifier of the "
+        "features, seeded with what is certain. Choose Mask takes the one that tells visible "
+        "object and certain backdrop apart better. The paper's rule is Capture Features, Cluster "
+        "Features and Select Clusters (see mixed_context_step_by_step).",
     )
     draw.note(
         "mix",
