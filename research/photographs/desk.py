@@ -198,7 +198,9 @@ class Desk:
 
     @staticmethod
     def is_free(layer: Layer, taken: list[Layer]) -> bool:
-        return all(not hidden_by(other, [layer]) and not boxes_meet(layer, other) for other in taken)
+        return all(
+            not hidden_by(other, [layer]) and not boxes_meet(layer, other) for other in taken
+        )
 
     def scene(self, kind: str, number: int, seed: int) -> Scene:
         wide, tall = (side + 2 * self.margin for side in self.size)

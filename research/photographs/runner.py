@@ -81,7 +81,8 @@ def executed(stage: Stage, fault: str) -> tuple[dict, dict]:
     gc.collect()
     before, SPENT[0], began = resident(restart=True), 0.0, time.monotonic()
     try:
-        values = running.run(wiring.prompt).values
+        with stage.watching():
+            values = running.run(wiring.prompt).values
     except inprocess.Failed as error:
         if not runner.is_outcome(error):
             raise

@@ -74,12 +74,12 @@ class Parts:
     def detections(self, view: View, one: Candidate, words: list[str]) -> list:
         """(box, score, word) of an object; none where it is missed or has another word."""
         seed = self.seed(view, one.owner)
-        is_query = one.owner == self.stage.scene.query
+        picked = one.owner == self.stage.scene.query and view.number == 0
         if one.mask.sum() < LEAST * view.owners.size:
             return []
         if view.painted and self.strikes("lost", *seed[:2]):
             return []
-        if not is_query and self.strikes("missing", *seed):
+        if not picked and self.strikes("missing", *seed):
             return []
         rng = np.random.default_rng(seed)
         label = self.stage.content.labels[one.owner]
@@ -87,7 +87,8 @@ class Parts:
             return []
         if self.strikes("words", *seed):
             label = ("", *words)[rng.integers(len(words) + 1)]
-        score = rng.uniform(*LOW_SCORE) if self.strikes("low", *seed) else SCORE
+        low = not picked and self.strikes("low", *seed)
+        score = rng.uniform(*LOW_SCORE) if low else SCORE
         score -= 1e-3 * one.owner  # no two are alike
         rows = [(one.box, score, label)]
         if self.strikes("halves", *seed) and len(one.pieces()) > 1:

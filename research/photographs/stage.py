@@ -1,19 +1,20 @@
 """What the pictures of a run show. The stand-ins ask it; nothing is hidden in the pictures.
 
-Wrapper nodes register every crop of the run, and every painted crop, by the digest of its pixels.
-A picture that a stand-in gets is looked up by its own digest. A part of a known picture at its
-scale is found by comparing pixels; so a segmenter may look into windows of the crop.
-After each pass the stage marks what was painted on the sheet, so that later crops show the truth
-there and the original elsewhere.
+Wrapper nodes register the crops, painted crops and canvases of the run by the digest of their
+pixels. A picture that a stand-in gets is looked up by its own digest. A part of a known picture is
+found by comparing pixels, and whatever the pack resizes is registered too, so the pack may show
+windows to its segmenter at any scale. After each pass the stage marks what was painted on the
+sheet, so that later crops show the truth there and the original elsewhere.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -66,9 +67,8 @@ class Stage:
     def add(self, image: torch.Tensor, shown: np.ndarray, painted: bool) -> None:
         """Registers a picture [h, w, 3]."""
         pixels = np.ascontiguousarray(image.numpy(), np.float32)
-        self.views.setdefault(
-            digest(pixels), View(shown, len(self.views), painted, pixels)
-        )
+        view = View(shown, len(self.views), painted, pixels)
+        self.views.setdefault(digest(pixels), view)
 
     def view(self, image: torch.Tensor) -> View:
         """The view of a picture [h, w, 3] or of a part of one. Raises Unknown."""
@@ -81,6 +81,32 @@ class Stage:
             if place is not None:
                 return replace(view, owners=view.owners[place], pixels=pixels)
         raise Unknown(f"a picture of {tuple(pixels.shape)} that no wrapper registered")
+
+    @contextmanager
+    def watching(self):
+        """Registers the pictures that the pack resizes in here, if they are parts of known ones."""
+        modules = [m for name, m in sys.modules.items() if name.endswith("amodal.core.validate")]
+        resize = [module.resize for module in modules]
+
+        def told(original, images, size, *words, **named):
+            result = original(images, size, *words, **named)
+            if images.ndim == 4 and images.shape[-1] == 3 and result is not images:
+                with not_counted(), suppress(Unknown):
+                    view = self.view(images[0])
+                    rows, columns = (
+                        ((np.arange(new) + 0.5) * old / new).astype(int)
+                        for new, old in zip(size, view.owners.shape)
+                    )
+                    self.add(result[0], view.owners[np.ix_(rows, columns)], view.painted)
+            return result
+
+        for module, original in zip(modules, resize):
+            module.resize = partial(told, original)
+        try:
+            yield
+        finally:
+            for module, original in zip(modules, resize):
+                module.resize = original
 
     # --- the crop's map
 
@@ -122,12 +148,22 @@ class Stage:
         return resized[0].permute(1, 2, 0).clamp(0, 1)
 
     def pasted(self, canvas: torch.Tensor, crop, inpaint_mask: torch.Tensor, feather: float):
-        """Marks what a pass has changed on its canvas [1, H, W, 3]."""
-        mask = inpaint_mask[0].numpy() > 0.5
+        """Marks what a pass has changed on its canvas [1, H, W, 3], and registers the canvas."""
+        mask, size = inpaint_mask[0].numpy() > 0.5, max(crop.size)
         distance = ndimage.distance_transform_edt(~mask)
+        softened = 2 + 2 * max(1.0, size / max(crop.box[2] - crop.box[0], 1))  # by resizing
         self.mark(self.done, distance <= 1, crop)
-        self.mark(self.allowed, distance <= 2 + feather * max(crop.size), crop)
+        self.mark(self.allowed, distance <= softened + feather * size, crop)
         self.done &= ~self.unchanged(canvas, crop.canvas)
+        self.add(canvas[0], self.shown_on(crop.canvas), painted=False)
+
+    def shown_on(self, the_map) -> np.ndarray:
+        """Owners [H, W] of a canvas' pixels."""
+        x, y = (self.scene.margin - offset for offset in the_map.offset)
+        places = np.arange(the_map.size[1]) + y, np.arange(the_map.size[0]) + x
+        painted = sampled(self.content.owners, places, NOTHING)
+        before = sampled(self.before, places, NOTHING)
+        return np.where(sampled(self.done, places, False), painted, before)
 
     def mark(self, target: np.ndarray, mask: np.ndarray, crop) -> None:
         """Sets the sheet's pixels [H, W] under a mask [h, w] of the crop."""
@@ -182,15 +218,17 @@ def digest(pixels: np.ndarray) -> str:
 def found_in(part: np.ndarray, whole: np.ndarray):
     """Where a picture lies in a larger one, pixel by pixel, as slices; else None."""
     height, width = part.shape[:2]
-    if height > whole.shape[0] or width > whole.shape[1]:
+    rows, columns = (a - b + 1 for a, b in zip(whole.shape[:2], part.shape[:2]))
+    if rows < 1 or columns < 1:
         return None
-    y, x = height // 2, width // 2
-    rows, columns = np.nonzero((whole == part[y, x]).all(-1))
-    for row, column in zip(rows - y, columns - x):
-        if row >= 0 and column >= 0:
-            place = slice(row, row + height), slice(column, column + width)
-            if whole[place].shape == part.shape and np.array_equal(whole[place], part):
-                return place
+    possible = np.ones((rows, columns), bool)
+    for y, x in ((0.5, 0.5), (0.1, 0.1), (0.1, 0.9), (0.9, 0.1), (0.9, 0.9)):
+        y, x = int(y * height), int(x * width)
+        possible &= (whole[y : y + rows, x : x + columns] == part[y, x]).all(-1)
+    for row, column in np.argwhere(possible):
+        place = slice(row, row + height), slice(column, column + width)
+        if np.array_equal(whole[place], part):
+            return place
     return None
 
 
