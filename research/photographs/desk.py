@@ -185,9 +185,9 @@ class Desk:
         """
         taken = [self.query, *self.front, *([] if among_themselves else self.behind)]
         for _ in range(count):
+            thing = self.thing(self.side * self.rng.uniform(0.3, 0.8))
             for _ in range(TRIES):
-                side = self.side * self.rng.uniform(0.3, 0.8)
-                layer = self.at(self.thing(side), self.somewhere())
+                layer = self.at(thing, self.somewhere())
                 if self.is_free(layer, taken):
                     self.front.append(layer)
                     taken += [] if among_themselves else [layer]

@@ -50,7 +50,7 @@ ORDER = {
     "order-wrong": Fault("one answer in ten about who hides whom is wrong", 0.1, 0.0),
     "order-unsure": Fault("three answers in ten are unsure", 0.3, 0.0),
 }
-EVERY = (PERFECT, *SEGMENTER, TOGETHER, *PAINTER, *ORDER)
+EVERY = (PERFECT, TOGETHER, *SEGMENTER, *PAINTER, *ORDER)
 
 
 def title_of(fault: str) -> str:

@@ -13,6 +13,7 @@ from .scenes import Scene
 
 SIZES = ((512, 512), (640, 480), (768, 1024), (1024, 768), (1600, 1200))
 DEV, REPORT = 1_000_000, 2_000_000  # seeds for choosing rules, and for the figures
+ATTEMPTS = 300
 SEEDS = {"dev": DEV, "report": REPORT}
 
 
@@ -160,14 +161,14 @@ def make_scene(kind: str, number: int, seeds: str, source, size=None) -> Scene:
 
     seeds: "dev" for choosing rules, "report" for figures. The same words give the same scene.
     """
-    spec, attempt = KINDS[kind], 0
-    seed = SEEDS[seeds] + number
+    spec, seed = KINDS[kind], SEEDS[seeds] + number
     size = size or spec.sizes[number % len(spec.sizes)]
-    while True:
+    for attempt in range(ATTEMPTS):
         rng = np.random.default_rng([seed, list(KINDS).index(kind), attempt])
         desk = Desk(rng, source, size, rng.uniform(*spec.side) * min(size), spec.beyond)
         try:
             spec.draw(desk)
             return desk.scene(kind, number, seed)
         except Impossible:
-            attempt += 1
+            continue
+    raise Impossible(f"no scene of kind {kind} at {size} from these cut-outs")

@@ -27,7 +27,11 @@ WHOLE = 0.95  # the least amodal IoU of an object that may be called completed
 
 @dataclass(frozen=True)
 class Task:
-    """A scene and the fault of one part. source: "stamps", "drawn" or (annotations, pictures)."""
+    """A scene and the fault of one part. source: "stamps", "drawn" or (annotations, pictures).
+
+    size: (width, height) of the picture, None for the kind's own. crop: the size of the crop's
+    side, None for the shipped one.
+    """
 
     kind: str
     number: int
@@ -35,6 +39,7 @@ class Task:
     seeds: str = "dev"
     source: str | tuple[str, str] = "stamps"
     size: tuple[int, int] | None = None
+    crop: int | None = None
 
     def key(self, code: str) -> str:
         return json.dumps([code, *asdict(self).values()])
@@ -46,6 +51,7 @@ def host():
 
     running = inprocess.host()
     running.classes |= {node.__name__: node for node in nodes.NODES}
+    gc.freeze()  # what the host has loaded need not be looked through before every run
     return running
 
 
@@ -61,14 +67,18 @@ def run(task: Task) -> dict:
     words = task.kind, task.number, task.seeds, source(task.source), task.size
     scene = kinds.make_scene(*words)
     stage = Stage(scene, painter.content_of(scene, task.fault))
-    values, spent = executed(stage, task.fault)
+    values, spent = executed(stage, task.fault, task.crop)
     record = {**asdict(task), "pixels": list(scene.size), "hidden": round(scene.hidden, 4)}
     record |= {"objects": len(scene.layers), "label": scene.label}
     return {**record, **spent, **runner.outcome_of(values), **measured(stage, values)}
 
 
-def executed(stage: Stage, fault: str) -> tuple[dict, dict]:
-    """(values of the run, seconds and megabytes that it took without the stand-ins)."""
+def executed(stage: Stage, fault: str, crop: int | None = None) -> tuple[dict, dict]:
+    """(values of the run, what it took without the stand-ins).
+
+    seconds are the processor's, of all threads, so that other work on the machine does not count.
+    megabytes are the peak above what the process held before.
+    """
     running = host()
     from tools.host import inprocess
 
@@ -77,9 +87,11 @@ def executed(stage: Stage, fault: str) -> tuple[dict, dict]:
     given = {"picture": picture, "segmenter": Parts(stage, fault).segmenter()}
     inprocess.VALUES.update(given, order=Order(stage, fault))
     wiring = nodes.wired(stage.scene.point)
+    if crop:
+        wiring.inputs("crop")["size"] = crop
     running.forget()
     gc.collect()
-    before, SPENT[0], began = resident(restart=True), 0.0, time.monotonic()
+    before, SPENT[0], began = resident(restart=True), 0.0, time.process_time()
     try:
         with stage.watching():
             values = running.run(wiring.prompt).values
@@ -87,7 +99,7 @@ def executed(stage: Stage, fault: str) -> tuple[dict, dict]:
         if not runner.is_outcome(error):
             raise
         values = runner.failed(error)
-    seconds = time.monotonic() - began - SPENT[0]
+    seconds = time.process_time() - began - SPENT[0]
     spent = {"seconds": round(seconds, 2), "megabytes": round(peak() - before)}
     running.forget()
     return values, spent

@@ -96,8 +96,8 @@ ABOUT = (
     "*IoU* is that of the result and the whole object as the painter shows it; a run that ends in "
     f"an error counts as 0. *Whole*: an IoU of at least {WHOLE}. *Status true*: the run does not "
     "say that it is done unless the object is whole. *Stray pixels*: the most pixels in any run "
-    "that changed outside the inpaint masks and their feather. Seconds (for each painted pass, the "
-    "mask analysis before and after included) and megabytes (peak) are the largest of any run, "
+    "that changed outside the inpaint masks and their feather. Seconds (of the processor, for each "
+    "painted pass, all mask analysis included) and megabytes (peak) are the largest of any run, "
     "without the stand-ins."
 )
 
