@@ -92,6 +92,12 @@ def paper(session):
 
 
 @nox.session
+def chain(session):
+    """Proves the workflow for photographs on cut-outs, without weights; in output/chain/."""
+    in_host(session, "-m", "research.photographs")
+
+
+@nox.session
 def dataset(session):
     """Makes pseudo-occluded objects with ground truth: nox -s dataset -- stickers --easy 20."""
     in_host(session, "-m", "research.dataset")
