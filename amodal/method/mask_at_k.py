@@ -7,14 +7,16 @@ import torch
 
 from ..core import mask_ops
 from ..core.errors import BadInput
+from ..core.text import whole_number
 
 
 def levels_of(text: str) -> list[int]:
     """Decoder levels from a text such as "3" or "2, 3". Raises BadInput for anything else."""
     words = text.replace(",", " ").split()
-    if not words or not all(word.isdigit() and int(word) > 0 for word in words):
+    levels = {whole_number(word) or 0 for word in words}
+    if min(levels, default=0) < 1:
         raise BadInput("levels", f"is '{text}'", "give numbers from 1 (deepest), such as 3 or 2, 3")
-    return sorted({int(word) for word in words})
+    return sorted(levels)
 
 
 def cluster(features: torch.Tensor, count: int, seed: int, size: tuple[int, int]) -> torch.Tensor:
