@@ -48,8 +48,11 @@ class Item:
         )
 
 
-def manifest(folder: Path) -> list[dict[str, Any]]:
-    """All lines of the manifest, in order. Raises BadInput if it is missing or unreadable."""
+def manifest(folder: Path) -> list[Any]:
+    """All lines of the manifest, in order, each as its JSON holds it: see `check`.
+
+    Raises BadInput if the manifest is missing or unreadable.
+    """
     path = file_inside(folder, MANIFEST)
     if path is None:
         raise BadInput(
@@ -58,19 +61,16 @@ def manifest(folder: Path) -> list[dict[str, Any]]:
             "make a dataset in this folder: nox -s dataset",
         )
     try:
-        lines = [parsed(line) for line in path.read_bytes().splitlines()]
-        if not all(isinstance(line, dict) for line in lines):
-            raise ValueError("a line is not a JSON object")
+        return [parsed(line) for line in path.read_bytes().splitlines()]
     except (OSError, ValueError) as error:
         raise BadInput(
             "folder",
             f"names {folder}, which has an invalid {MANIFEST} ({error})",
             "make the dataset again: nox -s dataset",
         ) from None
-    return lines
 
 
-def read(folder: Path, line: dict[str, Any]) -> Item:
+def read(folder: Path, line: Any) -> Item:
     """The item of a line of the manifest.
 
     Raises BadInput if the line lacks an entry, or if a picture is missing, leads out of the folder
@@ -78,17 +78,19 @@ def read(folder: Path, line: dict[str, Any]) -> Item:
     """
     check(folder, line)
     name = f"{line['item']}.png"
-    pictures = [pixels(folder, kind, name, "RGB") for kind in PICTURES]
-    masks = [(pixels(folder, kind, name, "L") > 0.5).float() for kind in MASKS]
-    sizes = {part.shape[1:3] for part in (*pictures, *masks)}
+    image, truth = (pixels(folder, kind, name, "RGB") for kind in PICTURES)
+    modal, amodal, occluder = ((pixels(folder, kind, name, "L") > 0.5).float() for kind in MASKS)
+    sizes = {part.shape[1:3] for part in (image, truth, modal, amodal, occluder)}
     if len(sizes) > 1:
         shown = ", ".join(f"{width}x{height}" for height, width in sorted(sizes))
         raise broken(folder, f"{name} has different sizes in its folders: {shown}")
-    return Item(*pictures, *masks, line)
+    return Item(image, truth, modal, amodal, occluder, line)
 
 
-def check(folder: Path, line: dict[str, Any]) -> None:
+def check(folder: Path, line: Any) -> None:
     """Raises BadInput unless a line of the manifest has all entries that an item needs."""
+    if not isinstance(line, dict):
+        raise broken(folder, f"a line of {MANIFEST} is not a JSON object")
     occluder = line.get("occluder")
     texts = {name: line.get(name) for name in ("item", "category", "level")}
     texts["occluder"] = occluder.get("category") if isinstance(occluder, dict) else None

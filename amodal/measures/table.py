@@ -117,7 +117,7 @@ def lines_of(values: dict[str, float]) -> str:
 
 def values_of(text: str) -> dict[str, float]:
     """{measure: value} of lines "measure: value". Raises BadInput if there are none."""
-    values = {}
+    values: dict[str, float] = {}
     for line in filter(str.strip, text.splitlines()):
         name, _, written = line.rpartition(":")
         value = number(written.strip())

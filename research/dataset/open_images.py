@@ -127,11 +127,7 @@ def fill(base: sqlite3.Connection, segmentations: Path, boxes: Path | None) -> N
             boxes,
             "boxes",
             BOX,
-            lambda row: (
-                (*row[:2], *box_of(row[2:6]))
-                if all(finite(flag) == 0 for flag in row[6:])
-                else None
-            ),
+            lambda row: None if any(map(finite, row[6:])) else (*row[:2], *box_of(row[2:6])),
         )
         base.executemany("insert or ignore into whole values (?, ?, ?, ?, ?, ?)", whole)
 

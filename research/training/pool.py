@@ -24,7 +24,6 @@ from amodal.stickers import backgrounds, scenes
 from amodal.stickers.catalog import WORDS
 
 from ..dataset.occlusion import hole_in
-
 from .bank import hiding, load_autoencoder
 from .precision import autocast
 from .run import STATE

@@ -172,7 +172,9 @@ def test_levels_are_read_from_text(text, levels):
     assert mask_at_k.levels_of(text) == levels
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "deep", "1.5"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "deep", "1.5", "\u00b2", "3 \u2462", "\u0663", "9" * 5000]
+)
 def test_a_text_that_is_not_levels_is_refused(text):
     with pytest.raises(BadInput, match="'levels'.*from 1"):
         mask_at_k.levels_of(text)
