@@ -16,8 +16,8 @@ def routes(host, monkeypatch):
     import server
 
     def load(switch: str | None) -> set[str]:
-        table = web.RouteTableDef()
-        monkeypatch.setattr(server.PromptServer, "instance", SimpleNamespace(routes=table))
+        table, app = web.RouteTableDef(), web.Application()
+        monkeypatch.setattr(server.PromptServer, "instance", SimpleNamespace(routes=table, app=app))
         if switch is None:
             monkeypatch.delenv("AMODAL_STUDY", raising=False)
         else:
