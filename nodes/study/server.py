@@ -261,13 +261,14 @@ def answers(work: Callable[[Study, Votes, dict], dict | str]) -> Handler:
 
 async def query_of(request: web.Request) -> dict | None:
     """The query of a GET, or the JSON body of a POST; None for any other body."""
+    from aiohttp import web
+
     if request.method != "POST":
         return dict(request.query)
     if request.content_type != "application/json":
         return None
-    body = await request.clone(client_max_size=LONGEST).read()
-    with contextlib.suppress(ValueError):
-        query = parsed(body)
+    with contextlib.suppress(ValueError, web.RequestPayloadError):  # no JSON, or not even bytes
+        query = parsed(await request.clone(client_max_size=LONGEST).read())
         return query if isinstance(query, dict) else None
     return None
 
