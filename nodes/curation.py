@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import folder_paths
 import torch
 from comfy_api.latest import io
 
 from ..amodal.core import validate, visualize
 from ..amodal.core.errors import BadInput
+from ..amodal.core.files import file_inside
 from ..amodal.method import curation
 from .common import CATEGORY, names_itself
 from .loaders import model_files
@@ -115,12 +117,16 @@ def chosen(choice: str, extension: float, border: float) -> curation.Thresholds:
         return curation.Thresholds(extension, border)
     if choice in THRESHOLDS:
         return curation.read_thresholds(curation.SHIPPED / THRESHOLDS[choice])
-    path = model_files.place(FOLDER, choice) if choice in own_thresholds() else None
+    model_files.register(FOLDER)
+    folders = map(Path, folder_paths.get_folder_paths(FOLDER))
+    path = next(filter(None, (file_inside(folder, choice) for folder in folders)), None)
     if path is None:
         raise BadInput(
-            "thresholds", f"name '{choice}', which is missing", f"put it into models/{FOLDER}/"
+            "thresholds",
+            f"name '{choice}', which is missing or leads out of its folder",
+            f"put the file itself into models/{FOLDER}/",
         )
-    return curation.read_thresholds(Path(path))
+    return curation.read_thresholds(path)
 
 
 class JudgeCompletion(io.ComfyNode):

@@ -10,6 +10,8 @@ from comfy_api.latest import io
 
 from ..amodal.core import visualize
 from ..amodal.core.errors import BadInput
+from ..amodal.core.files import file_inside, inside
+from ..amodal.core.text import encodable
 from ..amodal.measures import dataset_item
 from .common import CATEGORY, names_itself
 
@@ -19,8 +21,8 @@ SHIPPED = "amodal_example_items"
 def place(folder: str) -> Path:
     """The path of a dataset inside ComfyUI's input or output folder. Raises BadInput."""
     for base in (folder_paths.get_input_directory(), folder_paths.get_output_directory()):
-        path = (Path(base) / folder).resolve()
-        if path.is_relative_to(Path(base).resolve()) and (path / "manifest.jsonl").is_file():
+        path = inside(Path(base), folder)
+        if path is not None and file_inside(path, dataset_item.MANIFEST):
             return path
     raise BadInput(
         "folder",
@@ -100,8 +102,8 @@ class LoadItem(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, folder: str, index: int) -> float:
         try:
-            return (place(folder) / "manifest.jsonl").stat().st_mtime_ns
-        except BadInput:
+            return (place(folder) / dataset_item.MANIFEST).stat().st_mtime_ns
+        except (BadInput, OSError):
             return float("nan")  # runs again; execute raises the error
 
     @classmethod
@@ -125,7 +127,7 @@ class LoadItem(io.ComfyNode):
             item.occluder_mask,
             item.true_image,
             visualize.overlay(item.image, parts, colours=colours),
-            item.line["category"],
+            encodable(item.line["category"]),
             item.about(),
             len(lines),
         )

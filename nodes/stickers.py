@@ -204,6 +204,12 @@ class Scene(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..amodal.stickers.scenes import NoPlacement, make_scene
 
+        if hidden_from > hidden_to:
+            raise BadInput(
+                "hidden_from",
+                f"is {hidden_from:g}, above hidden_to, which is {hidden_to:g}",
+                "give the smaller fraction here and the larger one as hidden_to",
+            )
         try:
             scene = make_scene(
                 seed,

@@ -11,6 +11,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..amodal.core import detections, validate, visualize
 from ..amodal.core.errors import BadInput
+from ..amodal.core.text import number, whole_number
 from .common import CATEGORY, aliases, names_itself
 
 SWEEPS = f"{CATEGORY}/sweeps"
@@ -67,16 +68,22 @@ class SweepValues(io.ComfyNode):
         texts = detections.as_words(values)
         if not texts:
             raise BadInput("values", "are empty", "write one value in each line")
-        return io.NodeOutput(texts, numbers(texts, int), numbers(texts, float), texts)
+        return io.NodeOutput(texts, numbers(texts, whole_number), numbers(texts, number), texts)
 
 
-def numbers(texts: list[str], kind: Callable[[str], Value]) -> list[Value] | list[ExecutionBlocker]:
-    """The texts as numbers of a kind (int or float), or a blocker that says why they are not."""
-    try:
-        return [kind(text) for text in texts]
-    except ValueError:
-        name = "integers" if kind is int else "numbers"
-        return [ExecutionBlocker(f"Sweep Values: {', '.join(texts)} are not all {name}.")]
+def numbers(
+    texts: list[str], read: Callable[[str], Value | None]
+) -> list[Value] | list[ExecutionBlocker]:
+    """The texts as numbers, or a blocker that says why they are not.
+
+    `read`: `whole_number` or `number`.
+    """
+    values = [read(text) for text in texts]
+    found = [value for value in values if value is not None]
+    if len(found) == len(texts):
+        return found
+    name = "integers" if read is whole_number else "numbers"
+    return [ExecutionBlocker(f"Sweep Values: {', '.join(texts)} are not all {name}.")]
 
 
 class LabelledGrid(io.ComfyNode):

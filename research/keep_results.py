@@ -16,6 +16,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from amodal.core.text import write_text
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, DOCS = ROOT / "research" / "results", ROOT / "docs" / "images"
 CELLS = "cells.png"  # the sheet that the README shows
@@ -52,7 +54,7 @@ def keep(out: Path, report: str) -> None:
     if added:
         text = with_remarks(text, added)
         print(f"Remarks kept from the previous report. Do they still hold?\n\n{added}\n")
-    kept.write_text(text, encoding="utf-8")
+    write_text(kept, text)
     print(kept.relative_to(ROOT))
 
 

@@ -11,6 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
+from amodal.core.text import encodable
+
 
 def read(path: Path) -> list[dict]:
     """Records of earlier runs, without lines that were cut short."""
@@ -89,5 +91,5 @@ def done(key: str, result: Callable) -> dict | None:
             "a worker died, perhaps for lack of memory; run again with fewer --workers to resume"
         ) from None
     except Exception as error:  # the evaluation goes on without this one
-        print(f"{key}: {type(error).__name__}: {error}", flush=True)
+        print(encodable(f"{key}: {type(error).__name__}: {error}"), flush=True)
         return None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..core.errors import BadInput
-from ..core.text import csv_cell
+from ..core.text import csv_text, number
 from . import statistics
 
 
@@ -87,12 +85,9 @@ class Table:
 
     def csv(self) -> str:
         """All values as CSV, one row for each completion."""
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["method", *map(csv_cell, self.measures)])
-        for method, values in self.rows:
-            writer.writerow([csv_cell(method), *(values.get(name, "") for name in self.measures)])
-        return file.getvalue()
+        head = ("method", *self.measures)
+        rows = ((method, *map(values.get, self.measures)) for method, values in self.rows)
+        return csv_text([head, *rows])
 
     def picture(self, size: int = 16) -> np.ndarray:
         """The table drawn, [H, W, 3] float32 in 0..1; `size` is the font's size in pixels."""
@@ -122,11 +117,14 @@ def lines_of(values: dict[str, float]) -> str:
 
 def values_of(text: str) -> dict[str, float]:
     """{measure: value} of lines "measure: value". Raises BadInput if there are none."""
-    try:
-        pairs = [line.rsplit(":", 1) for line in text.splitlines() if line.strip()]
-        values = {name.strip(): float(value) for name, value in pairs}
-    except ValueError:
-        values = {}
+    values: dict[str, float] = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, _, written = line.rpartition(":")
+        value = number(written.strip())
+        if value is None or not name:
+            values.clear()
+            break
+        values[name.strip()] = value
     if not values:
         raise BadInput(
             "measures",

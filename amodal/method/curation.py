@@ -16,6 +16,7 @@ import torch
 
 from ..core import mask_ops
 from ..core.errors import BadInput
+from ..core.files import is_number, parsed
 
 EXTENSION = 0.2  # more growth means incomplete (section 3.6, figure 5)
 BORDER = 0.02  # fraction of the larger side: an object nearer to the border continues outside
@@ -41,8 +42,10 @@ SHIPPED = Path(__file__).with_name("thresholds")  # <model>.json: fitted for thi
 def read_thresholds(path: Path) -> Thresholds:
     """The thresholds of a file of `write_thresholds`. Raises BadInput if it is invalid."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        thresholds = Thresholds(float(data["extension"]), float(data["border"]))
+        data = parsed(path.read_bytes())
+        thresholds = Thresholds(data["extension"], data["border"])
+        if not (is_number(thresholds.extension) and is_number(thresholds.border)):
+            raise TypeError("the thresholds must be finite numbers")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(
             "thresholds",

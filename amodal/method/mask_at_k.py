@@ -8,6 +8,7 @@ import torch
 
 from ..core import mask_ops
 from ..core.errors import BadInput
+from ..core.text import whole_number
 
 LAST = 0  # stands for a model's finest level until the number of its levels is known
 
@@ -18,11 +19,12 @@ def levels_of(text: str) -> list[int]:
     Raises BadInput for anything else.
     """
     words = text.replace(",", " ").split()
-    if not words or not all(word == "last" or word.isdigit() and int(word) > 0 for word in words):
+    levels = {LAST if word == "last" else whole_number(word) or -1 for word in words}
+    if min(levels, default=-1) < 0:
         raise BadInput(
             "levels", f"is '{text}'", "give numbers from 1 (deepest), such as 3 or 2, 3, or last"
         )
-    return sorted({LAST if word == "last" else int(word) for word in words})
+    return sorted(levels)
 
 
 def numbered(levels: list[int], count: int) -> list[int]:

@@ -144,9 +144,11 @@ def make_scene(
     behind: number of further objects behind the query.
     scale: range of the query's larger side, as a fraction of `size`.
 
-    Raises BadInput for an unknown word, background or border. Raises NoPlacement if none of 60
-    random placements satisfies `hidden`.
+    Raises BadInput for an unknown word, background or border, and for a range whose ends are the
+    wrong way round. Raises NoPlacement if none of 60 random placements satisfies `hidden`.
     """
+    ordered("hidden", hidden)
+    ordered("scale", scale)
     known("query", query, WORDS)
     known("occluder", occluder, (*OCCLUDERS, *WORDS))
     known("cut", cut, SIDES)
@@ -173,6 +175,12 @@ def make_scene(
 
 class NoPlacement(ValueError):
     """No random placement hides the requested fraction of the object."""
+
+
+def ordered(name: str, ends: tuple[float, float]) -> None:
+    """Raises BadInput for the input `name` unless the first end is at most the second."""
+    if not ends[0] <= ends[1]:
+        raise BadInput(name, f"is the range {ends[0]:g} to {ends[1]:g}", "give the smaller first")
 
 
 def known(name: str, value: str | None, options: tuple[str, ...]) -> None:
@@ -287,17 +295,3 @@ def on_sheet(art: np.ndarray, side: int, x: float, y: float) -> np.ndarray:
     if right > left and bottom > top:
         sheet[top:bottom, left:right] = art[top - y : bottom - y, left - x : right - x]
     return sheet
-
-
-def hole_in(mask: np.ndarray, share: float) -> np.ndarray:
-    """A disc [H, W] bool around the deepest point of a mask [H, W] bool, inside the mask.
-
-    Its area is `share` (0..1) of the mask's area, or less where the mask is too thin.
-    """
-    from scipy import ndimage
-
-    depth = ndimage.distance_transform_edt(mask)
-    y, x = np.unravel_index(depth.argmax(), depth.shape)
-    radius = min(np.sqrt(share * mask.sum() / np.pi), depth.max() - 1)
-    rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
-    return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ..core.files import parsed
+from ..core.text import encodable
+
 T = TypeVar("T")
 ORIGINAL = "original"
 SETTINGS = "study.json"
@@ -125,8 +128,10 @@ def settings(folder: Path) -> tuple[str, str, int]:
     Raises StudyError if study.json is not valid.
     """
     file = folder / SETTINGS
+    if file.is_symlink():
+        raise StudyError(f"{folder.name}/{SETTINGS} is a link. Put the file itself there")
     try:
-        given = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        given = parsed(file.read_bytes()) if file.is_file() else {}
     except ValueError as error:
         raise StudyError(f"{folder.name}/{SETTINGS} is not valid JSON: {error}") from None
     known = {"question": QUESTION, "show": SHOWN[0], "seed": 0}
@@ -137,12 +142,15 @@ def settings(folder: Path) -> tuple[str, str, int]:
         raise StudyError(f"{folder.name}/{SETTINGS}: 'show' must be one of {', '.join(SHOWN)}")
     if not isinstance(question, str) or type(seed) is not int:
         raise StudyError(f"{folder.name}/{SETTINGS}: 'question' must be text, 'seed' an integer")
-    return question, show, seed
+    return encodable(question), show, seed
 
 
 def studies(root: Path) -> list[str]:
-    """The names of the studies in a folder; empty if the folder does not exist."""
-    names = (entry.name for entry in os.scandir(root) if entry.is_dir()) if root.is_dir() else ()
+    """The names of the studies in a folder. Links are ignored, here and within a study."""
+    if root.is_symlink() or not root.is_dir():
+        return []
+    with os.scandir(root) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     return sorted(filter(is_name, names))
 
 
@@ -152,5 +160,8 @@ def open_study(root: Path, name: str) -> Study:
     Raises LookupError if there is none, and StudyError if it cannot be shown.
     """
     if name not in studies(root):
-        raise LookupError(f"There is no study '{name}'")
-    return Study(root / name)
+        raise LookupError("There is no study of this name")
+    try:
+        return Study(root / name)
+    except OSError as error:  # without its path, which raters need not know
+        raise StudyError(f"The study '{name}' cannot be read: {error.strerror}") from None

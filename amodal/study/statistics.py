@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.text import csv_cell
+from ..core.text import csv_text
 from .votes import Vote
 
 Z = 1.959964  # two-sided 95 %
@@ -168,7 +166,8 @@ def table_csv(votes: list[Vote]) -> str:
         )
     )
     rows.append(("agreement", "equal pairs of votes", agreed.same, "", "", "", agreed.trials))
-    return as_csv(("measure", "name", "value", "low_95", "high_95", "votes", "shown"), rows)
+    rounded = [[round(v, 4) if isinstance(v, float) else v for v in row] for row in rows]
+    return csv_text([("measure", "name", "value", "low_95", "high_95", "votes", "shown"), *rounded])
 
 
 def votes_csv(votes: list[Vote]) -> str:
@@ -176,18 +175,4 @@ def votes_csv(votes: list[Vote]) -> str:
     rows = [
         (vote.at, vote.rater, vote.item, vote.chosen, " | ".join(vote.methods)) for vote in votes
     ]
-    return as_csv(("at", "rater", "picture", "chosen", "shown"), rows)
-
-
-def as_csv(head: tuple, rows: list[tuple]) -> str:
-    """CSV text with a header line."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([head, *(map(cell, row) for row in rows)])
-    return text.getvalue()
-
-
-def cell(value: object) -> str:
-    """A value as the text of a cell: numbers with four digits, names never as formulas."""
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return "" if value is None else csv_cell(str(value))
+    return csv_text([("at", "rater", "picture", "chosen", "shown"), *rows])

@@ -53,10 +53,12 @@ class Votes:
     """The votes of one study, in the SQLite file `path`, which is created if it is missing.
 
     `secret` signs the tokens and identifiers of the study's pages. Every method raises
-    sqlite3.Error if the file cannot be used.
+    sqlite3.Error if the file cannot be used. Raises StudyError if the file is a link.
     """
 
     def __init__(self, path: Path):
+        if path.is_symlink() or path.parent.is_symlink():
+            raise StudyError("The file of the votes is a link. Put the file itself there")
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as store:

@@ -58,7 +58,8 @@ def vote(study: Study, votes: Votes, query: dict) -> dict:
         raise ValueError("The study has changed: these pictures are no longer in it.")
     methods = study.methods_for(rater, trial)
     by_identifier = {identifier(votes.secret, method, trial.item): method for method in methods}
-    chosen = by_identifier.get(str(query.get("choice")))
+    choice = query.get("choice")
+    chosen = by_identifier.get(choice) if isinstance(choice, str) else None
     if chosen is None:
         raise ValueError("The choice is not one of the pictures that were shown.")
     votes.cast(rater, trial, methods, chosen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,41 +169,80 @@ def for_each(originals: list[torch.Tensor], count: int) -> list[torch.Tensor]:
 def save(study: str, part: str, pictures: dict[str, torch.Tensor]) -> None:
     """Writes pictures, [h, w, 3 or 4] float 0..1, as PNG files.
 
-    Raises BadInput if a picture that already has votes would change.
+    Raises BadInput if a picture that already has votes would change, if a folder or file of the
+    study is a link, or if a file cannot be written.
     """
     from PIL import Image
 
-    target = studies_folder() / study / part
-    target.mkdir(parents=True, exist_ok=True)
-    judged = voted_on(study)
-    for name, picture in pictures.items():
-        file = target / f"{name}.png"
-        pixels = Image.fromarray((picture * 255).round().clamp(0, 255).byte().cpu().numpy())
-        if name in judged and file.is_file() and not same(file, pixels):
-            raise BadInput(
-                "study",
-                f"is '{study}', in which '{name}' already has votes",
-                "save the new completions into another study",
-            )
-        part_file = file.with_suffix(".part")  # an open page never gets an incomplete picture
-        pixels.save(part_file, "PNG", compress_level=4)
-        os.replace(part_file, file)
+    target, judged = studies_folder() / study / part, voted_on(study)
+    try:
+        for folder in (target.parents[1], target.parent, target):
+            no_link(study, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, picture in pictures.items():
+            file = no_link(study, target / f"{name}.png")
+            pixels = Image.fromarray((picture * 255).round().clamp(0, 255).byte().cpu().numpy())
+            if name in judged and file.is_file() and not same(file, pixels):
+                raise BadInput(
+                    "study",
+                    f"is '{study}', in which '{name}' already has votes",
+                    "save the new completions into another study",
+                )
+            write(file, pixels)
+    except OSError as error:
+        raise BadInput(
+            "study",
+            f"is '{study}', whose files cannot be written ({error})",
+            "make room there, and check that you may write there",
+        ) from None
+
+
+def no_link(study: str, path: Path) -> Path:
+    """The path. Raises BadInput if it is a link: writing would change a place outside the study."""
+    if path.is_symlink():
+        raise BadInput(
+            "study",
+            f"is '{study}', in which {path} is a link",
+            "remove the link, or save into another study",
+        )
+    return path
+
+
+def write(file: Path, pixels: Picture) -> None:
+    """Writes a PNG by way of a new file, so that an open page never gets an incomplete picture."""
+    part_file = file.with_suffix(".part")
+    part_file.unlink(missing_ok=True)  # of a run that was cut short; or a link
+    with open(part_file, "xb") as new:
+        pixels.save(new, "PNG", compress_level=4)
+    os.replace(part_file, file)
 
 
 def voted_on(study: str) -> set[str]:
-    """Names of the study's pictures that have votes."""
+    """Names of the study's pictures that have votes. Raises BadInput if these cannot be read."""
     from ...amodal.study.votes import Votes
 
     file = votes_file(study)
-    return {vote.item for vote in Votes(file).all()} if file.is_file() else set()
+    if not file.is_file():
+        return set()
+    try:
+        return {vote.item for vote in Votes(file).all()}
+    except (sqlite3.Error, OSError, ValueError) as error:
+        raise BadInput(
+            "study",
+            f"is '{study}', whose file of votes {file} cannot be read ({error})",
+            "mend or move that file, or save into another study",
+        ) from None
 
 
 def same(file: Path, pixels: Picture) -> bool:
     """Whether the file holds exactly these pixels."""
     from PIL import Image
 
-    with Image.open(file) as saved:
-        return saved.mode == pixels.mode and saved.tobytes() == pixels.tobytes()
+    try:
+        with Image.open(file, formats=["PNG"]) as saved:
+            return saved.mode == pixels.mode and saved.tobytes() == pixels.tobytes()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
 
 
 NODES = [AddToStudy]

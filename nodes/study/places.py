@@ -7,11 +7,18 @@ from pathlib import Path
 
 PATH = "/amodal/study"
 SWITCH = "AMODAL_STUDY"  # the environment variable that turns the page on
+NAMES = "AMODAL_STUDY_HOSTS"  # the environment variable with the server's names, for the page
 
 
 def page_is_on() -> bool:
     """Whether AMODAL_STUDY is 1. Without it, the pack adds no route to the host's server."""
     return os.environ.get(SWITCH) == "1"
+
+
+def server_names() -> set[str]:
+    """The names in AMODAL_STUDY_HOSTS, comma separated: those that people open the page with."""
+    names = os.environ.get(NAMES, "").lower().split(",")
+    return {name.strip() for name in names} - {""}
 
 
 def studies_folder() -> Path:

@@ -14,14 +14,16 @@ import asyncio
 import contextlib
 import functools
 import html
-import json
 import sqlite3
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from ...amodal.core.files import parsed
+from ...amodal.core.text import encodable
 from ...amodal.study import folder
 from ...amodal.study.folder import Study
 from ...amodal.study.votes import Votes
@@ -34,19 +36,23 @@ from .answers import (
     votes_csv,
 )
 from .guard import (
-    GUARDS,
+    REVALIDATED,
     TOKEN,
+    guarded,
+    host_name,
     identifier,
+    is_known_host,
     is_own,
     is_token,
     is_visit,
     new_token,
 )
-from .places import PATH, page_is_on, studies_folder, votes_file
+from .places import NAMES, PATH, page_is_on, studies_folder, votes_file
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+T = TypeVar("T")
 Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 PAGES = Path(__file__).resolve().parents[2] / "js" / "study"
 ASSETS = {  # .mjs, because the editor loads every .js as an extension
@@ -56,6 +62,9 @@ ASSETS = {  # .mjs, because the editor loads every .js as an extension
     "server.mjs": "text/javascript",
     "trial.mjs": "text/javascript",
 }
+FAILURES = (LookupError, ValueError, sqlite3.Error, OSError)
+THREADS = 4  # for each study
+LONGEST = 16_384  # bytes of a request's body
 
 
 def register() -> None:
@@ -70,21 +79,41 @@ def register() -> None:
     server = getattr(PromptServer, "instance", None)
     if server is None:  # the nodes were loaded without a server
         return
-    routes = server.routes
-    routes.get(PATH)(to_folder)
-    routes.get(f"{PATH}/")(index)
-    for name in ASSETS:
-        routes.get(f"{PATH}/{name}")(asset)
+    server.app.on_response_prepare.append(guarded)
     study = PATH + "/{study}"
-    routes.get(study)(to_folder)
-    routes.get(f"{study}/")(page)
-    routes.get(study + "/picture/{picture}")(picture)
-    routes.get(f"{study}/state")(answers(state))
-    routes.post(f"{study}/vote")(answers(vote))
-    routes.post(f"{study}/undo")(answers(undo))
-    routes.get(f"{study}/results")(answers(results))
-    routes.get(f"{study}/preference.csv")(answers(preference_csv))
-    routes.get(f"{study}/votes.csv")(answers(votes_csv))
+    handlers: dict[str, Handler] = {
+        PATH: to_folder,
+        f"{PATH}/": index,
+        **{f"{PATH}/{name}": asset for name in ASSETS},
+        study: to_folder,
+        f"{study}/": page,
+        study + "/picture/{picture}": picture,
+        f"{study}/state": answers(state),
+        f"{study}/results": answers(results),
+        f"{study}/preference.csv": answers(preference_csv),
+        f"{study}/votes.csv": answers(votes_csv),
+    }
+    for path, handler in handlers.items():
+        server.routes.get(path)(addressed(handler))
+    server.routes.post(f"{study}/vote")(addressed(answers(vote)))
+    server.routes.post(f"{study}/undo")(addressed(answers(undo)))
+
+
+def addressed(handler: Handler) -> Handler:
+    """The handler for requests that address the server by a known name; others are refused."""
+
+    @functools.wraps(handler)
+    async def checked(request: web.Request) -> web.StreamResponse:
+        name = host_name(request)
+        if is_known_host(name):
+            return await handler(request)
+        problem = (
+            f"This server does not know the name '{encodable(name)}'. Open the page by the "
+            f"server's IP address, or restart ComfyUI with {NAMES} set to its name"
+        )
+        return filled("problem.html", 403, problem=html.escape(problem))
+
+    return checked
 
 
 async def to_folder(request: web.Request) -> web.Response:
@@ -100,7 +129,7 @@ async def asset(request: web.Request) -> web.Response:
 
     name = request.path.split("/")[-1]
     body = (PAGES / name).read_bytes()
-    headers = GUARDS | {"Cache-Control": "no-cache"}
+    headers = {"Cache-Control": REVALIDATED}
     return web.Response(body=body, headers=headers, content_type=ASSETS[name], charset="utf-8")
 
 
@@ -120,10 +149,10 @@ async def page(request: web.Request) -> web.Response:
     if not (is_own(request) or is_visit(request)):
         return refused()
     try:
-        study, votes = await asyncio.to_thread(opened, request.match_info["study"])
-    except (LookupError, ValueError, sqlite3.Error) as error:
-        status = 404 if isinstance(error, LookupError) else 409
-        return filled("problem.html", status, problem=html.escape(error.args[0]))
+        study, votes = await opened(request.match_info["study"])
+    except FAILURES as error:
+        status, problem = failure(error)
+        return filled("problem.html", status, problem=html.escape(problem.rstrip(".")))
     return filled(
         "page.html",
         study=html.escape(study.name),
@@ -137,7 +166,7 @@ def filled(name: str, status: int = 200, **words: str) -> web.Response:
     from aiohttp import web
 
     text = Template((PAGES / name).read_text(encoding="utf-8")).substitute(words)
-    return web.Response(text=text, status=status, content_type="text/html", headers=GUARDS)
+    return web.Response(text=text, status=status, content_type="text/html")
 
 
 def refused(
@@ -146,17 +175,38 @@ def refused(
     """An error as JSON: {"error": why}."""
     from aiohttp import web
 
-    return web.json_response({"error": why}, status=status, headers=GUARDS)
+    return web.json_response({"error": why}, status=status)
 
 
-def opened(name: str) -> tuple[Study, Votes]:
+def failure(error: Exception) -> tuple[int, str]:
+    """(HTTP status, message) of one of FAILURES."""
+    if isinstance(error, LookupError):
+        return 404, str(error.args[0])
+    if isinstance(error, ValueError):
+        return 409, str(error)
+    why = getattr(error, "strerror", None) or error  # of an OSError without its path
+    return 503, f"The file of the votes cannot be used: {why}."  # locked, or the disk is full
+
+
+@functools.cache
+def threads_of(study: str) -> ThreadPoolExecutor:
+    """The threads of one study: a lock on its votes does not delay the others."""
+    return ThreadPoolExecutor(THREADS, f"study {study}")
+
+
+async def in_thread(study: Study, work: Callable[..., T], *words: Any) -> T:
+    """work(*words) in a thread of the study, so that the event loop never waits for it."""
+    return await asyncio.get_running_loop().run_in_executor(threads_of(study.name), work, *words)
+
+
+async def opened(name: str) -> tuple[Study, Votes]:
     """The study of that name and its votes.
 
     Raises LookupError if there is no such study, StudyError if it cannot be shown, and
-    sqlite3.Error if the file of the votes cannot be used.
+    sqlite3.Error or OSError if the file of the votes cannot be used.
     """
-    study = folder.open_study(studies_folder(), name)
-    return study, Votes(votes_file(study.name))
+    study = await asyncio.to_thread(folder.open_study, studies_folder(), name)
+    return study, await in_thread(study, Votes, votes_file(study.name))
 
 
 async def picture(request: web.Request) -> web.StreamResponse:
@@ -165,59 +215,62 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
     if not is_own(request):
         return refused()
-    with contextlib.suppress(LookupError, ValueError):
-        study, votes = await asyncio.to_thread(opened, request.match_info["study"])
-        file = files(study, votes.secret).get(request.match_info["picture"])
-        if file is not None:
-            headers = GUARDS | {"Cache-Control": "private, no-cache"}
-            return web.FileResponse(file, headers=headers)
-    return refused(404, "There is no such picture.")
+    try:
+        study, votes = await opened(request.match_info["study"])
+        file = await in_thread(study, found, study, votes.secret, request.match_info["picture"])
+    except FAILURES as error:
+        return refused(*failure(error))
+    if file is None:
+        return refused(404, "There is no such picture.")
+    return web.FileResponse(file, headers={"Cache-Control": REVALIDATED})
 
 
-def files(study: Study, secret: str) -> dict[str, Path]:
-    """The study's pictures by the identifiers that the page uses for them."""
-    return {
-        identifier(secret, method, item): file
-        for method, items in study.files.items()
-        for item, file in items.items()
-    }
+def found(study: Study, secret: str, wanted: str) -> Path | None:
+    """The file of the picture with this identifier, or None."""
+    return next(
+        (
+            file
+            for method, items in study.files.items()
+            for item, file in items.items()
+            if identifier(secret, method, item) == wanted
+        ),
+        None,
+    )
 
 
 def answers(work: Callable[[Study, Votes, dict], dict | str]) -> Handler:
-    """A request handler around `work(study, votes, query)`, which returns a dict or CSV text.
-
-    `work` runs in a thread, so the server's event loop never waits for the disk.
-    """
+    """A request handler around `work(study, votes, query)`, which returns a dict or CSV text."""
 
     @functools.wraps(work)
     async def handler(request: web.Request) -> web.StreamResponse:
         if not is_own(request):
             return refused()
         try:
-            study, votes = await asyncio.to_thread(opened, request.match_info["study"])
+            study, votes = await opened(request.match_info["study"])
             if not is_token(votes.secret, request.headers.get(TOKEN, "")):
                 return refused()
             query = await query_of(request)
-            return replied(await asyncio.to_thread(work, study, votes, query))
-        except LookupError as error:
-            return refused(404, error.args[0])
-        except ValueError as error:
-            return refused(409, str(error))
-        except sqlite3.Error as error:  # locked, read-only, or the disk is full
-            return refused(503, f"The file of the votes cannot be used: {error}.")
+            if query is None:
+                return refused(400, "The request is not a JSON object.")
+            return replied(await in_thread(study, work, study, votes, query))
+        except FAILURES as error:
+            return refused(*failure(error))
 
     return handler
 
 
-async def query_of(request: web.Request) -> dict:
-    """The query of a GET, or the JSON body of a POST. Raises ValueError for any other body."""
-    if request.method == "GET":
+async def query_of(request: web.Request) -> dict | None:
+    """The query of a GET, or the JSON body of a POST; None for any other body."""
+    from aiohttp import web
+
+    if request.method != "POST":
         return dict(request.query)
-    body = await request.text() if request.content_type == "application/json" else ""
-    query = json.loads(body or "null")
-    if not isinstance(query, dict):
-        raise ValueError("The request is not a JSON object.")
-    return query
+    if request.content_type != "application/json":
+        return None
+    with contextlib.suppress(ValueError, web.RequestPayloadError):  # no JSON, or not even bytes
+        query = parsed(await request.clone(client_max_size=LONGEST).read())
+        return query if isinstance(query, dict) else None
+    return None
 
 
 def replied(answer: dict | str) -> web.Response:
@@ -225,5 +278,5 @@ def replied(answer: dict | str) -> web.Response:
     from aiohttp import web
 
     if isinstance(answer, str):
-        return web.Response(text=answer, content_type="text/csv", headers=GUARDS)
-    return web.json_response(answer, headers=GUARDS)
+        return web.Response(text=answer, content_type="text/csv")
+    return web.json_response(answer)

@@ -19,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from amodal.core.errors import BadInput
+from amodal.core.text import encodable
 
 from . import builder, open_images, wholes
 
@@ -95,7 +96,7 @@ def main(words: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     categories = Counter(line["category"] for line in lines)
-    print(f"{len(lines)} items of {len(categories)} categories in {options.out}")
+    print(encodable(f"{len(lines)} items of {len(categories)} categories in {options.out}"))
     return 0
 
 

@@ -9,17 +9,24 @@ The same command writes the same bytes, also after an interruption.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from amodal.core.errors import BadInput
+from amodal.core.files import parsed
+from amodal.core.text import write_text
 from amodal.measures import dataset_item
 
+from . import locks
 from .occlusion import LEVELS, occlude
 
 PAIRS = ("random", "co-occurring")  # the category of the occluder
@@ -100,7 +107,7 @@ class Maker:
 
     def line(self, level, number, query, front, pasted) -> dict:
         return {
-            "item": f"{level}-{number:05d}",
+            "item": name_of(level, number),
             "level": level,
             "number": number,
             "seed": self.plan.seed,
@@ -113,6 +120,10 @@ class Maker:
             "corner": list(pasted.corner),
             "size": list(pasted.amodal.shape[::-1]),
         }
+
+
+def name_of(level: str, number: int) -> str:
+    return f"{level}-{number:05d}"
 
 
 def drawn(rng, entries: list):
@@ -128,22 +139,42 @@ def pictures(whole, pasted) -> dict[str, np.ndarray]:
 def build(source, plan: Plan, out: Path, workers: int = 1, quiet: bool = False) -> list[dict]:
     """Writes the missing items and returns the manifest's lines.
 
-    Raises BadInput if the source cannot give the set or `out` holds another one.
+    Raises BadInput if the source cannot give the set, or if `out` holds another one or is in use.
     """
     from tqdm import tqdm
 
     maker = Maker(source, plan)
-    check(out, {"plan": asdict(plan), **source.about})
-    lines = kept(out / "manifest.jsonl", plan)
-    todo = plan.items()[len(lines) :]
-    bar = tqdm(total=len(lines) + len(todo), initial=len(lines), unit="item", disable=quiet)
-    with open(out / "manifest.jsonl", "a", encoding="utf-8") as manifest, bar:
-        for line in made(maker, todo, out, workers):
-            manifest.write(json.dumps(line) + "\n")
-            manifest.flush()
-            lines.append(line)
-            bar.update()
+    with alone_in(out) as manifest:
+        make_folders(out, {"plan": asdict(plan), **source.about})
+        lines = kept(manifest, plan)
+        todo = plan.items()[len(lines) :]
+        bar = tqdm(total=len(lines) + len(todo), initial=len(lines), unit="item", disable=quiet)
+        with bar:
+            for line in made(maker, todo, out, workers):
+                manifest.write(as_line(line))
+                manifest.flush()
+                lines.append(line)
+                bar.update()
     return lines
+
+
+@contextlib.contextmanager
+def alone_in(out: Path) -> Iterator[BinaryIO]:
+    """The open manifest of a folder that this process holds. Raises BadInput if another does.
+
+    The system's lock on the manifest ends with the process, also with a killed one.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / dataset_item.MANIFEST, "a+b") as manifest:
+        try:
+            locks.hold(manifest)
+        except OSError:
+            raise BadInput(
+                "out",
+                f"{out} is in use: another process makes a data set there",
+                "wait until it is done, or choose another folder",
+            ) from None
+        yield manifest
 
 
 def made(maker: Maker, todo: list, out: Path, workers: int):
@@ -174,33 +205,50 @@ def write(maker: Maker, item: tuple[str, int], out: Path) -> dict:
     return line
 
 
-def check(out: Path, about: dict) -> None:
-    """Makes the folder. Raises BadInput if it holds another set."""
+def make_folders(out: Path, about: dict) -> None:
+    """Makes the parts of the folder. Raises BadInput if it holds another set."""
     path, text = out / "dataset.json", json.dumps(about, indent=1) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if path.exists() and path.read_bytes() != text.encode():
         raise BadInput("out", f"{out} holds another set", "choose an empty folder")
     for folder in FOLDERS:
         (out / folder).mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
-def kept(path: Path, plan: Plan) -> list[dict]:
-    """The complete lines of an earlier run; a line cut short is removed from the file."""
-    lines, size = [], 0
-    for text in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
-        if not text.endswith(b"\n"):
-            break
-        lines.append(json.loads(text))
-        size += len(text)
-    if path.exists():
-        with open(path, "r+b") as file:
-            file.truncate(size)
-    return lines[: len(plan.items())]
+def as_line(line: dict) -> bytes:
+    """An item's line of the manifest."""
+    return (json.dumps(line) + "\n").encode()
+
+
+def kept(manifest: BinaryIO, plan: Plan) -> list[dict]:
+    """The lines of an earlier run, one for each item up to the first one that is missing.
+
+    Lines that were cut short or damaged, doubled lines and all lines after a gap are removed from
+    the file.
+    """
+    found: dict[str, dict] = {}
+    manifest.seek(0)
+    for text in manifest.read().splitlines():
+        with contextlib.suppress(ValueError):
+            line = parsed(text)
+            dataset_item.check(Path(manifest.name).parent, line)
+            found.setdefault(line["item"], line)
+    names = (name_of(*item) for item in plan.items())
+    lines = list(itertools.takewhile(bool, map(found.get, names)))
+    manifest.truncate(0)
+    manifest.write(b"".join(map(as_line, lines)))
+    return lines
 
 
 def read(out: Path) -> list[dict]:
-    """The manifest's lines of a finished set, with `files`: the paths of its pictures."""
+    """The manifest's lines of a finished set, with `files`: the paths of its pictures.
+
+    Raises BadInput if the manifest or one of its lines is not valid.
+    """
+    lines = dataset_item.manifest(out)
+    for line in lines:
+        dataset_item.check(out, line)
     return [
         line | {"files": {name: out / name / f"{line['item']}.png" for name in FOLDERS}}
-        for line in dataset_item.manifest(out)
+        for line in lines
     ]

@@ -110,3 +110,17 @@ def over(picture: np.ndarray, rgba: np.ndarray) -> np.ndarray:
     cover = rgba[..., 3:].astype(np.uint32)
     mixed = rgba[..., :3] * cover + picture * (255 - cover)
     return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def hole_in(mask: np.ndarray, share: float) -> np.ndarray:
+    """A disc [H, W] bool around the deepest point of a mask [H, W] bool, inside the mask.
+
+    Its area is `share` (0..1) of the mask's area, or less where the mask is too thin.
+    """
+    from scipy import ndimage
+
+    depth = ndimage.distance_transform_edt(mask)
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    radius = min(np.sqrt(share * mask.sum() / np.pi), depth.max() - 1)
+    rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+    return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from amodal.core.errors import BadInput
+from amodal.core.files import finite
 
 from .wholes import (
     LEAST_AREA,
@@ -126,9 +127,7 @@ def fill(base: sqlite3.Connection, segmentations: Path, boxes: Path | None) -> N
             boxes,
             "boxes",
             BOX,
-            lambda row: (
-                (*row[:2], *box_of(row[2:6])) if all(float(flag) == 0 for flag in row[6:]) else None
-            ),
+            lambda row: None if any(map(finite, row[6:])) else (*row[:2], *box_of(row[2:6])),
         )
         base.executemany("insert or ignore into whole values (?, ?, ?, ?, ?, ?)", whole)
 
@@ -137,30 +136,34 @@ def rows(path: Path, name: str, columns: tuple, made) -> Iterator[tuple]:
     """made(values of those columns) for each row, without None. Raises BadInput."""
     with opened_text(path, name) as file:
         table = csv.reader(file)
-        head = next(table, [])
-        missing = [column for column in columns if column not in head]
-        if missing:
+        try:
+            head = next(table, [])
+            missing = [column for column in columns if column not in head]
+            if missing:
+                raise ValueError(f"it lacks the columns {', '.join(missing)}")
+            places = [head.index(column) for column in columns]
+            for row in filter(None, table):
+                values = made([row[place] for place in places])
+                if values is not None:
+                    yield values
+        except (ValueError, IndexError, csv.Error) as error:
             raise BadInput(
                 name,
-                f"{path.name} lacks the columns {', '.join(missing)}",
+                f"{path.name}, line {table.line_num}: {error}",
                 "give the .csv as Open Images publishes it",
-            )
-        places = [head.index(column) for column in columns]
-        for row in filter(None, table):
-            try:
-                values = made([row[place] for place in places])
-            except (ValueError, IndexError) as error:
-                raise BadInput(
-                    name,
-                    f"{path.name}, line {table.line_num}: {error}",
-                    "give the .csv as Open Images publishes it",
-                ) from None
-            if values is not None:
-                yield values
+            ) from None
 
 
 def box_of(sides: list[str]) -> tuple[int, ...]:
-    return tuple(round(float(side) * SCALE) for side in sides)
+    return tuple(map(coordinate, sides))
+
+
+def coordinate(text: str) -> int:
+    """A share of the picture's side, in units of 1 / SCALE. Raises ValueError."""
+    value = finite(text)
+    if not -1 <= value <= 2:
+        raise ValueError(f"the coordinate {text} is no share of the picture's side")
+    return round(value * SCALE)
 
 
 def fits(x0: int, x1: int, y0: int, y1: int) -> bool:
@@ -181,7 +184,10 @@ def in_one_part(mask: np.ndarray) -> bool:
 def names_of(path: Path) -> dict[str, str]:
     """{label: lower-case name}; V7's file has a header, earlier ones have none."""
     with opened_text(path, "classes") as file:
-        pairs = [row[:2] for row in csv.reader(file) if len(row) >= 2]
+        try:
+            pairs = [row[:2] for row in csv.reader(file) if len(row) >= 2]
+        except (ValueError, csv.Error):
+            pairs = []
     names = {label: name.lower() for label, name in pairs if label.startswith("/")}
     if not names:
         raise BadInput(
@@ -202,7 +208,7 @@ def opened(path: Path, name: str) -> Image.Image:
         picture = Image.open(path)
         picture.load()
         return picture
-    except OSError as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadInput(name, f"{path.name} cannot be read ({error})", "unpack it again") from None
 
 

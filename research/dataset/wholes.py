@@ -8,7 +8,6 @@ picture.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import permutations
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from amodal.core.errors import BadInput
+from amodal.core.files import parsed
 from amodal.stickers import scenes
 from amodal.stickers.catalog import CATALOG, WORDS
 
@@ -71,7 +71,7 @@ class Coco:
                 for one in group
                 if is_whole(one, group, self.pictures[key])
             ]
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
             raise BadInput(
                 "annotations",
                 f"lack {error}",
@@ -93,7 +93,7 @@ class Coco:
         try:
             with Image.open(path) as file:
                 picture = np.asarray(file.convert("RGB"))
-        except OSError as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise BadInput(
                 "pictures",
                 f"lack {entry.picture} ({error})",
@@ -132,7 +132,7 @@ def as_bytes(array: np.ndarray) -> np.ndarray:
 
 def read_json(path: Path):
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return parsed(Path(path).read_bytes())
     except OSError as error:
         raise BadInput("annotations", f"cannot be read ({error})", "check the path") from None
     except ValueError as error:

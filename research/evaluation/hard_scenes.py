@@ -16,6 +16,8 @@ from amodal.stickers import scenes
 from amodal.stickers.catalog import WORDS
 from amodal.stickers.scenes import Layer, NoPlacement, Scene
 
+from ..dataset.occlusion import hole_in
+
 FIRST = 70_000_000  # seeds of these scenes begin here
 PLACES = 400  # placements to try for a scene
 OWN = 0.04  # the least fraction of the query that each of several occluders hides alone
@@ -138,7 +140,7 @@ def enclosing(rng, word, background, size):
         query = placed(rng, word, rng.uniform(0.35, 0.5) * size, middle, size)
         front = str(rng.choice([w for w in ROUND if w != word]))
         around = placed(rng, front, rng.uniform(0.85, 1.0) * size, (size / 2, size / 2), size)
-        around.rgba[scenes.hole_in(query.amodal, rng.uniform(0.3, 0.55)), 3] = 0
+        around.rgba[hole_in(query.amodal, rng.uniform(0.3, 0.55)), 3] = 0
         return [query, around]
 
     def fits(scene):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from amodal.core.text import write_text
+
 from .run import STATE
 
 CURVES = Path(__file__).with_name("curves.json")
@@ -32,7 +34,7 @@ def export(notes: dict[str, list[dict]]) -> None:
         f' "{name}": [\n  ' + ",\n  ".join(json.dumps(entry) for entry in log) + "\n ]"
         for name, log in notes.items()
     )
-    CURVES.write_text("{\n" + rows + "\n}\n")
+    write_text(CURVES, "{\n" + rows + "\n}\n")
 
 
 def draw(notes: dict[str, list[dict]], path: Path) -> None:

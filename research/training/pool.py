@@ -23,6 +23,7 @@ from amodal.core.mask_ops import box_of
 from amodal.stickers import backgrounds, scenes
 from amodal.stickers.catalog import WORDS
 
+from ..dataset.occlusion import hole_in
 from .bank import hiding, load_autoencoder
 from .precision import autocast
 from .run import STATE
@@ -45,7 +46,7 @@ def random_picture(rng, holes: float = 0.0) -> dict[str, np.ndarray]:
         layer = random_layer(rng, WORDS[word], amodal[:at])
         covered = amodal[:at] & (layer[..., 3] > 0.5)
         if rng.random() < holes and covered.any():
-            layer[scenes.hole_in(largest(covered), rng.uniform(0.3, 0.6)), 3] = 0
+            layer[hole_in(largest(covered), rng.uniform(0.3, 0.6)), 3] = 0
         image += (layer[..., :3] - image) * layer[..., 3:]
         amodal[at], words[at] = layer[..., 3] > 0.5, word
     blank = np.zeros((SIZE, SIZE), bool)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import fcntl
 import json
 import math
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ..dataset import locks
 from .muon import Muon, split
 from .precision import CPU, DEVICE
 
@@ -133,8 +133,8 @@ def only_one(name: str):
     """Holds the run's lock while the process lives. Raises SystemExit if it is held already."""
     lock = open(STATE / f"{name}.lock", "w")  # noqa: SIM115  held while the process lives
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        locks.hold(lock)
+    except OSError:
         raise SystemExit(f"{name}: another process is training it") from None
     return lock
 

@@ -248,6 +248,58 @@ def test_thresholds_are_chosen_by_a_file(host, mine, choice, complete):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"[0.2, 0.02]",
+        b"0.2",
+        b"null",
+        b'{"extension": 0.2}',
+        b'{"extension": -1, "border": 0.02}',
+        b'{"extension": 0.2, "border": 0.6}',
+        *(
+            b'{"extension": %b, "border": 0.02}' % value
+            for value in (
+                b"1e400",
+                b"NaN",
+                b"Infinity",
+                b'"0.2"',
+                b"null",
+                b"true",
+                b"[]",
+                b"1" * 400,
+            )
+        ),
+    ],
+    ids=lambda content: ascii(content)[:40],
+)
+def test_a_file_that_holds_no_thresholds_is_refused(tmp_path, content):
+    path = tmp_path / "mine.json"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match="'thresholds'.*mine.json.*Remedy"):
+        curation.read_thresholds(path)
+
+
+def test_a_link_to_thresholds_outside_their_folder_is_refused(host, mine, tmp_path):
+    outside = tmp_path / "outside.json"
+    mine.rename(outside)
+    mine.symlink_to(outside)
+    graph = Graph()
+    graph.add(
+        "AmodalJudgeCompletion",
+        "judge",
+        image=graph.value("image", torch.full((1, 100, 100, 3), 0.5)),
+        amodal_mask=graph.value("object", OBJECT),
+        outpainted_mask=graph.value("grown", square(40, 40, 60, 80)),
+        thresholds="mine.json",
+    )
+    with pytest.raises(Failed, match="Judge Completion.*'thresholds'.*out of its folder.*Remedy"):
+        host.run(graph.keep(complete=["judge", 0]))
+
+
+@pytest.mark.parametrize(
     "scores, first, said",
     [
         ((0.801, 0.799), 1, "2: score 0.80, fit 1.000\n1: score 0.80, fit 0.600"),

@@ -181,7 +181,9 @@ def test_the_last_level_gets_its_number_from_the_model():
     assert mask_at_k.numbered(mask_at_k.levels_of("last, 1, 4"), 4) == [1, 4]
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "deep", "1.5"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "deep", "1.5", "\u00b2", "3 \u2462", "\u0663", "9" * 5000]
+)
 def test_a_text_that_is_not_levels_is_refused(text):
     with pytest.raises(BadInput, match="'levels'.*from 1"):
         mask_at_k.levels_of(text)

@@ -11,6 +11,7 @@ from amodal.core.errors import BadInput
 from amodal.stickers import catalog, scenes
 from amodal.stickers.order_model import meeting, pair_view
 from amodal.stickers.scenes import BACKGROUNDS, make_scene
+from tools.host.inprocess import Failed
 
 SEEDS = range(8)
 
@@ -238,3 +239,24 @@ def test_a_pairs_view_holds_both_objects():
 def test_a_pair_of_nothing_is_the_whole_picture():
     nothing = torch.zeros(20, 30, dtype=torch.bool)
     assert meeting(nothing, nothing) == (0, 0, 30, 20)
+
+
+# --- ranges the wrong way round ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["hidden", "scale"])
+@pytest.mark.parametrize("ends", [(0.6, 0.2), (0.31, 0.3), (float("nan"), 0.5)])
+def test_a_range_the_wrong_way_round_is_named(name, ends):
+    with pytest.raises(BadInput, match=f"'{name}'.*Remedy"):
+        make_scene(1, **{name: ends})
+
+
+@pytest.mark.parametrize("cut", ["none", "left"])
+@pytest.mark.parametrize("occluder", ["none", "co-occurring"])
+def test_the_node_names_a_range_the_wrong_way_round(host, graph, cut, occluder):
+    choices = {"query": "any", "occluder": occluder, "cut": cut, "background": "any"}
+    scene = graph.add(
+        "AmodalStickerScene", seed=1, hidden_from=0.9, hidden_to=0.2, size=64, **choices
+    )
+    with pytest.raises(Failed, match="Sticker Scene.*'hidden_from' is 0.9.*0.2.*Remedy"):
+        host.run(graph.keep(image=scene[0]))

@@ -1,12 +1,15 @@
 """A user study's folder: a different order of trials for each rater; names stay inside."""
 
+import contextlib
 import json
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from amodal.study.folder import Study, StudyError, is_name, open_study, studies
+from amodal.study.folder import Study, StudyError, is_name, open_study, settings, studies
 
 
 def make(root, methods=("a", "b", "c"), items=("chair", "cup", "owl", "zebra"), **settings):
@@ -79,6 +82,68 @@ def test_the_error_names_invalid_settings(tmp_path, settings, message):
         Study(folder)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"\0",
+        b"[" * 100_000,
+        b'{"question":' * 100_000,
+        b'{"seed": NaN}',
+        b'{"seed": 1e400}',
+        b'{"seed": 1.0}',
+        b'{"seed": true}',
+        b'{"seed": null}',
+        b'{"seed": ' + b"1" * 5000 + b"}",
+        b'{"show": ["rows"]}',
+        b'{"show": {}}',
+        b'{"question": 3}',
+        b"null",
+    ],
+    ids=lambda content: ascii(content)[:30],
+)
+def test_settings_of_any_bytes_are_refused_by_name(tmp_path, content):
+    folder = make(tmp_path)
+    (folder / "study.json").write_bytes(content)
+    with pytest.raises(StudyError, match="s/study.json"):
+        open_study(tmp_path, "s")
+
+
+@given(st.binary(max_size=30))
+def test_random_bytes_are_settings_or_refused(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "study.json").write_bytes(content)
+    with contextlib.suppress(StudyError):
+        settings(folder)
+
+
+def test_a_question_of_a_lone_surrogate_can_be_shown(tmp_path):
+    folder = make(tmp_path)
+    (folder / "study.json").write_text('{"question": "which \\ud800?"}')
+    assert Study(folder).question.encode() == b"which \\ud800?"
+
+
+def test_settings_are_not_read_through_a_link(tmp_path):
+    folder = make(tmp_path)
+    (tmp_path / "outside.json").write_text('{"question": "secret"}')
+    (folder / "study.json").symlink_to(tmp_path / "outside.json")
+    with pytest.raises(StudyError, match="study.json is a link"):
+        Study(folder)
+
+
+def test_a_folder_that_cannot_be_read_is_refused_without_its_path(tmp_path, monkeypatch):
+    make(tmp_path)
+
+    def fail(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("amodal.study.folder.pictures", fail)
+    with pytest.raises(StudyError, match="'s' cannot be read: Permission denied") as caught:
+        open_study(tmp_path, "s")
+    assert str(tmp_path) not in str(caught.value)
+
+
 def test_a_study_with_nothing_to_compare_is_refused(tmp_path):
     with pytest.raises(StudyError, match="has 1 methods"):
         Study(make(tmp_path / "one", methods=("a",)))
@@ -125,5 +190,9 @@ def test_links_are_not_pictures_of_the_study(tmp_path):
         (folder / part / "secret.png").symlink_to(secret)
     (folder / "away").symlink_to(tmp_path, target_is_directory=True)
     study = Study(folder)
-    assert studies(tmp_path) == ["s"]
+    (tmp_path / "linked").symlink_to(folder, target_is_directory=True)
+    (tmp_path / "all").symlink_to(tmp_path, target_is_directory=True)
+    assert studies(tmp_path) == ["s"] and studies(tmp_path / "all") == []
+    with pytest.raises(LookupError):
+        open_study(tmp_path, "linked")
     assert "secret" not in study.items and study.left_out == 0 and study.methods == ("a", "b")

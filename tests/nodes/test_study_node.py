@@ -109,3 +109,75 @@ def test_a_picture_with_votes_cannot_change(host, place):
         add(host, flat(0.3))
     add(host, flat(0.3), name="owl")
     assert (np.asarray(Image.open(place / "s" / "ours" / "cup.png")) == 51).all()
+
+
+def add_all(host):
+    add(host, flat(0.2), original=flat(0.9))
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["../studies", "s", "s/ours", "s/original", "s/ours/cup.png", "s/original/cup.png"],
+)
+@pytest.mark.parametrize("target", ["kept", "missing"])
+def test_nothing_is_written_through_a_link(host, place, tmp_path, link, target):
+    """The link leads to a folder or file outside that exists, or to one that could be made."""
+    outside = tmp_path / "outside"
+    for folder in ("", "ours", "original", "s/ours", "s/original"):
+        (outside / folder).mkdir(parents=True, exist_ok=True)
+    (outside / "cup.png").write_bytes(b"kept")
+    before = {file: file.stat().st_mtime_ns for file in outside.rglob("*")}
+    path = place / link if link != "../studies" else place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    to = outside / "cup.png" if link.endswith(".png") else outside
+    path.symlink_to(to if target == "kept" else tmp_path / "missing")
+    with pytest.raises(Failed, match="Add To Study.*'study'.*is a link.*Remedy"):
+        add_all(host)
+    assert {file: file.stat().st_mtime_ns for file in outside.rglob("*")} == before
+    assert not (tmp_path / "missing").exists() and path.is_symlink()
+
+
+def test_a_link_in_place_of_the_unfinished_file_is_replaced(host, place, tmp_path):
+    outside = tmp_path / "outside.txt"
+    outside.write_text("kept")
+    (place / "s" / "ours").mkdir(parents=True)
+    (place / "s" / "ours" / "cup.part").symlink_to(outside)
+    add(host, flat(0.2))
+    assert outside.read_text() == "kept" and written(place) == ["s/ours/cup.png"]
+    assert (np.asarray(Image.open(place / "s" / "ours" / "cup.png")) == 51).all()
+
+
+@pytest.mark.parametrize("part", ["s", "s/ours", "s/ours/cup.png"])
+def test_a_file_or_folder_in_the_way_is_named(host, place, part):
+    path = place / part
+    path.parent.mkdir(parents=True)
+    path.mkdir() if part.endswith(".png") else path.write_text("in the way")
+    with pytest.raises(Failed, match="Add To Study.*'study'.*cannot be written.*Remedy"):
+        add(host, flat(0.2))
+
+
+@pytest.mark.parametrize("content", [b"no database" * 1000, None], ids=["junk", "link"])
+def test_votes_that_cannot_be_read_are_named(host, place, tmp_path, content):
+    file = place.parents[1] / "user" / "__amodal_studies" / "s.sqlite"
+    file.parent.mkdir(parents=True)
+    if content is None:
+        Votes(tmp_path / "other.sqlite")
+        file.symlink_to(tmp_path / "other.sqlite")
+    else:
+        file.write_bytes(content)
+    with pytest.raises(Failed, match="Add To Study.*'study'.*votes.*Remedy"):
+        add(host, flat(0.2))
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_a_damaged_picture_with_votes_does_not_change(host, place, content):
+    add(host, flat(0.2))
+    add(host, flat(0.6), method="other")
+    (trial,) = Study(place / "s").trials()
+    votes = Votes(place.parents[1] / "user" / "__amodal_studies" / "s.sqlite")
+    votes.cast("ann", trial, ["ours", "other"], "ours")
+    (place / "s" / "ours" / "cup.png").write_bytes(content)
+    with pytest.raises(Failed, match="'study'.*'cup' already has votes"):
+        add(host, flat(0.2))
+    assert (place / "s" / "ours" / "cup.png").read_bytes() == content

@@ -104,8 +104,8 @@ def test_csv_files():
     votes = votes_of("=cmd p1 a", "ben p1 a", "=cmd p2 b", "ben p2 c")
     rows = list(csv.DictReader(io.StringIO(statistics.table_csv(votes))))
     assert [row["name"] for row in rows[:3]] == ["a", "b", "c"]
-    assert (rows[0]["value"], rows[0]["votes"], rows[0]["shown"]) == ("0.5000", "2", "4")
-    assert rows[3]["name"].startswith("Krippendorff") and rows[4]["value"] == "0.5000"
+    assert (rows[0]["value"], rows[0]["votes"], rows[0]["shown"]) == ("0.5", "2", "4")
+    assert rows[3]["name"].startswith("Krippendorff") and rows[4]["value"] == "0.5"
     every = list(csv.DictReader(io.StringIO(statistics.votes_csv(votes))))
     assert len(every) == 4 and every[0]["rater"] == "'=cmd"  # not a formula in a spreadsheet
     assert every[1]["shown"] == "a | b | c"

@@ -92,3 +92,17 @@ def test_spaces_and_case_of_a_raters_name_are_ignored():
     for bad in ("", "   ", "x" * 41, None, 3, "a\x00b", "a\u202eb"):
         with pytest.raises(StudyError):
             rater_name(bad)
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_votes_are_not_kept_through_a_link(tmp_path, linked):
+    (tmp_path / "outside").mkdir()
+    file = tmp_path / "votes" / "s.sqlite"
+    if linked == "folder":
+        file.parent.symlink_to(tmp_path / "outside")
+    else:
+        file.parent.mkdir()
+        file.symlink_to(tmp_path / "outside" / "s.sqlite")
+    with pytest.raises(StudyError, match="is a link"):
+        Votes(file)
+    assert not list((tmp_path / "outside").iterdir())

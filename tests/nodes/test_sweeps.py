@@ -52,7 +52,18 @@ def test_numbers_reach_number_sockets(host):
     assert host.run(graph).values["number"] == 2.5  # the last of both runs
 
 
-@pytest.mark.parametrize("values, output", [("one, two", 2), ("1.5", 1)])
+@pytest.mark.parametrize(
+    "values, output",
+    [
+        ("one, two", 2),
+        ("1.5", 1),
+        ("1, \u00b2", 1),
+        ("\u0663", 1),
+        ("nan", 2),
+        ("1e400", 2),
+        ("9" * 5000, 1),
+    ],
+)
 def test_words_do_not_reach_number_sockets(host, values, output):
     graph = Graph()
     graph.keep(number=graph.add("AmodalSweepValues", values=values)[output])

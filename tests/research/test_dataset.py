@@ -3,7 +3,12 @@
 import hashlib
 import importlib.util
 import json
+import shutil
+import subprocess
 import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from amodal.core.errors import BadInput
 from amodal.stickers.catalog import CATALOG
 from research.dataset import __main__, amodal_truth, builder, occlusion, rle, wholes
 
+ROOT = Path(__file__).resolve().parents[2]
 needs_coco = pytest.mark.skipif(
     not any(map(importlib.util.find_spec, ("pycocotools", "faster_coco_eval"))),
     reason="needs pycocotools or faster-coco-eval",
@@ -175,6 +181,14 @@ def make(out, *words, workers="1"):
     )
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    """A finished set, not to be changed."""
+    out = tmp_path_factory.mktemp("made") / "set"
+    assert make(out) == 0
+    return out
+
+
 def test_the_same_command_gives_the_same_bytes_also_after_a_stop(tmp_path):
     for name, workers in (("one", "1"), ("two", "2"), ("stopped", "1")):
         assert make(tmp_path / name, workers=workers) == 0
@@ -190,6 +204,73 @@ def test_the_same_command_gives_the_same_bytes_also_after_a_stop(tmp_path):
     written = {name for name in again if name.startswith("picture")}
     assert len(written) == 6  # the three items of the kept lines were not made again
     assert again == {name: whole[name] for name in again}
+
+
+DAMAGED = {
+    "doubled": lambda lines: [line for line in lines for _ in range(2)],
+    "appended twice": lambda lines: [*lines, *lines],
+    "of two builders, nearly all twice": lambda lines: [lines[0], *lines[1:] * 2],
+    "without one": lambda lines: [*lines[:4], *lines[5:]],
+    "in another order": lambda lines: lines[::-1],
+    "no JSON": lambda lines: [*lines[:2], b"\xff{\n", b"[" * 9999 + b"\n", *lines[2:]],
+    "other JSON": lambda lines: [b"3\n", b"[]\n", b'{"item": "easy-00000"}\n', *lines],
+    "an item of no plan": lambda lines: [lines[0].replace(b"easy-00000", b"easy-99999"), *lines],
+    "cut short": lambda lines: [*lines[:3], lines[3][:20]],
+    "empty": lambda lines: [],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_manifest_is_repaired(made_once, tmp_path, damage):
+    out = tmp_path / "set"
+    shutil.copytree(made_once, out)
+    lines = (out / "manifest.jsonl").read_bytes().splitlines(keepends=True)
+    (out / "manifest.jsonl").write_bytes(b"".join(DAMAGED[damage](lines)))
+    assert make(out) == 0
+    assert digest(out) == digest(made_once)
+
+
+BUILDER = """
+import sys
+from pathlib import Path
+from research.dataset import builder, wholes
+plan = builder.Plan(2000, 2000, least_categories=2)
+builder.build(wholes.Stickers(200), plan, Path(sys.argv[1]), quiet=True)
+"""
+
+
+@pytest.fixture
+def other_builder(tmp_path):
+    """A builder in another process, at work in the folder `set`."""
+    out = tmp_path / "set"
+    process = subprocess.Popen([sys.executable, "-c", BUILDER, str(out)], cwd=ROOT)
+    give_up = time.monotonic() + 60
+    while not (out / "manifest.jsonl").exists() or not (out / "manifest.jsonl").stat().st_size:
+        assert process.poll() is None and time.monotonic() < give_up
+        time.sleep(0.05)
+    yield out, process
+    process.kill()
+    process.wait()
+
+
+def test_a_second_builder_is_refused_and_a_killed_one_does_not_block(other_builder):
+    out, process = other_builder
+    plan = builder.Plan(2000, 2000, least_categories=2)
+    for other in (plan, replace(plan, seed=1)):  # of the same set and of another one
+        with pytest.raises(BadInput, match="'out'.*in use.*Remedy: wait"):
+            builder.build(wholes.Stickers(200), other, out, quiet=True)
+    assert process.poll() is None  # the first one goes on
+    process.kill()
+    process.wait()
+    with builder.alone_in(out) as manifest:
+        kept = builder.kept(manifest, plan)
+    items = [line["item"] for line in builder.read(out)]
+    assert len(items) == len(set(items)) == len(kept) >= 1
+
+
+def test_no_file_of_a_lock_stays(made_once):
+    names = {path.name for path in made_once.iterdir()}
+    assert names == {"dataset.json", "manifest.jsonl", *builder.FOLDERS}
 
 
 def test_items_are_what_the_manifest_says(tmp_path):

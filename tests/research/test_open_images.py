@@ -174,8 +174,8 @@ def cut(path, column: str) -> None:
 @pytest.mark.parametrize(
     "spoil, said",
     [
-        (lambda made: cut(made["segmentations"], "BoxXMin"), "segmentation.csv lacks.*BoxXMin"),
-        (lambda made: cut(made["boxes"], "IsTruncated"), "bbox.csv lacks.*IsTruncated"),
+        (lambda made: cut(made["segmentations"], "BoxXMin"), "segmentation.csv.*lacks.*BoxXMin"),
+        (lambda made: cut(made["boxes"], "IsTruncated"), "bbox.csv.*lacks.*IsTruncated"),
         (lambda made: made["boxes"].unlink(), "boxes.*cannot be read"),
         (lambda made: made["segmentations"].write_text(""), "lacks the columns MaskPath"),
         (lambda made: made["classes"].write_text("a,b\n"), "names no class"),
@@ -186,6 +186,23 @@ def cut(path, column: str) -> None:
                 ",".join(open_images.SEGMENT) + "\nm,p,/m/01,0,wide,0,1\n"
             ),
             "line 2.*wide",
+        ),
+        (lambda made: made["segmentations"].write_bytes(b"\xff\xfe"), "segmentation.csv, line 0"),
+        (lambda made: made["classes"].write_bytes(b"\xff\xfe"), "names no class"),
+        (
+            lambda made: made["segmentations"].write_text(
+                ",".join(open_images.SEGMENT) + f"\n{'m' * 200_000},p,/m/01,0,1,0,1\n"
+            ),
+            "larger than field limit",
+        ),
+        *(
+            (
+                lambda made, written=written: made["segmentations"].write_text(
+                    ",".join(open_images.SEGMENT) + f"\nm,p,/m/01,0,{written},0,1\n"
+                ),
+                "line 2",
+            )
+            for written in ("1e400", "nan", "-inf", "1e300", "\u00b2")
         ),
     ],
 )

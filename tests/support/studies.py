@@ -27,7 +27,8 @@ class StudyHost:
 
     def start(self) -> None:
         """Starts the host and waits until it answers."""
-        arguments, environment = ["--enable-cors-header"], {"AMODAL_STUDY": "1"}
+        arguments = ["--enable-cors-header"]
+        environment = {"AMODAL_STUDY": "1", "AMODAL_STUDY_HOSTS": "Lab.example, b"}
         self.host = Host(self.base, self.port, arguments, environment).__enter__()
         self.url = self.host.url
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from amodal.core.text import encodable, write_text
 from amodal.measures import statistics
 from amodal.method import curation
 
@@ -26,8 +27,8 @@ SHIPPED = curation.SHIPPED / "stickers.json"
 def main(words: list[str] | None = None) -> None:
     options = parser().parse_args(words)
     scenes = measure(options)
-    (options.out / "best.md").write_text(markdown(scenes, options.seeds), encoding="utf-8")
-    print(f"\n{options.out / 'best.md'}")
+    write_text(options.out / "best.md", markdown(scenes, options.seeds))
+    print(encodable(f"\n{options.out / 'best.md'}"))
 
 
 def parser() -> argparse.ArgumentParser:

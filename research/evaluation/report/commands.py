@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from amodal.core.text import write_text
+
 from ..runner import MAKES_FIGURES, ROOT, SHOWS_FIGURES
 
 HERE = ("--out", "--workers")  # options that change no figure except seconds
@@ -55,7 +57,7 @@ def history(out: Path, command: str, when: str, of: str) -> list[str]:
     start = f"`{command}` on "
     lines = [line for line in before if not (line.startswith(start) and line.endswith(of))]
     lines.append(f"{start}{when}{of}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")
     return [line for line in lines if line.endswith(of)]
 
 

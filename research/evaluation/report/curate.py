@@ -17,6 +17,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from amodal.core.text import encodable, write_text
 from amodal.method import curation
 
 from .. import counterfactuals, runner
@@ -33,7 +34,7 @@ def main(words: list[str] | None = None) -> None:
     options = parser().parse_args(words)
     found = measure(options)
     write(found, options)
-    print(f"\n{options.out / 'curation.md'}")
+    print(encodable(f"\n{options.out / 'curation.md'}"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -212,8 +213,8 @@ def write(sets: dict, options) -> dict:
     """Writes table, figures and thresholds; returns the figures."""
     table = results(sets, options.trials, options.counterfactuals)
     most = max(table)
-    (options.out / "curation.md").write_text(markdown(sets, table, options), encoding="utf-8")
-    (options.out / "curation.json").write_text(json.dumps(table, indent=1), encoding="utf-8")
+    write_text(options.out / "curation.md", markdown(sets, table, options))
+    write_text(options.out / "curation.json", json.dumps(table, indent=1))
     curation.write_thresholds(
         options.out / "thresholds.json",
         curation.Thresholds(**table[most]["thresholds"]),

@@ -15,6 +15,8 @@ import os
 import sys
 from pathlib import Path
 
+from amodal.core.text import encodable
+
 from ...records import read
 from .. import runner, unseen_art
 from ..hard_scenes import ROBUST
@@ -121,7 +123,7 @@ def main() -> None:
     if missing:
         about += f"; {missing} scenes broke off and are not included"
     evaluation_report.write(records, options.out, about)
-    print(f"\n{options.out / 'evaluation.md'}")
+    print(encodable(f"\n{options.out / 'evaluation.md'}"))
 
 
 if __name__ == "__main__":

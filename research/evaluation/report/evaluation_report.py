@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import asdict
 from pathlib import Path
+
+from amodal.core.text import csv_text, write_text
 
 from ..hard_scenes import ROBUST
 from ..judge import SPURIOUS
@@ -35,12 +36,10 @@ def write(records: list[dict], out: Path, about: str) -> None:
     """evaluation.md, .json, .csv and the sheets. about: the command, its date and its commit."""
     if not records:
         return
-    (out / "evaluation.json").write_text(json.dumps(figures(records), indent=1))
+    write_text(out / "evaluation.json", json.dumps(figures(records), indent=1))
     names = list(dict.fromkeys(name for record in records for name in record))
-    with open(out / "evaluation.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(records)
+    rows = [[record.get(name) for name in names] for record in records]
+    write_text(out / "evaluation.csv", csv_text([names, *rows]))
     for cell in (*CELLS, *ROBUST):
         sheets.draw_cell(records, cell, out)
     sheets.draw_cells(records, out)
@@ -51,7 +50,7 @@ def write(records: list[dict], out: Path, about: str) -> None:
     doses, steps = sheets.dose_points(records), sheets.k_points(records)
     plots.draw_curve(out / "dose.png", "probability p of the co-occurring occluder", doses)
     plots.draw_curve(out / "k.png", "step k of 50 at which contexts mix", steps)
-    (out / "evaluation.md").write_text(markdown(records, about, out), encoding="utf-8")
+    write_text(out / "evaluation.md", markdown(records, about, out))
 
 
 def figures(records: list[dict]) -> dict:

@@ -17,6 +17,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from amodal.core.text import encodable, write_text
 from amodal.measures import statistics
 
 from .. import rules, runner
@@ -48,7 +49,7 @@ def main(words: list[str] | None = None) -> None:
     table = curated(options)
     command = commands.for_report("nox -s paper --", sys.argv[1:] if words is None else words)
     write(records, table, options, command, str(datetime.date.today()))
-    print(f"\n{options.out / 'paper.md'}")
+    print(encodable(f"\n{options.out / 'paper.md'}"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -135,9 +136,9 @@ def write(records: list[dict], table: dict, options, command: str, date: str) ->
         figure_8(records),
         figure_9(records),
     ]
-    (out / "paper.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_text(out / "paper.md", "\n\n".join(parts) + "\n")
     kept = [{**asdict(claim), "verdict": claim.verdict} for claim in claimed]
-    (out / "paper.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    write_text(out / "paper.json", json.dumps(kept, indent=1))
 
 
 def table_1(records: list[dict]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from amodal.app import workflow
 from amodal.core.errors import BadInput
+from amodal.core.text import encodable, write_text
 from amodal.measures import metrics, statistics
 
 from .. import photographs, runner
@@ -36,9 +37,8 @@ def main(words: list[str] | None = None) -> None:
         raise SystemExit(2) from None
     command = commands.for_report("nox -s paper --", sys.argv[1:] if words is None else words)
     path = options.out / "paper.md"
-    text = markdown(records, settings, command, str(datetime.date.today()))
-    path.write_text(text, encoding="utf-8")
-    print(f"\n{path}")
+    write_text(path, markdown(records, settings, command, str(datetime.date.today())))
+    print(encodable(f"\n{path}"))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from amodal.core.text import encodable, write_text
+
 from ...training import curves
 from .. import runner
 from ..runner import Task
@@ -40,7 +42,7 @@ def complete(count: int, out: Path) -> None:
 def write(records: list[dict], out: Path) -> None:
     """Writes the sheet and the figures so far, so that an interrupted run leaves both."""
     lines = [line(record) for record in records]
-    (out / "completions.txt").write_text("\n".join([summary(records), "", *lines]) + "\n")
+    write_text(out / "completions.txt", "\n".join([summary(records), "", *lines]) + "\n")
     names = [out / "pictures" / f"{sheets.task_of(record).name}.webp" for record in records]
     strips = [(words, Image.open(name).convert("RGB")) for words, name in zip(lines, names)]
     sheets.draw_strips(strips, out / "completions.png", "Random scenes")
@@ -80,4 +82,4 @@ def main(words: list[str] | None = None) -> None:
         curves.draw(logs, options.out / "curves.png")
     if options.scenes:
         complete(options.scenes, options.out)
-    print(f"The pictures are in {options.out}")
+    print(encodable(f"The pictures are in {options.out}"))
