@@ -50,7 +50,7 @@ def beyond_the_boundary(assembly) -> Drawing:
 
 def photographs(assembly) -> Drawing:
     """The same graph on the paper's models, for photographs."""
-    draw = progressive(assembly, CAT, "cat", photo_source, mask_rule=assembly.RULES[1])
+    draw = progressive(assembly, CAT, "cat", photo_source)
     draw.note(
         "models",
         "**For photographs.** These five files are not part of the pack. If one is missing, its "
@@ -64,9 +64,9 @@ def photographs(assembly) -> Drawing:
     )
     draw.note(
         "segment",
-        "**M^k by the paper's rule**: the clusters of the third decoder level's features that "
-        "overlap the modal mask. The other rules are Known Background Mask and Seeded Mask (see "
-        "amodal_completion_stickers).",
+        "**M^k by two rules**, known background and seeded; Choose Mask takes the one that finds "
+        "more of the visible object and less of the known background. The paper's rule, clusters "
+        "of decoder features, is in mixed_context_step_by_step.",
     )
     draw.note(
         "background",
