@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 
+def stays_below(name: str) -> bool:
+    """Whether a name is relative and has no '..': links aside, it cannot lead out of a folder."""
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
+
+
 def inside(folder: Path, *names: str) -> Path | None:
     """The resolved path of folder/names; None if it leads out of `folder`.
 
