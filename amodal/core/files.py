@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 
+def stays_below(name: str) -> bool:
+    """Whether a name is relative and has no '..': links aside, it cannot lead out of a folder."""
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
+
+
 def inside(folder: Path, *names: str) -> Path | None:
     """The resolved path of folder/names; None if it leads out of `folder`.
 
     A path leads out by '..', by an absolute name, or by a symbolic link to a place outside.
-    `folder` itself may be a link. A name that no file can have gives None too.
+    `folder` itself may be a link. A null byte in a name or a circle of links gives None too.
     """
     try:
         path = folder.joinpath(*names)
         base, resolved = folder.resolve(), path.resolve()
-    except (OSError, ValueError, RuntimeError):  # too long, a null byte, a circle of links
+    except (OSError, ValueError, RuntimeError):
         return None
     leads_out = any(".." in Path(name).parts for name in names)
     return None if leads_out or not resolved.is_relative_to(base) else resolved

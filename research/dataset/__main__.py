@@ -19,11 +19,27 @@ from collections import Counter
 from pathlib import Path
 
 from amodal.core.errors import BadInput
-from amodal.core.text import encodable
+from amodal.core.text import encodable, whole_number
 
 from . import builder, open_images, wholes
 
 OUT = Path(__file__).resolve().parents[2] / "output" / "dataset"
+
+
+def natural(text: str) -> int:
+    """A number from 0. Raises ValueError, which argparse reports with the option's name."""
+    value = whole_number(text)
+    if value is None or value < 0:
+        raise ValueError(text)
+    return value
+
+
+def positive(text: str) -> int:
+    """A number from 1. Raises ValueError."""
+    value = natural(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,17 +57,21 @@ def parser() -> argparse.ArgumentParser:
     open_images_words(sources.add_parser("openimages", help="from Open Images' segmentations"))
     sources.add_parser("stickers", help="from the sticker world")
     for command in sources.choices.values():
-        command.add_argument("--easy", type=int, default=1500, help="items with 20-50 %% hidden")
-        command.add_argument("--hard", type=int, default=1500, help="items with 50-80 %% hidden")
+        command.add_argument(
+            "--easy", type=natural, default=1500, help="items with 20-50 %% hidden"
+        )
+        command.add_argument(
+            "--hard", type=natural, default=1500, help="items with 50-80 %% hidden"
+        )
         command.add_argument(
             "--pairs",
             choices=builder.PAIRS,
             default="random",
             help="occluder: any category, or the one most often seen with the query's",
         )
-        command.add_argument("--seed", type=int, default=0)
-        command.add_argument("--least-categories", type=int, default=55)
-        command.add_argument("--workers", type=int, default=os.cpu_count())
+        command.add_argument("--seed", type=natural, default=0)
+        command.add_argument("--least-categories", type=natural, default=55)
+        command.add_argument("--workers", type=positive, default=os.cpu_count())
         command.add_argument("--out", type=Path, default=OUT)
     return top
 

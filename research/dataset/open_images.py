@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from amodal.core.errors import BadInput
-from amodal.core.files import finite
+from amodal.core.files import finite, stays_below
 
 from .wholes import (
     LEAST_AREA,
@@ -87,14 +88,14 @@ class Segmentations:
     def whole(self, rows) -> Iterator[Entry]:
         for key, mask, picture, label, *box in rows:
             file = self.picture(picture)
-            if fits(*box) and file and (self.masks_folder / mask).is_file():
+            if fits(*box) and file and is_file(self.masks_folder, mask):
                 self.masks[key] = mask
                 yield Entry(self.name(label), file, key)
 
     def picture(self, key: str) -> str | None:
         """The name of the picture's file; None if it is missing."""
         names = (f"{key}{ending}" for ending in (".jpg", ".png"))
-        return next((name for name in names if (self.folder / name).is_file()), None)
+        return next((name for name in names if is_file(self.folder, name)), None)
 
     def name(self, label: str) -> str:
         try:
@@ -113,6 +114,11 @@ class Segmentations:
         mask = np.asarray(mask.resize(picture.size, Image.Resampling.NEAREST)) > 0
         alpha = mask & in_one_part(mask)
         return Whole(np.asarray(picture), np.dstack([picture, alpha.astype(np.uint8) * 255]))
+
+
+def is_file(folder: Path, name: str) -> bool:
+    """Whether the folder has a file of this name, which comes from a .csv."""
+    return stays_below(name) and os.path.isfile(folder / name)
 
 
 def fill(base: sqlite3.Connection, segmentations: Path, boxes: Path | None) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from amodal.core.errors import BadInput
-from amodal.core.files import parsed
+from amodal.core.files import parsed, stays_below
 from amodal.stickers import scenes
 from amodal.stickers.catalog import CATALOG, WORDS
 
@@ -89,9 +89,10 @@ class Coco:
         }
 
     def load(self, entry: Entry) -> Whole:
-        path = self.folder / entry.picture
         try:
-            with Image.open(path) as file:
+            if not stays_below(entry.picture):
+                raise ValueError("it leads out of the folder")
+            with Image.open(self.folder / entry.picture) as file:
                 picture = np.asarray(file.convert("RGB"))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise BadInput(

@@ -22,7 +22,7 @@ from amodal.stickers import backgrounds, scenes
 from amodal.stickers.autoencoder import CHANNELS, Autoencoder
 from amodal.stickers.catalog import WORDS
 
-from .peers import Peers, start
+from .peers import Peers, shares_of, start
 from .precision import autocast
 from .run import WEIGHTS, Run, half
 
@@ -147,13 +147,15 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--rate", type=float, default=1e-3, help="initial learning rate")
     parser.add_argument(
-        "--shares", help="e.g. 24,24: two processes with so many crops of a batch each"
+        "--shares",
+        type=shares_of,
+        help="e.g. 24,24: two processes with so many crops of a batch each",
     )
     parser.add_argument("--warm", action="store_true", help="start from the shipped weights")
     options = parser.parse_args()
     words = (options.minutes, options.rate, options.warm)
     if options.shares:
         size = sum(p.numel() for p in Autoencoder().parameters())
-        start(Peers([int(share) for share in options.shares.split(",")], size), train, *words)
+        start(Peers(options.shares, size), train, *words)
     else:
         train(None, *words)

@@ -23,9 +23,9 @@ from amodal.stickers.autoencoder import CHANNELS
 from amodal.stickers.catalog import WORDS
 
 from .bank import BANK
-from .peers import Peers, start
+from .peers import Peers, shares_of, start
 from .precision import autocast, dtype
-from .run import ROOT, STATE, WEIGHTS, Run, half
+from .run import ROOT, STATE, WEIGHTS, Run, clock_time, half
 
 WIDTHS = (128, 128, 128, 128)
 HEAD = 32
@@ -248,16 +248,20 @@ def export(run: Run):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=90)
-    parser.add_argument("--until", help="end of training, HH:MM UTC, instead of --minutes")
+    parser.add_argument(
+        "--until", type=clock_time, help="end of training, HH:MM UTC, instead of --minutes"
+    )
     parser.add_argument("--rate", type=float, default=2e-3, help="initial learning rate")
     parser.add_argument(
-        "--shares", help="e.g. 22,10: two processes with so many items of a batch each"
+        "--shares",
+        type=shares_of,
+        help="e.g. 22,10: two processes with so many items of a batch each",
     )
     parser.add_argument("--warm", action="store_true", help="start from the shipped weights")
     options = parser.parse_args()
     words = (options.minutes, options.until, options.rate, options.warm)
     if options.shares:
         size = sum(p.numel() for p in Model().parameters())
-        start(Peers([int(share) for share in options.shares.split(",")], size), train, *words)
+        start(Peers(options.shares, size), train, *words)
     else:
         train(None, *words)

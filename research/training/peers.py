@@ -9,9 +9,19 @@ from __future__ import annotations
 import torch
 import torch.multiprocessing as multiprocessing
 
+from amodal.core.text import whole_number
+
 from .precision import dtype
 
 PATIENCE = 300  # seconds; after a process died, the others raise BrokenBarrierError
+
+
+def shares_of(text: str) -> list[int]:
+    """The shares of a text such as "22,10". Raises ValueError, which argparse reports."""
+    shares = [whole_number(word.strip()) or 0 for word in text.split(",")]
+    if min(shares) < 1:
+        raise ValueError(f"{text} are no numbers from 1")
+    return shares
 
 
 class Peers:

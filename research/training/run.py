@@ -6,6 +6,7 @@ import copy
 import datetime
 import json
 import math
+import re
 import time
 from pathlib import Path
 
@@ -139,11 +140,19 @@ def only_one(name: str):
     return lock
 
 
+def clock_time(text: str) -> str:
+    """The text, if it is a time HH:MM. Raises ValueError, which argparse reports."""
+    minutes_until(text)
+    return text
+
+
 def minutes_until(clock: str) -> float:
-    """Minutes from now to the next HH:MM (UTC)."""
+    """Minutes from now to the next HH:MM (UTC). Raises ValueError for another text."""
+    found = re.fullmatch("([0-9]{1,2}):([0-9]{2})", clock)
+    if found is None:
+        raise ValueError(f"{clock} is no time of the form HH:MM")
     now = datetime.datetime.now(datetime.timezone.utc)
-    hour, minute = (int(part) for part in clock.split(":"))
-    end = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    end = now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
     if end <= now:
         end += datetime.timedelta(days=1)
     return (end - now).total_seconds() / 60

@@ -23,7 +23,7 @@ from amodal.stickers.catalog import WORDS
 from amodal.stickers.segmenter import SIDE, SegmenterNet
 
 from . import pool
-from .peers import Peers, start
+from .peers import Peers, shares_of, start
 from .precision import autocast
 from .run import STATE, WEIGHTS, Run, half
 
@@ -177,11 +177,12 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--warm", action="store_true", help="start from the shipped weights")
     parser.add_argument("--rate", type=float, default=2e-3, help="initial learning rate")
-    parser.add_argument("--shares", help="e.g. 8,8: two processes with so many pictures each")
+    parser.add_argument(
+        "--shares", type=shares_of, help="e.g. 8,8: two processes with so many pictures each"
+    )
     options = parser.parse_args()
     if options.shares:
         size = sum(p.numel() for p in SegmenterNet().parameters())
-        shares = [int(share) for share in options.shares.split(",")]
-        start(Peers(shares, size), train, options.minutes, options.warm, options.rate)
+        start(Peers(options.shares, size), train, options.minutes, options.warm, options.rate)
     else:
         train(None, options.minutes, options.warm, options.rate)

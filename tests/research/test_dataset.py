@@ -297,6 +297,55 @@ def test_another_set_in_the_folder_is_refused(tmp_path, capsys):
     assert "choose an empty folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--easy", "--hard", "--seed", "--workers"])
+@pytest.mark.parametrize("value", ["-1", "1.5", "\u00b2", "\u0663", "9" * 5000, "x", ""])
+def test_a_number_that_is_none_is_named(tmp_path, capsys, option, value):
+    with pytest.raises(SystemExit):
+        make(tmp_path, f"{option}={value}")
+    assert option in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_annotations_cannot_name_a_picture_outside_their_folder(coco, tmp_path):
+    path, folder = coco
+    Image.new("RGB", (120, 90)).save(tmp_path / "outside.png")
+    for name in ("../outside.png", str(tmp_path / "outside.png"), "a\0b", "x" * 5000):
+        data = json.loads(path.read_text())
+        data["images"][0]["file_name"] = name
+        path.write_text(json.dumps(data))
+        source = wholes.Coco(path, folder)
+        with pytest.raises(BadInput, match="'pictures'.*Remedy"):
+            source.load(source.objects[0])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"[]",
+        b"3",
+        b'{"images": 3}',
+        b'{"images": [3]}',
+        b'{"images": [], "annotations": [], "categories": [[]]}',
+        b'{"images": [{"id": NaN}]}',
+        *(
+            b'{"images": [{"id": 0, "file_name": "0.png", "width": %b, "height": 90}],'
+            b'"categories": [{"id": 0, "name": "cup"}], "annotations": [{"id": 0, "image_id": 0,'
+            b'"category_id": 0, "bbox": %b, "area": 9, "segmentation": [[1, 2]]}]}' % pair
+            for pair in ((b"0", b"[1, 2, 3, 4]"), (b'"x"', b"[1, 2, 3, 4]"), (b"9", b"[1]"))
+        ),
+    ],
+    ids=lambda content: ascii(content)[:60],
+)
+def test_annotations_of_any_bytes_are_refused_by_name(tmp_path, content):
+    path = tmp_path / "any.json"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match="'annotations'.*Remedy"):
+        wholes.Coco(path, tmp_path)
+    with pytest.raises(BadInput, match="'annotations'.*Remedy"):
+        amodal_truth.read(path)
+
+
 def test_too_few_categories_are_refused(tmp_path, capsys):
     assert make(tmp_path, "--least-categories", "99") == 2
     assert "56 categories" in capsys.readouterr().err

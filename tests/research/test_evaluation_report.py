@@ -307,3 +307,10 @@ def test_a_record_holds_one_status_and_its_warnings():
         "passes": 0,
         "report": "no object",
     }
+
+
+def test_a_command_of_any_words_is_kept_once(tmp_path):
+    """Names of files may hold bytes that are no text, which Python reads as lone surrogates."""
+    for _ in range(2):
+        lines = commands.history(tmp_path, "nox -s paper -- \udcff", "today, ", "seed 0")
+        assert lines == ["`nox -s paper -- \\udcff` on today, seed 0"]

@@ -16,7 +16,8 @@ from amodal.stickers.segmenter import SegmenterNet
 from research.training import bank, pool, segmenter
 from research.training import run as training_run
 from research.training.muon import Muon, orthogonal, shared_out, split
-from research.training.peers import Peers, start
+from research.training.peers import Peers, shares_of, start
+from research.training.run import clock_time, minutes_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -254,3 +255,19 @@ def test_most_objects_of_the_bank_stand_as_a_crop_shows_them(monkeypatch):
         middle = np.array([xs.min() + xs.max(), ys.min() + ys.max()]) / 2 / bank.SIZE
         assert (np.abs(middle - 0.5) < 0.3).all()
         assert 0.45 < (max(np.ptp(xs), np.ptp(ys)) + 1) / bank.SIZE < 0.85
+
+
+@pytest.mark.parametrize(
+    "text", ["", "12", "25:00", "12:60", "\u00b2:30", "1:2", "a:b", "9" * 5000]
+)
+def test_a_time_that_is_none_is_refused(text):
+    with pytest.raises(ValueError):
+        clock_time(text)
+    assert clock_time("7:30") == "7:30" and 0 <= minutes_until("23:59") <= 24 * 60
+
+
+@pytest.mark.parametrize("text", ["", "0", "8,0", "8,", "-8", "\u00b2,3", "8.5", "9" * 5000])
+def test_shares_that_are_none_are_refused(text):
+    with pytest.raises(ValueError):
+        shares_of(text)
+    assert shares_of("22, 10") == [22, 10]

@@ -190,7 +190,7 @@ def test_the_results_are_shown_and_saved(study, visit, tmp_path):
     table = tmp_path / "table.csv"
     saved.value.save_as(table)
     first = next(csv.DictReader(table.open()))
-    assert (first["name"], first["value"], first["votes"]) == ("mixed context", "0.8000", "12")
+    assert (first["name"], first["value"], first["votes"]) == ("mixed context", "0.8", "12")
     page.get_by_role("link", name="Back to voting").click()
     ready_at(page, len(ITEMS) - 1)
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from amodal.core.text import write_text
+from amodal.core.text import encodable, write_text
 
 from ..runner import MAKES_FIGURES, ROOT, SHOWS_FIGURES
 
@@ -54,7 +54,7 @@ def history(out: Path, command: str, when: str, of: str) -> list[str]:
     """
     path = out / "commands.txt"
     before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    start = f"`{command}` on "
+    start = encodable(f"`{command}` on ")
     lines = [line for line in before if not (line.startswith(start) and line.endswith(of))]
     lines.append(f"{start}{when}{of}")
     write_text(path, "\n".join(lines) + "\n")
