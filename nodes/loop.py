@@ -19,10 +19,12 @@ from ..amodal.core.types import Canvas, LoopHandle, OcclusionReport
 from ..amodal.method.loop import describe, mask_change, outcome, warnings_of
 from . import progress, types
 from .common import LOOP_CATEGORY, aliases, names_itself
-from .loop_expansion import next_pass
-from .loop_report import film_frame, line_of, report_of
+from .loop_expansion import loop_start, next_pass
+from .loop_graph import own_name
+from .loop_report import film_frame, line_of, read_history, report_of
 
 OUTPUTS = 7  # of Loop End
+LAZY = ("image", "amodal_mask", "canvas", "found")  # its inputs that only a pass that paints needs
 
 
 class LoopStart(io.ComfyNode):
@@ -172,22 +174,13 @@ class LoopEnd(io.ComfyNode):
         )
 
     @classmethod
-    def check_lazy_status(
-        cls,
-        loop,
-        occluded,
-        occlusion=None,
-        image=None,
-        amodal_mask=None,
-        canvas=None,
-        max_passes=6,
-        history="[]",
-        found=True,
-    ):
-        if ending(loop, occluded, max_passes, json.loads(history)):
+    @names_itself
+    def check_lazy_status(cls, loop, occluded, max_passes=6, history="[]", **given):
+        refuse_nothing(loop=loop, occluded=occluded)
+        loop_start(cls.hidden.dynprompt, cls.hidden.unique_id)  # refuses before anything is painted
+        if ending(loop, occluded, max_passes, read_history(history)):
             return []
-        given = {"image": image, "amodal_mask": amodal_mask, "canvas": canvas, "found": found}
-        return [name for name, value in given.items() if value is None]
+        return [name for name in LAZY if name in given and given[name] is None]
 
     @classmethod
     @names_itself
@@ -204,11 +197,12 @@ class LoopEnd(io.ComfyNode):
         found=True,
     ):
         refuse_lists()
-        entries = json.loads(history)
+        entries = read_history(history)
         occlusion = occlusion or OcclusionReport()
         status = ending(loop, occluded, max_passes, entries)
         if status:
             return cls.finish(loop, occlusion, status, max_passes, entries)
+        refuse_nothing(image=image, amodal_mask=amodal_mask, canvas=canvas, found=found)
         amodal_mask = validate.one_mask(amodal_mask, canvas.size[::-1], "amodal_mask")
         shift = tuple(a - b for a, b in zip(canvas.offset, loop.canvas.offset))
         entry = {
@@ -225,7 +219,7 @@ class LoopEnd(io.ComfyNode):
             json.dumps([*entries, entry]),
             with_previews=loop.number < max_passes,
         )
-        again = graph.lookup_node("Recurse")
+        again = graph.lookup_node(own_name(cls.hidden.dynprompt, cls.hidden.unique_id))
         after = (validate.as_images(image)[:1], amodal_mask)
         frame = film_frame(cls.hidden, loop.number, max_passes, occlusion, line_of(entry), after)
         return io.NodeOutput(
@@ -264,6 +258,13 @@ def refuse_lists():
             "is a list of several",
             "a loop completes one object; use Amodal Completion, which makes a loop for each",
         )
+
+
+def refuse_nothing(**inputs):
+    """Raises BadInput for an input that is None: the node it comes from gave nothing."""
+    for name, value in inputs.items():
+        if value is None:
+            raise BadInput(name, "is nothing", "connect a node that gives a value in every pass")
 
 
 def prompt_id() -> str:

@@ -186,17 +186,37 @@ class Anything(str):
 
 
 class TestValue:
-    """Gives the object that VALUES has under `name`."""
+    """Gives the object that VALUES has under `name`, once what `after` links to has run."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = (Anything("*"),), "give", "test"
     __test__ = False
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"name": ("STRING", {})}}
+        return {
+            "required": {"name": ("STRING", {})},
+            "optional": {"after": (Anything("*"), {})},
+        }
 
-    def give(self, name):
+    def give(self, name, after=None):
         return (VALUES[name],)
+
+
+class TestPass:
+    """Gives its input, once what `after` links to has run."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = (Anything("*"),), "give", "test"
+    __test__ = False
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {"value": (Anything("*"), {})},
+            "optional": {"after": (Anything("*"), {})},
+        }
+
+    def give(self, value, after=None):
+        return (value,)
 
 
 class TestList:
@@ -248,7 +268,7 @@ class TestKeep:
 
 def add_test_nodes(classes: dict) -> None:
     """Registers the test nodes with the host."""
-    classes |= {node.__name__: node for node in (TestValue, TestList, TestEach, TestKeep)}
+    classes |= {node.__name__: node for node in (TestValue, TestPass, TestList, TestEach, TestKeep)}
 
 
 def start(comfy: Path) -> None:
