@@ -9,6 +9,7 @@ import json
 import time
 from dataclasses import asdict, replace
 
+import torch
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 
@@ -16,13 +17,15 @@ from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
 from ..amodal.core.status import Status
 from ..amodal.core.types import Canvas, LoopHandle, OcclusionReport
-from ..amodal.method.loop import describe, mask_change, outcome, warnings_of
+from ..amodal.method.loop import describe, mask_change, outcome
 from . import progress, types
 from .common import LOOP_CATEGORY, aliases, names_itself
-from .loop_expansion import next_pass
-from .loop_report import film_frame, line_of, report_of
+from .loop_expansion import loop_start, next_pass
+from .loop_graph import own_name
+from .loop_report import codes_of, film_frame, line_of, read_history
 
 OUTPUTS = 7  # of Loop End
+LAZY = ("image", "amodal_mask", "canvas", "found", "joined")  # only a pass that paints needs them
 
 
 class LoopStart(io.ComfyNode):
@@ -188,30 +191,13 @@ class LoopEnd(io.ComfyNode):
         )
 
     @classmethod
-    def check_lazy_status(
-        cls,
-        loop,
-        occluded,
-        occlusion=None,
-        image=None,
-        amodal_mask=None,
-        canvas=None,
-        max_passes=6,
-        history="[]",
-        found=True,
-        modal_mask=None,
-        joined=False,
-    ):
-        if ending(loop, occluded, max_passes, json.loads(history)):
+    @names_itself
+    def check_lazy_status(cls, loop, occluded, max_passes=6, history="[]", **given):
+        refuse_nothing(loop=loop, occluded=occluded)
+        loop_start(cls.hidden.dynprompt, cls.hidden.unique_id)  # refuses before anything is painted
+        if ending(loop, occluded, max_passes, read_history(history)):
             return []
-        given = {
-            "image": image,
-            "amodal_mask": amodal_mask,
-            "canvas": canvas,
-            "found": found,
-            "joined": joined,
-        }
-        return [name for name, value in given.items() if value is None]
+        return [name for name in LAZY if name in given and given[name] is None]
 
     @classmethod
     @names_itself
@@ -230,14 +216,13 @@ class LoopEnd(io.ComfyNode):
         joined=False,
     ):
         refuse_lists()
-        entries = json.loads(history)
+        entries = read_history(history)
         occlusion = occlusion or OcclusionReport()
         status = ending(loop, occluded, max_passes, entries)
         if status:
-            if modal_mask is not None:
-                size = validate.picture_size(loop.image)
-                loop = replace(loop, modal_mask=validate.one_mask(modal_mask, size, "modal_mask"))
+            loop = replace(loop, modal_mask=began_with(loop, modal_mask))
             return cls.finish(loop, occlusion, status, max_passes, entries)
+        refuse_nothing(image=image, amodal_mask=amodal_mask, canvas=canvas, found=found)
         amodal_mask = validate.one_mask(amodal_mask, canvas.size[::-1], "amodal_mask")
         shift = tuple(a - b for a, b in zip(canvas.offset, loop.canvas.offset))
         entry = {
@@ -255,7 +240,7 @@ class LoopEnd(io.ComfyNode):
             json.dumps([*entries, entry]),
             with_previews=loop.number < max_passes,
         )
-        again = graph.lookup_node("Recurse")
+        again = graph.lookup_node(own_name(cls.hidden.dynprompt, cls.hidden.unique_id))
         after = (validate.as_images(image)[:1], amodal_mask)
         frame = film_frame(cls.hidden, loop.number, max_passes, occlusion, line_of(entry), after)
         return io.NodeOutput(
@@ -265,9 +250,7 @@ class LoopEnd(io.ComfyNode):
     @classmethod
     def finish(cls, loop, occlusion, status, max_passes, entries):
         """The loop's results, from the canvas with which this pass began."""
-        began_with = [report_of(entry) for entry in entries]
-        joined = any(entry.get("joined") for entry in entries)
-        codes = ", ".join(warning.value for warning in warnings_of(began_with, occlusion, joined))
+        codes = codes_of(entries, occlusion)
         ended = f"{status.value} ({codes})" if codes else status.value
         line = f"{ended}: {describe(occlusion)}"
         progress.teller(cls.hidden, line)(done=True)
@@ -287,6 +270,13 @@ class LoopEnd(io.ComfyNode):
         )
 
 
+def began_with(loop: LoopHandle, modal_mask) -> torch.Tensor:
+    """The object's mask [1, H, W] at the start of this pass: the refined one where it is given."""
+    if modal_mask is None:
+        return loop.modal_mask
+    return validate.one_mask(modal_mask, validate.picture_size(loop.image), "modal_mask")
+
+
 def refuse_lists():
     context = get_executing_context()
     if context is not None and context.list_index:
@@ -295,6 +285,13 @@ def refuse_lists():
             "is a list of several",
             "a loop completes one object; use Amodal Completion, which makes a loop for each",
         )
+
+
+def refuse_nothing(**inputs):
+    """Raises BadInput for an input that is None: the node it comes from gave nothing."""
+    for name, value in inputs.items():
+        if value is None:
+            raise BadInput(name, "is nothing", "connect a node that gives a value in every pass")
 
 
 def prompt_id() -> str:

@@ -8,66 +8,141 @@ unchanged rerun is fully cached.
 from comfy_execution.graph_utils import GraphBuilder, is_link
 
 from ..amodal.core.errors import BadInput
+from .loop_graph import (
+    END,
+    START,
+    ancestors,
+    between,
+    dependents,
+    ends_of,
+    kind,
+    links_of,
+    open_starts,
+    own_name,
+    relatives,
+    starts_of,
+)
 
+CHECK = "AmodalCheckOcclusion"
+DECIDING = {"loop", "occluded", "occlusion"}  # the inputs of Loop End that it always waits for
 CARRIED = {"image": "image", "amodal_mask": "modal_mask", "canvas": "canvas"}  # Loop End -> Start
 
 
 def next_pass(prompt, end: str, number: int, history: str, with_previews: bool) -> GraphBuilder:
-    """The graph of the next pass: clones of the loop's nodes, fed by links to this pass."""
-    links = prompt.get_node(end)["inputs"]
-    for name in ("loop", *CARRIED):
-        if not is_link(links.get(name)):
-            raise BadInput(name, "is not connected", "connect it to the loop's body")
-    start = links["loop"][0]
-    names = {node: node.rsplit(".", 1)[-1] for node in body(prompt, start, end, with_previews)}
-    names[end] = "Recurse"  # keeps ids from growing with every pass
+    """The graph of the next pass: clones of the loop's nodes, fed by links to this pass.
+
+    A clone keeps its node's own name, Loop End's clone too. Raises BadInput as `loop_start` does,
+    and where the id of a clone is taken.
+    """
+    start = loop_start(prompt, end)
     graph = GraphBuilder()
+    names = {node: own_name(prompt, node) for node in body(prompt, start, end, with_previews)}
+    refuse_taken({graph.prefix + name for name in names.values()} & {*prompt.get_original_prompt()})
     for node, name in names.items():
         clone = graph.node(prompt.get_node(node)["class_type"], name)
         clone.set_override_display_id(prompt.get_display_node_id(node))
+        links = links_of(prompt, node)
         for key, value in prompt.get_node(node)["inputs"].items():
-            if is_link(value) and value[0] in names:
-                value = [graph.prefix + names[value[0]], value[1]]
+            if links.get(key) in names:
+                value = [graph.prefix + names[links[key]], value[1]]
             clone.set_input(key, value)
     first = graph.lookup_node(names[start])
     for of_end, of_start in CARRIED.items():
-        first.set_input(of_start, links[of_end])
+        first.set_input(of_start, prompt.get_node(end)["inputs"][of_end])
     first.set_input("pass_number", number)
-    graph.lookup_node("Recurse").set_input("history", history)
+    graph.lookup_node(names[end]).set_input("history", history)
     return graph
 
 
 def body(prompt, start: str, end: str, with_previews: bool) -> list[str]:
-    """Ids of the nodes on a path from start to end and, with previews, of the nodes after them."""
-    known = {}
+    """Ids of the nodes on a path from start to end and, with previews, of the nodes after them.
 
-    def depends(node, root):
-        if node == root:
-            return True
-        if (node, root) not in known:
-            known[node, root] = False
-            inputs = prompt.get_node(node)["inputs"].values()
-            known[node, root] = any(depends(v[0], root) for v in inputs if is_link(v))
-        return known[node, root]
-
-    inside = [n for n in ancestors(prompt, end) if depends(n, start)]
+    What only another Loop End of the same start needs is that one's to clone.
+    """
+    inside = between(prompt, start, end)
     if not with_previews:
         return inside
-    siblings = [n for n in prompt.all_node_ids() if family(n) == family(end) and n not in inside]
-    return inside + [n for n in siblings if depends(n, start) and not depends(n, end)]
+    family = relatives(prompt, end)
+    others = {n for other in ends_of(prompt, start) for n in between(prompt, start, other)}
+    beyond = dependents(prompt, {end, *others.difference(inside)}, family)
+    return inside + sorted(dependents(prompt, {start}, family).difference(inside, beyond))
 
 
-def ancestors(prompt, node: str) -> list[str]:
-    """Ids of a node and of every node it depends on."""
-    found, todo = {}, [node]
-    while todo:
-        here = todo.pop()
-        if here not in found:
-            found[here] = True
-            todo += [v[0] for v in prompt.get_node(here)["inputs"].values() if is_link(v)]
-    return list(found)
+def loop_start(prompt, end: str) -> str:
+    """Id of the Loop Start of a Loop End, directly before it or behind nodes that pass it on.
+
+    Raises BadInput if an input is not connected, if `loop` does not come from one Loop Start, if
+    another input comes from another one, if one Loop End is behind another of the same start, or
+    if what decides whether to stop waits for what is to be painted.
+    """
+    links = links_of(prompt, end)
+    for name in ("loop", *CARRIED):
+        if name not in links:
+            raise BadInput(name, "is not connected", "connect it to the loop's body")
+    starts = starts_of(prompt, end)
+    if len(starts) != 1:
+        found = f"several Loop Starts: {shown(prompt, starts)}" if starts else "no Loop Start"
+        raise BadInput("loop", f"comes from {found}", "connect the output loop of one Loop Start")
+    (start,) = starts
+    refuse_other_starts(prompt, start, links)
+    refuse_ends_in_line(prompt, start, end)
+    refuse_waiting(prompt, links)
+    return start
 
 
-def family(node: str) -> str:
-    """What the ids of one expansion share: everything before the last dot."""
-    return node.rpartition(".")[0]
+def refuse_other_starts(prompt, start: str, links: dict[str, str]) -> None:
+    """Raises BadInput if an input of Loop End depends on a loop that neither ends nor encloses."""
+    around = ancestors(prompt, start)
+    for name, source in links.items():
+        strays = open_starts(prompt, source).difference(around)
+        if strays:
+            raise BadInput(
+                name,
+                f"comes from Loop Start {shown(prompt, strays)}, but 'loop' comes from Loop Start "
+                f"{shown(prompt, [start])}",
+                "connect both to the same Loop Start, or end the other loop first",
+            )
+
+
+def refuse_ends_in_line(prompt, start: str, end: str) -> None:
+    """Raises BadInput if another Loop End of the same start is before or behind this one."""
+    for other in ends_of(prompt, start) - {end}:
+        if other in between(prompt, start, end) or end in between(prompt, start, other):
+            raise BadInput(
+                "loop",
+                f"comes from the Loop Start of Loop End {shown(prompt, [other])} too, and one of "
+                "the two Loop Ends is behind the other",
+                "give each of them a Loop Start of its own",
+            )
+
+
+def refuse_waiting(prompt, links: dict[str, str]) -> None:
+    """Raises BadInput if Loop End waits for nodes that are skipped if nothing hides the object.
+
+    In the last pass it would be skipped itself, without a word.
+    """
+    for name in DECIDING & links.keys():
+        for node in ancestors(prompt, links[name], but_not_behind=(START, END)):
+            inputs = prompt.get_node(node)["inputs"].values()
+            masks = (v[0] for v in inputs if is_link(v) and v[1] == 0)
+            if kind(prompt, node) != END and any(kind(prompt, mask) == CHECK for mask in masks):
+                raise BadInput(
+                    name,
+                    "waits for the inpaint mask, which Check Occlusion withholds if nothing hides "
+                    "the object",
+                    "connect it to Loop Start or Check Occlusion directly",
+                )
+
+
+def refuse_taken(ids: set[str]) -> None:
+    if ids:
+        raise BadInput(
+            "loop",
+            f"needs the id '{min(ids)}' for the next pass, but the workflow has a node of that id",
+            "give that node another id",
+        )
+
+
+def shown(prompt, nodes) -> str:
+    """The ids of nodes as the workflow has them, for people."""
+    return ", ".join(sorted(f"'{prompt.get_display_node_id(node)}'" for node in nodes))

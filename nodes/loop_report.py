@@ -1,21 +1,69 @@
 """The passes of a loop in words and pictures, for people."""
 
+import json
+from dataclasses import fields
+from typing import Any
+
 from ..amodal.core import visualize
+from ..amodal.core.errors import BadInput
 from ..amodal.core.status import Status
 from ..amodal.core.types import OcclusionReport
-from ..amodal.method.loop import describe
-from . import progress, ui
+from ..amodal.method.loop import describe, warnings_of
+from . import ui
+from .loop_graph import first_pass
+
+WORDS = ("occluders", "surrounding", "sides")  # of OcclusionReport; lists in JSON
+REPORT = {field.name: list if field.name in WORDS else bool for field in fields(OcclusionReport)}
+ENTRY = {
+    "pass": int,
+    "occlusion": dict,
+    "change": float,
+    "seconds": float | None,
+    "found": bool,
+    "joined": bool,
+}
+
+
+def read_history(history: Any) -> list[dict]:
+    """The entries that Loop End wrote for the passes so far. Raises BadInput for anything else."""
+    try:
+        entries = json.loads(history)
+    except (TypeError, ValueError, RecursionError):
+        entries = None
+    if not (isinstance(entries, list) and all(map(is_entry, entries))):
+        raise BadInput("history", "was not written by Loop End", "leave it open; the loop fills it")
+    return entries
+
+
+def is_entry(entry: Any) -> bool:
+    return (
+        has(entry, ENTRY)
+        and has(entry["occlusion"], REPORT)
+        and all(isinstance(word, str) for name in WORDS for word in entry["occlusion"][name])
+        and 0 <= entry["change"] <= 1
+    )
+
+
+def has(value: Any, kinds: dict) -> bool:
+    """Whether a value is a dictionary with just these keys and kinds of values."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == kinds.keys()
+        and all(isinstance(value[key], kind) for key, kind in kinds.items())
+    )
 
 
 def report_of(entry: dict) -> OcclusionReport:
     """The occlusion report of a history entry; JSON has lists in place of tuples."""
-    fields = entry["occlusion"]
-    return OcclusionReport(
-        **{
-            **fields,
-            **{name: tuple(fields[name]) for name in ("occluders", "surrounding", "sides")},
-        }
-    )
+    report = entry["occlusion"]
+    return OcclusionReport(**report).but(**{name: tuple(report[name]) for name in WORDS})
+
+
+def codes_of(entries: list[dict], last: OcclusionReport) -> str:
+    """The warnings at the end of a loop, separated by commas; see `warnings_of`."""
+    joined = any(entry["joined"] for entry in entries)
+    warnings = warnings_of([report_of(entry) for entry in entries], last, joined)
+    return ", ".join(warning.value for warning in warnings)
 
 
 def line_of(entry: dict) -> str:
@@ -40,9 +88,11 @@ def film_frame(
     `after` is (canvas image, mask) after the pass, or None at the loop's end.
     """
     picture = ui.saved(visualize.thumbnail(*after), "pass") if after else None
+    prompt, end = hidden.dynprompt, ui.node_id()
     frame = ui.entry(
         hidden,
-        loop=progress.loop_of(ui.node_id()),
+        node=prompt.get_display_node_id(end),
+        loop=first_pass(prompt, end),
         number=number,
         of=cap,
         reason=describe(occlusion),

@@ -6,15 +6,8 @@ nothing; the host's own bar is enough for them.
 
 from __future__ import annotations
 
-import re
-
 from . import ui
-from .loop_expansion import ancestors
-
-
-def loop_of(node: str) -> str:
-    """The id of pass 1's Loop End, given the id of its clone in a later pass."""
-    return re.sub(r"(\.\d+\.\d+\.Recurse)+$", "", node)
+from .loop_graph import END, ends_of, first_pass, innermost_starts, kind, relatives, starts_of
 
 
 def place(prompt, node: str) -> dict | None:
@@ -22,22 +15,21 @@ def place(prompt, node: str) -> dict | None:
 
     `loops` counts the loops that the node in the graph holds: Amodal Completion has several.
     """
-
-    def kind(node_id: str) -> str:
-        return prompt.get_node(node_id)["class_type"]
-
-    start = next((n for n in ancestors(prompt, node) if kind(n) == "AmodalLoopStart"), None)
-    ends = [n for n in prompt.all_node_ids() if kind(n) == "AmodalLoopEnd"]
-    end = next((n for n in ends if prompt.get_node(n)["inputs"].get("loop") == [start, 0]), None)
+    is_end = kind(prompt, node) == END
+    starts = starts_of(prompt, node) if is_end else innermost_starts(prompt, node)
+    start = min(starts, default=None)
+    end = node if is_end else min(ends_of(prompt, start), default=None) if start else None
     if start is None or end is None:
         return None
     number = prompt.get_node(start)["inputs"].get("pass_number", 1)
     cap = prompt.get_node(end)["inputs"].get("max_passes")
-    holder = end.split(".")[0]
+    first = first_pass(prompt, end)
+    holder = prompt.get_display_node_id(end)
+    ends = [n for n in relatives(prompt, first) if kind(prompt, n) == END]
     return {
         "node": holder,
-        "loop": loop_of(end),
-        "loops": len({loop_of(n) for n in ends if n.split(".")[0] == holder}),
+        "loop": first,
+        "loops": len([n for n in ends if prompt.get_display_node_id(n) == holder]),
         "number": number if isinstance(number, int) else 1,
         "of": cap if isinstance(cap, int) else None,
     }

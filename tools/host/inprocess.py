@@ -6,6 +6,7 @@
 
 import asyncio
 import atexit
+import copy
 import functools
 import gc
 import importlib
@@ -19,6 +20,9 @@ from amodal.app.host import find_comfyui
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = {}  # the outputs of TestValue, by name
+CACHES = {"classic": "CLASSIC", "lru": "LRU", "none": "NONE", "ram": "RAM_PRESSURE"}
+# lru: one result. ram: no machine has so much free memory (GB), so every result is dropped soon.
+CACHE_ARGS = {"lru": 1, "ram": 1e6, "ram_inactive": 1e6}
 
 
 class Routes:
@@ -98,20 +102,20 @@ class Host:
         add_test_nodes(self.classes)
         if not asyncio.run(nodes.load_custom_node(str(ROOT))):
             raise Failed("the host could not load the pack; its log says why")
-        self.fresh = lambda: execution.PromptExecutor(
-            self.server, cache_type=execution.CacheType.CLASSIC, cache_args={"lru": 0, "ram": 0}
+        self.fresh = lambda cache: execution.PromptExecutor(
+            self.server, cache_type=execution.CacheType[CACHES[cache]], cache_args=CACHE_ARGS
         )
         self.validate = execution.validate_prompt
-        self.executor = self.fresh()
+        self.executor = self.fresh("classic")
 
     @property
     def pack(self) -> dict[str, type]:
         """The pack's node classes by id."""
         return {name: node for name, node in self.classes.items() if name.startswith("Amodal")}
 
-    def forget(self) -> None:
-        """Empties the caches: takes a new executor."""
-        self.executor = self.fresh()
+    def forget(self, cache: str = "classic") -> None:
+        """Empties the caches: takes a new executor with this kind of cache, a key of CACHES."""
+        self.executor = self.fresh(cache)
 
     def run(self, prompt: dict, prompt_id: str = "test", only: list[str] | None = None) -> Run:
         """Validates and executes a prompt.
@@ -120,15 +124,15 @@ class Host:
 
         Raises Failed if the prompt is not valid, fails or is interrupted.
         """
-        prompt = getattr(prompt, "prompt", prompt)
+        prompt = copy.deepcopy(getattr(prompt, "prompt", prompt))  # the host writes into it
         ok, error, outputs, node_errors = asyncio.run(self.validate(prompt_id, prompt, only))
         if not ok:
             raise Failed(f"{error} {node_errors}", node_errors)
         self.server.events.clear()
         VALUES["kept"] = {}
         self.executor.execute(prompt, prompt_id, {"client_id": "test"}, outputs)
-        if not self.executor.success:
-            event, details = self.executor.status_messages[-1]
+        event, details = self.executor.status_messages[-1]
+        if event != "execution_success":  # `success` stays true where an expansion makes a cycle
             raise Failed(details.get("exception_message", event), {"event": event, **details})
         classes = {node: spec["class_type"] for node, spec in prompt.items()}
         ui = self.executor.history_result["outputs"]
@@ -182,17 +186,37 @@ class Anything(str):
 
 
 class TestValue:
-    """Gives the object that VALUES has under `name`."""
+    """Gives the object that VALUES has under `name`, once what `after` links to has run."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = (Anything("*"),), "give", "test"
     __test__ = False
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"name": ("STRING", {})}}
+        return {
+            "required": {"name": ("STRING", {})},
+            "optional": {"after": (Anything("*"), {})},
+        }
 
-    def give(self, name):
+    def give(self, name, after=None):
         return (VALUES[name],)
+
+
+class TestPass:
+    """Gives its input, once what `after` links to has run."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = (Anything("*"),), "give", "test"
+    __test__ = False
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {"value": (Anything("*"), {})},
+            "optional": {"after": (Anything("*"), {})},
+        }
+
+    def give(self, value, after=None):
+        return (value,)
 
 
 class TestList:
@@ -244,7 +268,7 @@ class TestKeep:
 
 def add_test_nodes(classes: dict) -> None:
     """Registers the test nodes with the host."""
-    classes |= {node.__name__: node for node in (TestValue, TestList, TestEach, TestKeep)}
+    classes |= {node.__name__: node for node in (TestValue, TestPass, TestList, TestEach, TestKeep)}
 
 
 def start(comfy: Path) -> None:
