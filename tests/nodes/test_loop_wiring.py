@@ -181,6 +181,7 @@ ENTRY = {
     "change": 0.5,
     "seconds": None,
     "found": True,
+    "joined": False,
 }
 
 
