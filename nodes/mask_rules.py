@@ -108,7 +108,7 @@ class SeededMask(io.ComfyNode):
             category=CONTEXT,
             description="Makes M^k by a linear classifier of the features. It learns from the "
             "cells whose kind is certain, visible object and backdrop, and is applied to those "
-            "that were painted. It needs no colour: a gray object on gray is found.",
+            "that were painted. It needs no threshold.",
             inputs=[
                 types.Features.Input("features", tooltip="From Capture Features."),
                 *areas(),
