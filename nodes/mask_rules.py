@@ -82,7 +82,10 @@ class KnownBackgroundMask(io.ComfyNode):
         modal_mask, inpaint_mask = certain(count, size, modal_mask, inpaint_mask)
         found = [
             known_background.known_background(
-                *(batch[i : i + 1] for batch in (estimate, synthetic, modal_mask, inpaint_mask)),
+                estimate[i : i + 1],
+                synthetic[i : i + 1],
+                modal_mask[i : i + 1],
+                inpaint_mask[i : i + 1],
                 threshold,
             )
             for i in range(count)
@@ -152,8 +155,10 @@ class SeededMask(io.ComfyNode):
         found = []
         for i in range(count):
             modal, area = (batch[i : i + 1] for batch in areas_of)
-            shown = [batch[i : i + 1] for batch in pictures]
-            difference = known_background.difference_from(*shown, modal) if shown else None
+            difference = None
+            if pictures:
+                seen, backdrop = (batch[i : i + 1] for batch in pictures)
+                difference = known_background.difference_from(seen, backdrop, modal)
             found.append(seeded_mask.seeded(maps[i], modal, area, difference))
         alone = torch.cat([one.alone for one in found])
         tested = checked(alone, *areas_of)
