@@ -12,6 +12,7 @@ FILES = (
     "sampling",
     "mask_at_k",
     "mask_rules",
+    "choose_mask",
     "amodal_mask",
     "check_occlusion",
     "loop",
