@@ -13,6 +13,7 @@ FILES = (
     "mask_at_k",
     "modal_mask",
     "mask_rules",
+    "choose_mask",
     "amodal_mask",
     "check_occlusion",
     "loop",

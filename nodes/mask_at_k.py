@@ -160,16 +160,16 @@ class SelectClusters(io.ComfyNode):
                 "give one mask for each sampled picture",
             )
         groups = clusters.reshape(pictures, -1, *size)
-        masks, lines, kept, alone = [], [], [], []
+        masks, lines, kept, takes = [], [], [], []
         for group, modal, area in zip(groups, modal_mask[:, None], inpaint_mask[:, None]):
             mask, numbers = mask_at_k.select(group, modal, area, overlap)
             masks.append(mask)
             lines.append(mask_at_k.describe(group, modal, numbers))
             kept.append(numbers)
-            alone.append(mask_at_k.union(group, numbers))
+            takes.append(mask_at_k.union(group, numbers))
         ground = torch.full((1, *size, 3), 0.5) if image is None else validate.as_images(image)[:1]
         shown = overlay(cls.hidden, ground, groups[0], modal_mask[:1], kept[0])
-        alone = torch.cat(alone)
+        alone = torch.cat(takes)
         found = averages(checked(alone, modal_mask, inpaint_mask))
         return io.NodeOutput(torch.cat(masks), "\n".join(lines), *found, alone, ui=shown)
 

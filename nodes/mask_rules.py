@@ -1,4 +1,4 @@
-"""More rules for M^k, their self-check, and the choice between them (section 3.5)."""
+"""More rules for M^k, and the self-check of every rule (section 3.5)."""
 
 import torch
 from comfy_api.latest import io
@@ -10,7 +10,6 @@ from . import types, ui
 from .common import CATEGORY, aliases, names_itself
 
 CONTEXT = f"{CATEGORY}/mixed context"
-CANDIDATES = ("known_background", "seeded", "clusters")  # in the order of preference
 
 
 def checks() -> list:
@@ -82,7 +81,10 @@ class KnownBackgroundMask(io.ComfyNode):
         modal_mask, inpaint_mask = certain(count, size, modal_mask, inpaint_mask)
         found = [
             known_background.known_background(
-                *(batch[i : i + 1] for batch in (estimate, synthetic, modal_mask, inpaint_mask)),
+                estimate[i : i + 1],
+                synthetic[i : i + 1],
+                modal_mask[i : i + 1],
+                inpaint_mask[i : i + 1],
                 threshold,
             )
             for i in range(count)
@@ -108,7 +110,7 @@ class SeededMask(io.ComfyNode):
             category=CONTEXT,
             description="Makes M^k by a linear classifier of the features. It learns from the "
             "cells whose kind is certain, visible object and backdrop, and is applied to those "
-            "that were painted. It needs no colour: a gray object on gray is found.",
+            "that were painted. It needs no threshold.",
             inputs=[
                 types.Features.Input("features", tooltip="From Capture Features."),
                 *areas(),
@@ -152,8 +154,10 @@ class SeededMask(io.ComfyNode):
         found = []
         for i in range(count):
             modal, area = (batch[i : i + 1] for batch in areas_of)
-            shown = [batch[i : i + 1] for batch in pictures]
-            difference = known_background.difference_from(*shown, modal) if shown else None
+            difference = None
+            if pictures:
+                seen, backdrop = (batch[i : i + 1] for batch in pictures)
+                difference = known_background.difference_from(seen, backdrop, modal)
             found.append(seeded_mask.seeded(maps[i], modal, area, difference))
         alone = torch.cat([one.alone for one in found])
         tested = checked(alone, *areas_of)
@@ -167,67 +171,6 @@ class SeededMask(io.ComfyNode):
         )
 
 
-class ChooseMask(io.ComfyNode):
-    @classmethod
-    def define_schema(cls):
-        candidates = [
-            io.Mask.Input(f"{name}{part}", optional=True, tooltip=tooltip)
-            for name in CANDIDATES
-            for part, tooltip in (
-                ("", f"M^k by the rule {spoken(name)}."),
-                ("_alone", "Its output 'alone', for the check."),
-            )
-        ]
-        return io.Schema(
-            node_id="AmodalChooseMask",
-            **aliases("automatic", "best mask"),
-            display_name="Choose Mask (Amodal)",
-            category=CONTEXT,
-            description="Takes M^k from the rule that tells visible object and certain backdrop "
-            "apart best. Each picture of a batch gets its own choice.",
-            inputs=[*areas(), *candidates],
-            outputs=[
-                io.Mask.Output(display_name="mask_at_k", tooltip="M^k: the object at step k."),
-                *checks(),
-                io.String.Output(
-                    display_name="chosen",
-                    tooltip="The chosen rule and the check of each; a line for each picture.",
-                ),
-            ],
-            hidden=[io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
-        )
-
-    @classmethod
-    @names_itself
-    def execute(cls, modal_mask, inpaint_mask, **candidates):
-        names = [name for name in CANDIDATES if candidates.get(name) is not None]
-        if not names:
-            raise BadInput("known_background", "and the others are empty", "connect a rule's M^k")
-        masks = [validate.as_masks(candidates[name], None, name) for name in names]
-        count, size = len(masks[0]), validate.size_of(masks[0])
-        areas_of = certain(count, size, modal_mask, inpaint_mask)
-        masks = [
-            validate.paired(count, hard(mask, size, name), name) for mask, name in zip(masks, names)
-        ]
-        alone = [alone_of(candidates, name, count, size) for name in names]
-        tested = [checked(one, *areas_of) for one in alone]  # by rule, then by picture
-        chosen = [mask_check.best(list(of_picture)) for of_picture in zip(*tested)]
-        lines = [
-            f"{spoken(names[rule])} ("
-            + "; ".join(f"{spoken(n)}: {of[i]}" for n, of in zip(names, tested))
-            + ")"
-            for i, rule in enumerate(chosen)
-        ]
-        text = "\n".join(lines)
-        return io.NodeOutput(
-            torch.stack([masks[rule][i] for i, rule in enumerate(chosen)]),
-            *averages([tested[rule][i] for i, rule in enumerate(chosen)]),
-            torch.stack([alone[rule][i] for i, rule in enumerate(chosen)]),
-            text,
-            ui=ui.say(cls.hidden, "AmodalChooseMask", text),
-        )
-
-
 def maps_at(features, level: int) -> torch.Tensor:
     """The features [B, C, h, w] of a level. Raises BadInput if it was not captured."""
     if level not in features.levels:
@@ -237,18 +180,6 @@ def maps_at(features, level: int) -> torch.Tensor:
             "add it to the levels of Capture Features",
         )
     return features.levels[level]
-
-
-def spoken(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def alone_of(candidates: dict, name: str, count: int, size) -> torch.Tensor:
-    """The mask `alone` of a candidate. Raises BadInput if it is not connected."""
-    given = candidates.get(f"{name}_alone")
-    if given is None:
-        raise BadInput(f"{name}_alone", "is empty", "connect the output 'alone' of that rule")
-    return validate.paired(count, hard(given, size, f"{name}_alone"), f"{name}_alone")
 
 
 def colours(count: int, size, estimate, synthetic_image) -> list[torch.Tensor]:
@@ -293,4 +224,4 @@ def hard(mask, size, name: str) -> torch.Tensor:
     return (validate.as_masks(mask, size, name) > 0.5).float()
 
 
-NODES = [KnownBackgroundMask, SeededMask, ChooseMask]
+NODES = [KnownBackgroundMask, SeededMask]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from ..core import validate
 from ..core.errors import BadInput
 from .mask_at_k import tidied
 from .mask_check import certain_backdrop
@@ -45,7 +46,7 @@ def seeded(
     """
     if not torch.isfinite(features).all():
         raise BadInput("features", "holds NaN or infinite values", "check the model's precision")
-    grid = features.shape[-2:]
+    grid = validate.size_of(features)
     visible = certain_cells(modal_mask, grid)
     backdrop = cells(certain_backdrop(modal_mask, inpaint_mask), grid) >= PURE
     for kind, found in (("the object", visible), ("certain backdrop", backdrop)):
@@ -57,7 +58,7 @@ def seeded(
         features = torch.cat([features, F.adaptive_avg_pool2d(colours, grid)])
     fitted, tested = scores(features.flatten(1).T, visible, backdrop)
     mask, alone = (
-        (F.interpolate(score.reshape(1, 1, *grid), modal_mask.shape[-2:], mode="bilinear")[0] > 0)
+        F.interpolate(score.reshape(1, 1, *grid), modal_mask.shape[-2:], mode="bilinear")[0] > 0
         for score in (fitted, tested)
     )
     return Seeded(tidied(mask.float(), modal_mask, inpaint_mask), alone.float())

@@ -1,5 +1,6 @@
 """The whole method on the sticker models: the shipped workflow and Amodal Completion."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -286,3 +287,39 @@ def test_one_loop_for_each_mask_of_a_picture(collecting, scene):
     assert (first > 0.5).sum() >= modal_masks[0].sum() * 0.8
     assert (second > 0.5).sum() >= modal_masks[1].sum() * 0.8
     assert not torch.equal(first, second)
+
+
+def test_automatic_asks_no_features_of_a_model_that_shows_none(real_host):
+    """Capture Features refuses such a model; the known background works with any."""
+    from comfy_execution.graph_utils import GraphBuilder
+
+    assembly = importlib.import_module(f"{pack_of(real_host)}.nodes.assembly")
+    unet_features = importlib.import_module(f"{pack_of(real_host)}.nodes.unet_features")
+    names = "model clip vae segmenter order_model image modal_mask label prompt negative seed"
+    source = dict.fromkeys(f"{names} steps k cfg size max_passes".split(), 1)
+
+    def kinds(**changes):
+        graph = GraphBuilder()
+        assembly.completion(graph, {**source, "mask_rule": "automatic", **changes})
+        return {node["class_type"] for node in graph.finalize().values()}
+
+    assert {"AmodalCaptureFeatures", "AmodalChooseMask"} <= kinds(features=True)
+    without = kinds(features=False)
+    assert "AmodalKnownBackgroundMask" in without
+    assert not {"AmodalCaptureFeatures", "AmodalSeededMask", "AmodalChooseMask"} & without
+
+    class Model:
+        def __init__(self, net):
+            self.get_model_object = {"diffusion_model": net}.get
+
+    assert not unet_features.shows_features(Model(torch.nn.Linear(1, 1)))
+
+
+def test_the_sticker_model_shows_features(real_host, graph):
+    unet_features = importlib.import_module(f"{pack_of(real_host)}.nodes.unet_features")
+    model = real_host.run(graph.keep(model=graph.add("AmodalStickerCheckpoint"))).values["model"]
+    assert unet_features.shows_features(model)
+
+
+def pack_of(real_host) -> str:
+    return next(iter(real_host.pack.values())).__module__.split(".nodes.")[0]

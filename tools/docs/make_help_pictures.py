@@ -130,6 +130,18 @@ SHOWN = {  # NodeId -> (workflow, tiles)
         Tile("synthetic_image", "AmodalSwapBackground", limit=1),
         mask("mask_at_k", "AmodalKnownBackgroundMask"),
     ),
+    "AmodalSeededMask": (
+        BORDER,
+        Tile("estimate", "Decode the estimate at k"),
+        mask("alone", "AmodalSeededMask", 3),
+        mask("mask_at_k", "AmodalSeededMask"),
+    ),
+    "AmodalChooseMask": (
+        BORDER,
+        mask("known_background", "AmodalKnownBackgroundMask"),
+        mask("seeded", "AmodalSeededMask"),
+        mask("mask_at_k", "AmodalChooseMask"),
+    ),
     "AmodalCounterfactualMask": (
         SEEDS,
         Tile("completion", "AmodalCounterfactualBackgrounds", limit=1),
