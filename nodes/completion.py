@@ -7,7 +7,6 @@ from ..amodal.core import validate
 from . import types
 from .assembly import RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
-from .gather import GATHERED
 
 
 class Completion(io.ComfyNode):
