@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core import interrupts
 from ..core.errors import BadInput
 from ..core.text import csv_cell
 from . import statistics
@@ -70,6 +71,7 @@ class Table:
 
         The p value needs equally many completions of both methods, which are paired in order.
         """
+        interrupts.check()
         values, reference = self.values(method, measure), self.values(first, measure)
         if not values:
             return ""
@@ -122,6 +124,7 @@ def lines_of(values: dict[str, float]) -> str:
 
 def values_of(text: str) -> dict[str, float]:
     """{measure: value} of lines "measure: value". Raises BadInput if there are none."""
+    interrupts.check()
     try:
         pairs = [line.rsplit(":", 1) for line in text.splitlines() if line.strip()]
         values = {name.strip(): float(value) for name, value in pairs}

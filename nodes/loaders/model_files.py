@@ -13,6 +13,7 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
+from ...amodal.core import interrupts
 from ...amodal.core.errors import BadInput
 from ...amodal.models import pretrained, weight_archive
 
@@ -173,7 +174,10 @@ class Held(torch.nn.Module):
 
 
 def managed(net: torch.nn.Module) -> comfy.model_patcher.ModelPatcher:
-    """A ModelPatcher, so that ComfyUI loads and unloads the network."""
+    """A ModelPatcher, so that ComfyUI loads and unloads the network, whose layers can be cancelled.
+    """
+    for layer in net.modules():
+        layer.register_forward_pre_hook(lambda *_: interrupts.check())
     return comfy.model_patcher.ModelPatcher(
         Held(net),
         load_device=comfy.model_management.get_torch_device(),
