@@ -13,9 +13,9 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ...amodal.core import interrupts
+from ...amodal.core import interrupts, weight_archive
 from ...amodal.core.errors import BadInput
-from ...amodal.models import pretrained, weight_archive
+from ...amodal.models import pretrained
 
 WHOLE = "model.safetensors"  # the weights of a folder in Hugging Face's layout
 ENDINGS = (".pth", ".pt", ".safetensors", ".sft", ".ckpt", ".bin", ".tar")
@@ -122,7 +122,7 @@ def read(folder: str, name: str, input: str = "file") -> pretrained.State:
     tensors = {k: v for k, v in named if isinstance(k, str) and isinstance(v, torch.Tensor)}
     if not tensors:
         raise unreadable(name, input, "it holds no tensors")
-    if any(is_stretched(value) for value in tensors.values()):
+    if any(weight_archive.is_stretched(value) for value in tensors.values()):
         raise unreadable(name, input, "a tensor is larger than its data")
     return tensors
 
@@ -133,14 +133,6 @@ def state_of(path: str) -> dict:
     if weight_archive.is_script(path):
         return weight_archive.script_tensors(path)
     return comfy.utils.load_torch_file(path, safe_load=True)
-
-
-def is_stretched(value: torch.Tensor) -> bool:
-    """Has the tensor no numbers, or more than its storage? Its shape would then say nothing."""
-    if value.layout != torch.strided or value.is_quantized:
-        return True
-    needed = value.numel() * value.element_size()
-    return not 0 < needed <= value.untyped_storage().nbytes()
 
 
 @contextmanager
@@ -174,8 +166,7 @@ class Held(torch.nn.Module):
 
 
 def managed(net: torch.nn.Module) -> comfy.model_patcher.ModelPatcher:
-    """A ModelPatcher, so that ComfyUI loads and unloads the network, whose layers can be cancelled.
-    """
+    """A ModelPatcher, so that ComfyUI loads and unloads the network, whose layers can be cancelled."""
     for layer in net.modules():
         layer.register_forward_pre_hook(lambda *_: interrupts.check())
     return comfy.model_patcher.ModelPatcher(

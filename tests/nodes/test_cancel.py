@@ -1,7 +1,6 @@
 """Every long loop and every long call of a library stops when the user cancels."""
 
 import json
-import sys
 import threading
 import time
 
@@ -13,7 +12,7 @@ from reference_groundingdino import DATA, weights
 from amodal.core import detections, interrupts, mask_ops, validate, visualize
 from amodal.core.types import Features, Objects
 from amodal.measures.table import Table
-from amodal.method import mask_at_k, occluder_selection, smooth_fill
+from amodal.method import occluder_selection, smooth_fill
 from amodal.models import border_order, grounded_sam, impact_segs
 from tools.host.inprocess import Failed
 
@@ -157,7 +156,9 @@ def vocabulary(graph):
 
 
 def clusters(graph):
-    features = graph.value("features", Features({3: torch.rand(1, 200, 128, 128)}, 1.0, 1, (64, 64)))
+    features = graph.value(
+        "features", Features({3: torch.rand(1, 200, 128, 128)}, 1.0, 1, (64, 64))
+    )
     return graph.add("AmodalClusterFeatures", features=features, level=3, clusters=64, seed=0)
 
 
