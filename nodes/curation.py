@@ -115,10 +115,14 @@ def chosen(choice: str, extension: float, border: float) -> curation.Thresholds:
         return curation.Thresholds(extension, border)
     if choice in THRESHOLDS:
         return curation.read_thresholds(curation.SHIPPED / THRESHOLDS[choice])
-    path = model_files.place(FOLDER, choice) if choice in own_thresholds() else None
+    own = model_files.meant(str(choice), own_thresholds())
+    path = model_files.place(FOLDER, own[0]) if len(own) == 1 else None
     if path is None:
+        problem = f"is in several folders: {', '.join(own)}" if own else "is missing"
         raise BadInput(
-            "thresholds", f"name '{choice}', which is missing", f"put it into models/{FOLDER}/"
+            "thresholds",
+            f"name '{choice}', which {problem}",
+            f"choose one, or put it into models/{FOLDER}/",
         )
     return curation.read_thresholds(Path(path))
 
@@ -193,6 +197,14 @@ class JudgeCompletion(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, thresholds: str | None = None) -> bool | str:
+        try:
+            chosen(AS_SET_HERE if thresholds is None else thresholds, 0.0, 0.0)
+        except BadInput as error:
+            return str(error.at(cls.define_schema().display_name))
+        return True
 
     @classmethod
     @names_itself

@@ -55,7 +55,10 @@ def checked(node: type[io.ComfyNode], inputs: dict[str, Any]) -> dict[str, Any]:
     result = dict(inputs)
     for socket in schema.inputs:
         value = inputs.get(socket.id)
-        if value is None or (isinstance(socket, io.Combo.Input) and socket.id in own_menus):
+        if value is None:
+            continue
+        if isinstance(socket, io.Combo.Input) and socket.id in own_menus:
+            require(isinstance(value, str), socket, value, "a text")
             continue
         if schema.is_input_list:
             result[socket.id] = [fitted(socket, item) for item in listed(socket.id, value)]
