@@ -260,7 +260,7 @@ def test_a_bare_name_in_two_folders_is_refused_with_both(host, graph, tidy, kind
         host.run(graph)
 
 
-@pytest.mark.parametrize("file", ["../mine.pth", "sub/../../mine.pth", "..\\mine.pth", "/etc/hosts"])
+@pytest.mark.parametrize("file", ["../mine.pth", "sub/../../mine.pth", "..\\mine.pth", "/mine.pth"])
 @pytest.mark.parametrize("loader", LOADERS)
 def test_no_name_leads_out_of_the_folder(host, graph, tidy, kinds, loader, file):
     put(tidy, kinds, loader, "../mine.pth")
