@@ -18,7 +18,7 @@ from ..amodal.core import types as payloads
 from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
 from ..amodal.core.text import encodable
-from . import types
+from . import soundness, types
 
 PAYLOADS = {  # own socket type -> the dataclass of its payload
     types.Objects.io_type: payloads.Objects,
@@ -39,6 +39,17 @@ NEEDED = {  # socket type -> what nodes use of its objects
     io.Sampler.io_type: ("sample",),
     io.Guider.io_type: ("model_patcher", "sample"),
     "INPAINT_MODEL": ("model", "__call__"),
+}
+SOUND = {  # socket type -> what is wrong with the contents of its payload
+    types.Objects.io_type: soundness.objects,
+    types.Canvas.io_type: soundness.canvas,
+    types.Crop.io_type: soundness.crop,
+    types.Padding.io_type: soundness.padding,
+    types.Occlusion.io_type: soundness.occlusion,
+    types.Loop.io_type: soundness.loop,
+    types.Features.io_type: soundness.features,
+    types.Order.io_type: soundness.order,
+    io.Latent.io_type: soundness.latent,
 }
 SHOWN = 60  # characters of a wrong value in an error
 CHOICES_SHOWN = 12
@@ -97,8 +108,20 @@ def fitted(socket: Any, value: Any) -> Any:
             "connect an output of this type",
         )
     else:
-        return exact(socket.id, value)
+        value = exact(socket.id, value)
+        problem = problem_of(socket.get_io_type(), value)
+        if problem:
+            remedy = "connect the output of the node that makes it, unchanged"
+            raise BadInput(socket.id, f"is no valid {socket.get_io_type()}: {problem}", remedy)
     return value
+
+
+def problem_of(kind: str, value: Any) -> str:
+    """What is wrong with the contents of a payload, or ""."""
+    try:
+        return SOUND[kind](value) if kind in SOUND else ""
+    except (AttributeError, TypeError, ValueError) as error:  # a field of any type
+        return str(error)[:SHOWN]
 
 
 def pixels(socket: Any, value: Any) -> torch.Tensor:
@@ -182,14 +205,12 @@ def is_payload(kind: str, value: Any) -> bool:
         return all(hasattr(value, field.name) for field in fields(PAYLOADS[kind]))
     if kind in NEEDED:
         return all(hasattr(value, name) for name in NEEDED[kind])
-    if kind == types.Order.io_type:
-        return isinstance(value, torch.Tensor) and value.ndim == 2
     if kind == types.Results.io_type:
         return isinstance(value, list) and all(is_row(row) for row in value)
     if kind == "SEGS":  # of the Impact Pack: (size, segments)
         is_pair = isinstance(value, tuple | list) and len(value) == 2
         return is_pair and isinstance(value[1], tuple | list)
-    if kind == io.Sigmas.io_type:
+    if kind in (io.Sigmas.io_type, types.Order.io_type):
         return isinstance(value, torch.Tensor)
     if kind == io.Latent.io_type:
         return isinstance(value, dict) and "samples" in value

@@ -172,6 +172,7 @@ class LoopEnd(io.ComfyNode):
         )
 
     @classmethod
+    @names_itself
     def check_lazy_status(
         cls,
         loop,

@@ -1,11 +1,14 @@
 """Every input of every node is checked against the node's own schema before anything runs."""
 
 import copy
+import dataclasses
 import math
 import sys
 
 import pytest
 import torch
+
+from amodal.core import types as payloads
 
 TEXTS = (3, 2.5, None, [], {}, b"text")
 NUMBERS = ("3", math.nan, math.inf, -math.inf, True, 1j, [1], torch.ones(2))
@@ -141,3 +144,90 @@ def test_a_picture_without_a_batch_is_one_picture(real_host):
     one = real_host.pack["AmodalLabelledGrid"].execute(images=[torch.rand(40, 60, 3)])
     same = real_host.pack["AmodalLabelledGrid"].execute(images=[torch.rand(1, 40, 60, 3)])
     assert one.result[0].shape == same.result[0].shape
+
+
+UNSOUND = {  # socket type -> (node, input, its field, values that it cannot have)
+    "AMODAL_OBJECTS": (
+        *("AmodalSelectOccluders", "objects"),
+        {
+            "masks": (None, torch.rand(8, 8), torch.rand(2, 8, 8), torch.zeros(1, 0, 8)),
+            "labels": ("cat", [1], ["a", "b"]),
+            "scores": (None, torch.rand(2), torch.tensor([math.nan])),
+            "boxes": (torch.rand(1, 3), [[1, 2, 3, 4]]),
+            "image": ("picture", torch.rand(8, 8, 3)),
+        },
+    ),
+    "AMODAL_CANVAS": (
+        *("AmodalLoopStart", "canvas"),
+        {
+            "original": ((0, 8), (8.5, 8), (9, 8), "8"),
+            "size": ((-8, 8), (8,), (10**9, 8), None),
+            "offset": ((-1, 0), (1, 0), (math.nan, 0)),
+            "inpainted": (3, ((1, 2, 3, "4"),)),
+        },
+    ),
+    "AMODAL_CROP": (
+        *("AmodalPasteBack", "crop"),
+        {
+            "canvas": (None, "canvas"),
+            "box": ((0, 0, 0, 0), (4, 4, 2, 8), (0, 0, 8), (20, 20, 28, 28), (0.5, 0, 8, 8)),
+            "size": ((0, 64), (64,), (-64, 64), 64),
+            "grown": ((-1, 0), None),
+        },
+    ),
+    "AMODAL_PADDING": (
+        *("AmodalCropToObject", "padding"),
+        {"left": (-1, 10**9, 0.5, "1", None, True), "sides": (3, (1,))},
+    ),
+    "AMODAL_OCCLUSION": (
+        *("AmodalCheckOcclusion", "occlusion"),
+        {"occluders": ((1,), 3), "surrounding": (None,), "sides": ("left", (2,))},
+    ),
+    "AMODAL_FEATURES": (
+        *("AmodalClusterFeatures", "features"),
+        {"levels": ({}, [], {3: 1}, {3: torch.rand(4, 4)}), "size": ((0, 8), (8,), None, (1.5, 8))},
+    ),
+    "LATENT": (
+        *("AmodalCompositeAtStep", "object"),
+        {
+            "noise_mask": ("mask", torch.rand(()), torch.full((1, 8, 8), math.nan)),
+            "batch_index": ("0", [0, 1], [-1], [10**9], [0.5], 3),
+            "amodal_x": ("x", 3, {}),
+        },
+    ),
+}
+GOOD = {
+    "AMODAL_OBJECTS": lambda p: p.Objects(
+        torch.ones(1, 8, 8), ["cat"], torch.ones(1), torch.tensor([[0.0, 0, 8, 8]])
+    ),
+    "AMODAL_CANVAS": lambda p: p.Canvas.whole(8, 8),
+    "AMODAL_CROP": lambda p: p.Crop(p.Canvas.whole(8, 8), (0, 0, 8, 8), (64, 64)),
+    "AMODAL_PADDING": lambda p: p.Padding(),
+    "AMODAL_OCCLUSION": lambda p: p.OcclusionReport(),
+    "AMODAL_FEATURES": lambda p: p.Features({3: torch.rand(1, 4, 2, 2)}, 1.0, 1, (8, 8)),
+    "LATENT": lambda p: {"samples": torch.rand(1, 4, 8, 8), "noise_mask": torch.rand(1, 8, 8)},
+}
+CASES = [
+    (kind, field, value)
+    for kind, (_, _, fields) in UNSOUND.items()
+    for field, values in fields.items()
+    for value in values
+]
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_sound_payload_passes_the_door_unchanged(real_host, kind):
+    node, name, _ = UNSOUND[kind]
+    node, good = real_host.pack[node], GOOD[kind](payloads)
+    door = sys.modules[f"{node.__module__.rsplit('.', 1)[0]}.door"]
+    assert door.checked(node, {name: good})[name] is good
+
+
+@pytest.mark.parametrize(("kind", "field", "value"), CASES, ids=str)
+def test_a_payload_with_a_field_of_no_sense_is_refused_by_name(real_host, kind, field, value):
+    node, name, _ = UNSOUND[kind]
+    good = GOOD[kind](payloads)
+    changed = {field: value}
+    bad = {**good, **changed} if isinstance(good, dict) else dataclasses.replace(good, **changed)
+    with pytest.raises(ValueError, match=f"input '{name}' is no valid {kind}.*Remedy"):
+        real_host.pack[node].execute(**{name: bad})

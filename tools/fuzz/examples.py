@@ -105,7 +105,15 @@ def examples(host: inprocess.Host) -> dict[str, Inputs]:
         "AmodalCompletion": {
             **{"model": model, "clip": clip, "vae": vae, "image": image, "modal_mask": modal},
             **{"segmenter": models["segmenter"], "order_model": models["order_model"]},
-            **{"seed": 1, "count": 1, "prompt": "{label}", "steps": STEPS, "k": K, "max_passes": 1},
+            **{
+                "seed": 1,
+                "count": 1,
+                "prompt": "{label}",
+                "steps": STEPS,
+                "k": K,
+                "max_passes": 1,
+                "size": 128,
+            },
         },
     }
     return {node: {**defaults(host, node, given), **given} for node, given in (seen | made).items()}
