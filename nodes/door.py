@@ -67,6 +67,10 @@ def checked(node: type[io.ComfyNode], inputs: dict[str, Any]) -> dict[str, Any]:
     for socket in schema.inputs:
         value = inputs.get(socket.id)
         if value is None:
+            if socket.id in inputs and not getattr(socket, "lazy", False):  # those may come later
+                require(socket.optional, socket, value, "a value")
+                if has_default(node, socket.id):
+                    del result[socket.id]
             continue
         if isinstance(socket, io.Combo.Input) and socket.id in own_menus:
             require(isinstance(value, str), socket, value, "a text")
@@ -76,6 +80,12 @@ def checked(node: type[io.ComfyNode], inputs: dict[str, Any]) -> dict[str, Any]:
         else:
             result[socket.id] = fitted(socket, value)
     return result
+
+
+def has_default(node: type[io.ComfyNode], name: str) -> bool:
+    """Does `execute` have a value of its own for this input?"""
+    argument = inspect.signature(node.execute).parameters.get(name)
+    return argument is not None and argument.default is not argument.empty
 
 
 def listed(name: str, value: Any) -> list:

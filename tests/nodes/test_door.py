@@ -10,7 +10,7 @@ import torch
 
 from amodal.core import types as payloads
 
-TEXTS = (3, 2.5, None, [], {}, b"text")
+TEXTS = (3, 2.5, [], {}, b"text")
 NUMBERS = ("3", math.nan, math.inf, -math.inf, True, 1j, [1], torch.ones(2))
 MENUS = ("", "no such choice", 3, ["gray"], "\udcff")
 
@@ -27,7 +27,7 @@ def bad_values(io, socket) -> list:
         part = [0.5] if isinstance(socket, io.Int.Input) else []
         return [*NUMBERS, *below, *above, *part]
     if isinstance(socket, io.String.Input):
-        return [text for text in TEXTS if text is not None]
+        return list(TEXTS)
     if isinstance(socket, io.Boolean.Input):
         return ["yes", 0.5, [], torch.ones(2)]
     if isinstance(socket, io.Image.Input | io.Mask.Input):
@@ -45,7 +45,8 @@ def cases(real_host) -> list[tuple]:
         own = node.validate_inputs.__code__.co_varnames if "validate_inputs" in vars(node) else ()
         for socket in schema.inputs:
             if not (isinstance(socket, io.Combo.Input) and socket.id in own):
-                for value in bad_values(io, socket):
+                may_be_open = socket.optional or getattr(socket, "lazy", False)
+                for value in [*bad_values(io, socket), *([] if may_be_open else [None])]:
                     found.append((node, socket.id, [value] if schema.is_input_list else value))
     return found
 
@@ -231,3 +232,11 @@ def test_a_payload_with_a_field_of_no_sense_is_refused_by_name(real_host, kind, 
     bad = {**good, **changed} if isinstance(good, dict) else dataclasses.replace(good, **changed)
     with pytest.raises(ValueError, match=f"input '{name}' is no valid {kind}.*Remedy"):
         real_host.pack[node].execute(**{name: bad})
+
+
+def test_an_optional_input_that_is_none_takes_its_default(real_host):
+    node = real_host.pack["AmodalPadIfTouching"]
+    mask = torch.zeros(1, 64, 64)
+    mask[:, :20, 10:40] = 1
+    usual = node.execute(modal_mask=mask)
+    assert node.execute(modal_mask=mask, amount=None, margin=None).result == usual.result

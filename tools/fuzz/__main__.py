@@ -29,6 +29,7 @@ from tools.host import inprocess
 
 LIMIT = 60  # seconds for a case
 MEMORY = 24 * 2**30  # bytes of addresses; more is refused to the process, not to the machine
+FIXED = {"occluded"}  # of Loop End: another pass needs a Loop Start behind the loop's link
 OUTCOMES = ("refused by name", "right", "raw error", "silently wrong", "hang")
 KINDS = (*3 * ["inputs"], *3 * ["model files"], "data sets", "workflows")
 LOADED = {  # node -> (folder, input, its other inputs)
@@ -90,7 +91,7 @@ class Session:
         """A node with one or two wrong inputs."""
         node = draw.choice([name for name in sorted(self.good) if self.good[name]])
         schema = self.host.pack[node].define_schema()
-        sockets = [socket for socket in schema.inputs if socket.id in self.good[node]]
+        sockets = [s for s in schema.inputs if s.id in self.good[node] and s.id not in FIXED]
         given = dict(self.good[node])
         for socket in draw.sample(sockets, min(len(sockets), draw.randint(1, 2))):
             good = given[socket.id]

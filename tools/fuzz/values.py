@@ -73,14 +73,14 @@ def tensor(draw: Random) -> torch.Tensor:
 def odd(draw: Random, values: torch.Tensor) -> torch.Tensor:
     """The tensor in another type, place or layout, or with a value that is no number."""
     if values.numel() and draw.random() < 0.2:
-        values = values.clone()
+        values = values.contiguous().clone()
         values.view(-1)[draw.randrange(values.numel())] = draw.choice((math.nan, math.inf, -1e38))
     if draw.random() < 0.1:
         return values.to("meta")
     if draw.random() < 0.05 and values.ndim:
         return values.to_sparse()
     if draw.random() < 0.1:
-        return values.detach().requires_grad_()
+        return torch.nn.Parameter(values.float().clone())
     return values.to(draw.choice(DTYPES)) if draw.random() < 0.4 else values
 
 
