@@ -111,18 +111,19 @@ def own_thresholds() -> list[str]:
 
 def chosen(choice: str, extension: float, border: float) -> curation.Thresholds:
     """The thresholds of a choice in the menu. Raises BadInput."""
+    names = model_files.meant(str(choice), [AS_SET_HERE, *THRESHOLDS, *own_thresholds()])
+    if len(names) > 1:
+        problem = f"name '{choice}', which is in several folders"
+        raise BadInput("thresholds", problem, f"choose one of {', '.join(names)}")
+    choice = names[0] if names else str(choice)
     if choice == AS_SET_HERE:
         return curation.Thresholds(extension, border)
     if choice in THRESHOLDS:
         return curation.read_thresholds(curation.SHIPPED / THRESHOLDS[choice])
-    own = model_files.meant(str(choice), own_thresholds())
-    path = model_files.place(FOLDER, own[0]) if len(own) == 1 else None
+    path = model_files.place(FOLDER, choice) if choice in own_thresholds() else None
     if path is None:
-        problem = f"is in several folders: {', '.join(own)}" if own else "is missing"
         raise BadInput(
-            "thresholds",
-            f"name '{choice}', which {problem}",
-            f"choose one, or put it into models/{FOLDER}/",
+            "thresholds", f"name '{choice}', which is missing", f"put it into models/{FOLDER}/"
         )
     return curation.read_thresholds(Path(path))
 
