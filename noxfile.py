@@ -74,6 +74,12 @@ def tests_full(session):
 
 
 @nox.session
+def fuzz(session):
+    """Wrong inputs and broken files against the real host: nox -s fuzz -- --minutes 3 --seed 1."""
+    in_host(session, "-m", "tools.fuzz", keep_status=True)
+
+
+@nox.session
 def bench(session):
     """Measures what mixed context sampling costs beside plain inpainting."""
     in_host(session, "-m", "tools.bench.bench")

@@ -3,11 +3,14 @@
 import dataclasses
 import functools
 
+import comfy.model_management
 from comfy_api.latest import io
 
+from ..amodal.core import interrupts
 from ..amodal.core.errors import BadInput
 from . import door
 
+interrupts.ask_with(comfy.model_management.throw_exception_if_processing_interrupted)
 CATEGORY = "amodal completion"
 LOOP_CATEGORY = f"{CATEGORY}/loop"
 

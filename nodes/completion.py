@@ -7,7 +7,6 @@ from ..amodal.core import validate
 from . import types
 from .assembly import AUTOMATIC, RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
-from .gather import GATHERED
 from .unet_features import shows_features
 
 
@@ -207,10 +206,10 @@ class Completion(io.ComfyNode):
                 gathered = graph.node(
                     "AmodalGather",
                     f"gather-{index}-{number}",
-                    **{name: made[name] for name in GATHERED},
+                    **{name: made[name] for name in types.GATHERED},
                     **({"results": gathered} if gathered else {}),
                 ).out(0)
-        names = range(1, len(GATHERED) + 1)
+        names = range(1, len(types.GATHERED) + 1)
         return io.NodeOutput(*([gathered[0], slot] for slot in names), expand=graph.finalize())
 
 

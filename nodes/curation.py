@@ -113,6 +113,11 @@ def own_thresholds() -> list[str]:
 
 def chosen(choice: str, extension: float, border: float) -> curation.Thresholds:
     """The thresholds of a choice in the menu. Raises BadInput."""
+    names = model_files.meant(str(choice), [AS_SET_HERE, *THRESHOLDS, *own_thresholds()])
+    if len(names) > 1:
+        problem = f"name '{choice}', which is in several folders"
+        raise BadInput("thresholds", problem, f"choose one of {', '.join(names)}")
+    choice = names[0] if names else str(choice)
     if choice == AS_SET_HERE:
         return curation.Thresholds(extension, border)
     if choice in THRESHOLDS:
@@ -208,6 +213,14 @@ class JudgeCompletion(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, thresholds: str | None = None) -> bool | str:
+        try:
+            chosen(AS_SET_HERE if thresholds is None else thresholds, 0.0, 0.0)
+        except BadInput as error:
+            return str(error.at(cls.define_schema().display_name))
+        return True
 
     @classmethod
     @names_itself

@@ -4,19 +4,7 @@ from comfy_api.latest import io
 
 from ..amodal.core import validate
 from .common import CATEGORY, names_itself
-
-GATHERED = (
-    "object",
-    "amodal_mask",
-    "overlay",
-    "status",
-    "passes",
-    "report",
-    "x",
-    "y",
-    "warnings",
-)
-Results = io.Custom("AMODAL_RESULTS")  # a list of tuples in the order of GATHERED
+from .types import GATHERED, Results
 
 
 class Gather(io.ComfyNode):

@@ -104,15 +104,35 @@ def from_samples(patcher, samples, sigma, noise=None):
     return space.noise_scaling(torch.as_tensor(sigma), noise, samples, False)
 
 
+def fitted_latent(patcher, latent: dict, name: str) -> torch.Tensor:
+    """The `samples` of a LATENT as this model takes them; an empty one gets its channels.
+
+    Raises BadInput if they are of another model.
+    """
+    samples = sampling.check_latent(latent, name)
+    layout = patcher.get_model_object("latent_format")
+    sides = getattr(layout, "latent_dimensions", 2)
+    fitted = samples
+    if samples.ndim in (4, 5):
+        fitted = comfy.sample.fix_empty_latent_channels(patcher, samples)
+    if fitted.ndim != 2 + sides or fitted.shape[1] != layout.latent_channels:
+        raise BadInput(
+            name,
+            f"has the shape {list(samples.shape)}, but the model ({type(layout).__name__}) takes "
+            f"latents of {layout.latent_channels} channels and {sides} dimensions",
+            "encode the picture with the VAE of this model",
+        )
+    return fitted
+
+
 def exact_of(patcher, latent: dict, sigmas) -> ExactX:
     """The x of a LATENT at the first of `sigmas`: bit for bit as a run left it, or up to float
-    rounding if another node made or changed the LATENT. Raises BadInput if it is not a plain
-    tensor, or is at another noise level."""
+    rounding if another node made or changed the LATENT. Raises BadInput if it is of another
+    model, or at another noise level."""
     sigma = float(sigmas[0])
-    samples = sampling.check_latent(latent, "latent")
+    samples = fitted_latent(patcher, latent, "latent")
     exact = sampling.exact_x(latent)
     if exact is None:
-        samples = comfy.sample.fix_empty_latent_channels(patcher, samples)
         x = from_samples(patcher, samples, sigma)
         exact = ExactX(x, samples, sigma, torch.zeros_like(samples))
     sampling.check_sigma(exact.sigma, sigma, "sigmas")

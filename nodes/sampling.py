@@ -1,6 +1,5 @@
 """Sample in two parts with a composite between them (section 3.5, equations 4 to 6)."""
 
-import comfy.sample
 from comfy_api.latest import io
 
 from ..amodal.core import validate
@@ -11,6 +10,7 @@ from .common import CATEGORY, aliases, names_itself
 from .sampler_segment import (
     Segment,
     exact_of,
+    fitted_latent,
     from_samples,
     marked,
     sample,
@@ -75,8 +75,7 @@ class SampleToStep(io.ComfyNode):
     @names_itself
     def execute(cls, noise, guider, sampler, sigmas, latent, k):
         sigmas = sampling.check_sigmas(sigmas, least_steps=2)
-        image = sampling.check_latent(latent, "latent")
-        image = comfy.sample.fix_empty_latent_channels(guider.model_patcher, image)
+        image = fitted_latent(guider.model_patcher, latent, "latent")
         step = sampling.resolve_k(k, len(sigmas) - 1)
         mask, segment = latent.get("noise_mask"), Segment(sampler, 0, step)
         tell = progress.teller(cls.hidden, "the object on the swapped background", len(sigmas) - 1)
@@ -115,8 +114,7 @@ class NoiseToStep(io.ComfyNode):
     @names_itself
     def execute(cls, model, noise, sigmas, latent):
         sigma = float(sampling.check_sigmas(sigmas)[0])
-        image = sampling.check_latent(latent, "latent")
-        image = comfy.sample.fix_empty_latent_channels(model, image)
+        image = fitted_latent(model, latent, "latent")
         drawn = noise.generate_noise({**latent, "samples": image})
         x = from_samples(model, image, sigma, drawn)
         return io.NodeOutput(marked(latent, ExactX(x, to_samples(model, x, sigma), sigma, image)))
@@ -141,8 +139,10 @@ class CompositeAtStep(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, object, background, mask_at_k):
-        front = sampling.check_latent(object, "object")
-        back = sampling.check_latent(background, "background")
+        front, back = (
+            sampling.check_picture_latent(sampling.check_latent(latent, name), name)
+            for latent, name in ((object, "object"), (background, "background"))
+        )
         mask_at_k = validate.as_masks(mask_at_k, None, "mask_at_k")
         small = sampling.latent_mask(mask_at_k, validate.size_of(front))
         samples = sampling.composite(front, back, small)
@@ -200,7 +200,8 @@ class ResumeFromStep(io.ComfyNode):
         exact = exact_of(patcher, latent, sigmas)
         image, mask = exact.image, latent.get("noise_mask")
         if image_latent is not None:
-            image = sampling.check_latent(image_latent, "image_latent")
+            image = fitted_latent(patcher, image_latent, "image_latent")
+            sampling.check_alike(image, exact.x, "image_latent", "latent")
             image = sampling.repeat_to(image, len(exact.x), "image_latent")
             mask = image_latent.get("noise_mask", mask)
         whole, first = schedule_of(exact, sigmas)

@@ -12,3 +12,7 @@ Features = io.Custom("AMODAL_FEATURES")  # Features
 Loop = io.Custom("AMODAL_LOOP")  # LoopHandle
 Segmenter = io.Custom("AMODAL_SEGMENTER")  # Segmenter
 OrderModel = io.Custom("AMODAL_ORDER_MODEL")  # OrderModel
+GATHERED = (  # the results of one loop
+    *("object", "amodal_mask", "overlay", "status", "passes", "report", "x", "y", "warnings"),
+)
+Results = io.Custom("AMODAL_RESULTS")  # a list of tuples in the order of GATHERED

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import BadInput
 from . import headless, host, workflow
-from .client import Client, RunError
+from .client import Client
+from .run import RunError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -45,7 +47,9 @@ def main(words: list[str] | None = None) -> int:
     except (ConnectionError, TimeoutError) as error:
         return stop(NOT_COMPLETED, f"The connection to ComfyUI broke: {error}")
     except OSError as error:
-        return stop(BAD_INPUT, f"{error}. Remedy: check the path and its permissions")
+        long = error.errno == errno.ENAMETOOLONG
+        remedy = "shorten the name" if long else "check the path and its permissions"
+        return stop(BAD_INPUT, f"{error}. Remedy: {remedy}")
     except KeyboardInterrupt:
         return stop(NOT_COMPLETED, "Cancelled")
 
@@ -85,12 +89,17 @@ def parser() -> argparse.ArgumentParser:
         "--server",
         default=os.environ.get("AMODAL_SERVER"),
         metavar="URL",
-        help="a running ComfyUI with this pack; default: AMODAL_SERVER, else one is started",
+        help="a running ComfyUI with this pack, such as http://127.0.0.1:8188 or just a host; "
+        "default: AMODAL_SERVER, else one is started",
     )
     completing.add_argument("--quiet", action="store_true", help="no progress bar")
     serving = commands.add_parser("serve", help="start ComfyUI with the pack on loopback")
     serving.set_defaults(does=serve)
-    serving.add_argument("--port", type=int, help="default: 8188, or a free port if it is in use")
+    serving.add_argument(
+        "--port",
+        type=port_number,
+        help="default: 8188, or a free port if it is in use",
+    )
     serving.add_argument(
         "--base", type=Path, default=host.HOME / "base", help="folder for ComfyUI's files"
     )
@@ -100,6 +109,13 @@ def parser() -> argparse.ArgumentParser:
         help="turn on the user study's page, /amodal/study/ (sets AMODAL_STUDY=1)",
     )
     return top
+
+
+def port_number(text: str) -> int:
+    """A port. Raises argparse's error for any other text."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) < 2**16:
+        raise argparse.ArgumentTypeError(f"'{text[:20]}' is no port; give one from 1 to 65535")
+    return int(text)
 
 
 def complete(options: argparse.Namespace) -> int:

@@ -7,100 +7,59 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from . import address
+from .run import Event, NodeClock, Run, RunError, refusal, take
 
 if TYPE_CHECKING:
     from websocket import WebSocket
 
 INPUTS = "amodal"  # subfolder of the host's input folder for uploaded pictures
 SILENCE_LIMIT = 600.0  # seconds without a message from the host until a run is given up
-
-
-class RunError(RuntimeError):
-    """A run that the host refused or aborted, or a host that does not answer.
-
-    node: title and id of the node that failed, "" if unknown. kind: the exception's type in the
-    host, "refused" if the prompt did not pass validation, "interrupted" if it was cancelled.
-    """
-
-    def __init__(self, message: str, node: str = "", kind: str = ""):
-        super().__init__(message)
-        self.node, self.kind = node, kind
-
-    @property
-    def is_bad_input(self) -> bool:
-        """Whether the user's input caused the error."""
-        return self.kind == "refused" or self.kind.rsplit(".", 1)[-1] == "BadInput"
-
-
-@dataclass(frozen=True)
-class Event:
-    """A message from the host about the prompt, `seconds` after the prompt was queued."""
-
-    kind: str
-    data: dict
-    seconds: float
-
-
-@dataclass
-class Run:
-    """The result of a finished run.
-
-    outputs: for each node that shows something, its outputs in order. A node in a loop's body has
-    one for each pass. Their keys are the host's ("images", "text", ...). seconds: how long each
-    node ran. blocked: messages of nodes that stopped the nodes behind them.
-    total: seconds of the whole run.
-    """
-
-    prompt_id: str
-    outputs: dict[str, list[dict]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    blocked: list[str] = field(default_factory=list)
-    total: float = 0.0
-
-    def images(self, node: str) -> list[dict]:
-        """All pictures that the node showed, as `Client.fetch` takes them."""
-        return [image for shown in self.outputs.get(node, []) for image in shown.get("images", [])]
-
-    def texts(self, node: str) -> list[str]:
-        """The text that the node showed last; one for each item if it got a list."""
-        shown = self.outputs.get(node)
-        return [str(text) for text in shown[-1].get("text", [])] if shown else []
+LONGEST = 80  # characters of a picture's name that are kept; file systems take 255 bytes
+CUT_OFF = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 
 
 class Client:
-    """A client of the ComfyUI at `url`. Every method raises RunError if nothing answers there."""
+    """A client of the ComfyUI at `url`, in any form that `address.url_of` takes.
+
+    Every method raises RunError if no ComfyUI answers there.
+    """
 
     def __init__(self, url: str):
-        self.url = url.rstrip("/")
+        self.url = address.url_of(url)
         self.id = uuid.uuid4().hex
-        self._open = opener(self.url)
+        self._open = address.opener(self.url)
 
     def get(self, path: str, **query: str) -> dict:
         """The JSON reply to a GET."""
-        return json.loads(self.read(with_query(path, query)))
+        return self._parsed(self.read(with_query(path, query)))
 
     def post(self, path: str, data: dict) -> dict:
         """The JSON reply to a POST of `data` as JSON; {} if the reply is empty."""
         reply = self.read(path, json.dumps(data).encode(), "application/json")
-        return json.loads(reply) if reply.strip() else {}
+        return self._parsed(reply) if reply.strip() else {}
 
     def upload(self, picture: Path) -> str:
         """Sends a picture to the host's input folder and returns its name for LoadImage.
 
-        The name contains a hash of the content, so the same picture is stored only once.
+        The name contains a hash of the content, so the same picture is stored only once, and the
+        end of the picture's name in plain characters.
         """
         content, boundary = picture.read_bytes(), uuid.uuid4().hex
-        name = f"{hashlib.sha256(content).hexdigest()[:12]}_{picture.name}"
+        own = re.sub(r"[^A-Za-z0-9._-]", "_", picture.name)[-LONGEST:]
+        name = f"{hashlib.sha256(content).hexdigest()[:12]}_{own}"
         fields = "".join(
             f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
             for key, value in (("subfolder", INPUTS), ("overwrite", "true"))
@@ -111,7 +70,7 @@ class Client:
         )
         body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
         kind = f"multipart/form-data; boundary={boundary}"
-        sent = json.loads(self.read("/upload/image", body, kind))
+        sent = self._parsed(self.read("/upload/image", body, kind), "name")
         return "/".join(filter(None, (sent.get("subfolder"), sent["name"])))
 
     def fetch(self, image: dict, place: Path) -> Path:
@@ -135,9 +94,9 @@ class Client:
         """
         import websocket
 
-        address = self.url.replace("http", "ws", 1) + f"/ws?clientId={self.id}"
+        place = self.url.replace("http", "ws", 1) + f"/ws?clientId={self.id}"
         try:
-            socket = websocket.create_connection(address, timeout=SILENCE_LIMIT)
+            socket = websocket.create_connection(place, timeout=SILENCE_LIMIT)
         except (OSError, websocket.WebSocketException) as error:
             raise RunError(f"No ComfyUI answers at {self.url}: {error}") from None
         try:
@@ -169,7 +128,8 @@ class Client:
     def _queue(self, prompt: dict) -> str:
         body = json.dumps({"prompt": prompt, "client_id": self.id}).encode()
         try:
-            return json.loads(self.read("/prompt", body, "application/json"))["prompt_id"]
+            reply = self.read("/prompt", body, "application/json")
+            return self._parsed(reply, "prompt_id")["prompt_id"]
         except Refused as refused:
             raise refusal(refused.reply, prompt) from None
 
@@ -186,9 +146,42 @@ class Client:
         except urllib.error.HTTPError as error:
             if error.code == 400:
                 raise Refused(error.read()) from None
+            if error.code == 413:
+                raise too_large(data) from None
+            if error.code == 404:
+                raise Missing(f"{path}: the host answered 404, no such file or page") from None
             raise RunError(f"{path}: the host answered {error.code} {error.reason}") from None
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            if data and isinstance(getattr(error, "reason", error), CUT_OFF):
+                raise too_large(data) from None  # the host may hang up before it has read all
             raise RunError(f"No ComfyUI answers at {self.url}: {error}") from None
+
+    def _parsed(self, reply: bytes, wanted: str = "") -> dict:
+        """The JSON object in a reply. Raises RunError for anything else, or without `wanted`."""
+        try:
+            data = json.loads(reply)
+        except ValueError:
+            data = None
+        if not isinstance(data, dict) or (wanted and wanted not in data):
+            raise RunError(
+                f"Something answers at {self.url}, but not as ComfyUI does. Remedy: check the "
+                "address; behind a proxy, it ends with the path of ComfyUI"
+            )
+        return data
+
+
+class Missing(RunError):
+    """The host replied with HTTP 404."""
+
+
+def too_large(data: bytes | None) -> RunError:
+    """The error for data that the host does not take, which is the user's input."""
+    megabytes = len(data or b"") / 2**20
+    return RunError(
+        f"The host does not take {megabytes:.1f} MB at once. Remedy: make the picture smaller, or "
+        "start ComfyUI with --max-upload-size and a larger number of MB",
+        kind="refused",
+    )
 
 
 class Refused(RunError):
@@ -200,24 +193,6 @@ class Refused(RunError):
         except ValueError:
             self.reply = {"error": reply.decode(errors="replace")}
         super().__init__(f"The host refused: {self.reply}", kind="refused")
-
-
-class NodeClock:
-    """Sums up in `seconds` how long each node ran, from the host's 'executing' messages."""
-
-    def __init__(self, seconds: dict[str, float]):
-        self._seconds = seconds
-        self._node: str | None = None
-        self._since = 0.0
-
-    def see(self, event: Event) -> None:
-        """Takes note of an event; call it for every event in order."""
-        if event.kind not in ("executing", "execution_success", "execution_error"):
-            return
-        if self._node is not None:
-            ran = event.seconds - self._since
-            self._seconds[self._node] = self._seconds.get(self._node, 0.0) + ran
-        self._node, self._since = node_of(event.data), event.seconds
 
 
 def messages(socket: WebSocket, prompt_id: str) -> Iterator[tuple[str, dict]]:
@@ -242,56 +217,6 @@ def messages(socket: WebSocket, prompt_id: str) -> Iterator[tuple[str, dict]]:
         data = message.get("data") or {}
         if data.get("prompt_id") == prompt_id:
             yield message["type"], data
-
-
-def take(run: Run, event: Event, prompt: dict) -> None:
-    """Adds an event's content to the run. Raises RunError if the event ends the run early."""
-    kind, data = event.kind, event.data
-    if kind == "executed" and data.get("output"):
-        run.outputs.setdefault(node_of(data) or "", []).append(data["output"])
-    elif kind == "execution_interrupted":
-        raise RunError("Cancelled", name_of(data.get("node_id"), prompt), "interrupted")
-    elif kind == "execution_error":
-        message = data.get("exception_message", "").strip()
-        if data.get("exception_type") == "ExecutionBlocked":  # other nodes still run
-            run.blocked.append(message.removeprefix("Execution Blocked: "))
-            return
-        node = name_of(data.get("node_id"), prompt)
-        raise RunError(message, node, data.get("exception_type", ""))
-
-
-def refusal(reply: dict, prompt: dict) -> RunError:
-    """The error for a prompt that does not pass validation, with one line for each problem."""
-    error = reply.get("error", "")
-    lines = [error.get("message", "") if isinstance(error, dict) else str(error)]
-    if isinstance(error, dict) and error.get("details"):
-        lines[0] += f": {error['details']}"
-    nodes = reply.get("node_errors") or {}
-    for node, report in nodes.items():
-        for error in report.get("errors", []):
-            lines.append(f"{name_of(node, prompt)}: {error.get('message')}: {error.get('details')}")
-    first = name_of(next(iter(nodes)), prompt) if nodes else ""
-    return RunError("\n".join(lines), first, "refused")
-
-
-def opener(url: str) -> Callable[..., Any]:
-    """`urlopen`, which ignores the environment's proxies if `url` is on this machine."""
-    local = urllib.parse.urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
-    proxies = [urllib.request.ProxyHandler({})] if local else []
-    return urllib.request.build_opener(*proxies).open
-
-
-def node_of(data: dict) -> str | None:
-    """The id of the node that a message is about. A clone in a loop has the original node's id."""
-    return data.get("display_node") or data.get("node")
-
-
-def name_of(node: str | None, prompt: dict) -> str:
-    """Title and id of a node for people; the id alone if the prompt does not have it."""
-    known = prompt.get(node or "")
-    if not known:
-        return node or ""
-    return f"{known.get('_meta', {}).get('title') or known['class_type']} ({node})"
 
 
 def with_query(path: str, query: dict) -> str:

@@ -16,7 +16,8 @@ from types import TracebackType
 from ..core.errors import BadInput
 from ..core.status import Status
 from . import workflow
-from .client import Client, Event, Run
+from .client import Client, Missing
+from .run import Event, Run
 
 TITLES = {  # file name -> title of the node that shows the picture
     "completed.png": "Completed object",
@@ -31,10 +32,6 @@ TEXTS = {  # key in result.json -> title of the node that shows the text
     "offset": "Offset",
 }
 IN_BODY = {"pass": "Pass", "hides": "What hides it"}  # in the loop's body: one picture each pass
-CACHED = (
-    "This run was cached, so only the pictures of pass 1 are available. Change the seed to see all "
-    "passes."
-)
 STATUSES = tuple(status.value for status in Status)
 DONE = tuple(status.value for status in Status if status.is_done)
 
@@ -73,6 +70,7 @@ def complete(
 
     Writes completed.png (RGBA), amodal_mask.png, overlay.png, pass_1.png, hides_1.png, ... and
     result.json. The entries of `about` are added to result.json. `progress` gets every event.
+    Pictures that the host's cache no longer has are made anew, in a second run.
 
     Raises client.RunError if the host refuses or aborts the run, and BadInput if the workflow
     saves no picture.
@@ -83,26 +81,51 @@ def complete(
     text_nodes = {name: workflow.titled(prompt, title) for name, title in TEXTS.items()}
     body = {name: workflow.titled(prompt, title) for name, title in IN_BODY.items()}
     clear(out)
-    run = client.run(prompt, progress)
     out.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for name, node in shown.items():
-        for number, image in enumerate(run.images(node), start=1):
-            part = name if number == 1 else name.replace(".png", f"_{number}.png")
-            files[part] = client.fetch(image, out / part)
-    series = {
-        name: [
-            client.fetch(image, out / f"{name}_{number}.png")
-            for number, image in enumerate(run.images(node or ""), start=1)
-        ]
-        for name, node in body.items()
-    }
-    result = {**summary(run, prompt, text_nodes), **about, "host": version(client)}
-    if 0 < len(series["pass"]) < (result["passes"] or 0):
-        result["messages"].append(CACHED)
+    for attempt in (prompt, workflow.anew(prompt)):
+        run = client.run(attempt, progress)
+        result = {**summary(run, prompt, text_nodes), **about, "host": version(client)}
+        try:
+            files = fetched(client, run, out, shown)
+            series = {name: passes_of(client, run, out, name, node) for name, node in body.items()}
+        except Missing:
+            if attempt is not prompt:
+                raise
+            continue  # they were cached, but somebody has removed the files
+        lacks_passes = 0 < len(series["pass"]) < (result["passes"] or 0)
+        if not is_cached(run, files, body["pass"] if lacks_passes else None):
+            break
     result["files"] = sorted([*files, *(path.name for paths in series.values() for path in paths)])
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return Completion(result, files, series["pass"], series["hides"])
+
+
+def is_cached(run: Run, files: dict, pass_node: str | None) -> bool:
+    """Did the host's cache leave out pictures?
+
+    It shows those of pass 1 alone if the passes are cached, and may know that a node has run, but
+    no longer what it showed. pass_node: the node of which a picture is missing, if any.
+    """
+    nothing = not (files or run.seconds or run.blocked)
+    return nothing or (pass_node is not None and pass_node not in run.seconds)
+
+
+def fetched(client: Client, run: Run, out: Path, nodes: dict[str, str]) -> dict[str, Path]:
+    """The pictures of `nodes` (file name: node), stored in `out`. Raises Missing."""
+    files = {}
+    for name, node in nodes.items():
+        for number, image in enumerate(run.images(node), start=1):
+            part = name if number == 1 else name.replace(".png", f"_{number}.png")
+            files[part] = client.fetch(image, out / part)
+    return files
+
+
+def passes_of(client: Client, run: Run, out: Path, name: str, node: str | None) -> list[Path]:
+    """The pictures that a node in the loop's body showed, one for each pass. Raises Missing."""
+    return [
+        client.fetch(image, out / f"{name}_{number}.png")
+        for number, image in enumerate(run.images(node or ""), start=1)
+    ]
 
 
 def saved(prompt: dict) -> dict[str, str]:

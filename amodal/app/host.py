@@ -18,7 +18,7 @@ import urllib.error
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from .client import opener
+from .address import opener
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".host"  # made by tools/host/make_host.py
@@ -82,7 +82,8 @@ class Host:
     folder and removes it at the end. port: None uses a free one. arguments: further arguments of
     main.py. environment: variables for ComfyUI, in addition to those of this process.
 
-    Entering raises HostError, with the end of the log, if ComfyUI does not start.
+    Entering raises HostError if the port is taken, or, with the end of the log, if ComfyUI does not
+    start.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Host:
     def __enter__(self) -> Host:
         atexit.register(self.stop)
         try:
+            check_free(self.port)
             lay_out(self.base)
             self._process = self._start()
             self._wait_until_ready()
@@ -237,6 +239,25 @@ def answers(url: str) -> bool:
             return bool(reply.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def check_free(port: int) -> None:
+    """Raises HostError if no program of ours can listen on that port of loopback.
+
+    A second ComfyUI would only end, and the first would answer in its place.
+    """
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if not probe.connect_ex(("127.0.0.1", port)):
+            raise HostError(f"Port {port} is taken. Give another with --port, or leave --port out")
+    with socket.socket() as probe:
+        if os.name == "posix":  # else a port counts as taken for a minute after its program ended
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            problem = f"Port {port} cannot be used ({error.strerror})"
+            raise HostError(f"{problem}. Give another with --port, or leave --port out") from None
 
 
 def free_port(preferred: int = 0) -> int:

@@ -8,6 +8,7 @@ host's node schemas (`/object_info`).
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,19 +33,42 @@ def load(path: Path, object_info: Callable[[], dict]) -> dict:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput("workflow", f"{path} cannot be read ({error})", "check the path") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(
             "workflow", f"{path} is not JSON ({error})", "export it from ComfyUI again"
         ) from None
     if isinstance(data, dict) and "nodes" in data and "links" in data:
-        return from_editor(data, object_info())
-    if (
-        isinstance(data, dict)
-        and data
-        and all(isinstance(node, dict) and "class_type" in node for node in data.values())
-    ):
+        schemas = object_info()
+        try:
+            data = from_editor(data, schemas)
+        except BadInput:
+            raise
+        except (
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:  # any JSON may be in it
+            raise BadInput(
+                "workflow",
+                f"{path} is damaged ({type(error).__name__}: {str(error)[:60]})",
+                "export it from ComfyUI again",
+            ) from None
+    if isinstance(data, dict) and data and all(is_node(node) for node in data.values()):
         return data
     raise BadInput("workflow", f"{path} holds no workflow", "export it from ComfyUI again")
+
+
+def is_node(value: Any) -> bool:
+    """Is it a node in API format?"""
+    if not isinstance(value, dict) or not isinstance(value.get("class_type"), str):
+        return False
+    about = value.get("_meta", {})
+    return (
+        isinstance(value.get("inputs"), dict)
+        and isinstance(about, dict)
+        and isinstance(about.get("title", ""), str)
+    )
 
 
 def titled(prompt: dict, title: str, *classes: str) -> str | None:
@@ -107,6 +131,18 @@ def fill(
         say(prompt, text)
     if seed is not None:
         put("Seed", ("PrimitiveInt",), "value", seed)
+    return prompt
+
+
+def anew(prompt: dict) -> dict:
+    """A copy of the prompt of which no host has any part after its pictures in its cache.
+
+    An input that no node knows changes what the cache compares, and nothing else.
+    """
+    prompt = json.loads(json.dumps(prompt))
+    loaders = [node for node in prompt.values() if node["class_type"].startswith("LoadImage")]
+    for node in loaders or prompt.values():
+        node["inputs"]["run"] = uuid.uuid4().hex
     return prompt
 
 
@@ -176,7 +212,11 @@ def source(link: int | None, links: dict, nodes: dict) -> Any:
 
     Follows Reroute nodes, and takes the value of PrimitiveNode.
     """
+    seen: set[int] = set()
     while link is not None and link in links:
+        if link in seen:
+            raise ValueError("its Reroute nodes form a circle")
+        seen.add(link)
         key, slot = links[link]
         node = nodes[key]
         if node["type"] == "PrimitiveNode":

@@ -13,6 +13,7 @@ from .types import Box, Canvas, Crop
 
 UNKNOWN = 0.5  # the gray of canvas pixels that no pass has painted
 CHANGED = 2 / 255  # resizing alone changes a colour by less than this
+MOST_PIXELS = 2**28  # of a grown canvas, 3.2 GB as an IMAGE
 
 
 def canvas_of(image: torch.Tensor, canvas: Canvas | None, name: str = "canvas") -> Canvas:
@@ -68,10 +69,17 @@ def plan_crop(
     mask [1, H, W] is the object on the canvas before it grows, not empty. pads are the pixels
     (left, top, right, bottom) to grow it by. context is the margin on each side as a fraction of
     the object's larger side. The window takes in the new pads and lies inside the grown canvas
-    where it fits. It is resized to size x size pixels.
+    where it fits. It is resized to size x size pixels. Raises BadInput for too large a canvas.
     """
     left, top, right, bottom = pads
     width, height = canvas.size[0] + left + right, canvas.size[1] + top + bottom
+    if any(pads) and width * height > MOST_PIXELS:
+        most = max(zip(pads, ("left", "top", "right", "bottom")))[1]
+        raise BadInput(
+            most,
+            f"and the other pads make a canvas of {width}x{height} pixels",
+            f"pad less; a canvas may have {MOST_PIXELS // 10**6} megapixels",
+        )
     x0, y0, x1, y1 = shifted(mask_ops.object_box(mask), left, top)
     margin = round(context * max(x1 - x0, y1 - y0))
     x0, y0 = x0 - max(margin, left), y0 - max(margin, top)

@@ -1,7 +1,10 @@
 """Mask algebra: boxes, overlaps, dilation, connected parts. Masks are float 0 or 1."""
 
+from functools import partial
+
 import torch
 
+from . import interrupts
 from .types import Box
 
 GAP = 1 / 64  # of the larger side: gaps narrower than this count as closed
@@ -10,6 +13,7 @@ OUTSIDE = 0.05  # the part of an enclosed mask that may lie outside, as specks
 
 def box_of(mask: torch.Tensor) -> Box | None:
     """The bounding box (x0, y0, x1, y1) of a mask [H, W] or [1, H, W], or None when empty."""
+    interrupts.check()
     mask = mask.reshape(mask.shape[-2:]) > 0.5
     rows = mask.any(1).nonzero()
     if not len(rows):
@@ -28,6 +32,7 @@ def object_box(mask: torch.Tensor) -> Box:
 
 def iou(first: torch.Tensor, second: torch.Tensor) -> float:
     """Intersection over union of two masks of one shape; 0 where both are empty."""
+    interrupts.check()
     first, second = first > 0.5, second > 0.5
     union = int((first | second).sum())
     return int((first & second).sum()) / union if union else 0.0
@@ -43,6 +48,7 @@ def iou_outside(first: torch.Tensor, second: torch.Tensor, area: torch.Tensor) -
 
 def share_inside(mask: torch.Tensor, area: torch.Tensor) -> float:
     """The fraction of a mask that lies inside an area, 0..1; 0 where the mask is empty."""
+    interrupts.check()
     size = int((mask > 0.5).sum())
     return int(((mask > 0.5) & (area > 0.5)).sum()) / size if size else 0.0
 
@@ -74,7 +80,8 @@ def distance_to(mask: torch.Tensor, limit: float) -> torch.Tensor:
             continue
         x0, y0, x1, y1 = grown_box(box, int(limit) + 1, (single.shape[1], single.shape[0]))
         part = single[y0:y1, x0:x1].cpu().numpy() <= 0.5
-        out[y0:y1, x0:x1] = torch.from_numpy(distance_transform_edt(part))
+        distances = interrupts.waited_for(partial(distance_transform_edt, part))
+        out[y0:y1, x0:x1] = torch.from_numpy(distances)
     return distance.reshape(mask.shape).to(mask.device)
 
 

@@ -8,6 +8,7 @@ accelerator.
 import torch
 import torch.nn.functional as F
 
+from . import interrupts
 from .errors import BadInput
 
 Size = tuple[int, int]  # (height, width)
@@ -136,6 +137,7 @@ def resize(images: torch.Tensor, size: Size, mode: str = "bicubic") -> torch.Ten
 
 def checked(tensor, name: str) -> torch.Tensor:
     """A float32 tensor in 0..1 on the CPU. Raises BadInput for NaN, infinity or a 0..255 range."""
+    interrupts.check()
     if not isinstance(tensor, torch.Tensor):
         raise BadInput(name, f"is a {type(tensor).__name__}", "connect an IMAGE or a MASK")
     if tensor.dtype == torch.uint8:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import torch
 
-from . import mask_ops, validate
+from . import interrupts, mask_ops, validate
 
 QUERY_COLOUR = (0.15, 0.8, 0.3)
 CONTRAST_COLOUR = (0.95, 0.25, 0.2)  # beside the query: occluders, what has grown, what is hidden
@@ -64,6 +64,7 @@ def with_names(image: torch.Tensor, masks: torch.Tensor, names: list[str]) -> to
     size = max(12, round(min(height, width) / 30))
     font = ImageFont.load_default(size)
     for mask, name in zip(masks, names):
+        interrupts.check()
         place = (mask > 0.5).nonzero().float()
         if not len(place) or not name.isascii():
             continue
@@ -104,6 +105,7 @@ def grid(
     draw = ImageDraw.Draw(page)
     draw.text((gap, gap), title, "black", font=head)
     for number, picture in enumerate(pictures):
+        interrupts.check()
         left = gap + number % columns * (cell + gap)
         top = above + gap + number // columns * (cell + under + gap)
         tile = on_chequers(picture, cell)
@@ -173,6 +175,7 @@ def index_map(masks: torch.Tensor, side: int) -> torch.Tensor:
     result = torch.zeros(h, w, dtype=torch.uint8)
     areas = masks.sum((1, 2))
     for i in reversed(torch.argsort(areas, stable=True).tolist()):
+        interrupts.check()
         if i < 255:
             result[masks[i][rows][:, columns] > 0.5] = i + 1
     return result

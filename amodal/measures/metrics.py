@@ -16,15 +16,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..core import mask_ops
+from ..core import interrupts, mask_ops, weight_archive
 from ..core.errors import BadInput
+from .clip import SOURCE, Clip
+from .clip import load as load_clip
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
 MODELS: dict[str, tuple[str, str | None, str]] = {
     # measure: (package, weights in the metrics folder, their source)
     "ST-LPIPS": ("stlpips_pytorch", None, ""),
     "LPIPS": ("lpips", ALEXNET, f"https://download.pytorch.org/models/{ALEXNET}"),
-    "CLIP": ("transformers", "clip", "https://huggingface.co/openai/clip-vit-base-patch32"),
+    "CLIP": ("transformers", "clip", SOURCE),
     "DreamSim": ("dreamsim", "dreamsim", "https://github.com/ssundaram21/dreamsim"),
 }
 
@@ -131,22 +133,25 @@ def lpips(folder: Path) -> torch.nn.Module:
     from lpips import LPIPS
 
     model = LPIPS(net="alex", pnet_rand=True, verbose=False)
-    trunk = torch.load(path, map_location="cpu", weights_only=True)
-    named = {  # slice2.3.weight is features.3.weight in torchvision
-        key: trunk["features." + key.split(".", 1)[1]] for key in model.net.state_dict()
-    }
-    model.net.load_state_dict(named)
+    try:
+        trunk = weight_archive.tensors_of(path)
+        named = {  # slice2.3.weight is features.3.weight in torchvision
+            key: trunk["features." + key.split(".", 1)[1]] for key in model.net.state_dict()
+        }
+        model.net.load_state_dict(named)
+    except Exception as error:  # any bytes may be in the file, and any error in its reader
+        raise BadInput(
+            "measures",
+            f"name LPIPS, but {ALEXNET} is not AlexNet's file ({type(error).__name__})",
+            f"get it again from {MODELS['LPIPS'][2]}",
+        ) from error
     return model.eval()
 
 
 @cache
-def clip(folder: Path) -> tuple[Any, Any]:
-    """(model, processor) of CLIP from a folder in Hugging Face's layout. Raises BadInput."""
-    path = need("CLIP", folder)
-    from transformers import CLIPModel, CLIPProcessor
-
-    model = CLIPModel.from_pretrained(path, local_files_only=True)
-    return model.eval(), CLIPProcessor.from_pretrained(path, local_files_only=True)
+def clip(folder: Path) -> Clip:
+    """CLIP from a folder in Hugging Face's layout. Raises BadInput."""
+    return load_clip(need("CLIP", folder))
 
 
 @cache
@@ -168,17 +173,6 @@ def perceptual(
     """
     pair = F.interpolate(torch.cat([first, second]), size=(side, side), mode="bilinear") * 2 - 1
     return float(model(pair[:1], pair[1:]))
-
-
-@torch.inference_mode()
-def clip_similarity(picture: torch.Tensor, words: str, folder: Path) -> float:
-    """Cosine similarity (-1..1) of the CLIP embeddings of a picture [1, 3, h, w] in 0..1 and of
-    words."""
-    model, processor = clip(folder)
-    pixels = (picture[0].movedim(0, -1) * 255).round().byte().numpy()
-    inputs = processor(text=[words], images=[pixels], return_tensors="pt", padding=True)
-    output = model(**inputs)
-    return float(F.cosine_similarity(output.image_embeds, output.text_embeds))
 
 
 @torch.inference_mode()
@@ -211,11 +205,12 @@ def measure(
         raise BadInput(
             "measures", f"name '{name}', which is not a measure", f"choose from {', '.join(MODELS)}"
         )
+    interrupts.check()
     completed, true = pair_on_black(image, amodal_mask, true_image, true_mask)
     weights = Path(folder or "")
     if name == "CLIP":
         picture = on_black(image, amodal_mask, amodal_mask, "amodal_mask")
-        return clip_similarity(picture, words, weights)
+        return clip(weights).similarity(picture, words)
     if name == "DreamSim":
         return dreamsim_distance(completed, true, weights)
     if name == "LPIPS":

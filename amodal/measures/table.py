@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core import interrupts
 from ..core.errors import BadInput
 from ..core.text import csv_text, number
 from . import statistics
@@ -68,6 +69,7 @@ class Table:
 
         The p value needs equally many completions of both methods, which are paired in order.
         """
+        interrupts.check()
         values, reference = self.values(method, measure), self.values(first, measure)
         if not values:
             return ""

@@ -4,9 +4,11 @@ The other rules are in `known_background` and `seeded_mask`. Masks are [n, H, W]
 values 0 and 1, at the picture's size.
 """
 
+from functools import partial
+
 import torch
 
-from ..core import mask_ops
+from ..core import interrupts, mask_ops
 from ..core.errors import BadInput
 from ..core.text import whole_number
 
@@ -51,7 +53,8 @@ def cluster(features: torch.Tensor, count: int, seed: int, size: tuple[int, int]
     if not torch.isfinite(points).all():
         raise BadInput("features", "holds NaN or infinite values", "check the model's precision")
     means = KMeans(count, n_init=1, random_state=seed % 2**32)
-    labels = torch.from_numpy(means.fit_predict(points.cpu().numpy()))
+    fit = partial(means.fit_predict, points.cpu().numpy())
+    labels = torch.from_numpy(interrupts.waited_for(fit))
     labels = labels.reshape(1, 1, *features.shape[-2:]).float()
     labels = torch.nn.functional.interpolate(labels, size, mode="nearest-exact")[0, 0]
     return torch.stack([(labels == c).float() for c in range(count)])

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from ..core import detections, mask_ops
+from ..core import detections, interrupts, mask_ops
 from ..core.types import Objects, OrderModel
 
 CONTACT = 1 / 64  # of the crop's side: objects closer than this touch
@@ -27,6 +27,7 @@ def neighbours(objects: Objects, max_gap: float) -> list[tuple[int, int]]:
     radius = radius_of(objects, max_gap)
     boxes, pairs = objects.boxes, []
     for i in range(count - 1):
+        interrupts.check()
         close = [j for j in range(i + 1, count) if boxes_near(boxes[i], boxes[j], radius)]
         if close:
             dilated = mask_ops.dilate(objects.masks[i], radius) > 0.5
@@ -180,6 +181,7 @@ def table(objects: Objects, order: torch.Tensor) -> str:
     """One line for each neighbour pair: 'cup hides plate 0.97, plate hides cup 0.02'."""
     lines = []
     for i in range(len(objects)):
+        interrupts.check()
         for j in range(i + 1, len(objects)):
             if not torch.isnan(order[i, j]):
                 a, b = objects.labels[i], objects.labels[j]

@@ -101,6 +101,17 @@ def check_latent(latent: dict, name: str) -> torch.Tensor:
     return samples
 
 
+def check_picture_latent(samples: torch.Tensor, name: str) -> torch.Tensor:
+    """The latent [B, C, h, w] or [B, C, 1, h, w] of pictures. Raises BadInput for any other."""
+    if samples.ndim not in (4, 5) or not samples.numel():
+        raise BadInput(
+            name,
+            f"has the shape {list(samples.shape)}, which is no latent of pictures",
+            "connect the LATENT of pictures; sounds and other data cannot be composited",
+        )
+    return samples
+
+
 def check_sigma(latent_sigma: float, sigma: float, name: str) -> None:
     """Raises BadInput unless a LATENT's noise level is `sigma` (relative tolerance 1e-4)."""
     if abs(latent_sigma - sigma) > 1e-4 * max(abs(sigma), 1e-4):
@@ -125,6 +136,16 @@ def latent_mask(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return (small >= 0.5).to(mask.dtype)
 
 
+def check_alike(latent: torch.Tensor, other: torch.Tensor, name: str, other_name: str) -> None:
+    """Raises BadInput unless two latents [B, ...] have the same channels, frames and sides."""
+    if latent.shape[1:] != other.shape[1:]:
+        raise BadInput(
+            name,
+            f"has the shape {list(latent.shape)}, the {other_name} {list(other.shape)}",
+            "encode both from crops of one size with one VAE",
+        )
+
+
 def repeat_to(tensor: torch.Tensor, batch: int, name: str) -> torch.Tensor:
     """A batch of 1 repeated to `batch`. Raises BadInput for a batch of another length."""
     if tensor.shape[0] == batch:
@@ -146,12 +167,7 @@ def composite(obj: torch.Tensor, background: torch.Tensor, mask: torch.Tensor) -
     video models, [B, C, 1, h, w], work too. Raises BadInput for different shapes.
     """
     batch = max(obj.shape[0], background.shape[0], mask.shape[0])
-    if obj.shape[1:] != background.shape[1:]:
-        raise BadInput(
-            "background",
-            f"has the shape {tuple(background.shape)}, the object {tuple(obj.shape)}",
-            "encode both from crops of one size with one VAE",
-        )
+    check_alike(background, obj, "background", "object")
     obj = repeat_to(obj, batch, "object")
     background = repeat_to(background, batch, "background").to(obj)
     mask = repeat_to(mask, batch, "mask").to(obj.device)

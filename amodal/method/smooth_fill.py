@@ -8,7 +8,7 @@ inpainters do better on textured ones.
 import torch
 import torch.nn.functional as F
 
-from ..core import mask_ops
+from ..core import interrupts, mask_ops
 
 STRANGE = (4.0, 0.04)  # a residual above this many medians plus this much: another object
 MINORITY = 0.3  # strange pixels are ignored while they are fewer than this part of the known
@@ -112,6 +112,7 @@ def membrane(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         guess = guess.expand_as(values)
     filled = torch.where(known > 0, values, guess)
     for _ in range(relaxations(max(height, width)) if not bool(known.all()) else 0):
+        interrupts.check()
         around = F.pad(filled, (1, 1, 1, 1), mode="replicate")
         mean = (
             around[..., 1:-1, :-2]

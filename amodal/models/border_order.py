@@ -19,6 +19,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..core import interrupts
+
 SIDE = 256  # pairs are reduced to about this size
 DISC = 0.15  # radius at a junction, as a fraction of the square root of the smaller object's area
 JUNCTIONS, HULLS = 18.0, 2.0  # weights of the cues, fitted on scenes outside the measured ones
@@ -33,6 +35,7 @@ class BorderOrder:
         """P [n, n] in 0..1 for masks [n, H, W], with P[j, i] = 1 - P[i, j]; NaN outside `pairs`."""
         table = torch.full((len(masks), len(masks)), float("nan"))
         for i, j in pairs:
+            interrupts.check()
             junctions, hulls = cues(*pair_view(masks[i] > 0.5, masks[j] > 0.5))
             logit = torch.tensor(JUNCTIONS * junctions + HULLS * hulls)
             table[i, j], table[j, i] = logit.sigmoid(), (-logit).sigmoid()

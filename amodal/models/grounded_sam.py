@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 
-from ..core import detections, mask_ops
+from ..core import detections, interrupts, mask_ops
 from ..core.types import Objects
 from .grounding_dino import Found
 
@@ -213,6 +213,7 @@ def suppressed(
     for i in scores.argsort(descending=True, stable=True).tolist():
         if scores[i] < max(threshold, 1e-6):
             break
+        interrupts.check()
         if all(box_iou(boxes[i], boxes[j]) <= overlap for j in chosen):
             chosen.append(i)
     return chosen

@@ -1,23 +1,18 @@
 """GroundingDINO from a folder in Hugging Face's layout: config.json and model.safetensors.
 
-A config.json can name a backbone on the hub, Python files of the folder, or other kernels. So only
-known numbers are taken from it; the architecture is always the published one.
+`core/model_config.py` says what is taken from a config.json, and why nothing else.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from typing import Any
 
 import torch
 
+from ..core import model_config, weight_archive
 from . import pretrained
 from .grounding_dino_weights import WHAT, fitted
 
-LARGEST = 2**20  # of any number in a config.json
-MOST_LAYERS = 64
-ACTIVATIONS = ("relu", "gelu")
 TAKEN = {  # section of config.json -> what is taken from it
     "": (
         *("num_queries", "d_model", "activation_function", "num_feature_levels", "query_dim"),
@@ -38,11 +33,6 @@ TAKEN = {  # section of config.json -> what is taken from it
     ),
 }
 KINDS = {"": "grounding-dino", "backbone_config": "swin", "text_config": "bert"}
-REFUSED = (  # what names code, another source, or another implementation
-    *("auto_map", "trust_remote_code", "custom_pipelines", "quantization_config"),
-    *("backbone", "backbone_kwargs", "use_timm_backbone", "use_pretrained_backbone"),
-    *("attn_implementation", "_attn_implementation", "_attn_implementation_internal"),
-)
 
 
 def net_of(config: Any, state: pretrained.State, file: str, input: str = "file") -> torch.nn.Module:
@@ -52,7 +42,7 @@ def net_of(config: Any, state: pretrained.State, file: str, input: str = "file")
     """
     from transformers import GroundingDinoForObjectDetection
 
-    net = pretrained.bounded(lambda: GroundingDinoForObjectDetection(config), state)
+    net = weight_archive.bounded(lambda: GroundingDinoForObjectDetection(config), state)
     net.tie_weights()
     state = with_tied(net, fitted(state, net.state_dict()))
     return pretrained.load_into(net, state, file, WHAT, input)
@@ -62,44 +52,17 @@ def config_of(text: str) -> Any:
     """The GroundingDinoConfig of a config.json's text. Raises ValueError if a key is refused."""
     from transformers import BertConfig, GroundingDinoConfig, SwinConfig
 
-    whole = json.loads(text)
-    if not isinstance(whole, dict):
-        raise ValueError("its config.json holds no keys")
-    sections = {name: section_of(whole, name) for name in TAKEN}
+    whole = model_config.of_text(text)
+    sections = {
+        name: model_config.section_of(whole, name, KINDS[name], keys)
+        for name, keys in TAKEN.items()
+    }
     return GroundingDinoConfig(
         **sections[""],
         backbone_config=SwinConfig(**sections["backbone_config"]),
         text_config=BertConfig(**sections["text_config"]),
         disable_custom_kernels=True,
     )
-
-
-def section_of(whole: dict, name: str) -> dict[str, Any]:
-    """What is taken from a section of config.json, checked."""
-    section = whole.get(name) if name else whole
-    if not isinstance(section, dict):
-        raise ValueError(f"its config.json has no {name}")
-    kind = section.get("model_type")
-    if kind != KINDS[name]:
-        raise ValueError(f"its config.json says {str(kind)[:40]}{f' in {name}' if name else ''}")
-    for key in REFUSED:
-        if section.get(key):
-            raise ValueError(f"its config.json asks for {key}, which is not supported")
-    taken = {key: section[key] for key in TAKEN[name] if key in section}
-    for key, value in taken.items():
-        if not all(is_plain(item, key) for item in (value if isinstance(value, list) else [value])):
-            raise ValueError(f"its config.json has an unknown value of {key}")
-    return taken
-
-
-def is_plain(value: Any, key: str) -> bool:
-    """Is it a number of a possible size, a truth value or a known activation function?"""
-    if isinstance(value, str):
-        return value in ACTIVATIONS
-    if isinstance(value, bool):
-        return True
-    most = MOST_LAYERS if "layers" in key or key == "depths" else LARGEST
-    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= most
 
 
 def with_tied(net: torch.nn.Module, state: pretrained.State) -> pretrained.State:

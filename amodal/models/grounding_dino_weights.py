@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ..core import weight_archive
 from . import pretrained
 
 WHAT = "GroundingDINO model"
@@ -221,7 +222,7 @@ def net_of(state: pretrained.State, file: str, input: str = "file") -> torch.nn.
     state = converted(state)
     try:
         config = config_of(state)
-        net = pretrained.bounded(lambda: GroundingDinoForObjectDetection(config), state)
+        net = weight_archive.bounded(lambda: GroundingDinoForObjectDetection(config), state)
     except (KeyError, ValueError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else "its layers differ"
         raise pretrained.wrong_model(file, WHAT, why, input) from error

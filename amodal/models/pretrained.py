@@ -6,7 +6,6 @@ Nothing is downloaded, and only tensors are taken from a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -189,19 +188,6 @@ def layers(state: State, pattern: str) -> int:
     if not 0 < count <= len(state):
         raise ValueError(f"it has {count} layers {pattern}")
     return count
-
-
-def bounded(make: Callable[[], Net], state: State) -> Net:
-    """The network of `make`, once a sketch without memory shows that it fits the file's size.
-
-    Raises ValueError for a network of far more numbers than the state dict holds: a small file can
-    state any sizes.
-    """
-    with torch.device("meta"):
-        size = sum(value.numel() for value in make().state_dict().values())
-    if size > 2 * sum(value.numel() for value in state.values()) + 2**20:
-        raise ValueError("its sizes do not fit its tensors")
-    return make()
 
 
 def load_into(net: Net, state: State, file: str, what: str, input: str = "file") -> Net:

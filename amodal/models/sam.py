@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from ..core import weight_archive
 from ..core.errors import BadInput
 from . import pretrained
 
@@ -94,7 +95,7 @@ def net_of(state: pretrained.State, file: str, input: str = "file") -> torch.nn.
         return Sam(*parts, pixel_mean=MEAN, pixel_std=STD)
 
     try:
-        net = pretrained.bounded(make, state)
+        net = weight_archive.bounded(make, state)
     except (KeyError, ValueError, ZeroDivisionError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else "its layers differ"
         raise pretrained.wrong_model(file, WHAT, why, input) from error

@@ -6,7 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..core import interrupts
+
 SIDE = 64  # the surroundings of a pair are resized to this side
+AT_ONCE = 128  # pairs in a batch; each is evaluated in both orders
 
 
 class OrderNet(nn.Module):
@@ -53,18 +56,20 @@ class StickerOrder:
         if not pairs:
             return table
         device = next(self.net.parameters()).device
-        views = torch.stack([pair_view(image, masks[i], masks[j]) for i, j in pairs]).to(device)
-        swapped = views[:, [1, 0, 2, 3, 4]]
-        straight, reverse = self.net(torch.cat([views, swapped])).sigmoid().cpu().chunk(2)
-        first = (straight[:, 0] + reverse[:, 1]) / 2
-        second = (straight[:, 1] + reverse[:, 0]) / 2
-        for (i, j), forward, backward in zip(pairs, first, second):
-            table[i, j], table[j, i] = forward, backward
+        for begin in range(0, len(pairs), AT_ONCE):
+            batch = pairs[begin : begin + AT_ONCE]
+            views = torch.stack([pair_view(image, masks[i], masks[j]) for i, j in batch])
+            both = torch.cat([views, views[:, [1, 0, 2, 3, 4]]]).to(device)
+            straight, reverse = self.net(both).sigmoid().cpu().chunk(2)
+            for (i, j), forward, backward in zip(batch, straight, reverse):
+                table[i, j] = (forward[0] + backward[1]) / 2
+                table[j, i] = (forward[1] + backward[0]) / 2
         return table
 
 
 def pair_view(image: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """[5, 64, 64]: two masks [H, W] and the picture [H, W, 3], cut to the surroundings of both."""
+    interrupts.check()
     x1, y1, x2, y2 = meeting(first > 0.5, second > 0.5)
     stack = torch.cat([first[None], second[None], image[..., :3].permute(2, 0, 1)])
     window = stack[:, y1:y2, x1:x2][None]

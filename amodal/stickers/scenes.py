@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import interrupts
 from ..core.errors import BadInput
 from .backgrounds import BACKGROUNDS, make_background
 from .catalog import CATALOG, WORDS, picture
@@ -158,6 +159,7 @@ def make_scene(
     word = query or str(rng.choice(WORDS))
     front = _occluder_word(rng, word, occluder, kind)
     for _ in range(TRIES):
+        interrupts.check()
         scene = Scene(size, make_background(rng, kind, 2 * size), background=kind)
         for _ in range(behind):
             extra = str(rng.choice([w for w in WORDS if w not in (word, front)]))

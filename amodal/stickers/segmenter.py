@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..core import interrupts
 from ..core.errors import BadInput
 from ..core.types import Objects
 from .catalog import WORDS, known_words
@@ -204,8 +205,9 @@ def _parts(mask: torch.Tensor) -> list[torch.Tensor]:
 
     labels, count = ndimage.label(mask.cpu().numpy(), structure=[[1] * 3] * 3)
     numbers = torch.from_numpy(labels).to(mask.device)
-    parts = [numbers == number for number in range(1, count + 1)]
-    return [part for part in parts if int(part.sum()) >= SMALLEST * mask.numel()]
+    sizes = torch.bincount(numbers.flatten(), minlength=count + 1)[1:]
+    large = (sizes >= SMALLEST * mask.numel()).nonzero().flatten() + 1
+    return [numbers == number for number in large.tolist()]
 
 
 def _grown(mask: torch.Tensor, radius: int) -> torch.Tensor:
@@ -245,6 +247,7 @@ def _instances(best: torch.Tensor, index: int) -> list[torch.Tensor]:
         if other_class in (0, index) or len(parts) < 2:
             continue
         for between in _parts(best == other_class):
+            interrupts.check()
             near = _enlarged(_grown(between, MAX_GAP), best.shape) > 0
             touched = [part for part in parts if (part & near).any()]
             if len(touched) > 1:

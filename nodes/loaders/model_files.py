@@ -13,8 +13,9 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
+from ...amodal.core import interrupts, weight_archive
 from ...amodal.core.errors import BadInput
-from ...amodal.models import pretrained, weight_archive
+from ...amodal.models import pretrained
 
 WHOLE = "model.safetensors"  # the weights of a folder in Hugging Face's layout
 ENDINGS = (".pth", ".pt", ".safetensors", ".sft", ".ckpt", ".bin", ".tar")
@@ -77,13 +78,42 @@ def place(folder: str, name: str) -> str | None:
 
 
 def need(folder: str, name: str, input: str = "file") -> str:
-    """As `place`. Raises BadInput that tells where to get a missing file."""
-    if name not in choices(folder):
-        raise pretrained.missing(os.path.basename(name), folder, input)
-    path = place(folder, name)
+    """As `place`, for a name in any of the spellings of `meant`.
+
+    Raises BadInput that tells where to get a missing file.
+    """
+    name = str(name)
+    names = meant(name, present(folder))
+    if len(names) > 1:
+        raise BadInput(
+            input,
+            f"names {name}, which is in several folders",
+            f"choose one of {', '.join(names)}",
+        )
+    path = place(folder, names[0]) if names else None
     if path is None:
-        raise pretrained.missing(name, folder, input)
+        raise pretrained.missing(base_of(name), folder, input)
     return path
+
+
+def meant(name: str, names: list[str]) -> list[str]:
+    """Which of `names` a workflow means by `name`.
+
+    It may have been saved on another system, with / or \\ between folders, or on a computer where
+    the file lies in no folder; then every folder counts.
+    """
+    if name in names:
+        return [name]
+    plain = name.replace("\\", "/")
+    same = [other for other in names if other.replace("\\", "/") == plain]
+    if same or "/" in plain:
+        return same
+    return [other for other in names if base_of(other) == plain]
+
+
+def base_of(name: str) -> str:
+    """The last part of a name with / or \\ between folders."""
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def checked(cls: type[io.ComfyNode], **wanted: tuple[str, str | None]) -> bool | str:
@@ -121,7 +151,7 @@ def read(folder: str, name: str, input: str = "file") -> pretrained.State:
     tensors = {k: v for k, v in named if isinstance(k, str) and isinstance(v, torch.Tensor)}
     if not tensors:
         raise unreadable(name, input, "it holds no tensors")
-    if any(is_stretched(value) for value in tensors.values()):
+    if any(weight_archive.is_stretched(value) for value in tensors.values()):
         raise unreadable(name, input, "a tensor is larger than its data")
     return tensors
 
@@ -132,14 +162,6 @@ def state_of(path: str) -> dict:
     if weight_archive.is_script(path):
         return weight_archive.script_tensors(path)
     return comfy.utils.load_torch_file(path, safe_load=True)
-
-
-def is_stretched(value: torch.Tensor) -> bool:
-    """Has the tensor no numbers, or more than its storage? Its shape would then say nothing."""
-    if value.layout != torch.strided or value.is_quantized:
-        return True
-    needed = value.numel() * value.element_size()
-    return not 0 < needed <= value.untyped_storage().nbytes()
 
 
 @contextmanager
@@ -158,7 +180,7 @@ def unreadable(name: str, input: str, error: Exception | str) -> BadInput:
     """The error for a file that is not a weights-only file."""
     return BadInput(
         input,
-        f"names {os.path.basename(name)}, which is not a weights-only file "
+        f"names {base_of(name)}, which is not a weights-only file "
         f"({type(error).__name__ if isinstance(error, Exception) else error})",
         "download it again from its publisher; only tensors are loaded, code never runs",
     )
@@ -173,7 +195,9 @@ class Held(torch.nn.Module):
 
 
 def managed(net: torch.nn.Module) -> comfy.model_patcher.ModelPatcher:
-    """A ModelPatcher, so that ComfyUI loads and unloads the network."""
+    """A ModelPatcher, so that ComfyUI loads and unloads the network. Its layers ask for cancels."""
+    for layer in net.modules():
+        layer.register_forward_pre_hook(lambda *_: interrupts.check())
     return comfy.model_patcher.ModelPatcher(
         Held(net),
         load_device=comfy.model_management.get_torch_device(),

@@ -218,7 +218,7 @@ def mine(host):
     """models/amodal_curation/mine.json, which lets an object grow by twice its area."""
     import folder_paths
 
-    path = Path(folder_paths.models_dir) / "amodal_curation" / "mine.json"
+    path = Path(folder_paths.models_dir) / "amodal_curation" / "sub" / "mine.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     curation.write_thresholds(path, curation.Thresholds(2.0, 0.0))
     yield path
@@ -231,6 +231,8 @@ def mine(host):
     [
         ("as set here", False),
         ("paper, Stable Diffusion 2", False),
+        ("sub/mine.json", True),
+        ("sub\\mine.json", True),
         ("mine.json", True),
     ],
 )

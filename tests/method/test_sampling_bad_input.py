@@ -76,3 +76,59 @@ def test_a_sampler_that_cannot_be_split_is_refused(host, graph, small):
     graph.keep(half=first_half(graph, at))
     with pytest.raises(Failed, match="input 'sampler' is a Sampler"):
         host.run(graph)
+
+
+FOREIGN = {  # the small model's latents are [B, 4, h, w]
+    "16 channels": torch.ones(1, 16, SIZE, SIZE),
+    "8 channels": torch.ones(1, 8, SIZE, SIZE),
+    "a video": torch.ones(1, 4, 3, SIZE, SIZE),
+    "a video of another model": torch.zeros(1, 16, 3, SIZE, SIZE),
+    "a sound": torch.ones(1, 64, 100),
+    "no batch": torch.ones(4, SIZE, SIZE),
+    "a plane": torch.ones(SIZE, SIZE),
+    "a number": torch.tensor(1.0),
+}
+TAKERS = {
+    "AmodalSampleToStep": "latent",
+    "AmodalNoiseToStep": "latent",
+    "AmodalResumeFromStep": "latent",
+    "AmodalResumeFromStep at its end": "image_latent",
+    "AmodalCaptureFeatures": "latent",
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_a_latent_of_another_model_is_refused_with_both_shapes(host, graph, small, taker, foreign):
+    at, name = setting(graph, small), TAKERS[taker]
+    half = first_half(graph, at)
+    sigmas = at["sigmas"] if "Sample" in taker else half[2]
+    latent = graph.value("foreign", {"samples": FOREIGN[foreign], "type": "audio"})
+    given = {**at, "sigmas": sigmas, "latent": half[0], "k": 2, "levels": "3", name: latent}
+    node = taker.split()[0]
+    wanted = {socket.id for socket in host.pack[node].define_schema().inputs}
+    graph.keep(end=graph.add(node, **{key: given[key] for key in given if key in wanted}))
+    with pytest.raises(Failed) as error:
+        host.run(graph)
+    message = str(error.value)
+    assert f"input '{name}' has the shape {list(FOREIGN[foreign].shape)}" in message
+    assert "(SD15) takes latents of 4 channels and 2 dimensions" in message
+
+
+@pytest.mark.parametrize("name", ["object", "background"])
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_composite_with_a_latent_of_another_model_is_refused(host, graph, small, name, foreign):
+    at = setting(graph, small)
+    mask = graph.value("all", torch.ones(1, 8 * SIZE, 8 * SIZE))
+    other = graph.value("foreign", {"samples": FOREIGN[foreign]})
+    _, _, mixed = composite(graph, small, at, mask, **{name: other})
+    graph.keep(mixed=mixed)
+    with pytest.raises(Failed, match="input '(object|background)' has the shape"):
+        host.run(graph)
+
+
+def test_an_empty_latent_of_any_model_still_begins_a_run(host, graph, small):
+    at = setting(graph, small, latent=torch.zeros(1, 16, SIZE, SIZE))
+    at["latent"] = graph.value("empty", {"samples": torch.zeros(1, 2, SIZE, SIZE)})
+    graph.keep(half=first_half(graph, at))
+    assert host.run(graph).values["half"]["samples"].shape == (1, 4, SIZE, SIZE)

@@ -14,7 +14,8 @@ import torch
 from model_files import LOADER, WORDS, small_sam
 from reference_groundingdino import DATA, weights
 
-from amodal.models import grounding_dino_weights, weight_archive
+from amodal.core import weight_archive
+from amodal.models import grounding_dino_weights
 from tools.host.inprocess import Failed
 
 NO_DETECTOR = "which is not a GroundingDINO model"

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import sys
 from pathlib import Path
 
@@ -216,3 +217,56 @@ def test_comfyui_loads_and_unloads_every_network(host, graph, folders, kinds, mo
     again = asked()
     assert all(torch.allclose(one, two, atol=1e-5) for one, two in zip(first, again))
     assert nets <= held()
+
+
+def put(folders: Path, kinds, loader: str, *places: str) -> None:
+    """The valid file of a loader at these places in its folder."""
+    for place in places:
+        path = folders / LOADERS[loader][2] / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(kinds[loader])
+
+
+@pytest.fixture
+def tidy(folders):
+    """Folders within the models folder, which go again."""
+    yield folders
+    for _, _, folder, _ in LOADERS.values():
+        for name in ("sub", "other"):
+            shutil.rmtree(folders / folder / name, ignore_errors=True)
+
+
+def loaded_by(graph, loader: str, file: str):
+    node = LOADERS[loader][0]
+    segmenter = {**LOADER, **GROUNDED, loader: file}
+    return graph.add(node, **(segmenter if "Segmenter" in node else {"file": file}))
+
+
+@pytest.mark.parametrize("file", ["sub/deep/mine.pth", "sub\\deep\\mine.pth", "mine.pth"])
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_file_in_a_folder_is_found_however_a_workflow_spells_it(
+    host, graph, tidy, kinds, loader, file
+):
+    put(tidy, kinds, loader, "sub/deep/mine.pth")
+    graph.keep(model=loaded_by(graph, loader, file))
+    assert host.run(graph).values["model"] is not None
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_bare_name_in_two_folders_is_refused_with_both(host, graph, tidy, kinds, loader):
+    put(tidy, kinds, loader, "sub/mine.pth", "other/mine.pth")
+    graph.keep(model=loaded_by(graph, loader, "mine.pth"))
+    with pytest.raises(Failed, match=r"choose one of other.mine\.pth, sub.mine\.pth"):
+        host.run(graph)
+
+
+@pytest.mark.parametrize("file", ["../mine.pth", "sub/../../mine.pth", "..\\mine.pth", "/mine.pth"])
+@pytest.mark.parametrize("loader", LOADERS)
+def test_no_name_leads_out_of_the_folder(host, graph, tidy, kinds, loader, file):
+    put(tidy, kinds, loader, "../mine.pth")
+    graph.keep(model=loaded_by(graph, loader, file))
+    try:
+        with pytest.raises(Failed, match="which is not in models/"):
+            host.run(graph)
+    finally:
+        (tidy / "mine.pth").unlink()

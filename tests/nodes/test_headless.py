@@ -124,3 +124,28 @@ def test_only_files_of_an_earlier_run_are_removed(tmp_path):
     (tmp_path / "result.json").write_text(json.dumps({"files": ["ranking.png", "completed_2.png"]}))
     headless.clear(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.png", "out"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "files", "lacks", "cached"),
+    [
+        ({}, {}, None, True),  # nothing ran, nothing was shown
+        ({"3": 0.1}, {}, None, False),
+        ({}, {"completed.png": 1}, None, False),  # cached, and shown again
+        ({}, {"completed.png": 1}, "7", True),  # of the passes, only the first was shown
+        ({"7": 0.1}, {"completed.png": 1}, "7", False),  # a preview outside the loop
+    ],
+)
+def test_a_run_is_repeated_only_if_the_cache_kept_pictures_back(seconds, files, lacks, cached):
+    assert headless.is_cached(Run("id", seconds=seconds), files, lacks) is cached
+
+
+def test_a_prompt_made_anew_differs_in_its_pictures_alone():
+    prompt = workflow.load(workflow.DEFAULT, dict)
+    again = workflow.anew(prompt)
+    changed = [node for node in prompt if again[node] != prompt[node]]
+    assert changed and all(prompt[i]["class_type"].startswith("LoadImage") for i in changed)
+    other = workflow.anew(prompt)
+    assert all(other[node]["inputs"] != again[node]["inputs"] for node in changed)
+    for node in changed:
+        assert {**again[node]["inputs"], **prompt[node]["inputs"]} == again[node]["inputs"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from amodal.core.errors import BadInput
-from amodal.measures import metrics, statistics
+from amodal.measures import clip, metrics, statistics
 from amodal.measures.table import Table
 
 
@@ -129,17 +129,122 @@ def tiny_clip(folder: Path) -> None:
     CLIPProcessor(images, tokenizer).save_pretrained(folder)
 
 
-def test_clip_similarity_is_its_packages_own(tmp_path):
+@pytest.mark.parametrize("form", clip.WEIGHTS)
+def test_clip_similarity_is_its_packages_own(tmp_path, form):
+    from transformers import CLIPModel, CLIPProcessor
+
     tiny_clip(tmp_path / "clip")
+    own, processor = (
+        kind.from_pretrained(tmp_path / "clip") for kind in (CLIPModel, CLIPProcessor)
+    )
+    if form != clip.WEIGHTS[0]:
+        (tmp_path / "clip" / clip.WEIGHTS[0]).unlink()
+        counted = {"text_model.embeddings.position_ids": torch.arange(77)[None]}
+        torch.save({**own.state_dict(), **counted}, tmp_path / "clip" / form)
     picture = metrics.on_black(PICTURE, TRUE, TRUE)
-    found = {word: metrics.clip_similarity(picture, word, tmp_path) for word in ("cat", "dog")}
-    model, processor = metrics.clip(tmp_path)
+    net = clip.load(tmp_path / "clip")
+    found = [net.similarity(picture, word) for word in ("cat", "dog")]
     pixels = (picture[0].movedim(0, -1) * 255).round().byte().numpy()
     inputs = processor(text=["cat", "dog"], images=[pixels], return_tensors="pt", padding=True)
     with torch.no_grad():
-        logits = model(**inputs).logits_per_image[0] / model.logit_scale.exp()
-    assert [found["cat"], found["dog"]] == pytest.approx(logits.tolist(), abs=1e-5)
-    assert found["cat"] != found["dog"]
+        logits = own.eval()(**inputs).logits_per_image[0] / own.logit_scale.exp()
+    assert found == pytest.approx(logits.tolist(), abs=1e-5)
+    assert found[0] != found[1]
+    assert -1 <= net.similarity(picture, "cat dog " * 500) <= 1
+
+
+def test_clip_reads_the_config_of_the_published_file(tmp_path):
+    """Its sections are overruled by `*_config_dict`, and hold many keys beside the known ones."""
+    import json
+
+    tiny_clip(tmp_path / "clip")
+    path = tmp_path / "clip" / "config.json"
+    config = json.loads(path.read_text())
+    heads = config["text_config"]["num_attention_heads"]
+    config["text_config_dict"] = {"num_attention_heads": heads, "torch_dtype": "float32"}
+    config["text_config"] = {**config["text_config"], "num_attention_heads": 7, "top_k": 50}
+    config |= {"vision_config_dict": None, "architectures": ["CLIPModel"], "torch_dtype": None}
+    path.write_text(json.dumps(config))
+    assert clip.load(tmp_path / "clip").net.config.text_config.num_attention_heads == heads
+
+
+HOSTILE = {
+    "its own python": {"auto_map": {"AutoConfig": "net.Config", "AutoModel": "net.Config"}},
+    "python of a part": {"vision_config": {"auto_map": {"AutoModel": "net.Config"}}},
+    "python in a later part": {"text_config_dict": {"auto_map": {"AutoModel": "net.Config"}}},
+    "another kind": {"model_type": "siglip"},
+    "another kind of a part": {"text_config": {"model_type": "bert"}},
+    "a kernel": {"text_config": {"_attn_implementation": "someone/kernel"}},
+    "an activation": {"vision_config": {"hidden_act": "someone/activation"}},
+    "a number of layers": {"vision_config": {"num_hidden_layers": 10**6}},
+    "the largest sizes": {"text_config": {"vocab_size": 2**20, "hidden_size": 2**20}},
+    "a text for a number": {"projection_dim": "many"},
+    "no sections": {"text_config": None},
+}
+BROKEN = {
+    "config.json": (b"", b"[]", b"[" * 100_000, b"\xff"),
+    "model.safetensors": (b"", b"\x00" * 40, b"\xff" * 8),
+    "vocab.json": (b"", b"[]", b'{"a": 9999999}', b'{"a": "b"}', b"\xff"),
+    "merges.txt": (b"\xff\xfe\n\xff",),
+}
+
+
+@pytest.fixture
+def clip_folder(tmp_path) -> Path:
+    tiny_clip(tmp_path / "clip")
+    (tmp_path / "clip" / "net.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    return tmp_path / "clip"
+
+
+def refused_clip(folder: Path) -> None:
+    with pytest.raises(BadInput, match="name CLIP, but .* is not a folder of CLIP"):
+        clip.load(folder)
+    assert not (folder.parent / "ran").exists()
+
+
+@pytest.mark.parametrize("attack", HOSTILE)
+def test_a_config_of_clip_gives_numbers_and_nothing_else(clip_folder, no_network, attack):
+    import json
+
+    path = clip_folder / "config.json"
+    config = json.loads(path.read_text())
+    for key, value in HOSTILE[attack].items():
+        both = isinstance(value, dict) and isinstance(config.get(key), dict)
+        config[key] = {**config[key], **value} if both else value
+    path.write_text(json.dumps(config))
+    refused_clip(clip_folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "data"), [(file, data) for file in BROKEN for data in BROKEN[file]], ids=str
+)
+def test_a_broken_file_of_clip_is_refused_by_name(clip_folder, no_network, file, data):
+    (clip_folder / file).write_bytes(data)
+    refused_clip(clip_folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "vocab.json", "merges.txt"])
+def test_a_missing_file_of_clip_is_refused_by_name(clip_folder, no_network, file):
+    (clip_folder / file).unlink()
+    refused_clip(clip_folder)
+
+
+def test_pickled_code_beside_clip_does_not_run(clip_folder, no_network):
+    class Runs:
+        def __reduce__(self):
+            return open, (str(clip_folder.parent / "ran"), "w")
+
+    (clip_folder / clip.WEIGHTS[0]).unlink()
+    torch.save({"a": Runs()}, clip_folder / clip.WEIGHTS[1])
+    refused_clip(clip_folder)
+
+
+def test_a_folder_of_clip_gives_its_files_no_say_in_preprocessing(clip_folder, no_network):
+    """These files can name Python and other classes, so they are not read."""
+    for name in ("preprocessor_config.json", "tokenizer_config.json", "processor_config.json"):
+        (clip_folder / name).write_text('{"auto_map": {"AutoProcessor": "net.P"}, "a": [')
+    assert -1 <= clip.load(clip_folder).similarity(torch.rand(1, 3, 9, 9), "cat") <= 1
+    assert not (clip_folder.parent / "ran").exists()
 
 
 @pytest.mark.parametrize("name", ["LPIPS", "CLIP", "DreamSim"])

@@ -1,11 +1,13 @@
 """Workflow files in both of the host's formats, read without a host."""
 
 import json
+import random
 
 import pytest
 
 from amodal.app import workflow
 from amodal.core.errors import BadInput
+from tools.fuzz import files
 
 SCHEMAS = {
     "LoadImage": {"input": {"required": {"image": [["a.png"], {"image_upload": True}]}}},
@@ -148,3 +150,36 @@ def test_fill_clears_the_object_of_the_file():
         inputs = workflow.fill(template, "p.png", **query)[pick]["inputs"]
         assert inputs["words"] == inputs["occluder_hints"] == ""
     assert workflow.fill(template, "p.png", words="dog")[pick]["inputs"]["words"] == "dog"
+
+
+def test_reroutes_in_a_circle_are_refused(tmp_path):
+    circle = editor(
+        node(2, "KSampler", [7], [("model", 1)]),
+        node(3, "Reroute", [], [("", 2)]),
+        node(4, "Reroute", [], [("", 3)]),
+        links=[(1, 3, 0, 2, 0, "*"), (2, 4, 0, 3, 0, "*"), (3, 3, 0, 4, 0, "*")],
+    )
+    (tmp_path / "circle.json").write_text(json.dumps(circle))
+    with pytest.raises(BadInput, match="circle"):
+        workflow.load(tmp_path / "circle.json", lambda: SCHEMAS)
+
+
+@pytest.mark.parametrize("form", ["api", "editor"])
+def test_a_workflow_with_any_damage_is_filled_or_refused_by_name(tmp_path, form):
+    """300 files of each form with values replaced, removed or cut."""
+    api = json.loads(workflow.DEFAULT.read_text(encoding="utf-8"))
+    whole, path, refused = api if form == "api" else SAMPLED, tmp_path / "broken.json", 0
+    for number in range(300):
+        path.write_bytes(files.broken_json(random.Random(f"{form} {number}"), whole))
+        try:
+            workflow.fill(workflow.load(path, lambda: SCHEMAS), "a.png", words="cat", seed=1)
+        except BadInput as error:
+            assert error.input == "workflow"
+            refused += 1
+    assert refused > 0
+
+
+def test_a_workflow_nested_too_deeply_is_refused(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(BadInput, match="not JSON"):
+        workflow.load(tmp_path / "deep.json", dict)

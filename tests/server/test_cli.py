@@ -232,6 +232,23 @@ def test_a_workflow_that_saves_nothing_is_refused(amodal, workflow, picture, mas
     assert status == 2 and "saves no picture" in said and "Save Image" in said
 
 
+def test_results_whose_files_are_gone_are_made_anew(
+    amodal, workflow, picture, mask, running, tmp_path
+):
+    """The host has every node of the second run in its cache, but not the files they saved."""
+    words = ("complete", picture, "--mask", mask, "--seed", 4711, "--workflow", workflow())
+    assert amodal(*words, "--out", tmp_path / "a")[0] == 0
+    for folder in ("output", "temp"):
+        for file in (running.base / folder).rglob("*.png"):
+            file.unlink()
+    status, said = amodal(*words, "--out", tmp_path / "b")
+    assert status == 0, said
+    first, second = (json.loads((tmp_path / at / "result.json").read_text()) for at in "ab")
+    assert first["files"] == second["files"] and second["messages"] == []
+    for name in first["files"]:
+        assert np.array_equal(*(np.asarray(Image.open(tmp_path / at / name)) for at in "ab"))
+
+
 def test_no_host_at_the_address_is_status_3(amodal, picture, workflow, tmp_path):
     status, said = amodal(
         "complete",

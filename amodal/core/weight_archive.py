@@ -1,4 +1,4 @@
-"""Reads weight archives as data: sizes are checked first, and no code of an archive runs.
+"""Reads weight files as data: no size they state is believed, and no code of an archive runs.
 
 torch.jit.load runs TorchScript that an archive brings (`__setstate__`), so TorchScript archives,
 such as LaMa's, are read here: their pickle by an unpickler that knows only the opcodes and names
@@ -10,11 +10,13 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
+Net = TypeVar("Net", bound=torch.nn.Module)
 LARGEST_PICKLE = 16 * 2**20  # bytes; LaMa's has 0.2 MB
 MOST_NAMES = 100_000  # attributes of all modules together
 DTYPES = {
@@ -65,6 +67,36 @@ def check(path: str | Path) -> None:
         raise ValueError("it holds compressed records")
     if sum(record.file_size for record in records) > Path(path).stat().st_size:
         raise ValueError("its records overlap")
+
+
+def tensors_of(path: str | Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file of torch.save, on the CPU. Raises any error for another file."""
+    check(path)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise ValueError("it holds other things than tensors")
+    return state
+
+
+def is_stretched(value: torch.Tensor) -> bool:
+    """Has the tensor no numbers, or more than its storage? Its shape would then say nothing."""
+    if value.layout != torch.strided or value.is_quantized:
+        return True
+    needed = value.numel() * value.element_size()
+    return not 0 < needed <= value.untyped_storage().nbytes()
+
+
+def bounded(make: Callable[[], Net], state: dict[str, torch.Tensor]) -> Net:
+    """The network of `make`, once a sketch without memory shows that it fits the file's size.
+
+    Raises ValueError for a network of far more numbers than the state dict holds: a small file can
+    state any sizes.
+    """
+    with torch.device("meta"):
+        size = sum(value.numel() for value in make().state_dict().values())
+    if size > 2 * sum(value.numel() for value in state.values()) + 2**20:
+        raise ValueError("its sizes do not fit its tensors")
+    return make()
 
 
 def is_script(path: str | Path) -> bool:

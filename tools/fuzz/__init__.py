@@ -1,0 +1,1 @@
+"""Seeded fuzzing of everything that enters the pack; see `__main__`."""
