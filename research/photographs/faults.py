@@ -14,6 +14,7 @@ from scipy import ndimage
 
 PERFECT = "perfect"
 TOGETHER = "together"
+SAMPLED = "sampled"  # no fault: perfect parts, and section 3.5 on a checkpoint that knows the truth
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,16 @@ ORDER = {
     "order-wrong": Fault("one answer in ten about who hides whom is wrong", 0.1, 0.0),
     "order-unsure": Fault("three answers in ten are unsure", 0.3, 0.0),
 }
-EVERY = (PERFECT, TOGETHER, *SEGMENTER, *PAINTER, *ORDER)
+EVERY = (PERFECT, SAMPLED, TOGETHER, *SEGMENTER, *PAINTER, *ORDER)
 
 
 def title_of(fault: str) -> str:
     """What the table calls a fault."""
-    named = {PERFECT: "perfect parts", TOGETHER: "all faults of the segmenter together"}
+    named = {
+        PERFECT: "perfect parts",
+        SAMPLED: "perfect parts, with section 3.5 sampled",
+        TOGETHER: "all faults of the segmenter together",
+    }
     return named.get(fault) or PAINTER.get(fault) or {**SEGMENTER, **ORDER}[fault].title
 
 
