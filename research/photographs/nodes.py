@@ -33,6 +33,7 @@ class PhotographShown(Stand):
     def give(self, image, crop):
         with not_counted():
             self.stage.add(image[0], self.stage.shown_in(crop), painted=False)
+            self.stage.crop = image, crop
         return (image,)
 
 
@@ -116,7 +117,17 @@ def wired(point: tuple[int, int], paints: bool = True) -> methods.Wiring:
 
 
 def sampled(wiring: methods.Wiring, crop: list, inpaint: list) -> None:
-    """Section 3.5 runs as shipped, on a checkpoint that knows the truth."""
+    """Section 3.5 runs as shipped, on a checkpoint that knows the truth.
+
+    The mask at step k of the first pass is kept, with its crop.
+    """
+    key = workflow.need(wiring.prompt, "Load Checkpoint", "CheckpointLoaderSimple")
+    for output, name in enumerate(("model", "clip", "vae")):
+        wiring.prompt[name] = {"class_type": "TestValue", "inputs": {"name": name}}
+        wiring.redirect([key, output], [name, 0])
+    wiring.inputs("remove").pop("inpaint_model", None)  # it fills smoothly without one
+    of_pass_1 = {"mask_k": wiring.inputs("composite")["mask_at_k"], "crop": crop}
+    wiring.keep(of_pass_1, tuple(of_pass_1))
     image = wiring.link("painted")
     told = wiring.add("told", "PhotographSampled", image=image, crop=crop, inpaint_mask=inpaint)
     wiring.redirect(image, told)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from amodal.core import mask_ops
 from amodal.core.status import Status
 from research.evaluation import figures, runner
 
@@ -67,13 +68,13 @@ def run(task: Task) -> dict:
     words = task.kind, task.number, task.seeds, source(task.source), task.size
     scene = kinds.make_scene(*words)
     stage = Stage(scene, painter.content_of(scene, task.fault))
-    values, spent = executed(stage, task.fault, task.crop)
+    values, spent = executed(stage, task)
     record = {**asdict(task), "pixels": list(scene.size), "hidden": round(scene.hidden, 4)}
     record |= {"objects": len(scene.layers), "label": scene.label}
     return {**record, **spent, **runner.outcome_of(values), **measured(stage, values)}
 
 
-def executed(stage: Stage, fault: str, crop: int | None = None) -> tuple[dict, dict]:
+def executed(stage: Stage, task: Task) -> tuple[dict, dict]:
     """(values of the run, what it took without the stand-ins).
 
     seconds are the processor's, of all threads, so that other work on the machine does not count.
@@ -84,11 +85,17 @@ def executed(stage: Stage, fault: str, crop: int | None = None) -> tuple[dict, d
 
     nodes.Stand.stage = stage
     picture = torch.from_numpy(stage.scene.picture.astype(np.float32) / 255)[None]
-    given = {"picture": picture, "segmenter": Parts(stage, fault).segmenter()}
-    inprocess.VALUES.update(given, order=Order(stage, fault))
-    wiring = nodes.wired(stage.scene.point)
-    if crop:
-        wiring.inputs("crop")["size"] = crop
+    given = {"picture": picture, "segmenter": Parts(stage, task.fault).segmenter()}
+    inprocess.VALUES.update(given, order=Order(stage, task.fault))
+    sampled = task.fault == faults.SAMPLED
+    if sampled:
+        from . import checkpoint
+
+        known = {"clip": checkpoint.Clip(), "vae": checkpoint.Vae()}
+        inprocess.VALUES.update(known, model=checkpoint.model(stage))
+    wiring = nodes.wired(stage.scene.point, paints=not sampled)
+    if task.crop:
+        wiring.inputs("crop")["size"] = task.crop
     running.forget()
     gc.collect()
     before, SPENT[0], began = resident(restart=True), 0.0, time.process_time()
@@ -126,7 +133,7 @@ def measured(stage: Stage, values: dict) -> dict:
     """IoU of the result with the truth and with what was painted; what else was changed.
 
     visible: the share of the query's visible pixels that are unchanged to the bit. strayed: pixels
-    that changed outside the inpaint masks and their feather.
+    that changed outside the inpaint masks and their feather. mask_k: IoU of M^k, if there is one.
     """
     scene = stage.scene
     if "mask" not in values:
@@ -137,13 +144,21 @@ def measured(stage: Stage, values: dict) -> dict:
     same = stage.unchanged(values["image"], the_map)[scene.window]
     seen = scene.modal[scene.window]
     says_done = Status(values["status"]).is_done
-    return {
+    at_k = {}
+    if "mask_k" in values:
+        at_k["mask_k"] = round(iou_at_k(stage, values), 4)
+    return at_k | {
         "iou": round(truth, 4),
         "iou_painted": round(aimed, 4),
         "visible": round(float(same[seen].mean()), 4),
         "strayed": int((~same & ~stage.allowed[scene.window]).sum()),
         "true": not says_done or aimed >= WHOLE,
     }
+
+
+def iou_at_k(stage: Stage, values: dict) -> float:
+    """IoU of M^k with the whole object in the crop of the first pass."""
+    return mask_ops.iou(values["mask_k"][0], stage.amodal_in(values["crop"]))
 
 
 def overlap_of(scene: Scene, mask: np.ndarray, the_map, truth: np.ndarray) -> float:

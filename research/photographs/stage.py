@@ -61,6 +61,7 @@ class Stage:
         self.done = np.zeros(scene.shape, bool)  # painted by earlier passes
         self.allowed = np.zeros(scene.shape, bool)  # where any pass might change a pixel
         self.views: dict[str, View] = {}
+        self.crop: tuple = ()  # (image [1, h, w, 3], crop) of the current pass
         picture = scene.owners[scene.window]
         self.add(torch.from_numpy(scene.picture.astype(np.float32) / 255), picture, False)
 
@@ -146,6 +147,10 @@ class Stage:
             part, size=crop.size[::-1], mode="bilinear", antialias=True
         )
         return resized[0].permute(1, 2, 0).clamp(0, 1)
+
+    def amodal_in(self, crop) -> torch.Tensor:
+        """[h, w] float, 0 or 1: the whole object, as it is painted, in the crop."""
+        return torch.from_numpy(sampled(self.content.amodal, self.places(crop), False)).float()
 
     def pasted(self, canvas: torch.Tensor, crop, inpaint_mask: torch.Tensor, feather: float):
         """Marks what a pass has changed on its canvas [1, H, W, 3], and registers the canvas."""
