@@ -9,14 +9,6 @@ from ..core import mask_ops
 from ..core.errors import BadInput
 
 
-def levels_of(text: str) -> list[int]:
-    """Decoder levels from a text such as "3" or "2, 3". Raises BadInput for anything else."""
-    words = text.replace(",", " ").split()
-    if not words or not all(word.isdigit() and int(word) > 0 for word in words):
-        raise BadInput("levels", f"is '{text}'", "give numbers from 1 (deepest), such as 3 or 2, 3")
-    return sorted({int(word) for word in words})
-
-
 def cluster(features: torch.Tensor, count: int, seed: int, size: tuple[int, int]) -> torch.Tensor:
     """k-means on decoder features: one mask for each cluster; each pixel is in exactly one.
 

@@ -32,13 +32,20 @@ TEMPLATE = "a photo of a {label}"
 
 
 def pick(graph, source: dict, name: str = "") -> dict:
-    """The nodes that find the query, as links: modal_mask, label, front_hint, behind_hint."""
+    """The nodes that find the query, as links: modal_mask, label, front_hint, behind_hint, name.
+
+    And `sought`, the names that a person gives: the detections search for them beside everything
+    that the segmenter knows. The words of an object whose mask is given are only its label.
+    """
+    words = "" if source.get("modal_mask") is not None else source["words"]
+    sought = "\n".join(filter(None, (words, source.get("occluder_words"))))
     detected = graph.node(
         "AmodalDetectObjects",
         f"{name}DetectAll",
         image=source["image"],
         segmenter=source["segmenter"],
-        words="",
+        words=sought,
+        add_known=True,
     )
     query = graph.node(
         "AmodalPickObject",
@@ -50,8 +57,8 @@ def pick(graph, source: dict, name: str = "") -> dict:
         index=-1,
         occluder_hints=source.get("occluder_hints", ""),
     )
-    names = ("modal_mask", "label", "front_hint", "behind_hint")
-    return {name: query.out(number) for number, name in enumerate(names)}
+    names = ("modal_mask", "label", "front_hint", "behind_hint", "name")
+    return {**{name: query.out(number) for number, name in enumerate(names)}, "sought": sought}
 
 
 def completion(graph, source: dict, name: str = "") -> dict:
@@ -60,7 +67,8 @@ def completion(graph, source: dict, name: str = "") -> dict:
     `source` holds links or values: model, clip, vae, segmenter, order_model, image, modal_mask,
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes. Optional: sampler,
     scheduler, context, background, levels and level (of the decoder), inpaint_model, front_hint
-    and behind_hint (masks), noise_mask (for a model that takes no masked picture).
+    and behind_hint (masks), noise_mask (for a model that takes no masked picture), name (the
+    label for the prompt), sought (names to search for beside the known ones).
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], modal_mask=source["modal_mask"])

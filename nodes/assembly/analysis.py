@@ -38,7 +38,13 @@ def zoomed(node, source, start) -> tuple:
 def occluders(node, source, crop):
     """Who hides the object in the crop: order model, inpainted contacts, hints, selection."""
     image, modal_mask = crop.out(0), crop.out(1)
-    objects = node("AmodalDetectObjects", image=image, segmenter=source["segmenter"]).out(0)
+    objects = node(
+        "AmodalDetectObjects",
+        image=image,
+        segmenter=source["segmenter"],
+        words=source.get("sought", ""),
+        add_known=True,
+    ).out(0)
     order = node(
         "AmodalOrderObjects",
         image=image,

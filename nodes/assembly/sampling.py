@@ -19,7 +19,11 @@ def prepared(node, source, start) -> dict:
     """Noise, sampler, noise levels and text of a pass."""
     seed = node("AmodalPassSeed", seed=source["seed"], pass_number=start.out(4))
     prompt = node(
-        "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
+        "StringReplace",
+        "Prompt",
+        string=source["prompt"],
+        find="{label}",
+        replace=source.get("name", source["label"]),
     )
     return {
         "seed": seed.out(0),
@@ -124,12 +128,12 @@ def mask_at_k(node, source, view, conditions, at_k, synthetic):
             guider=conditions["guider"],
             sigmas=at_k.out(2),
             latent=at_k.out(0),
-            levels=source.get("levels", "3"),
+            levels=source.get("levels", "paper"),
         )
         clusters = node(
             "AmodalClusterFeatures",
             features=features.out(0),
-            level=source.get("level", 3),
+            level=source.get("level", 0),
         )
         return node(
             "AmodalSelectClusters",

@@ -165,14 +165,3 @@ def test_differences_outside_the_inpaint_mask_do_not_count():
     mask_k = mask_at_k.known_background(noise, synthetic, modal, inpaint, 0.0)
     assert (mask_k >= modal).all()
     assert (mask_k <= torch.maximum(modal, inpaint)).all()
-
-
-@pytest.mark.parametrize("text,levels", [("3", [3]), ("3, 1", [1, 3]), ("2 4 4", [2, 4])])
-def test_levels_are_read_from_text(text, levels):
-    assert mask_at_k.levels_of(text) == levels
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1", "deep", "1.5"])
-def test_a_text_that_is_not_levels_is_refused(text):
-    with pytest.raises(BadInput, match="'levels'.*from 1"):
-        mask_at_k.levels_of(text)
