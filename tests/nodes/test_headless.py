@@ -7,7 +7,7 @@ import pytest
 from amodal.app import headless, workflow
 from amodal.app.client import Run
 
-SHIPPED = sorted(workflow.DEFAULT.parent.glob("*.json"))
+SHIPPED = sorted(workflow.STICKERS.parent.glob("*.json"))
 TEXTS = dict.fromkeys(headless.TEXTS)
 
 

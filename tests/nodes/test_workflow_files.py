@@ -140,7 +140,7 @@ def test_fill_sets_the_inputs_of_the_one_node_workflow():
 
 def test_fill_clears_the_object_of_the_file():
     """Words, point and hints of the file describe its own picture, not the new one."""
-    template = workflow.load(workflow.DEFAULT, dict)
+    template = workflow.load(workflow.STICKERS, dict)
     pick = workflow.need(template, "Pick the object")
     assert template[pick]["inputs"]["words"] == "cat"
     template[pick]["inputs"]["occluder_hints"] = "0.5,0.7"

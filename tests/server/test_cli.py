@@ -14,7 +14,7 @@ from graphs import node, toy
 from PIL import Image
 
 from amodal.app.host import ROOT
-from amodal.app.workflow import DEFAULT
+from amodal.app.workflow import STICKERS
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_an_object_cannot_be_chosen_if_the_workflow_supplies_the_masks(amodal, p
         "--out",
         tmp_path / "out",
         "--workflow",
-        DEFAULT.with_name("all_objects.json"),
+        STICKERS.with_name("all_objects.json"),
     )
     assert status == 2 and "all_objects.json supplies the masks" in said
 
