@@ -120,11 +120,17 @@ def fill(
 
 
 def search_for(prompt: dict, words: str, occluders: str) -> None:
-    """Sets the names that the detections search for beside everything that the segmenter knows."""
-    for node in prompt.values():
+    """Sets the names that the detections search for beside everything that the segmenter knows.
+
+    They may come from a PrimitiveString.
+    """
+    for node in list(prompt.values()):
         inputs = node["inputs"]
         if node["class_type"] == "AmodalDetectObjects" and inputs.get("add_known"):
-            inputs["words"] = "\n".join(filter(None, (words, occluders)))
+            place, name = inputs, "words"
+            if isinstance(inputs.get("words"), list):
+                place, name = prompt[inputs["words"][0]]["inputs"], "value"
+            place[name] = "\n".join(filter(None, (words, occluders)))
         elif node["class_type"] == "AmodalCompletion":
             inputs["occluder_words"] = occluders
 

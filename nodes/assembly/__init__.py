@@ -34,11 +34,13 @@ TEMPLATE = "a photo of a {label}"
 def pick(graph, source: dict, name: str = "") -> dict:
     """The nodes that find the query, as links: modal_mask, label, front_hint, behind_hint, name.
 
-    And `sought`, the names that a person gives: the detections search for them beside everything
-    that the segmenter knows. The words of an object whose mask is given are only its label.
+    And `sought`, the names that the detections search for beside everything that the segmenter
+    knows: those of the source, else its words and occluder words, which are texts then. The words
+    of an object whose mask is given are only its label.
     """
     words = "" if source.get("modal_mask") is not None else source["words"]
-    sought = "\n".join(filter(None, (words, source.get("occluder_words"))))
+    names = "\n".join(filter(None, (words, source.get("occluder_words"))))
+    sought = source.get("sought", names)
     detected = graph.node(
         "AmodalDetectObjects",
         f"{name}DetectAll",

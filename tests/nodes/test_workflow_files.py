@@ -5,6 +5,7 @@ import json
 import pytest
 
 from amodal.app import workflow
+from amodal.core import detections
 from amodal.core.errors import BadInput
 
 SCHEMAS = {
@@ -148,3 +149,38 @@ def test_fill_clears_the_object_of_the_file():
         inputs = workflow.fill(template, "p.png", **query)[pick]["inputs"]
         assert inputs["words"] == inputs["occluder_hints"] == ""
     assert workflow.fill(template, "p.png", words="dog")[pick]["inputs"]["words"] == "dog"
+
+
+@pytest.mark.parametrize("name", ["amodal_completion", "amodal_completion_stickers"])
+def test_fill_gives_the_words_to_both_detections(name):
+    template = workflow.load(workflow.FOLDER / f"{name}.json", dict)
+
+    def searched(**query) -> list[list[str]]:
+        filled = workflow.fill(template, "p.png", **query)
+        found = [n["inputs"] for n in filled.values() if n["class_type"] == "AmodalDetectObjects"]
+        assert len(found) == 2 and all(inputs["add_known"] for inputs in found)
+        texts = [filled[inputs["words"][0]]["inputs"]["value"] for inputs in found]
+        return list(map(detections.as_words, texts))
+
+    assert searched(words="red mug", occluders="hand, pole") == [["red mug", "hand", "pole"]] * 2
+    assert searched(occluders="hand") == [["hand"]] * 2
+    assert searched(mask="m.png") == searched(point="3,4") == searched() == [[], []]
+
+
+def test_fill_gives_the_words_to_detections_without_a_text_node():
+    inputs = {"words": "cat", "add_known": True}
+    template = workflow.load(workflow.STICKERS, dict)
+    template["own"] = {"class_type": "AmodalDetectObjects", "inputs": inputs}
+    template["plain"] = {"class_type": "AmodalDetectObjects", "inputs": {"words": "cat"}}
+    filled = workflow.fill(template, "p.png", words="red mug", occluders="hand")
+    assert filled["own"]["inputs"]["words"] == "red mug\nhand"
+    assert filled["plain"]["inputs"]["words"] == "cat"
+
+
+def test_fill_names_the_occluders_in_the_one_node_and_forgets_those_of_the_file():
+    template = workflow.load(workflow.FOLDER / "amodal_one_node.json", dict)
+    node = workflow.need(template, "", "AmodalCompletion")
+    template[node]["inputs"]["occluder_words"] = "curtain"
+    filled = workflow.fill(template, "p.png", words="red mug", occluders="hand")
+    assert filled[node]["inputs"]["occluder_words"] == "hand"
+    assert workflow.fill(template, "p.png", words="dog")[node]["inputs"]["occluder_words"] == ""
