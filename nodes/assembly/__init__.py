@@ -39,8 +39,8 @@ def pick(graph, source: dict, name: str = "") -> dict:
     of an object whose mask is given are only its label.
     """
     words = "" if source.get("modal_mask") is not None else source["words"]
-    names = "\n".join(filter(None, (words, source.get("occluder_words"))))
-    sought = source.get("sought", names)
+    own = "\n".join(filter(None, (words, source.get("occluder_words"))))
+    sought = source.get("sought", own)
     detected = graph.node(
         "AmodalDetectObjects",
         f"{name}DetectAll",
