@@ -18,7 +18,6 @@ from ..core.errors import BadInput
 SHORT, LONG = 800, 1333  # shorter side of the input picture, unless the longer would exceed LONG
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 MOST_TOKENS = 250  # of the words in one caption; the network takes 256 with the special tokens
-UNKNOWN = "[UNK]"  # BERT's token for what is not in its vocabulary
 SHOWN = 60  # characters of a refused word in the error
 
 Spans = list[list[int]]  # for each word, the indices of its tokens
@@ -56,8 +55,8 @@ class Detector:
     def find(self, image: torch.Tensor, words: list[str]) -> Found:
         """Boxes for the words in an image [H, W, 3] in 0..1: one for each query of the network.
 
-        The boxes are neither thresholded nor suppressed. Raises BadInput for words that the text
-        encoder cannot read, and for a word that is too long.
+        The boxes are neither thresholded nor suppressed. Raises BadInput for words without any
+        token, and for a word that is too long.
         """
         device = self.ready()
         pixels = picture_view(image).to(device)
@@ -151,19 +150,13 @@ def captions(tokenizer: Any, words: list[str]) -> list[list[str]]:
 
 
 def token_count(tokenizer: Any, word: str) -> int:
-    """How many tokens a word has. Raises BadInput for one too long, or of no known letter."""
+    """How many tokens a word has. Raises BadInput for one that is too long."""
     tokens = tokenizer.encode(word, add_special_tokens=False).tokens
     if len(tokens) >= MOST_TOKENS:
         raise BadInput(
             "words",
             f"holds '{word[:SHOWN]}...', which is {len(tokens)} tokens long",
             f"name the object in fewer words: the text encoder takes {MOST_TOKENS - 1} tokens",
-        )
-    if tokens and set(tokens) == {UNKNOWN}:
-        raise BadInput(
-            "words",
-            f"holds '{word[:SHOWN]}', which GroundingDINO's text encoder cannot read",
-            "name the object in English",
         )
     return len(tokens)
 
