@@ -7,6 +7,7 @@ from ..amodal.core import validate
 from . import types
 from .assembly import AUTOMATIC, RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
+from .model_family import native_size
 from .unet_features import shows_features
 
 
@@ -43,7 +44,12 @@ class Completion(io.ComfyNode):
                     default="",
                     tooltip="A point on the object: x,y in pixels, or fractions like 0.43,0.61.",
                 ),
-                io.String.Input("words", default="", tooltip="The object's name."),
+                io.String.Input(
+                    "words",
+                    default="",
+                    tooltip="The object's name, in any words: 'red mug'. The segmenter searches "
+                    "for it beside everything it knows. With a mask: the label to give it.",
+                ),
                 io.String.Input(
                     "prompt", default=TEMPLATE, tooltip="The prompt; {label} is the object's name."
                 ),
@@ -66,11 +72,12 @@ class Completion(io.ComfyNode):
                 io.Int.Input("steps", default=50, min=2, max=1000, tooltip="N, sampling steps."),
                 io.Float.Input(
                     "k",
-                    default=20,
+                    default=0.4,
                     min=0.01,
                     max=999,
                     step=0.01,
-                    tooltip="The step at which contexts mix; below 1 a fraction of N.",
+                    tooltip="The step at which contexts mix; below 1 a fraction of N. The paper's "
+                    "20 of 50 is 0.4.",
                 ),
                 io.Float.Input(
                     "cfg",
@@ -92,11 +99,13 @@ class Completion(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "size",
-                    default=512,
-                    min=64,
+                    default=0,
+                    min=0,
                     max=4096,
                     step=8,
-                    tooltip="Side of the crop the model works on.",
+                    tooltip="Side of the crop the model works on. 0: the size the model was "
+                    "trained at, which is 512 for Stable Diffusion 1 and 2, 1024 for newer ones, "
+                    "128 for the sticker models.",
                 ),
                 io.Int.Input(
                     "max_passes", default=6, min=1, max=100, tooltip="Maximum number of passes."
@@ -117,6 +126,13 @@ class Completion(io.ComfyNode):
                     tooltip="Points on objects that hide this one, separated by semicolons; 'not' "
                     "before a point marks an object that does not. As in Pick Object. Empty: the "
                     "order model decides.",
+                ),
+                io.String.Input(
+                    "occluder_words",
+                    default="",
+                    optional=True,
+                    tooltip="Names of things that may stand in front, such as 'hand, pole, "
+                    "curtain'. The segmenter searches for them beside everything it knows.",
                 ),
             ],
             outputs=[
@@ -192,6 +208,9 @@ class Completion(io.ComfyNode):
         given = {name: links.get(name, value) for name, value in settings.items()}
         given["noise_mask"] = not sees_around_hole(settings["model"])
         given["features"] = shows_features(settings["model"])
+        given["size"] = settings["size"] or native_size(settings["model"])
+        texts = {name: settings.get(name, "") for name in ("words", "occluder_words")}
+        given.update(texts)  # values in place of links, to be joined
         graph = GraphBuilder()
         gathered: list = []  # a link to the results so far
         for index, chosen in enumerate(queries(graph, links, images, masks)):

@@ -8,6 +8,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..amodal.core import detections, validate, visualize
 from ..amodal.core.errors import BadInput
+from ..amodal.core.search import search
 from ..amodal.core.types import Objects
 from ..amodal.method.occluder_hints import hint_masks
 from ..amodal.models import impact_segs
@@ -17,9 +18,10 @@ from .common import CATEGORY, aliases, names_itself
 DETECT = f"{CATEGORY}/mask analysis"
 SHOWN = 1024  # longer side of the picture in Pick Object
 NOTHING = (
-    "Detect Objects: nothing detected, so there are no masks. Remedy: name other objects, clear "
+    "Detect Objects: nothing detected{}, so there are no masks. Remedy: name other objects, clear "
     "'words' to search for everything the segmenter knows, or lower the threshold."
 )
+NAMES = "separated by commas, semicolons, full stops, vertical bars or lines"
 
 
 class DetectObjects(io.ComfyNode):
@@ -38,8 +40,7 @@ class DetectObjects(io.ComfyNode):
                     "words",
                     default="",
                     optional=True,
-                    tooltip="Names of objects, separated by commas. Empty: everything the "
-                    "segmenter knows.",
+                    tooltip=f"Names of objects, {NAMES}. Empty: everything the segmenter knows.",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -49,6 +50,13 @@ class DetectObjects(io.ComfyNode):
                     step=0.01,
                     optional=True,
                     tooltip="The least score of a detection, 0 to 1.",
+                ),
+                io.Boolean.Input(
+                    "add_known",
+                    default=False,
+                    optional=True,
+                    tooltip="Search for everything the segmenter knows beside 'words'. An object "
+                    "found by both keeps its name in 'words'.",
                 ),
             ],
             outputs=[
@@ -68,13 +76,13 @@ class DetectObjects(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, image, segmenter, words="", threshold=0.5):
+    def execute(cls, image, segmenter, words="", threshold=0.5, add_known=False):
         image = validate.one_image(image)
-        wanted = detections.as_words(words) or None
-        objects = detections.distinct(segmenter.detect(image[0], wanted, threshold))
+        objects = search(segmenter, image[0], words, threshold, add_known)
+        nothing = NOTHING.format(detections.looked_for(objects))
         return io.NodeOutput(
             replace(objects, image=image),  # a reference, for Pick Object to show
-            objects.masks if len(objects) else ExecutionBlocker(NOTHING),
+            objects.masks if len(objects) else ExecutionBlocker(nothing),
             "\n".join(objects.labels),
             len(objects),
             visualize.overlay(image, objects.masks, objects.labels),
@@ -101,7 +109,7 @@ class ObjectsFromMasks(io.ComfyNode):
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="Their names, one in each line or separated by commas. May be fewer.",
+                    tooltip=f"Their names, {NAMES}. May be fewer.",
                 ),
                 io.Custom("SEGS").Input(
                     "segs",
@@ -157,7 +165,8 @@ class PickObject(io.ComfyNode):
                     "words",
                     default="",
                     optional=True,
-                    tooltip="The object's label. With a mask: the label to give it.",
+                    tooltip="The object's label, as Detect Objects gives it. With a mask: the "
+                    "label to give it.",
                 ),
                 io.Int.Input(
                     "index",
@@ -186,7 +195,10 @@ class PickObject(io.ComfyNode):
                 io.Mask.Output(
                     display_name="modal_mask", tooltip="M_modal: the object's visible pixels."
                 ),
-                io.String.Output(display_name="label", tooltip="Its label, for the prompt."),
+                io.String.Output(
+                    display_name="label",
+                    tooltip="Its label; empty if it has none. To Segment Object.",
+                ),
                 io.Mask.Output(
                     display_name="front_hint",
                     tooltip="Objects marked as occluders, to Apply Occluder Hints. May be empty.",
@@ -195,6 +207,10 @@ class PickObject(io.ComfyNode):
                     display_name="behind_hint",
                     tooltip="Objects marked as not being occluders, to Apply Occluder Hints. May "
                     "be empty.",
+                ),
+                io.String.Output(
+                    display_name="name",
+                    tooltip="The label for the prompt: 'single object' if it has none.",
                 ),
             ],
             is_output_node=True,  # so that it can run alone, and every run returns its list
@@ -217,7 +233,7 @@ class PickObject(io.ComfyNode):
         shown = choice(cls.hidden, objects, image)  # before picking, which may raise
         query, label = pick(objects, modal_mask, point, words, index)
         hints = hint_masks(objects, occluder_hints, query)
-        return io.NodeOutput(query, label, *hints, ui=shown)
+        return io.NodeOutput(query, label, *hints, detections.name_in_prompt(label), ui=shown)
 
 
 def from_either(masks, segs, words: list[str]) -> Objects:

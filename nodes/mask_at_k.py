@@ -6,12 +6,12 @@ from comfy_api.latest import io
 from ..amodal.core import validate, visualize
 from ..amodal.core.errors import BadInput
 from ..amodal.core.types import Features
-from ..amodal.method import mask_at_k, sampling
+from ..amodal.method import feature_levels, mask_at_k, sampling
 from . import types, ui
 from .common import CATEGORY, aliases, names_itself
 from .mask_rules import averages, checked, checks, hard, maps_at
 from .sampler_segment import exact_of
-from .unet_features import capture
+from .unet_features import capture, depth_of
 
 FEATURES = f"{CATEGORY}/mixed context"
 SHOWN = 512  # longer side of the picture in Select Clusters
@@ -32,22 +32,27 @@ class CaptureFeatures(io.ComfyNode):
                 io.Latent.Input("latent", tooltip="The latent at step k, from Sample To Step."),
                 io.String.Input(
                     "levels",
-                    default="3",
-                    tooltip="Decoder levels, 1 the deepest; of a transformer, quarters of its "
-                    "blocks; 'last' the finest. The paper uses 3 (figure 9).",
+                    default=feature_levels.PAPER,
+                    tooltip="'paper': the last but one level, which is the paper's 3 of 4 "
+                    "(figure 9) and SDXL's 2 of 3. 'last': the finest. Or numbers of decoder "
+                    "levels, 1 the deepest; of a transformer, quarters of its blocks.",
                 ),
             ],
             outputs=[
                 types.Features.Output(
                     display_name="features", tooltip="Features of the positive prompt's branch."
-                )
+                ),
+                io.String.Output(
+                    display_name="taken", tooltip="Which levels were captured, of how many."
+                ),
             ],
         )
 
     @classmethod
     @names_itself
     def execute(cls, guider, sigmas, latent, levels):
-        wanted = mask_at_k.levels_of(levels)
+        depth = depth_of(guider)
+        wanted = feature_levels.levels_of(levels, depth)
         sigmas = sampling.check_sigmas(sigmas)
         exact = exact_of(guider.model_patcher, latent, sigmas)
         features = capture(guider, sigmas, exact, latent.get("noise_mask"), wanted)
@@ -55,7 +60,8 @@ class CaptureFeatures(io.ComfyNode):
         scale = getattr(layout, "spacial_downscale_ratio", 8)  # hosts before 0.4 only know 8
         height, width = validate.size_of(exact.x)
         size = height * scale, width * scale
-        return io.NodeOutput(Features(features, exact.sigma, exact.k or 0, size))
+        taken = f"level {', '.join(map(str, wanted))} of {depth}"
+        return io.NodeOutput(Features(features, exact.sigma, exact.k or 0, size, depth), taken)
 
 
 class ClusterFeatures(io.ComfyNode):
@@ -69,7 +75,14 @@ class ClusterFeatures(io.ComfyNode):
             description="k-means on the features: proposals for where the object is.",
             inputs=[
                 types.Features.Input("features", tooltip="From Capture Features."),
-                io.Int.Input("level", default=3, min=1, max=16, tooltip="Which decoder level."),
+                io.Int.Input(
+                    "level",
+                    default=0,
+                    min=0,
+                    max=16,
+                    tooltip="Which of the captured levels. 0: the paper's, the last but one of the "
+                    "model's.",
+                ),
                 io.Int.Input(
                     "clusters",
                     default=4,
@@ -97,6 +110,7 @@ class ClusterFeatures(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, features, level, clusters=4, seed=0):
+        level = level or feature_levels.paper_level(features.depth)
         masks = [
             mask_at_k.cluster(maps, clusters, seed, features.size)
             for maps in maps_at(features, level)

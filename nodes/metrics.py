@@ -8,8 +8,9 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ..amodal.core import detections, validate
+from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
+from ..amodal.core.text import listed
 from ..amodal.measures import metrics
 from ..amodal.measures.table import Table, lines_of
 from .common import CATEGORY, names_itself
@@ -97,7 +98,7 @@ class CompletionMetrics(io.ComfyNode):
         )
         model_files.listed(FOLDER)
         folder = Path(folder_paths.get_folder_paths(FOLDER)[0])
-        for name in detections.as_words(measures):
+        for name in listed(measures):
             values[name] = metrics.measure(
                 name, image[0], completed, true_image[0], true, label, folder
             )

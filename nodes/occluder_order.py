@@ -1,5 +1,7 @@
 """Mask analysis, second part: which object hides which, by one of three rules (section 3.4)."""
 
+from dataclasses import replace
+
 import torch
 from comfy_api.latest import io
 
@@ -54,7 +56,8 @@ def with_query(objects: Objects, modal_mask) -> Objects:
     if modal_mask is None:
         return objects
     size = validate.size_of(objects.masks) if len(objects) else None
-    return detections.with_query(objects, validate.object_mask(modal_mask, size, "modal_mask"))
+    modal_mask = validate.object_mask(modal_mask, size, "modal_mask")
+    return replace(detections.with_query(objects, modal_mask), sought=objects.sought)
 
 
 class OrderObjects(io.ComfyNode):

@@ -1,5 +1,7 @@
 """Mask analysis, third part: the occluders of the query (section 3.4)."""
 
+from dataclasses import replace
+
 import torch
 from comfy_api.latest import io
 
@@ -58,8 +60,8 @@ class ApplyOccluderHints(io.ComfyNode):
         size = validate.size_of(objects.masks) if len(objects) else None
         modal_mask = validate.object_mask(modal_mask, size, "modal_mask")
         front, behind = hints_on(crop, modal_mask, front_hint, behind_hint)
-        objects, order = occluder_hints.apply_hints(objects, order, modal_mask, front, behind)
-        return io.NodeOutput(order, objects)
+        hinted, order = occluder_hints.apply_hints(objects, order, modal_mask, front, behind)
+        return io.NodeOutput(order, replace(hinted, sought=objects.sought))
 
 
 class SelectOccluders(io.ComfyNode):
@@ -120,6 +122,7 @@ class SelectOccluders(io.ComfyNode):
         report = OcclusionReport(
             occluders=tuple(objects.labels[i] for i in chosen),
             surrounding=tuple(objects.labels[i] for i in around if i not in chosen),
+            sought=objects.sought,
         )
         shown = overlay(image, objects, modal_mask, chosen)
         return io.NodeOutput(occluder_mask, report, shown, visible)

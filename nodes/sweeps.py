@@ -9,9 +9,9 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..amodal.core import detections, validate, visualize
+from ..amodal.core import validate, visualize
 from ..amodal.core.errors import BadInput
-from ..amodal.core.text import number, whole_number
+from ..amodal.core.text import listed, number, whole_number
 from .common import CATEGORY, aliases, names_itself
 
 SWEEPS = f"{CATEGORY}/sweeps"
@@ -65,7 +65,7 @@ class SweepValues(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, values: str) -> io.NodeOutput:
-        texts = detections.as_words(values)
+        texts = listed(values)
         if not texts:
             raise BadInput("values", "are empty", "write one value in each line")
         return io.NodeOutput(texts, numbers(texts, whole_number), numbers(texts, number), texts)

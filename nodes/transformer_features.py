@@ -12,9 +12,6 @@ import comfy.model_patcher
 import comfy.patcher_extension
 import torch
 
-from ..amodal.core.errors import BadInput
-from ..amodal.method.mask_at_k import numbered
-
 # Lists of blocks, and which of a block's two outputs is the picture's (the other is the text's).
 STREAMS = {"double_blocks": 0, "joint_blocks": 1, "transformer_blocks": 1}
 
@@ -30,6 +27,11 @@ def blocks_of(net) -> list[tuple[torch.nn.Module, int | None]]:
             blocks = [(block, stream) for block in getattr(net, name)]
             return blocks + [(block, None) for block in getattr(net, "single_blocks", [])]
     return []
+
+
+def quarter_ends(blocks: int) -> list[int]:
+    """The last block of each quarter of a number of blocks; fewer than four of a shallow net."""
+    return sorted({math.ceil(blocks * quarter / 4) - 1 for quarter in (1, 2, 3, 4)})
 
 
 def positive_rows(batch: torch.Tensor, options: dict, positive: set) -> torch.Tensor | None:
@@ -68,14 +70,7 @@ class BlockProbe:
 
     def __init__(self, net, levels: list[int], positive, size: tuple[int, int]):
         blocks = blocks_of(net)
-        ends = sorted({math.ceil(len(blocks) * quarter / 4) - 1 for quarter in (1, 2, 3, 4)})
-        levels = self.levels = numbered(levels, len(ends))
-        if max(levels) > len(ends):
-            raise BadInput(
-                "levels",
-                f"asks for {max(levels)} of {len(ends)}",
-                f"this transformer's {len(blocks)} blocks are counted as levels 1 to {len(ends)}",
-            )
+        ends = quarter_ends(len(blocks))
         self.patch, self.size, self.positive = net.patch_size, size, positive
         self.features: dict[int, torch.Tensor] = {}
         self.at_block = [(*blocks[ends[level - 1]], level) for level in levels]

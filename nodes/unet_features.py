@@ -12,9 +12,8 @@ import torch
 
 from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
-from ..amodal.method.mask_at_k import numbered
 from .sampler_segment import Segment, schedule_of
-from .transformer_features import STREAMS, BlockProbe, blocks_of, positive_rows
+from .transformer_features import STREAMS, BlockProbe, blocks_of, positive_rows, quarter_ends
 
 
 def level_ends(unet) -> list[int]:
@@ -37,13 +36,6 @@ class Probe:
 
     def __init__(self, unet, levels: list[int], positive):
         ends = level_ends(unet)
-        levels = self.levels = numbered(levels, len(ends))
-        if max(levels) > len(ends):
-            raise BadInput(
-                "levels",
-                f"asks for {max(levels)} of {len(ends)}",
-                f"this model's decoder has levels 1 (deepest) to {len(ends)}",
-            )
         self.unet, self.positive = unet, positive
         self.features: dict[int, torch.Tensor] = {}
         self.at_block = {ends[level - 1] + 1: level for level in levels}
@@ -98,20 +90,19 @@ def one_call(mask_noise):
 def shows_features(model) -> bool:
     """Can features of this MODEL be captured?"""
     net = model.get_model_object("diffusion_model")
-    return has_decoder(net) or bool(blocks_of(net))
+    return is_unet(net) or bool(blocks_of(net))
 
 
-def has_decoder(net) -> bool:
-    return hasattr(net, "output_blocks") and hasattr(net, "out")
+def depth_of(guider) -> int:
+    """How many levels the guider's model has: of a UNet's decoder, or quarters of its blocks.
 
-
-def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
-    """The probe for the guider's model. Raises BadInput if there is none."""
+    Raises BadInput for a model with neither.
+    """
     net = guider.model_patcher.get_model_object("diffusion_model")
-    if has_decoder(net):
-        return Probe(net, levels, positive)
+    if is_unet(net):
+        return len(level_ends(net))
     if blocks_of(net):
-        return BlockProbe(net, levels, positive, size)
+        return len(quarter_ends(len(blocks_of(net))))
     raise BadInput(
         "guider",
         f"holds a {type(net).__name__}, which has no UNet decoder, nor blocks whose "
@@ -121,8 +112,24 @@ def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
     )
 
 
+def is_unet(net) -> bool:
+    """Has the network a UNet's decoder?"""
+    return hasattr(net, "output_blocks") and hasattr(net, "out")
+
+
+def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
+    """The probe for the guider's model, which `depth_of` accepts."""
+    net = guider.model_patcher.get_model_object("diffusion_model")
+    if is_unet(net):
+        return Probe(net, levels, positive)
+    return BlockProbe(net, levels, positive, size)
+
+
 def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.Tensor]:
-    """Features of one forward pass at (x_k, sigma_k), by level; the guider stays unchanged."""
+    """Features of one forward pass at (x_k, sigma_k), by level; the guider stays unchanged.
+
+    levels: from 1 to `depth_of(guider)`.
+    """
     watched = copy.copy(guider)
     probe = probe_of(
         guider,
@@ -141,7 +148,7 @@ def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.T
         seed=0,
         denoise_mask=None if exact.mask_noise is None else mask,
     )
-    if set(probe.features) != set(probe.levels):
+    if set(probe.features) != set(levels):
         raise BadInput(
             "guider",
             "showed no features for its positive prompt",

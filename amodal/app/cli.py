@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import BadInput
-from . import headless, host, workflow
+from . import headless, host, photographs, workflow
 from .client import Client
 from .run import RunError
 
@@ -71,18 +71,31 @@ def parser() -> argparse.ArgumentParser:
     )
     which.add_argument("--object", metavar="WORDS", help="the object's name")
     completing.add_argument(
+        "--occluders",
+        metavar="WORDS",
+        help="names of what may stand in front, such as 'hand, pole', to search for as well",
+    )
+    completing.add_argument(
         "--prompt", metavar="P", help="text prompt; {label} stands for the object's name"
     )
     completing.add_argument("--seed", type=int, default=0)
     completing.add_argument(
         "--count", type=int, default=1, help="number of completions, with seeds SEED, SEED + 1, ..."
     )
-    completing.add_argument(
+    graph = completing.add_mutually_exclusive_group()
+    graph.add_argument(
         "--workflow",
         type=Path,
-        default=workflow.DEFAULT,
         metavar="W.json",
-        help="a workflow in either of ComfyUI's formats; default: the one for sticker scenes",
+        help="a workflow in either of ComfyUI's formats, or the name of a shipped one; default: "
+        "the first one for photographs whose models ComfyUI has",
+    )
+    graph.add_argument(
+        "--stickers",
+        dest="workflow",
+        action="store_const",
+        const=workflow.STICKERS,
+        help="the embedded models, for scenes of their 56 stickers; they know no photographs",
     )
     completing.add_argument("--out", type=Path, required=True, metavar="DIR")
     completing.add_argument(
@@ -130,6 +143,7 @@ def complete(options: argparse.Namespace) -> int:
             print("Starting ComfyUI ...", flush=True)
         url = options.server or stack.enter_context(host.Host()).url
         client = Client(url)
+        options.workflow = options.workflow or photographs.first_complete(client)
         template = workflow.load(options.workflow, lambda: client.get("/object_info"))
         check_pick(template, options)
         picture = client.upload(options.picture)
@@ -147,6 +161,7 @@ def complete(options: argparse.Namespace) -> int:
                 mask=mask,
                 point=options.point,
                 words=options.object,
+                occluders=options.occluders,
                 text=options.prompt,
                 seed=seed,
             )
@@ -172,12 +187,17 @@ def notes(result: dict) -> list[str]:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Raises BadInput for errors in the options that can be found without a host."""
+    """Raises BadInput for errors in the options that can be found without a host.
+
+    The name of a shipped workflow becomes its path.
+    """
     loaded("picture", options.picture)
     if options.mask is not None:
         mask_picture(options.mask)
-    if not options.workflow.is_file():
-        raise BadInput("workflow", f"{options.workflow} cannot be read", "check the path")
+    if options.workflow is not None:
+        options.workflow = workflow.named(options.workflow)
+        if not options.workflow.is_file():
+            raise BadInput("workflow", f"{options.workflow} cannot be read", "check the path")
     if options.count < 1:
         raise BadInput("count", f"is {options.count}", "give 1 or more")
     if options.seed < 0:

@@ -16,10 +16,17 @@ from typing import Any
 from ..core.errors import BadInput
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows" / "api"
-DEFAULT = FOLDER / "amodal_completion_stickers.json"
+STICKERS = FOLDER / "amodal_completion_stickers.json"
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 ONLY_IN_EDITOR = ("Note", "MarkdownNote", "Reroute", "PrimitiveNode")
 MUTED, BYPASSED = 2, 4
+
+
+def named(path: Path) -> Path:
+    """The shipped workflow of that name, with or without its ending; else the path itself."""
+    shipped = FOLDER / f"{path.name.removesuffix('.json')}.json"
+    is_name = path.name == str(path) and not path.exists()
+    return shipped if is_name and shipped.is_file() else path
 
 
 def load(path: Path, object_info: Callable[[], dict]) -> dict:
@@ -96,15 +103,16 @@ def fill(
     mask: str | None = None,
     point: str | None = None,
     words: str | None = None,
+    occluders: str | None = None,
     text: str | None = None,
     seed: int | None = None,
 ) -> dict:
     """A copy of the prompt that completes another object.
 
     picture, mask: file names in the host's input folder. The mask is white at the object's visible
-    pixels. point: "x,y" in pixels or in fractions. words: the object's name. text: the prompt, in
-    which {label} stands for that name. If mask, point and words are all missing, the largest object
-    is completed.
+    pixels. point: "x,y" in pixels or in fractions. words: the object's name. occluders: names of
+    what may hide it. text: the prompt, in which {label} stands for the object's name. If mask,
+    point and words are all missing, the largest object is completed.
 
     Raises BadInput if a node that must be filled is missing.
     """
@@ -127,6 +135,7 @@ def fill(
     picks = prompt[need(prompt, pick[0], *pick[1])]["inputs"]
     if "occluder_hints" in picks:
         picks["occluder_hints"] = ""
+    search_for(prompt, words or "", occluders or "")
     if text is not None:
         say(prompt, text)
     if seed is not None:
@@ -144,6 +153,22 @@ def anew(prompt: dict) -> dict:
     for node in loaders or prompt.values():
         node["inputs"]["run"] = uuid.uuid4().hex
     return prompt
+
+
+def search_for(prompt: dict, words: str, occluders: str) -> None:
+    """Sets the names that the detections search for beside everything that the segmenter knows.
+
+    They may come from a PrimitiveString.
+    """
+    for node in list(prompt.values()):
+        inputs = node["inputs"]
+        if node["class_type"] == "AmodalDetectObjects" and inputs.get("add_known"):
+            place, name = inputs, "words"
+            if isinstance(inputs.get("words"), list):
+                place, name = prompt[inputs["words"][0]]["inputs"], "value"
+            place[name] = "\n".join(filter(None, (words, occluders)))
+        elif node["class_type"] == "AmodalCompletion":
+            inputs["occluder_words"] = occluders
 
 
 def say(prompt: dict, text: str) -> None:

@@ -9,6 +9,12 @@ from .errors import BadInput
 from .types import Objects
 
 NUMBER = r"(-?[0-9]*\.?[0-9]+)"
+# Between names: comma, full stop, semicolon and bar in ASCII and in full width, ideographic comma
+# and full stop in both widths, and every line end.
+SEPARATOR = (
+    "[,.;|\uff0c\uff0e\uff1b\uff5c\u3001\u3002\uff64\uff61\n\r\v\f\x1c-\x1e\x85\u2028\u2029]"
+)
+UNNAMED = "single object"  # in the prompt, for an object without a label: "a photo of a ..."
 SAME = 0.5  # masks with a larger IoU are the same object
 INSIDE = 0.8  # a detection with more than this inside the query is a part of it, or lies on it
 LYING_ON = 0.02  # a smaller fraction of the query does not count as an object that lies on it
@@ -167,22 +173,25 @@ def at_point(objects: Objects, x: float, y: float, name: str = "point") -> int:
 
 
 def by_words(objects: Objects, words: str) -> int:
-    """The best-scored object whose label equals `words`, occurs in them, or contains them.
+    """The best-scored object whose label is `words` or one of the names in them, in any case.
 
+    Other names for the same thing are the detector's business: `search` asks it for the words.
     Raises BadInput with the list of detected objects.
     """
-    wanted = words.strip().lower()
-    labels = [label.lower() for label in objects.labels]
-    rules = (
-        lambda label: label == wanted,
-        lambda label: bool(re.search(rf"\b{re.escape(label)}\b", wanted)),
-        lambda label: bool(re.search(rf"\b{re.escape(wanted)}\b", label)),
+    wanted = {plain(name) for name in (words, *as_words(words))}
+    hit = [i for i, label in enumerate(objects.labels) if plain(label) in wanted]
+    if hit:
+        return max(hit, key=lambda i: float(objects.scores[i]))
+    raise BadInput(
+        "words",
+        f"'{words.strip()}' is not among the detected objects",
+        f"{detected(objects)}; or name it in Detect Objects, which then searches for it",
     )
-    for rule in rules:
-        hit = [i for i, label in enumerate(labels) if label and rule(label)]
-        if hit:
-            return max(hit, key=lambda i: (len(labels[i]), float(objects.scores[i])))
-    raise BadInput("words", f"'{words}' is not among the detected objects", detected(objects))
+
+
+def plain(name: str) -> str:
+    """A name in lower case and with single spaces, to compare it."""
+    return " ".join(name.lower().split())
 
 
 def detected(objects: Objects) -> str:
@@ -200,9 +209,10 @@ def pick(
 ) -> tuple[torch.Tensor, str]:
     """The query object's modal mask [1, H, W] and label.
 
-    The first one given decides: mask, point, words, index (from 0), else the largest object.
-    Raises BadInput where it selects nothing.
+    The first one given decides: mask, point, words, index (from 0), else the largest object. Words
+    that name nothing count as not given. Raises BadInput where it selects nothing.
     """
+    words = words.strip() if as_words(words) else ""
     if mask is not None:
         if objects is None or not len(objects):
             return validate.object_mask(mask, None, "modal_mask"), words
@@ -214,7 +224,7 @@ def pick(
     if not len(objects):
         raise BadInput(
             "objects",
-            "is empty: nothing was detected",
+            f"is empty: nothing was detected{looked_for(objects)}",
             "detect with other words or a lower threshold, or give a mask",
         )
     chosen = choose(objects, point, words, index)
@@ -224,7 +234,7 @@ def pick(
 def choose(objects: Objects, point, words: str, index: int) -> int:
     if point is not None:
         return at_point(objects, *point)
-    if words.strip():
+    if words:
         return by_words(objects, words)
     if index >= len(objects):
         raise BadInput("index", f"{index} is too large", detected(objects))
@@ -260,5 +270,16 @@ def as_point(
 
 
 def as_words(text: str) -> list[str]:
-    """['a', 'b c'] from 'a, b c', or from one name in each line."""
-    return [word.strip() for word in re.split(r"[,\n]", text) if word.strip()]
+    """The names ['a', 'b c'] in 'a, b c', 'a . b c .' or any text with a SEPARATOR between them."""
+    parts = (" ".join(part.split()) for part in re.split(SEPARATOR, text))
+    return [name for name in parts if name]
+
+
+def name_in_prompt(label: str) -> str:
+    """The label, or UNNAMED for none and for 'object 3', which `from_masks` gives out."""
+    return UNNAMED if re.fullmatch(r"\s*(object \d+)?", label) else label
+
+
+def looked_for(objects: Objects) -> str:
+    """What was searched for, as an addition to a sentence; empty where it is not known."""
+    return f" (looked for {objects.sought})" if objects.sought else ""

@@ -1,6 +1,6 @@
 """Text that leaves the pack: always encodable, and never a formula in a spreadsheet.
 
-Also numbers that people write: plain ASCII ones only.
+Also what people type: lists, and plain ASCII numbers.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ def encodable(text: str) -> str:
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in UTF-8, whatever the text holds."""
     path.write_text(encodable(text), encoding="utf-8")
+
+
+def listed(text: str) -> list[str]:
+    """['a', 'b c', '0.5'] from 'a, b c, 0.5', or from one entry in each line."""
+    return [entry.strip() for entry in re.split(r"[,\n]", text) if entry.strip()]
 
 
 def csv_cell(text: str) -> str:

@@ -21,7 +21,8 @@ class Objects:
 
     masks [n, H, W] float 0 or 1 (visible pixels), labels n words, scores [n] 0..1,
     boxes [n, 4] float xyxy. image [1, H, W, 3] is the picture they were found in, to be shown with
-    them, or None where it is not known.
+    them, or None where it is not known. sought says in words what was searched for, for people;
+    empty where it is not known.
     """
 
     masks: torch.Tensor
@@ -29,6 +30,7 @@ class Objects:
     scores: torch.Tensor
     boxes: torch.Tensor
     image: torch.Tensor | None = None
+    sought: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -109,7 +111,8 @@ class OcclusionReport:
     `occluders` are the labels of the objects in front of it. `surrounding` are the labels of
     objects that surround it together with the occluders but are not judged to be in front.
     `sides` are the sides where the object is cut off. `enclosed`: the occluders alone surround it.
-    `nothing_left`: it is still occluded, but the inpaint mask is empty.
+    `nothing_left`: it is still occluded, but the inpaint mask is empty. `sought` says in words what
+    was searched for, or is empty.
     """
 
     occluders: tuple[str, ...] = ()
@@ -117,6 +120,7 @@ class OcclusionReport:
     sides: tuple[str, ...] = ()
     enclosed: bool = False
     nothing_left: bool = False
+    sought: str = ""
 
     def but(self, **changes) -> OcclusionReport:
         """A copy with some fields changed."""
@@ -129,13 +133,15 @@ class Features:
 
     A level is a UNet decoder's, or a quarter of a transformer's blocks. Taken from the conditional
     branch at noise level `sigma` (a float), step k of N (0 = unknown). `size` is the
-    (height, width) of the picture, which for most models is 8 times the latent's.
+    (height, width) of the picture, which for most models is 8 times the latent's. `depth` is how
+    many levels the model has (0 = unknown).
     """
 
     levels: dict[int, torch.Tensor]
     sigma: float
     k: int
     size: tuple[int, int]
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,14 +161,19 @@ class LoopHandle:
 
 
 class Segmenter(Protocol):
-    """AMODAL_SEGMENTER."""
+    """AMODAL_SEGMENTER.
+
+    It may also have an attribute `vocabulary`: the names that it knows, which it finds without
+    words.
+    """
 
     def detect(
         self, image: torch.Tensor, words: list[str] | None = None, threshold: float = 0.5
     ) -> Objects:
         """Objects of an image [H, W, 3] in 0..1 with scores of at least `threshold` (0..1).
 
-        No `words` means all known words.
+        The labels are among the `words`. No `words` means all known words. Raises BadInput for a
+        word that it cannot search for.
         """
 
     def segment(

@@ -13,6 +13,7 @@
      swapped_background.py  I_syn, the object on a clean background
      smooth_fill.py         I_bg, the removed background without a model
      sampling.py            step k, noise to step k, composite (equations 4 to 6)
+     feature_levels.py      which level's features are clustered
      mask_at_k.py           M^k by feature clusters
      known_background.py    M^k by the difference from the known background (our addition)
      seeded_mask.py         M^k by a classifier of the features (our addition)

@@ -95,7 +95,10 @@ def warnings_of(
 
 
 def describe(report: OcclusionReport) -> str:
-    """A report in words: 'hidden by yarn, key; cut at the left'."""
+    """A report in words: 'hidden by yarn, key; cut at the left'.
+
+    Where nothing hides the object, it also says what was looked for.
+    """
     parts = []
     if report.occluders or report.enclosed:
         verb = "enclosed by" if report.enclosed else "hidden by"
@@ -104,5 +107,8 @@ def describe(report: OcclusionReport) -> str:
         parts.append(f"enclosed by {', '.join(report.surrounding)} (judged to be behind it)")
     if report.sides:
         parts.append(f"cut at the {', '.join(report.sides)}")
-    text = "; ".join(parts) or "nothing hides the object"
+    free = "nothing hides the object"
+    if report.sought:
+        free = f"{free} (looked for {report.sought})"
+    text = "; ".join(parts) or free
     return f"{text}; {LoopWarning.NOTHING_LEFT.value}" if report.nothing_left else text

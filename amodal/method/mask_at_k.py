@@ -10,28 +10,6 @@ import torch
 
 from ..core import interrupts, mask_ops
 from ..core.errors import BadInput
-from ..core.text import whole_number
-
-LAST = 0  # stands for a model's finest level until the number of its levels is known
-
-
-def levels_of(text: str) -> list[int]:
-    """Decoder levels from a text such as "3", "2, 3" or "last" (the finest, as LAST).
-
-    Raises BadInput for anything else.
-    """
-    words = text.replace(",", " ").split()
-    levels = {LAST if word == "last" else whole_number(word) or -1 for word in words}
-    if min(levels, default=-1) < 0:
-        raise BadInput(
-            "levels", f"is '{text}'", "give numbers from 1 (deepest), such as 3 or 2, 3, or last"
-        )
-    return sorted(levels)
-
-
-def numbered(levels: list[int], count: int) -> list[int]:
-    """The levels of `levels_of`, LAST by its number, of a model that has `count`."""
-    return sorted({count if level == LAST else level for level in levels})
 
 
 def cluster(features: torch.Tensor, count: int, seed: int, size: tuple[int, int]) -> torch.Tensor:

@@ -5,6 +5,7 @@ import math
 import torch
 
 from ..core import detections, interrupts, mask_ops
+from ..core.errors import BadInput
 from ..core.types import Objects, OrderModel
 
 CONTACT = 1 / 64  # of the crop's side: objects closer than this touch
@@ -14,6 +15,7 @@ AROUND = 1 / 12  # of the crop's side: how far around the contact the other obje
 BELIEVED = 0.1  # below this probability of being in front, the order is believed
 UNSEEN = 0.75  # with this part of the other object inpainted there, its outline is unknown
 CLOSE_CALL = 0.04  # a depth difference of this fraction of the picture's range gives P = 0.73
+FLAT = 1e-6  # depths (0..1) that differ by less are equal; a step of 16 bits is 15 times that
 
 
 def neighbours(objects: Objects, max_gap: float) -> list[tuple[int, int]]:
@@ -63,19 +65,34 @@ def by_depth(
 
     P[i, j] is a logistic function of the difference between the median depths of i and j, each in
     the zone within `max_gap` of the other object, in units of 4 % of the picture's depth range.
-    P[j, i] = 1 - P[i, j].
+    P[j, i] = 1 - P[i, j]. Raises BadInput for a flat picture, which orders nothing.
     """
     near = depth[0].mean(-1) if bright_is_near else 1 - depth[0].mean(-1)
-    low, high = torch.quantile(sample(near), torch.tensor([0.02, 0.98])).tolist()
-    scale = CLOSE_CALL * max(high - low, 1e-6)
     radius = radius_of(objects, max_gap)
-    order = unknown(len(objects))
+    ahead = {}  # by how much the first of two neighbours is nearer
     for i, j in neighbours(objects, max_gap):
         depth_i = near[contact(objects.masks[i], objects.masks[j], radius)].median()
         depth_j = near[contact(objects.masks[j], objects.masks[i], radius)].median()
-        order[i, j] = torch.sigmoid((depth_i - depth_j) / scale)
+        ahead[i, j] = depth_i - depth_j
+    low, high = torch.quantile(sample(near), torch.tensor([0.02, 0.98])).tolist()
+    differences = [*ahead.values()] or [near.max() - near.min()]
+    if high - low < FLAT and all(abs(difference) < FLAT for difference in differences):
+        refuse_flat(depth)
+    order = unknown(len(objects))
+    for (i, j), difference in ahead.items():
+        order[i, j] = torch.sigmoid(difference / (CLOSE_CALL * max(high - low, FLAT)))
         order[j, i] = 1 - order[i, j]
     return order
+
+
+def refuse_flat(depth: torch.Tensor) -> None:
+    """Raises BadInput: the depth picture has one value (nearly) everywhere."""
+    raise BadInput(
+        "depth",
+        f"is {float(depth.median()):.3g} nearly everywhere, so that it orders nothing",
+        "connect a depth node's picture, or save the depth as 8 bits scaled to its own range: "
+        "a 16-bit file may have been clipped to white when it was loaded",
+    )
 
 
 def contact(mask: torch.Tensor, neighbour: torch.Tensor, radius: float) -> torch.Tensor:

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..core import interrupts
+from ..core.errors import BadInput
 
 SHORT, LONG = 800, 1333  # shorter side of the input picture, unless the longer would exceed LONG
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 MOST_TOKENS = 250  # of the words in one caption; the network takes 256 with the special tokens
+SHOWN = 60  # characters of a refused word in the error
 
 Spans = list[list[int]]  # for each word, the indices of its tokens
 
@@ -54,7 +55,8 @@ class Detector:
     def find(self, image: torch.Tensor, words: list[str]) -> Found:
         """Boxes for the words in an image [H, W, 3] in 0..1: one for each query of the network.
 
-        The boxes are neither thresholded nor suppressed.
+        The boxes are neither thresholded nor suppressed. Raises BadInput for words without any
+        token, and for a word that is too long.
         """
         device = self.ready()
         pixels = picture_view(image).to(device)
@@ -125,19 +127,38 @@ def caption(tokenizer: Any, words: list[str]) -> tuple[list[int], Spans]:
 
 
 def captions(tokenizer: Any, words: list[str]) -> list[list[str]]:
-    """The distinct words, split into groups of at most MOST_TOKENS tokens."""
-    distinct = list(dict.fromkeys(word for word in map(plain, words) if word))
+    """The distinct words, split into groups of at most MOST_TOKENS tokens.
+
+    Words without tokens are left out. Raises BadInput where none is left, and for a word that
+    `token_count` refuses.
+    """
+    lengths = {word: token_count(tokenizer, word) for word in map(plain, words)}
     parts: list[list[str]] = []
     room = 0
-    for word in distinct:
-        interrupts.check()
-        length = len(tokenizer.encode(word, add_special_tokens=False).ids) + 1
-        if not parts or length > room:
+    for word, length in lengths.items():
+        if not length:
+            continue
+        if not parts or length >= room:
             parts.append([])
             room = MOST_TOKENS
         parts[-1].append(word)
-        room -= length
+        room -= length + 1  # and the dot
+    if not parts:
+        given = ascii(", ".join(words))[:SHOWN]
+        raise BadInput("words", f"is {given}, which names nothing", "write names of objects")
     return parts
+
+
+def token_count(tokenizer: Any, word: str) -> int:
+    """How many tokens a word has. Raises BadInput for one that is too long."""
+    tokens = tokenizer.encode(word, add_special_tokens=False).tokens
+    if len(tokens) >= MOST_TOKENS:
+        raise BadInput(
+            "words",
+            f"holds '{word[:SHOWN]}...', which is {len(tokens)} tokens long",
+            f"name the object in fewer words: the text encoder takes {MOST_TOKENS - 1} tokens",
+        )
+    return len(tokens)
 
 
 def picture_view(image: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..core import interrupts
+from ..core.detections import plain
 from ..core.errors import BadInput
 from ..core.types import Objects
 from .catalog import WORDS, known_words
@@ -100,6 +101,8 @@ class SegmenterNet(nn.Module):
 class StickerSegmenter:
     """AMODAL_SEGMENTER for the words of the catalog; see `core.types.Segmenter`."""
 
+    vocabulary = WORDS
+
     def __init__(self, net: SegmenterNet) -> None:
         self.net = net
 
@@ -126,8 +129,8 @@ class StickerSegmenter:
     ) -> Objects:
         """Objects of an image [H, W, 3] in 0..1. No `words` means all words of the catalog.
 
-        The score of an object is the mean probability of its pixels. Raises BadInput for a text
-        without a word of the catalog.
+        The score of an object is the mean probability of its pixels. Raises BadInput for any
+        other word.
         """
         wanted = _classes(words)
         chance = self.probabilities(image)
@@ -186,17 +189,14 @@ def _classes(words: list[str] | None) -> set[int]:
     """The classes of some words (all classes if there are none). Raises BadInput."""
     if not words:
         return set(range(1, len(WORDS) + 1))
-    classes = set()
-    for text in words:
-        names = known_words(text)
-        if not names:
-            raise BadInput(
-                "words",
-                f"'{text}' is not an object of the sticker world",
-                f"use one of: {', '.join(WORDS)}",
-            )
-        classes |= {WORDS.index(name) + 1 for name in names}
-    return classes
+    unknown = [word for word in words if plain(word) not in WORDS]
+    if unknown:
+        raise BadInput(
+            "words",
+            f"'{unknown[0]}' is not an object of the sticker world",
+            f"use one of: {', '.join(WORDS)}",
+        )
+    return {WORDS.index(plain(word)) + 1 for word in words}
 
 
 def _parts(mask: torch.Tensor) -> list[torch.Tensor]:

@@ -34,13 +34,22 @@ TEMPLATE = "a photo of a {label}"
 
 
 def pick(graph, source: dict, name: str = "") -> dict:
-    """The nodes that find the query, as links: modal_mask, label, front_hint, behind_hint."""
+    """The nodes that find the query, as links: modal_mask, label, front_hint, behind_hint, name.
+
+    And `sought`, the names that the detections search for beside everything that the segmenter
+    knows: those of the source, else its words and occluder words, which are texts then. The words
+    of an object whose mask is given are only its label.
+    """
+    words = "" if source.get("modal_mask") is not None else source["words"]
+    own = "\n".join(filter(None, (words, source.get("occluder_words"))))
+    sought = source.get("sought", own)
     detected = graph.node(
         "AmodalDetectObjects",
         f"{name}DetectAll",
         image=source["image"],
         segmenter=source["segmenter"],
-        words="",
+        words=sought,
+        add_known=True,
     )
     query = graph.node(
         "AmodalPickObject",
@@ -52,8 +61,8 @@ def pick(graph, source: dict, name: str = "") -> dict:
         index=-1,
         occluder_hints=source.get("occluder_hints", ""),
     )
-    names = ("modal_mask", "label", "front_hint", "behind_hint")
-    return {name: query.out(number) for number, name in enumerate(names)}
+    names = ("modal_mask", "label", "front_hint", "behind_hint", "name")
+    return {**{name: query.out(number) for number, name in enumerate(names)}, "sought": sought}
 
 
 def completion(graph, source: dict, name: str = "") -> dict:
@@ -63,7 +72,8 @@ def completion(graph, source: dict, name: str = "") -> dict:
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes. Optional: sampler,
     scheduler, context, background, levels and level (of the decoder), inpaint_model, front_hint
     and behind_hint (masks), noise_mask (for a model that takes no masked picture), features (False
-    for a model whose features cannot be captured).
+    for a model whose features cannot be captured), name (the label for the prompt), sought (names
+    to search for beside the known ones).
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], modal_mask=source["modal_mask"])

@@ -64,7 +64,13 @@ def occluders(node, source, crop) -> tuple:
     Returns the selecting node, and a link to the objects of the crop.
     """
     image, modal_mask = crop.out(0), crop.out(1)
-    objects = node("AmodalDetectObjects", image=image, segmenter=source["segmenter"]).out(0)
+    objects = node(
+        "AmodalDetectObjects",
+        image=image,
+        segmenter=source["segmenter"],
+        words=source.get("sought", ""),
+        add_known=True,
+    ).out(0)
     order = node(
         "AmodalOrderObjects",
         image=image,

@@ -19,7 +19,11 @@ def prepared(node, source, start) -> dict:
     """Noise, sampler, noise levels and text of a pass."""
     seed = node("AmodalPassSeed", seed=source["seed"], pass_number=start.out(4))
     prompt = node(
-        "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
+        "StringReplace",
+        "Prompt",
+        string=source["prompt"],
+        find="{label}",
+        replace=source.get("name", source["label"]),
     )
     return {
         "seed": seed.out(0),
@@ -123,8 +127,8 @@ def mask_at_k(node, source, view, conditions, at_k, synthetic):
     if rule == "automatic" and not source.get("features", True):
         rule = "known background"
     if rule == "clusters":
-        features = captured(node, conditions, at_k, source.get("levels", "3"))
-        clusters = node("AmodalClusterFeatures", features=features, level=source.get("level", 3))
+        features = captured(node, conditions, at_k, source.get("levels", "paper"))
+        clusters = node("AmodalClusterFeatures", features=features, level=source.get("level", 0))
         return node(
             "AmodalSelectClusters",
             clusters=clusters.out(0),

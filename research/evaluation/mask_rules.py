@@ -76,7 +76,7 @@ def at_step_k(condition: Condition, scene, name: str, number: int) -> dict:
     picture = grayed(scene) if condition.gray else scene.image
     file = Path(folder_paths.get_input_directory()) / f"{name}.png"
     Image.fromarray((picture * 255).round().astype(np.uint8)).save(file)
-    prompt = workflow.load(workflow.DEFAULT, dict)
+    prompt = workflow.load(workflow.STICKERS, dict)
     prompt = workflow.fill(prompt, file.name, words=scene.word, seed=1 + number)
     wiring = methods.wire("mixed", prompt)
     if condition.gray:

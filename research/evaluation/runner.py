@@ -245,7 +245,7 @@ def prompt_of(task: Task, scene) -> dict:
     # a name for each task, so that nothing comes from the executor's cache of another method
     picture = Path(folder_paths.get_input_directory()) / f"{task.name}.png"
     Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(picture)
-    prompt = workflow.load(workflow.DEFAULT, dict)
+    prompt = workflow.load(workflow.STICKERS, dict)
     prompt = workflow.fill(prompt, picture.name, words=scene.word, seed=1 + task.number)
     wiring = methods.wire(task.method, prompt)
     wiring.set_steps(task.steps, task.k)

@@ -130,16 +130,43 @@ def test_a_point_picks_the_smallest_of_overlapping_objects():
     assert detections.at_point(three_objects(), 11, 10) == 0
 
 
-@pytest.mark.parametrize("words", ["cup", "CUP ", "a photo of a cup on a table"])
+@pytest.mark.parametrize("words", ["cup", "CUP ", "cup.", "saucer, cup", "teddy bear; cup"])
 def test_words_pick_the_highest_score(words):
     assert detections.by_words(three_objects(), words) == 0
 
 
-def test_words_match_whole_words_of_labels_and_longer_labels_first():
-    assert detections.by_words(three_objects(), "bear") == 1
-    assert detections.by_words(three_objects(), "the teddy bear and a cup") == 1
-    with pytest.raises(BadInput):
-        detections.by_words(three_objects(), "cu")
+@pytest.mark.parametrize("words", ["teddy  Bear", "teddy bear . saucer ."])
+def test_labels_are_equal_in_any_case_and_spacing(words):
+    assert detections.by_words(three_objects(), words) == 1
+
+
+@pytest.mark.parametrize("words", ["bear", "red cup", "cups", "cu", "the teddy bear", "teddy"])
+def test_words_that_are_no_label_pick_nothing_but_like_it(words):
+    """'red cup' must not pick any cup; the detector knows which cup is red."""
+    with pytest.raises(BadInput, match="0: cup, 1: teddy bear.*Detect Objects"):
+        detections.by_words(three_objects(), words)
+
+
+def test_a_label_with_a_dot_is_found_by_itself():
+    objects = detections.from_masks(torch.ones(1, 4, 4), ["No. 5"])
+    assert detections.by_words(objects, "no. 5") == 0
+
+
+@pytest.mark.parametrize("words", [" . ", ",;", "\u3001"])
+def test_words_that_name_nothing_count_as_not_given(words):
+    assert detections.pick(three_objects(), words=words, index=2)[1] == "cup"
+    mask = box_mask(11, 9, 30, 28)[None]
+    assert detections.pick(three_objects(), mask, words=words)[1] == "teddy bear"
+    assert detections.pick(None, mask, words=words)[1] == ""
+
+
+@pytest.mark.parametrize(
+    "label, name",
+    [("red mug", "red mug"), ("", "single object"), (" ", "single object")]
+    + [("object 3", "single object"), ("object", "object"), ("object 3 b", "object 3 b")],
+)
+def test_a_prompt_always_has_a_name(label, name):
+    assert detections.name_in_prompt(label) == name
 
 
 @pytest.mark.parametrize(
@@ -208,8 +235,24 @@ def test_a_text_that_is_not_a_point_is_refused(text):
         detections.as_point(text)
 
 
-def test_as_words_splits_at_commas_and_lines():
-    assert detections.as_words(" cup, teddy bear\nkey,,") == ["cup", "teddy bear", "key"]
+SEPARATORS = ",.;|\n\r\uff0c\uff0e\uff1b\uff5c\u3001\u3002\uff64\uff61\u2028\u2029\x85\f\v"
+
+
+@pytest.mark.parametrize("between", SEPARATORS, ids=lambda c: f"U+{ord(c):04X}")
+def test_as_words_splits_at_every_separator(between):
+    text = f"{between} cup {between}teddy\u3000  bear{between}{between} key {between}"
+    assert detections.as_words(text) == ["cup", "teddy bear", "key"]
+    assert detections.as_words(between * 3) == []
+
+
+def test_as_words_takes_captions_and_mixed_separators():
+    assert detections.as_words("cat . dog .") == ["cat", "dog"]
+    assert detections.as_words("red mug;\r\ncat|t-shirt, o'clock") == [
+        "red mug",
+        "cat",
+        "t-shirt",
+        "o'clock",
+    ]
 
 
 def test_the_query_is_the_object_whose_mask_is_most_like_the_modal_mask():

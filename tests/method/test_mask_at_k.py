@@ -166,24 +166,3 @@ def test_differences_outside_the_inpaint_mask_do_not_count():
     mask_k = known_background(noise, synthetic, modal, inpaint, 0.0)[0]
     assert (mask_k >= modal).all()
     assert (mask_k <= torch.maximum(modal, inpaint)).all()
-
-
-@pytest.mark.parametrize(
-    "text,levels",
-    [("3", [3]), ("3, 1", [1, 3]), ("2 4 4", [2, 4]), ("last", [0]), ("1 last", [0, 1])],
-)
-def test_levels_are_read_from_text(text, levels):
-    assert mask_at_k.levels_of(text) == levels
-
-
-def test_the_last_level_gets_its_number_from_the_model():
-    assert mask_at_k.numbered([mask_at_k.LAST], 3) == [3]
-    assert mask_at_k.numbered(mask_at_k.levels_of("last, 1, 4"), 4) == [1, 4]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "0", "-1", "deep", "1.5", "\u00b2", "3 \u2462", "\u0663", "9" * 5000]
-)
-def test_a_text_that_is_not_levels_is_refused(text):
-    with pytest.raises(BadInput, match="'levels'.*from 1"):
-        mask_at_k.levels_of(text)

@@ -89,10 +89,35 @@ def test_depth_is_compared_where_the_objects_meet(bright_is_near):
     assert torch.isnan(order[2]).all() and torch.isnan(order[:, 2]).all()
 
 
-def test_flat_depth_is_undecided():
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("unknown", [False, True])
+@pytest.mark.parametrize("bright", [False, True])
+def test_a_flat_depth_picture_is_refused_with_the_remedy(value, unknown, bright):
+    """A 16-bit file that was clipped is white, but for some pixels of unknown depth."""
+    depth = torch.full((1, SIZE, SIZE, 3), value)
+    if unknown:
+        depth[0, :2, :2] = 1 - value
+    for objects in (scene(), detections.from_masks(torch.zeros(1, SIZE, SIZE), [])):
+        if unknown and not len(objects):
+            continue  # nothing to order, and the picture is not all one value
+        with pytest.raises(BadInput, match=f"'depth' is {value:.3g} .*16-bit file"):
+            occluder_selection.by_depth(depth, objects, 0.03, bright)
+
+
+def test_a_step_of_16_bits_at_the_contact_is_no_flat_picture():
+    objects = scene()
     depth = torch.full((1, SIZE, SIZE, 3), 0.5)
-    order = occluder_selection.by_depth(depth, scene(), 0.03, True)
-    assert order[0, 1] == 0.5 and order[1, 0] == 0.5
+    depth[0, objects.masks[1] > 0.5] += 1 / 65535
+    order = occluder_selection.by_depth(depth, objects, 0.03, True)
+    assert order[1, 0] > 0.9 > 0.1 > order[0, 1]
+
+
+def test_equal_depths_in_a_picture_with_depth_are_undecided():
+    objects = scene()
+    depth = torch.linspace(0, 1, SIZE).expand(1, SIZE, SIZE)[..., None].repeat(1, 1, 1, 3)
+    depth[0, objects.masks.amax(0) > 0.5] = 0.5
+    order = occluder_selection.by_depth(depth, objects, 0.03, True)
+    assert order[0, 1] == order[1, 0] == 0.5
 
 
 def test_occluders_are_the_objects_in_front_minus_the_modal_mask():

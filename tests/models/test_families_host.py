@@ -1,6 +1,7 @@
 """Stable Diffusion XL, and models without inpainting inputs, which use the noise mask."""
 
 import functools
+import sys
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from setting import (
 from stickers_at_hand import Loaded, image_of, masks_of, module_of
 
 from amodal.stickers.scenes import make_scene
+from tools.host.inprocess import Failed
 
 K = 2
 ENDS = {1: 3, 2: 6}  # XL's first two levels end before these output blocks; the third is the last
@@ -194,3 +196,87 @@ def test_which_models_are_given_the_masked_picture(real_host, small, kind, sees)
         concat_latent_image=torch.zeros(1, channels, 8, 8),
     )
     assert (extra is not None) == sees
+
+
+FAMILIES = {
+    "sticker": (128, True),
+    "eps": (512, False),
+    "v": (512, False),
+    "xl": (1024, False),
+    "flux": (1024, False),
+    "flux fill": (1024, False),
+    "sd3": (1024, False),
+    "qwen": (1024, False),
+}
+
+
+def of_family(small, kind: str):
+    if kind == "sticker":
+        return Loaded()["model"]
+    return small.transformer(kind) if kind in small.TRANSFORMERS else model_of(small, kind, 4)
+
+
+@pytest.mark.parametrize(("kind", "wanted"), FAMILIES.items())
+def test_the_size_a_family_was_trained_at(real_host, small, kind, wanted):
+    family = sys.modules[f"{module_of('AmodalCompletion').__package__}.model_family"]
+    model = of_family(small, kind)
+    assert (family.native_size(model), family.square_only(model)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken", "same"), [("eps", "level 3 of 4", 3), ("xl", "level 2 of 3", 2)]
+)
+def test_the_papers_level_is_counted_from_the_end(host, graph, small, kind, taken, same):
+    at = of_kind(graph, small, kind, 4)
+    half = first_half(graph, at, K)
+
+    def clusters(level):
+        inputs = {"features": several[0], "clusters": 4, "seed": 5}
+        return graph.add("AmodalClusterFeatures", **inputs, level=level)[0]
+
+    def captured(levels):
+        inputs = {"guider": at["guider"], "sigmas": half[2], "latent": half[0]}
+        return graph.add("AmodalCaptureFeatures", **inputs, levels=levels)
+
+    paper, several = captured("paper"), captured("1, 2, 3")
+    graph.keep(
+        paper=paper[0],
+        taken=paper[1],
+        several=several[1],
+        clusters=clusters(0),
+        by_number=clusters(same),
+        other=clusters(1),
+        number=captured(str(same))[0],
+    )
+    values = host.run(graph).values
+    assert values["taken"] == taken
+    assert values["several"].startswith("level 1, 2, 3 of ")
+    assert list(values["paper"].levels) == [same]
+    assert torch.equal(values["paper"].levels[same], values["number"].levels[same])
+    assert torch.equal(values["clusters"], values["by_number"])
+    assert not torch.equal(values["clusters"], values["other"])
+
+
+def test_clusters_of_the_papers_level_need_it_captured(host, graph, small):
+    at = of_kind(graph, small, "xl", 4)
+    half = first_half(graph, at, K)
+    last = graph.add(
+        "AmodalCaptureFeatures", guider=at["guider"], sigmas=half[2], latent=half[0], levels="3"
+    )
+    inputs = {"features": last[0], "level": 0, "clusters": 4, "seed": 0}
+    graph.keep(clusters=graph.add("AmodalClusterFeatures", **inputs)[0])
+    with pytest.raises(Failed, match="'level' is 2, but the captured levels are .3."):
+        host.run(graph)
+
+
+def test_the_assembled_graph_takes_the_papers_level(real_host):
+    from comfy_execution.graph_utils import GraphBuilder
+
+    assembly = sys.modules[f"{module_of('AmodalCompletion').__package__}.assembly"]
+    names = "model clip vae segmenter order_model image modal_mask label prompt negative seed"
+    source = dict.fromkeys(f"{names} steps k cfg size max_passes".split(), 1)
+    graph = GraphBuilder()
+    assembly.completion(graph, {**source, "mask_rule": "clusters"})
+    inputs = {node["class_type"]: node["inputs"] for node in graph.finalize().values()}
+    assert inputs["AmodalCaptureFeatures"]["levels"] == "paper"
+    assert inputs["AmodalClusterFeatures"]["level"] == 0

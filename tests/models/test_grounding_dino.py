@@ -138,6 +138,34 @@ def test_many_words_are_split_into_several_captions(tokenizer):
     assert all(len(grounding_dino.caption(tokenizer, part)[0]) <= 256 for part in parts)
 
 
+def test_words_without_tokens_are_left_out(tokenizer):
+    assert grounding_dino.captions(tokenizer, ["\u200b", "Cat", "\x07", " . ", "cat"]) == [["cat"]]
+
+
+@pytest.mark.parametrize("words", [[], [""], [".", " "], ["\u200b"]])
+def test_words_that_name_nothing_are_refused(net, tokenizer, words):
+    detector = grounding_dino.Detector(net, tokenizer)
+    with pytest.raises(BadInput, match="'words' is .*names nothing"):
+        detector.find(torch.rand(30, 40, 3), words)
+
+
+@pytest.mark.parametrize("words", [["cat " * 300], ["cat", "cat " * 250 + "bat"]])
+def test_a_word_too_long_for_the_text_encoder_is_refused_by_name(net, tokenizer, words):
+    detector = grounding_dino.Detector(net, tokenizer)
+    with pytest.raises(
+        BadInput, match=r"'words' holds 'cat cat .*\.\.\.', which is (300|251) tokens"
+    ):
+        detector.find(torch.rand(30, 40, 3), words)
+
+
+def test_the_longest_word_that_fits_is_searched_for(net, tokenizer, monkeypatch):
+    monkeypatch.setattr(grounding_dino, "SHORT", 64)
+    word = " ".join(["cat"] * (grounding_dino.MOST_TOKENS - 1))
+    found = grounding_dino.Detector(net, tokenizer).find(torch.rand(60, 80, 3), [word])
+    assert set(found.words) == {word}
+    assert len(grounding_dino.caption(tokenizer, [word])[0]) <= 256
+
+
 @pytest.mark.parametrize(
     "size, view",
     [

@@ -246,7 +246,7 @@ def module_beside(node: str, name: str):
 
 def test_a_shallow_transformer_has_fewer_levels(host, graph, small):
     model = small.transformer("flux", depth=1, depth_single_blocks=1)
-    with pytest.raises(Failed, match="2 blocks are counted as levels 1 to 2"):
+    with pytest.raises(Failed, match="levels 1 .deepest. to 2"):
         captured(host, graph, setting(graph, small, "flux", model=model), "3", K)
 
 

@@ -7,7 +7,7 @@ import pytest
 from amodal.app import headless, workflow
 from amodal.app.client import Run
 
-SHIPPED = sorted(workflow.DEFAULT.parent.glob("*.json"))
+SHIPPED = sorted(workflow.STICKERS.parent.glob("*.json"))
 TEXTS = dict.fromkeys(headless.TEXTS)
 
 
@@ -141,7 +141,7 @@ def test_a_run_is_repeated_only_if_the_cache_kept_pictures_back(seconds, files, 
 
 
 def test_a_prompt_made_anew_differs_in_its_pictures_alone():
-    prompt = workflow.load(workflow.DEFAULT, dict)
+    prompt = workflow.load(workflow.STICKERS, dict)
     again = workflow.anew(prompt)
     changed = [node for node in prompt if again[node] != prompt[node]]
     assert changed and all(prompt[i]["class_type"].startswith("LoadImage") for i in changed)

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from amodal.app import workflow
+from amodal.core import detections
 from amodal.core.errors import BadInput
 from tools.fuzz import files
 
@@ -142,7 +143,7 @@ def test_fill_sets_the_inputs_of_the_one_node_workflow():
 
 def test_fill_clears_the_object_of_the_file():
     """Words, point and hints of the file describe its own picture, not the new one."""
-    template = workflow.load(workflow.DEFAULT, dict)
+    template = workflow.load(workflow.STICKERS, dict)
     pick = workflow.need(template, "Pick the object")
     assert template[pick]["inputs"]["words"] == "cat"
     template[pick]["inputs"]["occluder_hints"] = "0.5,0.7"
@@ -167,7 +168,7 @@ def test_reroutes_in_a_circle_are_refused(tmp_path):
 @pytest.mark.parametrize("form", ["api", "editor"])
 def test_a_workflow_with_any_damage_is_filled_or_refused_by_name(tmp_path, form):
     """300 files of each form with values replaced, removed or cut."""
-    api = json.loads(workflow.DEFAULT.read_text(encoding="utf-8"))
+    api = json.loads(workflow.STICKERS.read_text(encoding="utf-8"))
     whole, path, refused = api if form == "api" else SAMPLED, tmp_path / "broken.json", 0
     for number in range(300):
         path.write_bytes(files.broken_json(random.Random(f"{form} {number}"), whole))
@@ -183,3 +184,38 @@ def test_a_workflow_nested_too_deeply_is_refused(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 100_000)
     with pytest.raises(BadInput, match="not JSON"):
         workflow.load(tmp_path / "deep.json", dict)
+
+
+@pytest.mark.parametrize("name", ["amodal_completion", "amodal_completion_stickers"])
+def test_fill_gives_the_words_to_both_detections(name):
+    template = workflow.load(workflow.FOLDER / f"{name}.json", dict)
+
+    def searched(**query) -> list[list[str]]:
+        filled = workflow.fill(template, "p.png", **query)
+        found = [n["inputs"] for n in filled.values() if n["class_type"] == "AmodalDetectObjects"]
+        assert len(found) == 2 and all(inputs["add_known"] for inputs in found)
+        texts = [filled[inputs["words"][0]]["inputs"]["value"] for inputs in found]
+        return list(map(detections.as_words, texts))
+
+    assert searched(words="red mug", occluders="hand, pole") == [["red mug", "hand", "pole"]] * 2
+    assert searched(occluders="hand") == [["hand"]] * 2
+    assert searched(mask="m.png") == searched(point="3,4") == searched() == [[], []]
+
+
+def test_fill_gives_the_words_to_detections_without_a_text_node():
+    inputs = {"words": "cat", "add_known": True}
+    template = workflow.load(workflow.STICKERS, dict)
+    template["own"] = {"class_type": "AmodalDetectObjects", "inputs": inputs}
+    template["plain"] = {"class_type": "AmodalDetectObjects", "inputs": {"words": "cat"}}
+    filled = workflow.fill(template, "p.png", words="red mug", occluders="hand")
+    assert filled["own"]["inputs"]["words"] == "red mug\nhand"
+    assert filled["plain"]["inputs"]["words"] == "cat"
+
+
+def test_fill_names_the_occluders_in_the_one_node_and_forgets_those_of_the_file():
+    template = workflow.load(workflow.FOLDER / "amodal_one_node.json", dict)
+    node = workflow.need(template, "", "AmodalCompletion")
+    template[node]["inputs"]["occluder_words"] = "curtain"
+    filled = workflow.fill(template, "p.png", words="red mug", occluders="hand")
+    assert filled[node]["inputs"]["occluder_words"] == "hand"
+    assert workflow.fill(template, "p.png", words="dog")[node]["inputs"]["occluder_words"] == ""

@@ -129,7 +129,7 @@ def test_a_latent_without_an_exact_x_is_refused():
 
 def shipped() -> dict:
     """The shipped prompt with a negative prompt, which the release leaves empty."""
-    prompt = workflow.load(workflow.DEFAULT, dict)
+    prompt = workflow.load(workflow.STICKERS, dict)
     prompt[workflow.need(prompt, "Negative")]["inputs"]["text"] = "blurry"
     return prompt
 

@@ -9,7 +9,7 @@ from PIL import Image
 from amodal.app import headless, workflow
 from tools.host.browser import drop, needs_browser, open_editor, plain, press_run
 
-SHIPPED = workflow.FOLDER.parent / workflow.DEFAULT.name
+SHIPPED = workflow.FOLDER.parent / workflow.STICKERS.name
 
 pytestmark = needs_browser
 
@@ -24,11 +24,11 @@ def page(chromium, running):
 def test_a_dropped_workflow_runs_and_its_saved_picture_opens_it_again(page, client):
     saved = json.loads(SHIPPED.read_text())
     opened = drop(page, SHIPPED.name, "application/json", SHIPPED.read_bytes(), len(saved["nodes"]))
-    assert plain(opened) == plain(json.loads(workflow.DEFAULT.read_text()))
+    assert plain(opened) == plain(json.loads(workflow.STICKERS.read_text()))
     ends = press_run(page)
     assert "id" in ends, ends
     outputs = client.get(f"/history/{ends['id']}")[ends["id"]]["outputs"]
-    shown = outputs[workflow.need(json.loads(workflow.DEFAULT.read_text()), "Completed object")]
+    shown = outputs[workflow.need(json.loads(workflow.STICKERS.read_text()), "Completed object")]
     address = "/view?" + "&".join(f"{key}={value}" for key, value in shown["images"][-1].items())
     picture = page.request.get(page.url.rstrip("/") + address).body()
     assert Image.open(io.BytesIO(picture)).mode == "RGBA"
@@ -38,7 +38,7 @@ def test_a_dropped_workflow_runs_and_its_saved_picture_opens_it_again(page, clie
 
 def test_a_picture_from_the_command_line_opens_its_graph(page, client, picture, mask, tmp_path):
     names = client.upload(picture), client.upload(mask)
-    prompt = workflow.fill(workflow.load(workflow.DEFAULT, dict), names[0], mask=names[1], seed=3)
+    prompt = workflow.fill(workflow.load(workflow.STICKERS, dict), names[0], mask=names[1], seed=3)
     done = headless.complete(client, prompt, tmp_path, {})
     content = done.files["completed.png"].read_bytes()
     opened = drop(page, "completed.png", "image/png", content, len(prompt))

@@ -14,7 +14,7 @@ from graphs import node, toy
 from PIL import Image
 
 from amodal.app.host import ROOT
-from amodal.app.workflow import DEFAULT
+from amodal.app.workflow import STICKERS
 
 
 @pytest.fixture
@@ -141,6 +141,42 @@ def test_bad_input_is_status_2_with_a_remedy(amodal, picture, tmp_path, words, s
     assert status == 2 and said in output and "Traceback" not in output
 
 
+def test_a_photograph_without_its_models_is_refused_with_what_is_missing(
+    amodal, running, picture, tmp_path
+):
+    """The sticker models would find a teddy bear in a flower; they run by name alone."""
+    if any((running.base / "models" / "sams").glob("*")):
+        pytest.skip("this ComfyUI has models")
+    out = tmp_path / "out"
+    status, said = amodal("complete", picture, "--out", out)
+    assert status == 2 and list(out.iterdir()) == []
+    for words in (
+        "amodal_completion lacks",
+        "512-inpainting-ema.safetensors (models/checkpoints)",
+        "sam_vit_h_4b8939.pth (models/sams)",
+        "big-lama.pt (models/inpaint)",
+        "docs/models.md",
+        "--workflow",
+        "--stickers",
+    ):
+        assert words in said
+
+
+@pytest.mark.parametrize(
+    "which", [["--stickers"], ["--workflow", "amodal_completion_stickers"]], ids=lambda w: w[0][2:]
+)
+def test_the_sticker_models_run_by_name_and_fail_with_a_status(amodal, picture, tmp_path, which):
+    """Squares hold no sticker called zebra."""
+    status, said = amodal("complete", picture, "--object", "zebra", *which, "--out", tmp_path / "o")
+    assert status == 2 and "Pick Object" in said and "Remedy" in said
+
+
+def test_a_workflow_and_the_sticker_models_exclude_each_other(amodal, picture, workflow, tmp_path):
+    words = ("--stickers", "--workflow", workflow(), "--out", tmp_path / "o")
+    status, said = amodal("complete", picture, *words)
+    assert status == 2 and "not allowed with" in said
+
+
 def test_a_black_mask_is_refused(amodal, picture, tmp_path):
     """A black mask of 64 x 64 is what Load Image gives for a picture without a mask."""
     Image.new("L", (64, 64)).save(tmp_path / "black.png")
@@ -159,7 +195,7 @@ def test_an_object_cannot_be_chosen_if_the_workflow_supplies_the_masks(amodal, p
         "--out",
         tmp_path / "out",
         "--workflow",
-        DEFAULT.with_name("all_objects.json"),
+        STICKERS.with_name("all_objects.json"),
     )
     assert status == 2 and "all_objects.json supplies the masks" in said
 
@@ -266,7 +302,7 @@ def test_no_host_at_the_address_is_status_3(amodal, picture, workflow, tmp_path)
 
 @pytest.mark.slow
 def test_the_readmes_command_starts_a_host_and_completes_the_cat(tmp_path):
-    """The default workflow with the sticker models, without a server, the object by name."""
+    """The workflow with the sticker models, without a server, the object by name."""
     done = subprocess.run(
         [
             sys.executable,
@@ -276,6 +312,7 @@ def test_the_readmes_command_starts_a_host_and_completes_the_cat(tmp_path):
             "workflows/inputs/amodal_example_cat.png",
             "--object",
             "cat",
+            "--stickers",
             "--out",
             str(tmp_path),
             "--quiet",

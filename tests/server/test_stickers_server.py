@@ -10,7 +10,7 @@ from amodal.app import headless, workflow
 from amodal.app.client import RunError
 from amodal.stickers.scenes import make_scene
 
-EDITOR = workflow.FOLDER.parent / workflow.DEFAULT.name
+EDITOR = workflow.FOLDER.parent / workflow.STICKERS.name
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def filled(client, tmp_path):
         Image.fromarray((scene.image * 255).round().astype(np.uint8)).save(tmp_path / "input.png")
         Image.fromarray(scene.modal().astype(np.uint8) * 255).save(tmp_path / "mask.png")
         picture, mask = (client.upload(tmp_path / name) for name in ("input.png", "mask.png"))
-        return workflow.fill(workflow.load(workflow.DEFAULT, dict), picture, mask=mask, seed=1)
+        return workflow.fill(workflow.load(workflow.STICKERS, dict), picture, mask=mask, seed=1)
 
     return fill
 
@@ -39,7 +39,7 @@ def bus(filled):
 
 
 def test_both_formats_of_the_shipped_workflow_are_one_graph(client):
-    api = workflow.load(workflow.DEFAULT, dict)
+    api = workflow.load(workflow.STICKERS, dict)
     editor = workflow.load(EDITOR, lambda: client.get("/object_info"))
     assert len(api) > 40
     assert {i: n["class_type"] for i, n in api.items()} == {

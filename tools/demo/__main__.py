@@ -109,11 +109,11 @@ def run_story(
     folder.mkdir(parents=True)
     to_picture(scene.image).save(folder / "input.png")
     to_picture(scene.truth_sheet).save(folder / "truth.png")
-    template = workflow.load(workflow.DEFAULT, lambda: client.get("/object_info"))
+    template = workflow.load(workflow.STICKERS, lambda: client.get("/object_info"))
     prompt = workflow.fill(
         template, client.upload(folder / "input.png"), words=scene.word, seed=SEED
     )
-    about = {"picture": "input.png", "workflow": workflow.DEFAULT.name, "seed": SEED}
+    about = {"picture": "input.png", "workflow": workflow.STICKERS.name, "seed": SEED}
     try:
         with headless.Bar(f"{story.title} ({scene.word})", prompt) as bar:
             done = headless.complete(client, prompt, folder, about, bar)

@@ -21,7 +21,7 @@ from tools.host import browser
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SHIPPED = ROOT / "workflows" / workflow.DEFAULT.name
+SHIPPED = ROOT / "workflows" / workflow.STICKERS.name
 HELP = ROOT / "js" / "docs" / "pictures"
 STEPS = ROOT / "workflows" / "mixed_context_step_by_step.json"
 WIDGETS = ("AmodalPickObject", "AmodalLoopEnd", "AmodalTrimAndOverlay")

@@ -28,6 +28,7 @@ CORE = (
     "MaskPreview",
     "PreviewAny",
     "PrimitiveInt",
+    "PrimitiveString",
     "StringReplace",
     "RandomNoise",
     "KSamplerSelect",

@@ -121,10 +121,14 @@ def source_of(
 
 
 def with_query(draw: Drawing, assembly, source: dict) -> dict:
-    """Draws the nodes that pick the object; returns the source with their outputs."""
-    query = assembly.pick(draw, source)
-    draw.place("query", "DetectAll", "Pick")
-    draw.title(Pick="Pick the object")
+    """Draws the nodes that pick the object; returns the source with their outputs.
+
+    One text holds the names that all detections search for beside what the segmenter knows.
+    """
+    names = draw.node("PrimitiveString", "Names", value=source["words"])
+    query = assembly.pick(draw, {**source, "sought": names.out(0)})
+    draw.place("query", "Names", "DetectAll", "Pick")
+    draw.title(Names="Names to search for", Pick="Pick the object")
     return {**source, **query}
 
 

@@ -1,0 +1,101 @@
+"""Which shipped workflow the command line takes for a photograph, by the models that a host has."""
+
+import json
+
+import pytest
+
+from amodal.app import photographs, workflow
+from amodal.core.errors import BadInput
+
+FILES = {
+    "checkpoints": ["other.safetensors", "512-inpainting-ema.safetensors"],
+    "grounding-dino": ["groundingdino_swint_ogc.pth"],
+    "bert-base-uncased": ["vocab.txt"],
+    "sams": ["sam_vit_h_4b8939.pth"],
+    "instaorder": ["InstaOrder_InstaOrderNet_od.pth.tar"],
+    "inpaint": ["big-lama.pt"],
+}
+
+
+class Host:
+    """In the place of a client: a host with these files in its folders of models."""
+
+    def __init__(self, files):
+        self.files = files
+
+    def get(self, path):
+        if path == "/models":
+            return list(self.files)
+        return self.files[path.removeprefix("/models/")]
+
+
+def write(folder, name, *files):
+    """A workflow in both formats whose loader names published files."""
+    models = [{"name": file, "directory": place, "url": "https://x"} for file, place in files]
+    saved = {"nodes": [{"properties": {"models": models}}, {"properties": {}}]}
+    (folder / f"{name}.json").write_text(json.dumps(saved))
+    (folder / "api" / f"{name}.json").write_text("{}")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "api").mkdir()
+    monkeypatch.setattr(workflow, "FOLDER", tmp_path / "api")
+    return tmp_path
+
+
+def test_the_shipped_workflow_is_taken_if_all_its_files_are_there():
+    assert photographs.first_complete(Host(FILES)) == workflow.FOLDER / "amodal_completion.json"
+
+
+@pytest.mark.parametrize("folder_of", [name for name in FILES if name != "bert-base-uncased"])
+@pytest.mark.parametrize("known", [True, False])
+def test_each_missing_file_is_named_with_its_folder(folder_of, known):
+    files = {**FILES, folder_of: []}
+    if not known:  # a host lists only folders that something has registered
+        del files[folder_of]
+    missing = FILES[folder_of][-1]
+    with pytest.raises(BadInput, match="--stickers") as error:
+        photographs.first_complete(Host(files))
+    assert f"lacks {missing} (models/{folder_of})." in str(error.value)
+
+
+def test_berts_vocabulary_is_left_to_its_loader_which_looks_elsewhere_too():
+    files = {**FILES, "bert-base-uncased": []}
+    assert photographs.first_complete(Host(files)).stem == "amodal_completion"
+    with pytest.raises(BadInput, match="vocab.txt .models/bert-base-uncased"):
+        photographs.first_complete(Host({}))
+
+
+def test_the_first_workflow_whose_files_are_there_is_taken(folder):
+    write(folder, "amodal_completion", ("a.pth", "x"), ("b.pth", "y"))
+    write(folder, "amodal_completion_large", ("a.pth", "x"), ("c.pth", "y"))
+    write(folder, "amodal_completion_small", ("a.pth", "x"))
+    write(folder, "amodal_completion_stickers")
+    write(folder, "another", ("a.pth", "x"))
+    for files, taken in (
+        (["b.pth", "c.pth"], "amodal_completion"),
+        (["c.pth"], "amodal_completion_large"),
+        ([], "amodal_completion_small"),
+    ):
+        host = Host({"x": ["a.pth"], "y": files})
+        assert photographs.first_complete(host).stem == taken
+    with pytest.raises(BadInput) as error:
+        photographs.first_complete(Host({"y": ["b.pth", "c.pth"]}))
+    for name in ("amodal_completion lacks", "_large lacks", "_small lacks"):
+        assert name in str(error.value)
+    assert "_stickers lacks" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["amodal_completion_stickers", "amodal_completion_stickers.json"])
+def test_a_shipped_workflow_is_found_by_its_name(name):
+    assert workflow.named(workflow.Path(name)) == workflow.STICKERS
+
+
+def test_a_path_stays_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("x/amodal_completion_stickers.json", "nowhere", "../amodal_one_node"):
+        assert workflow.named(workflow.Path(path)) == workflow.Path(path)
+    own = workflow.Path("amodal_one_node.json")
+    own.write_text("{}")
+    assert workflow.named(own) == own
