@@ -33,7 +33,7 @@ def ratio(host, rounds: int) -> list[tuple[str, str]]:
     return [
         (f"core KSampler, {STEPS} DDIM steps, cfg {CFG}", f"{statistics.median(plain):.2f} s"),
         (
-            "mixed context sampling: k = 20, features, clusters and composite included",
+            "mixed context sampling: k = 20, automatic M^k and composite included",
             f"{statistics.median(mixed):.2f} s",
         ),
         (
@@ -85,7 +85,7 @@ def prompts(seed: int) -> list:
 
 
 def mixed_context(graph, checkpoint, conditions, inpaint_mask, seed: int):
-    """Sampling to step k, features, clusters, M^k, composite, and sampling to the end."""
+    """Sampling to step k, both rules for M^k and the choice, composite, sampling to the end."""
     guider = graph.add(
         "CFGGuider", model=checkpoint, positive=conditions[0], negative=conditions[1], cfg=CFG
     )
@@ -104,15 +104,23 @@ def mixed_context(graph, checkpoint, conditions, inpaint_mask, seed: int):
         k=K,
     )
     features = graph.add(
-        "AmodalCaptureFeatures", guider=guider, sigmas=at_k[2], latent=at_k[0], levels="3"
+        "AmodalCaptureFeatures", guider=guider, sigmas=at_k[2], latent=at_k[0], levels="last"
     )
-    clusters = graph.add("AmodalClusterFeatures", features=features, level=3, clusters=4, seed=seed)
+    areas = {"modal_mask": graph.value("bench modal"), "inpaint_mask": inpaint_mask}
+    seen = {
+        "estimate": graph.add("VAEDecode", samples=at_k[1], vae=checkpoint[2]),
+        "synthetic_image": graph.value("bench image"),
+        **areas,
+    }
+    known = graph.add("AmodalKnownBackgroundMask", threshold=0.0, **seen)
+    seeded = graph.add("AmodalSeededMask", features=features, level=0, **seen)
     mask_at_k = graph.add(
-        "AmodalSelectClusters",
-        clusters=clusters,
-        modal_mask=graph.value("bench modal"),
-        inpaint_mask=inpaint_mask,
-        overlap=0.2,
+        "AmodalChooseMask",
+        known_background=known,
+        known_background_alone=known[3],
+        seeded=seeded,
+        seeded_alone=seeded[3],
+        **areas,
     )
     noised = graph.add(
         "AmodalNoiseToStep", model=checkpoint, noise=noise, sigmas=at_k[2], latent=conditions[2]
