@@ -13,7 +13,7 @@ from amodal.models import pretrained
 from tools.docs import make_docs
 
 ROOT = Path(__file__).resolve().parents[2]
-LEFT_OUT = {".git", ".host", ".nox", ".venv", ".training", "output", ".pytest_cache"}
+LEFT_OUT = {".git", ".cache", ".host", ".nox", ".venv", ".training", "output", ".pytest_cache"}
 PAGES = sorted(
     page
     for page in ROOT.rglob("*.md")

@@ -18,6 +18,7 @@ MAY_IMPORT = {  # the longest matching prefix decides; anything inside the prefi
     "research.dataset": ("amodal", "nodes", "tools"),
     "research.training": ("amodal", "nodes", "tools", "research.dataset"),
     "research.evaluation": LABS,
+    "research.photographs": LABS,
     "research": LABS,
     "tools": ("amodal", "nodes"),
     "tests": FOLDERS,
@@ -103,7 +104,7 @@ def test_every_folder_of_the_pack_has_its_floor():
     folders = {path.name for path in (ROOT / "amodal").iterdir() if (path / "__init__.py").exists()}
     assert folders == {"core", *CORE_ONLY}
     folders = {path.name for path in (ROOT / "research").iterdir() if list(path.glob("*.py"))}
-    assert folders == {"dataset", "training", "evaluation"}
+    assert folders == {"dataset", "training", "evaluation", "photographs"}
 
 
 def test_the_imports_of_this_repository_are_seen(imports):
