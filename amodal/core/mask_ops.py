@@ -1,5 +1,7 @@
 """Mask algebra: boxes, overlaps, dilation, connected parts. Masks are float 0 or 1."""
 
+import math
+
 import torch
 
 from .types import Box
@@ -24,6 +26,11 @@ def object_box(mask: torch.Tensor) -> Box:
     if box is None:
         raise ValueError("the mask is empty")
     return box
+
+
+def mean_side(mask: torch.Tensor) -> float:
+    """The side of the square with the area of a picture or mask [..., H, W], in pixels."""
+    return math.sqrt(mask.shape[-2] * mask.shape[-1])
 
 
 def iou(first: torch.Tensor, second: torch.Tensor) -> float:
