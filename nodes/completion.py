@@ -1,5 +1,6 @@
 """The whole method as one node. It expands into the nodes of its stages (`assembly`)."""
 
+import comfy.model_base
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
@@ -8,6 +9,10 @@ from . import types
 from .assembly import RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
 from .gather import GATHERED
+from .loaders.sticker_models import StickerConfig
+
+# Families that were trained at more than 1024x1024 pixels, with the side of their largest square.
+LARGEST = ((comfy.model_base.Flux, 1408), (comfy.model_base.QwenImage, 1328))
 
 
 class Completion(io.ComfyNode):
@@ -188,6 +193,7 @@ class Completion(io.ComfyNode):
         links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
         given = {name: links.get(name, value) for name, value in settings.items()}
         given["noise_mask"] = not sees_around_hole(settings["model"])
+        given.update(crop_of_family(settings["model"], settings["size"]))
         graph = GraphBuilder()
         gathered: list = []  # a link to the results so far
         for index, chosen in enumerate(queries(graph, links, images, masks)):
@@ -207,6 +213,22 @@ class Completion(io.ComfyNode):
                 ).out(0)
         names = range(1, len(GATHERED) + 1)
         return io.NodeOutput(*([gathered[0], slot] for slot in names), expand=graph.finalize())
+
+
+def crop_of_family(model, size: int) -> dict:
+    """The crop's shape and largest side, and whether to match colours, as the model allows.
+
+    A `size` below the one the model was trained at asks for little memory, so it is kept.
+    """
+    # At the merge: `square_only` of model_family for the line below, and `native_size` for 1024.
+    if isinstance(model.model.model_config, StickerConfig):
+        return {}
+    largest = next((side for kind, side in LARGEST if isinstance(model.model, kind)), 0)
+    return {
+        "shape": "rectangle",
+        "largest": largest if size >= 1024 else 0,
+        "match_colours": 1.0,
+    }
 
 
 def queries(graph, links: dict, images, masks) -> list[dict]:

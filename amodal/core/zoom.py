@@ -2,7 +2,8 @@
 
 import math
 
-from .types import Box
+from .errors import BadInput
+from .types import Box, Crop
 
 SHAPES = ("square", "rectangle")
 UNIT = 64  # sides of a rectangle are multiples of it, as diffusion models were trained with
@@ -74,3 +75,35 @@ def placed(low: int, high: int, first: int, last: int, side: int, limit: int) ->
         return (limit - side) // 2
     begin = min(max((low + high - side) // 2, 0), limit - side)
     return min(max(begin, last - side), first)
+
+
+def has_aspect(size: tuple[int, int], crop: Crop) -> bool:
+    """Is a (height, width) the crop's, or an enlargement of it, to a pixel of rounding?"""
+    height, width = size
+    return abs(width * crop.size[1] - height * crop.size[0]) <= max(crop.size)
+
+
+def check_completed(completed, crop: Crop) -> None:
+    """Raises BadInput for a completed picture [1, h, w, 3] with another aspect than the crop's."""
+    height, width = completed.shape[1:3]
+    if not has_aspect((height, width), crop):
+        raise BadInput(
+            "completed",
+            f"has {width}x{height} pixels, but the crop has {crop.size[0]}x{crop.size[1]}",
+            "give the crop that was painted; it may be enlarged, but not stretched or cut",
+        )
+
+
+def scale_in_words(crop: Crop, width: int = 0) -> str:
+    """How much of the canvas a crop shows, and by how much what is painted on it is enlarged.
+
+    width: of the painted picture, if it is not the crop's own.
+    """
+    across, down = crop.box[2] - crop.box[0], crop.box[3] - crop.box[1]
+    scale = across / (width or crop.size[0])
+    size = f"{across}x{down} canvas pixels in a crop of {crop.size[0]}x{crop.size[1]}"
+    if width and width != crop.size[0]:
+        size = f"{size}, painted at {width / crop.size[0]:.2g} times that"
+    return f"{size}; " + (
+        f"enlarged {scale:.2g} times when pasted back" if scale > 1.05 else "nothing is enlarged"
+    )
