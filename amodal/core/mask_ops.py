@@ -34,15 +34,22 @@ def mean_side(mask: torch.Tensor) -> float:
     return math.sqrt(mask.shape[-2] * mask.shape[-1])
 
 
-def iou(first: torch.Tensor, second: torch.Tensor, boxes: tuple[Box, Box] | None = None) -> float:
+def iou(
+    first: torch.Tensor,
+    second: torch.Tensor,
+    boxes: tuple[Box | None, Box | None] | None = None,
+) -> float:
     """Intersection over union of two masks [H, W] or [1, H, W]; 0 where both are empty.
 
-    boxes: their bounding boxes, where they are known. Only pixels inside them are read.
+    boxes: their bounding boxes (None for an empty mask), where they are known. Only pixels inside them are read.
     """
     ours, theirs = boxes or (box_of(first), box_of(second))
-    if ours is None or theirs is None or common(ours, theirs) is None:
+    if ours is None or theirs is None:
         return 0.0
-    both = overlap(first, second, common(ours, theirs))
+    shared = common(ours, theirs)
+    if shared is None:
+        return 0.0
+    both = overlap(first, second, shared)
     union = area_in(first, ours) + area_in(second, theirs) - both
     return both / union if union else 0.0
 

@@ -30,7 +30,8 @@ def matched(
     ring = near & (inpaint_mask <= 0.5) & (padding_mask <= 0.5)
     if not strength or int(ring.sum()) < ENOUGH:
         return completed
-    wanted, painted = before[ring], validate.resize(completed, ring.shape[1:])[ring]
+    seen = validate.resize(completed, validate.picture_size(before))
+    wanted, painted = before[ring], seen[ring]
     gain = (wanted.std(0) + FLAT) / (painted.std(0) + FLAT)
     mean, shift = painted.mean(0), wanted.mean(0) - painted.mean(0)
     like = (completed - mean) * gain.clamp(1 / GAIN, GAIN) + mean + shift.clamp(-SHIFT, SHIFT)
