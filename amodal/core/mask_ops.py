@@ -41,7 +41,8 @@ def iou(
 ) -> float:
     """Intersection over union of two masks [H, W] or [1, H, W]; 0 where both are empty.
 
-    boxes: their bounding boxes (None for an empty mask), where they are known. Only pixels inside them are read.
+    boxes: their bounding boxes, where they are known; None for an empty mask. Only pixels inside
+    them are read.
     """
     ours, theirs = boxes or (box_of(first), box_of(second))
     if ours is None or theirs is None:

@@ -236,3 +236,11 @@ def test_bad_sizes_and_shapes_are_refused_by_name(host, inputs, wrong):
     with pytest.raises(Exception, match=f"'{wrong}'") as caught:
         node.execute(image=image, modal_mask=modal, **inputs)
     assert type(caught.value).__name__ == BadInput.__name__
+
+
+def test_the_one_node_gives_each_family_the_crop_it_can_paint(host, small):
+    name = host.classes["AmodalCompletion"].__module__
+    crop = importlib.import_module(name).crop_of_family
+    unet, flux = small.model("eps", 9), small.transformer("flux fill")
+    assert crop(unet, 1024) == {"shape": "rectangle", "largest": 0, "match_colours": 1.0}
+    assert crop(flux, 1024)["largest"] > 1024 and crop(flux, 512)["largest"] == 0
