@@ -4,7 +4,7 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..amodal.core import mask_ops, validate
-from ..amodal.core.types import OcclusionReport, Padding
+from ..amodal.core.types import OcclusionReport
 from ..amodal.method import loop
 from . import types
 from .common import LOOP_CATEGORY, names_itself
@@ -106,13 +106,15 @@ class CheckOcclusion(io.ComfyNode):
         size = validate.size_of(modal_mask)
         occluder_mask = validate.one_mask(occluder_mask, size, "occluder_mask")
         padding_mask = validate.one_mask(padding_mask, size, "padding_mask")
-        sides = (padding or Padding()).sides
+        sides = padding.sides if padding else ()
         report = (occlusion or OcclusionReport()).but(
             sides=sides, enclosed=mask_ops.surrounds(occluder_mask[0], modal_mask[0])
         )
         has_occluder = bool(occluder_mask.any())
         if has_occluder or (sides and padding_mask.any()):
-            inpaint_mask = loop.inpaint_mask(occluder_mask, padding_mask, modal_mask, dilate)
+            inpaint_mask = loop.inpaint_mask(
+                occluder_mask, padding_mask, modal_mask, dilate, sides if padding else None
+            )
             if inpaint_mask.any():
                 return io.NodeOutput(inpaint_mask, True, report)
         report = report.but(nothing_left=has_occluder or bool(sides))

@@ -7,7 +7,7 @@ from ..amodal.core import validate
 from . import types
 from .assembly import AUTOMATIC, RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
-from .model_family import native_size
+from .model_family import crop_of_family
 from .unet_features import shows_features
 
 
@@ -208,7 +208,7 @@ class Completion(io.ComfyNode):
         given = {name: links.get(name, value) for name, value in settings.items()}
         given["noise_mask"] = not sees_around_hole(settings["model"])
         given["features"] = shows_features(settings["model"])
-        given["size"] = settings["size"] or native_size(settings["model"])
+        given.update(crop_of_family(settings["model"], settings["size"]))
         texts = {name: settings.get(name, "") for name in ("words", "occluder_words")}
         given.update(texts)  # values in place of links, to be joined
         graph = GraphBuilder()

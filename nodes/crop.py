@@ -7,7 +7,9 @@ from comfy_api.latest import io
 from ..amodal.core import interrupts, validate
 from ..amodal.core.canvas import canvas_of, check_origin, cut_crop, paste_crop, plan_crop
 from ..amodal.core.errors import BadInput
-from ..amodal.core.types import Padding
+from ..amodal.core.types import Crop, Padding
+from ..amodal.core.zoom import SHAPES, check_completed, has_aspect, scale_in_words
+from ..amodal.method.colour_match import matched
 from . import types
 from .common import CATEGORY, aliases, names_itself
 
@@ -33,8 +35,8 @@ class CropToObject(io.ComfyNode):
             **aliases("zoom", "crop to mask", "inpaint crop"),
             display_name="Crop To Object (Amodal)",
             category=CROP,
-            description="Cuts a square window with the object, its context and the padding, at the "
-            "size the diffusion model works at (section 3.4).",
+            description="Cuts a window with the object, its context and the padding, at the size "
+            "the diffusion model works at (section 3.4).",
             inputs=[
                 io.Image.Input("image", tooltip="The canvas, from Loop Start, or any picture."),
                 io.Mask.Input("modal_mask", tooltip="The object on that canvas."),
@@ -69,6 +71,27 @@ class CropToObject(io.ComfyNode):
                     tooltip="The crop's side in pixels, a multiple of 8. Use the size the model "
                     "was trained at: 512 for SD 1.5 and 2, 1024 for SDXL and Flux.",
                 ),
+                io.Combo.Input(
+                    "shape",
+                    options=list(SHAPES),
+                    default=SHAPES[0],
+                    optional=True,
+                    tooltip="square: size x size pixels. rectangle: as many pixels, with the "
+                    "aspect of the window, up to 1:4, and sides in multiples of 64. A wide object "
+                    "then fills the crop. Most diffusion models take rectangles; the sticker "
+                    "models do not.",
+                ),
+                io.Int.Input(
+                    "largest",
+                    default=0,
+                    min=0,
+                    max=4096,
+                    step=8,
+                    optional=True,
+                    tooltip="Where the window has more pixels than the crop, the crop grows up to "
+                    "this side, so that less is enlarged when it is pasted back. 0: it is always "
+                    "of 'size'. Flux paints up to 1448.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The crop; unknown pixels are gray."),
@@ -78,6 +101,11 @@ class CropToObject(io.ComfyNode):
                 ),
                 types.Crop.Output(
                     display_name="crop", tooltip="The map of this window. To Paste Back."
+                ),
+                io.String.Output(
+                    "crop_info",
+                    display_name="info",
+                    tooltip="The window's size, and by how much what is painted gets enlarged.",
                 ),
             ],
         )
@@ -96,18 +124,23 @@ class CropToObject(io.ComfyNode):
         bottom=0,
         context=0.3,
         size=512,
+        shape=SHAPES[0],
+        largest=0,
     ):
         image = validate.one_image(image)
         canvas = canvas_of(image, canvas)
         modal_mask = validate.object_mask(modal_mask, validate.picture_size(image), "modal_mask")
-        if size < 8 or size % 8:
-            near = max(1, size // 8) * 8
-            raise BadInput("size", f"{size} is not a multiple of 8", f"use {near}")
+        for name, side in (("size", size), ("largest", largest or size)):
+            if side < 8 or side % 8:
+                near = max(1, side // 8) * 8
+                raise BadInput(name, f"{side} is not a multiple of 8", f"use {near}")
+        if shape not in SHAPES:
+            raise BadInput("shape", f"is '{shape}'", f"choose {' or '.join(SHAPES)}")
         amounts = (padding or Padding()).amounts
         pads = tuple(a + b for a, b in zip(amounts, (left, top, right, bottom)))
-        crop = plan_crop(modal_mask, canvas, pads, context, size)
+        crop = plan_crop(modal_mask, canvas, pads, context, size, shape, largest)
         cut = interrupts.waited_for(partial(cut_crop, image, modal_mask, crop))
-        return io.NodeOutput(*cut, crop)
+        return io.NodeOutput(*cut, crop, scale_in_words(crop))
 
 
 class PasteBack(io.ComfyNode):
@@ -124,7 +157,11 @@ class PasteBack(io.ComfyNode):
                 io.Image.Input("image", tooltip="The canvas that the crop was cut from."),
                 io.Mask.Input("modal_mask", tooltip="The object on that canvas."),
                 types.Crop.Input("crop", tooltip="From Crop To Object."),
-                io.Image.Input("completed", tooltip="The crop with the completed object."),
+                io.Image.Input(
+                    "completed",
+                    tooltip="The crop with the completed object. It may be enlarged, by an "
+                    "upscaler for example, and is then pasted from its own pixels.",
+                ),
                 io.Mask.Input("amodal_mask", tooltip="The completed object in the crop."),
                 io.Mask.Input("inpaint_mask", tooltip="The painted pixels of the crop."),
                 io.Float.Input(
@@ -137,6 +174,17 @@ class PasteBack(io.ComfyNode):
                     tooltip="Width over which the painted part fades into the picture, as a "
                     "fraction of the crop's side. 0 gives a hard seam.",
                 ),
+                io.Float.Input(
+                    "match_colours",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="Shifts colour and contrast of the painted part so that the pixels "
+                    "around it are as in the picture. 1 in full, 0 not at all. No other pixel "
+                    "changes.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The canvas after this pass."),
@@ -144,21 +192,49 @@ class PasteBack(io.ComfyNode):
                 types.Canvas.Output(
                     display_name="canvas", tooltip="The map of that canvas. To Loop End."
                 ),
+                io.String.Output(
+                    "paste_info",
+                    display_name="info",
+                    tooltip="The window's size, and by how much what was painted was enlarged.",
+                ),
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather=0.01):
+    def execute(
+        cls,
+        image,
+        modal_mask,
+        crop,
+        completed,
+        amodal_mask,
+        inpaint_mask,
+        feather=0.01,
+        match_colours=0.0,
+    ):
         image = validate.one_image(image)
         modal_mask = validate.one_mask(modal_mask, validate.picture_size(image), "modal_mask")
         check_origin(image, crop)
-        size = crop.size[::-1]
-        completed = validate.resize(validate.one_image(completed, "completed"), size)
-        amodal_mask = validate.one_mask(amodal_mask, size, "amodal_mask")
-        inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")
+        completed = validate.one_image(completed, "completed")
+        check_completed(completed, crop)
+        amodal_mask = of_crop(amodal_mask, crop, "amodal_mask")
+        inpaint_mask = of_crop(inpaint_mask, crop, "inpaint_mask")
+        info = scale_in_words(crop, completed.shape[2])
+        if match_colours:
+            before, _, unknown = cut_crop(image, modal_mask, crop)
+            painted = validate.resize_mask(inpaint_mask, crop.size[::-1])
+            completed = matched(completed, before, painted, unknown, match_colours)
         parts = image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather
-        return io.NodeOutput(*interrupts.waited_for(partial(paste_crop, *parts)))
+        return io.NodeOutput(*interrupts.waited_for(partial(paste_crop, *parts)), info)
+
+
+def of_crop(mask, crop: Crop, name: str):
+    """A mask [1, h, w] of the crop, which may be enlarged like the completed picture."""
+    mask = validate.one_mask(mask, None, name)
+    if has_aspect(validate.size_of(mask), crop):
+        return mask
+    return validate.one_mask(mask, crop.size[::-1], name)
 
 
 NODES = [CropToObject, PasteBack]

@@ -39,6 +39,16 @@ class TrimAndOverlay(io.ComfyNode):
                     step=0.1,
                     tooltip="Pixels over which the cut-out's edge fades. 0 gives a hard edge.",
                 ),
+                io.Float.Input(
+                    "softness",
+                    default=0.002,
+                    min=0.0,
+                    max=0.1,
+                    step=0.001,
+                    optional=True,
+                    tooltip="Or this fraction of the object's larger side; the larger of the two "
+                    "counts, unless 'edge' is 0.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="object", tooltip="The object on the canvas, RGBA."),
@@ -62,13 +72,13 @@ class TrimAndOverlay(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, image, amodal_mask, original_image, canvas=None, edge=1.5):
+    def execute(cls, image, amodal_mask, original_image, canvas=None, edge=1.5, softness=0.002):
         image = validate.one_image(image)
         original = validate.one_image(original_image, "original_image")
         amodal_mask = validate.object_mask(amodal_mask, validate.picture_size(image), "amodal_mask")
         canvas = canvas_of(image, canvas)
         check_original(original, canvas)
-        result = cutout.cut_out(image, amodal_mask, canvas, original, edge)
+        result = cutout.cut_out(image, amodal_mask, canvas, original, edge, softness)
         before = cutout.on_canvas(original, canvas)
         return io.NodeOutput(
             result.object,

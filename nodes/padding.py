@@ -45,6 +45,16 @@ class PadIfTouching(io.ComfyNode):
                     optional=True,
                     tooltip="The object touches a side if it comes this close, in pixels.",
                 ),
+                io.Float.Input(
+                    "reach",
+                    default=0.01,
+                    min=0.0,
+                    max=0.5,
+                    step=0.005,
+                    optional=True,
+                    tooltip="Or this close, as a fraction of the object's larger side; the larger "
+                    "of the two counts. Masks of large objects end some pixels before the border.",
+                ),
             ],
             outputs=[
                 types.Padding.Output(
@@ -64,10 +74,11 @@ class PadIfTouching(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, modal_mask, canvas=None, amount=0.5, margin=2):
+    def execute(cls, modal_mask, canvas=None, amount=0.5, margin=2, reach=0.01):
         size = canvas.size[::-1] if canvas else None
         modal_mask = validate.object_mask(modal_mask, size, "modal_mask")
-        padding = padding_for(modal_mask, canvas_of(modal_mask, canvas), amount, margin)
+        canvas = canvas_of(modal_mask, canvas)
+        padding = padding_for(modal_mask, canvas, amount, margin, reach)
         return io.NodeOutput(padding, *padding.amounts, bool(padding.sides))
 
 

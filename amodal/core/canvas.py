@@ -4,10 +4,12 @@ The canvas is the original picture, grown on some sides. Only `paste_crop` copie
 else works on the crop's window. `Canvas` and `Crop` (types.py) are the bookkeeping.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 
-from . import mask_ops, validate
+from . import mask_ops, validate, zoom
 from .errors import BadInput
 from .types import Box, Canvas, Crop
 
@@ -63,13 +65,17 @@ def plan_crop(
     pads: tuple[int, int, int, int],
     context: float,
     size: int,
+    shape: str = "square",
+    largest: int = 0,
 ) -> Crop:
-    """The grown canvas, and the square window on it that shows the object with its context.
+    """The grown canvas, and the window on it that shows the object with its context.
 
     mask [1, H, W] is the object on the canvas before it grows, not empty. pads are the pixels
     (left, top, right, bottom) to grow it by. context is the margin on each side as a fraction of
     the object's larger side. The window takes in the new pads and lies inside the grown canvas
-    where it fits. It is resized to size x size pixels. Raises BadInput for too large a canvas.
+    where it fits; a rectangle gives up context for that. `size`, `shape` (of zoom.SHAPES) and
+    `largest` decide the crop's own size: see `zoom.crop_size`. Raises BadInput for too large a
+    canvas.
     """
     left, top, right, bottom = pads
     width, height = canvas.size[0] + left + right, canvas.size[1] + top + bottom
@@ -82,23 +88,21 @@ def plan_crop(
         )
     x0, y0, x1, y1 = shifted(mask_ops.object_box(mask), left, top)
     margin = round(context * max(x1 - x0, y1 - y0))
-    x0, y0 = x0 - max(margin, left), y0 - max(margin, top)
-    x1, y1 = x1 + max(margin, right), y1 + max(margin, bottom)
-    x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-    side = max(x1 - x0, y1 - y0)
-    x, y = placed(x0, x1, side, width), placed(y0, y1, side, height)
+
+    def shown(left: int, top: int, right: int, bottom: int) -> Box:
+        return inside((x0 - left, y0 - top, x1 + right, y1 + bottom), (width, height))
+
+    wanted = shown(*(max(margin, pad) for pad in pads))
+    needed = wanted if shape == "square" else shown(*pads)
+    sides = wanted[2] - wanted[0], wanted[3] - wanted[1]
+    pixels = zoom.crop_size(sides, size, shape, largest)
     grown_canvas = canvas.but(
         size=(width, height),
         offset=(canvas.offset[0] + left, canvas.offset[1] + top),
         inpainted=tuple(shifted(box, left, top) for box in canvas.inpainted),
     )
-    return Crop(grown_canvas, (x, y, x + side, y + side), (size, size), (left, top))
-
-
-def placed(low: int, high: int, side: int, limit: int) -> int:
-    """Where a window of `side` around low..high begins: inside 0..limit if that is possible."""
-    begin = (low + high - side) // 2
-    return (limit - side) // 2 if side > limit else min(max(begin, 0), limit - side)
+    box = zoom.window_of(wanted, needed, pixels, grown_canvas.size)
+    return Crop(grown_canvas, box, pixels, (left, top))
 
 
 def shifted(box: Box, x: int, y: int) -> Box:
@@ -112,18 +116,18 @@ def unknown_in(canvas: Canvas, box: Box) -> torch.Tensor:
 
 
 def unknown_at(canvas: Canvas, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """Boolean [rows, columns] at whole canvas pixels. Beyond the canvas its edge is repeated."""
-    x, y = columns.clamp(0, canvas.size[0] - 1), rows.clamp(0, canvas.size[1] - 1)
+    """Boolean [rows, columns] at whole canvas pixels. Beyond the canvas everything is unknown."""
     left, top = canvas.offset
     original = (left, top, left + canvas.original[0], top + canvas.original[1])
     result = torch.ones(len(rows), len(columns), dtype=torch.bool)
     for x0, y0, x1, y1 in (original, *canvas.inpainted):
-        result &= ~(((y >= y0) & (y < y1))[:, None] & ((x >= x0) & (x < x1)))
+        known_rows, known_columns = (rows >= y0) & (rows < y1), (columns >= x0) & (columns < x1)
+        result &= ~(known_rows[:, None] & known_columns)
     return result
 
 
 def unknown_in_crop(crop: Crop) -> torch.Tensor:
-    """[1, S, S]: 1 where a pixel of the crop covers any unknown pixel of the canvas."""
+    """[1, h, w]: 1 where a pixel of the crop covers any unknown pixel of the canvas."""
     x0, y0, x1, y1 = crop.box
     width, height = crop.size
     corners = unknown_at(crop.canvas, ends(y0, y1, height), ends(x0, x1, width))
@@ -145,35 +149,30 @@ def inside(box: Box, size: tuple[int, int]) -> Box:
 def cut_crop(
     image: torch.Tensor, mask: torch.Tensor, crop: Crop
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The crop's image [1, S, S, 3], mask and padding mask [1, S, S] (0 or 1).
+    """The crop's image [1, h, w, 3], mask and padding mask [1, h, w] (0 or 1).
 
     image [1, H, W, 3] and mask [1, H, W] are the canvas before it grew; `crop` comes from
-    `plan_crop`. The padding mask is 1 where nothing is known yet: gray, and to be painted. Where
-    the window is larger than the canvas, the canvas' edge is repeated; those pixels are never
-    pasted back.
+    `plan_crop`. The padding mask is 1 where nothing is known yet: gray, and to be painted. Pixels
+    beyond the canvas are unknown too; they are never pasted back. Thin parts of the mask keep a
+    line of pixels.
     """
-    size = crop.size[::-1]
     padding_mask = unknown_in_crop(crop)
-    picture = validate.resize(window(image, crop, repeat=True), size)
-    cover = validate.resize(window(mask[..., None], crop, repeat=False), size, "bilinear")
-    return (
-        torch.where(padding_mask[..., None] > 0, UNKNOWN, picture),
-        (cover[..., 0] > 0.5).float(),
-        padding_mask,
-    )
+    picture = validate.resize(window(image, crop, repeat=True), crop.size[::-1])
+    shown = torch.where(padding_mask[..., None] > 0, UNKNOWN, picture)
+    return shown, cut_mask(mask, crop), padding_mask
 
 
 def of_original(mask: torch.Tensor, crop: Crop) -> torch.Tensor:
-    """A mask [1, H, W] of the original picture in the crop's pixels: [1, S, S], 0 or 1."""
+    """A mask [1, H, W] of the original picture in the crop's pixels: [1, h, w], 0 or 1."""
     (x, y), (width, height) = crop.canvas.offset, crop.canvas.size
     around = (x, width - x - mask.shape[2], y, height - y - mask.shape[1])
     return window_mask(F.pad(mask, around), crop)
 
 
 def inpainted_pixels(image: torch.Tensor, original: torch.Tensor, crop: Crop) -> torch.Tensor:
-    """[1, S, S]: 1 where the crop's image differs from the original picture, or lies beyond it.
+    """[1, h, w]: 1 where the crop's image differs from the original picture, or lies beyond it.
 
-    image [1, S, S, 3] is the crop, original [1, H, W, 3] the whole input picture.
+    image [1, h, w, 3] is the crop, original [1, H, W, 3] the whole input picture.
     """
     part = window(original, crop.but(grown=crop.canvas.offset), repeat=True)
     before = validate.resize(part, crop.size[::-1])
@@ -182,7 +181,7 @@ def inpainted_pixels(image: torch.Tensor, original: torch.Tensor, crop: Crop) ->
 
 
 def inpainted_windows(crop: Crop) -> torch.Tensor:
-    """[1, S, S]: 1 in the windows of earlier passes."""
+    """[1, h, w]: 1 in the windows of earlier passes."""
     width, height = crop.canvas.size
     done = torch.zeros(1, height, width)
     for x0, y0, x1, y1 in crop.canvas.inpainted:
@@ -191,9 +190,14 @@ def inpainted_windows(crop: Crop) -> torch.Tensor:
 
 
 def window_mask(mask: torch.Tensor, crop: Crop) -> torch.Tensor:
-    """A mask [1, H, W] of the grown canvas in the crop's pixels: [1, S, S], 0 or 1."""
-    part = window(mask[..., None], crop.but(grown=(0, 0)), repeat=False)
-    return (validate.resize(part, crop.size[::-1], "bilinear")[..., 0] > 0.5).float()
+    """A mask [1, H, W] of the grown canvas in the crop's pixels: [1, h, w], 0 or 1."""
+    return cut_mask(mask, crop.but(grown=(0, 0)))
+
+
+def cut_mask(mask: torch.Tensor, crop: Crop) -> torch.Tensor:
+    """A mask [1, H, W] of the canvas before it grew in the crop's pixels: [1, h, w], 0 or 1."""
+    part = window(mask[..., None], crop, repeat=False)[..., 0]
+    return validate.resize_mask(part, crop.size[::-1])
 
 
 def window(pixels: torch.Tensor, crop: Crop, repeat: bool) -> torch.Tensor:
@@ -225,19 +229,39 @@ def paste_crop(
     """The grown canvas image [1, H', W', 3] with the crop's result, its amodal mask, and its map.
 
     image [1, H, W, 3] and modal_mask [1, H, W] are the canvas before it grew; completed
-    [1, S, S, 3], amodal_mask and inpaint_mask [1, S, S] belong to the crop. Inpainted and unknown
-    pixels are replaced. Around them the result fades out within `feather` times the crop's side.
+    [1, h, w, 3], amodal_mask and inpaint_mask [1, h, w] belong to the crop. Each may have been
+    enlarged, and is used as it is. Inpainted and unknown pixels are replaced. Around them the
+    result fades out within `feather` times the crop's side (a rectangle's: the root of its area).
     Every other pixel stays equal to the bit. The object's mask only ever grows.
     """
     canvas, whole = grown(image, crop, UNKNOWN), grown(modal_mask, crop, 0.0)
     x0, y0, x1, y1 = box = inside(crop.box, crop.canvas.size)
-    replaced = to_canvas(inpaint_mask, crop, box) > 0.5
+    painted = held_inside(inpaint_mask, crop)
+    replaced = to_canvas(painted, crop, box) > 0.5
     replaced |= unknown_in(crop.canvas, box)[None]
-    fade = to_canvas(softly(inpaint_mask, feather * crop.size[0]), crop, box)
+    fade = to_canvas(softly(painted, feather * mask_ops.mean_side(painted)), crop, box)
     fade = torch.maximum(fade, replaced.float())[..., None]
     canvas[:, y0:y1, x0:x1].lerp_(to_canvas(completed, crop, box), fade)
     whole[:, y0:y1, x0:x1][to_canvas(amodal_mask, crop, box) > 0.5] = 1
     return canvas, whole, crop.canvas.but(inpainted=(*crop.canvas.inpainted, box))
+
+
+def held_inside(mask: torch.Tensor, crop: Crop) -> torch.Tensor:
+    """A crop's mask [1, h, w] with the nearest pixel inside the canvas wherever it lies beyond.
+
+    What is painted beyond the canvas must not fade into it.
+    """
+    x0, y0, x1, y1 = crop.box
+    index = []
+    for low, high, limit, count in (
+        (y0, y1, crop.canvas.size[1], mask.shape[1]),
+        (x0, x1, crop.canvas.size[0], mask.shape[2]),
+    ):
+        each = (high - low) / count
+        first, last = math.ceil(-low / each - 1e-9), math.floor((limit - low) / each + 1e-9) - 1
+        first, last = max(0, first), min(count - 1, last)
+        index.append(torch.arange(count).clamp(min(first, last), last))
+    return mask[:, index[0]][:, :, index[1]]
 
 
 def grown(pixels: torch.Tensor, crop: Crop, fill: float) -> torch.Tensor:
@@ -253,12 +277,15 @@ def grown(pixels: torch.Tensor, crop: Crop, fill: float) -> torch.Tensor:
 
 
 def to_canvas(pixels: torch.Tensor, crop: Crop, box: Box) -> torch.Tensor:
-    """A crop's picture [1, S, S, 3] or mask [1, S, S] at the canvas' scale, in a box inside it."""
-    side = crop.box[2] - crop.box[0]
+    """A crop's picture [1, h, w, 3] or mask [1, h, w] at the canvas' scale, in a box inside it.
+
+    The picture or mask may have other sides than the crop; it is resized once.
+    """
+    size = crop.box[3] - crop.box[1], crop.box[2] - crop.box[0]
     x0, y0, x1, y1 = shifted(box, -crop.box[0], -crop.box[1])
     if pixels.ndim == 3:
-        return validate.resize(pixels[..., None], (side, side), "bilinear")[:, y0:y1, x0:x1, 0]
-    return validate.resize(pixels, (side, side))[:, y0:y1, x0:x1]
+        return validate.resize(pixels[..., None], size, "bilinear")[:, y0:y1, x0:x1, 0]
+    return validate.resize(pixels, size)[:, y0:y1, x0:x1]
 
 
 def softly(mask: torch.Tensor, width: float) -> torch.Tensor:

@@ -19,7 +19,8 @@ SAME = 0.5  # masks with a larger IoU are the same object
 INSIDE = 0.8  # a detection with more than this inside the query is a part of it, or lies on it
 LYING_ON = 0.02  # a smaller fraction of the query does not count as an object that lies on it
 LEFT_VISIBLE = 0.6  # the least fraction of the query that objects lying on it leave
-SPECK = 1e-4  # the rest of a detection below this fraction of the picture is dropped
+SPECK = 0.01  # the rest of a detection below this fraction of it is dropped
+RIM = 1 / 128  # of a detection's larger side: a rest that is thinner all over is dropped
 
 
 def from_masks(masks, labels: list[str], scores: torch.Tensor | None = None) -> Objects:
@@ -28,7 +29,9 @@ def from_masks(masks, labels: list[str], scores: torch.Tensor | None = None) -> 
     Empty masks are dropped. Masks without a label are called 'object 3', and so on. Raises
     BadInput for more labels than masks.
     """
-    masks = (validate.as_masks(masks, None, "masks") > 0.5).float()
+    masks = validate.as_masks(masks, None, "masks")
+    if not all(validate.is_hard(mask) for mask in masks):
+        masks = (masks > 0.5).float()
     if len(labels) > len(masks):
         raise BadInput(
             "labels", f"has {len(labels)} words for {len(masks)} masks", "give one for each mask"
@@ -39,10 +42,14 @@ def from_masks(masks, labels: list[str], scores: torch.Tensor | None = None) -> 
 
 
 def only(masks, labels: list[str], scores: torch.Tensor, keep: list[int]) -> Objects:
-    """The objects with the numbers `keep`, boxes made from their masks, which must not be empty."""
-    boxes = [mask_ops.box_of(masks[i]) for i in keep]
+    """The objects with the numbers `keep`, boxes made from their masks, which must not be empty.
+
+    The masks are not copied where all are kept in their order.
+    """
+    kept = masks if keep == list(range(len(masks))) else masks[keep]
+    boxes = [mask_ops.box_of(mask) for mask in kept]
     return Objects(
-        masks[keep].cpu(),
+        kept.cpu(),
         [labels[i] for i in keep],
         scores[keep].cpu(),
         torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
@@ -50,13 +57,20 @@ def only(masks, labels: list[str], scores: torch.Tensor, keep: list[int]) -> Obj
 
 
 def distinct(objects: Objects, overlap: float = SAME) -> Objects:
-    """Greedy non-maximum suppression by mask IoU: of two alike, the higher score stays."""
+    """Greedy non-maximum suppression by mask IoU: of two alike, the higher score stays.
+
+    Empty masks are dropped.
+    """
     best_first = torch.argsort(objects.scores, descending=True, stable=True).tolist()
+    boxes = [mask_ops.box_of(mask) for mask in objects.masks]
+
+    def alike(i: int, j: int) -> bool:
+        pair = boxes[i], boxes[j]
+        return mask_ops.iou(objects.masks[i], objects.masks[j], pair) > overlap
+
     keep: list[int] = []
     for i in best_first:
-        if not objects.masks[i].any():
-            continue
-        if all(mask_ops.iou(objects.masks[i], objects.masks[j]) <= overlap for j in keep):
+        if boxes[i] is not None and not any(alike(i, j) for j in keep):
             keep.append(i)
     return only(objects.masks, objects.labels, objects.scores, keep)
 
@@ -118,12 +132,20 @@ def others(objects: Objects, modal_mask: torch.Tensor) -> tuple[torch.Tensor, to
 
 
 def is_leftover(visible: torch.Tensor, mask: torch.Tensor) -> bool:
-    """Is the rest `visible` [H, W] of a detection [H, W] only a speck, or a thin rim of it?"""
-    area = float(visible.sum())
-    if area <= SPECK * visible.numel():
+    """Is the rest `visible` [H, W] of a detection [H, W] only a speck, or a thin rim of it?
+
+    Both are measured against the detection: a small object of a large picture is no speck.
+    """
+    box = mask_ops.box_of(mask)
+    if box is None:
         return True
-    thin = max(1, max(visible.shape) // 128)
-    return area < 0.5 * float(mask.sum()) and not mask_ops.erode(visible, thin).any()
+    thin = max(1, round(RIM * max(box[2] - box[0], box[3] - box[1])))
+    x0, y0, x1, y1 = mask_ops.grown_box(box, thin + 1, (mask.shape[1], mask.shape[0]))
+    visible, mask = visible[y0:y1, x0:x1], mask[y0:y1, x0:x1]
+    area, whole = float(visible.sum()), float(mask.sum())
+    if area <= max(1, SPECK * whole):
+        return True
+    return area < 0.5 * whole and not mask_ops.erode(visible, thin).any()
 
 
 def best_overlap(objects: Objects, mask: torch.Tensor) -> tuple[int, float]:

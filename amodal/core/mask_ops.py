@@ -1,5 +1,6 @@
 """Mask algebra: boxes, overlaps, dilation, connected parts. Masks are float 0 or 1."""
 
+import math
 from functools import partial
 
 import torch
@@ -7,19 +8,20 @@ import torch
 from . import interrupts
 from .types import Box
 
-GAP = 1 / 64  # of the larger side: gaps narrower than this count as closed
+GAP = 1 / 32  # of the enclosed object's larger side: gaps narrower than this count as closed
 OUTSIDE = 0.05  # the part of an enclosed mask that may lie outside, as specks
 
 
 def box_of(mask: torch.Tensor) -> Box | None:
     """The bounding box (x0, y0, x1, y1) of a mask [H, W] or [1, H, W], or None when empty."""
     interrupts.check()
-    mask = mask.reshape(mask.shape[-2:]) > 0.5
-    rows = mask.any(1).nonzero()
+    mask = mask.reshape(mask.shape[-2:])
+    rows = (mask.amax(1) > 0.5).nonzero()
     if not len(rows):
         return None
-    columns = mask.any(0).nonzero()
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    y0, y1 = int(rows[0]), int(rows[-1]) + 1
+    columns = (mask[y0:y1].amax(0) > 0.5).nonzero()
+    return int(columns[0]), y0, int(columns[-1]) + 1, y1
 
 
 def object_box(mask: torch.Tensor) -> Box:
@@ -30,12 +32,30 @@ def object_box(mask: torch.Tensor) -> Box:
     return box
 
 
-def iou(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Intersection over union of two masks of one shape; 0 where both are empty."""
-    interrupts.check()
-    first, second = first > 0.5, second > 0.5
-    union = int((first | second).sum())
-    return int((first & second).sum()) / union if union else 0.0
+def mean_side(mask: torch.Tensor) -> float:
+    """The side of the square with the area of a picture or mask [..., H, W], in pixels."""
+    return math.sqrt(mask.shape[-2] * mask.shape[-1])
+
+
+def iou(
+    first: torch.Tensor,
+    second: torch.Tensor,
+    boxes: tuple[Box | None, Box | None] | None = None,
+) -> float:
+    """Intersection over union of two masks [H, W] or [1, H, W]; 0 where both are empty.
+
+    boxes: their bounding boxes, where they are known; None for an empty mask. Only pixels inside
+    them are read.
+    """
+    ours, theirs = boxes or (box_of(first), box_of(second))
+    if ours is None or theirs is None:
+        return 0.0
+    shared = common(ours, theirs)
+    if shared is None:
+        return 0.0
+    both = overlap(first, second, shared)
+    union = area_in(first, ours) + area_in(second, theirs) - both
+    return both / union if union else 0.0
 
 
 def iou_outside(first: torch.Tensor, second: torch.Tensor, area: torch.Tensor) -> float:
@@ -47,17 +67,39 @@ def iou_outside(first: torch.Tensor, second: torch.Tensor, area: torch.Tensor) -
 
 
 def share_inside(mask: torch.Tensor, area: torch.Tensor) -> float:
-    """The fraction of a mask that lies inside an area, 0..1; 0 where the mask is empty."""
-    interrupts.check()
-    size = int((mask > 0.5).sum())
-    return int(((mask > 0.5) & (area > 0.5)).sum()) / size if size else 0.0
+    """The fraction of a mask [H, W] inside an area [H, W], 0..1; 0 where the mask is empty."""
+    box = box_of(mask)
+    return overlap(mask, area, box) / area_in(mask, box) if box else 0.0
+
+
+def common(first: Box, second: Box) -> Box | None:
+    """The box that two boxes have in common, or None."""
+    x0, y0 = max(first[0], second[0]), max(first[1], second[1])
+    x1, y1 = min(first[2], second[2]), min(first[3], second[3])
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def overlap(first: torch.Tensor, second: torch.Tensor, box: Box) -> int:
+    """The number of pixels in a box that are set in both masks [..., H, W]."""
+    x0, y0, x1, y1 = box
+    return int(((first[..., y0:y1, x0:x1] > 0.5) & (second[..., y0:y1, x0:x1] > 0.5)).sum())
+
+
+def area_in(mask: torch.Tensor, box: Box) -> int:
+    """The number of set pixels of a mask [..., H, W] in a box."""
+    return int((mask[..., box[1] : box[3], box[0] : box[2]] > 0.5).sum())
 
 
 def dilate(mask: torch.Tensor, radius: float) -> torch.Tensor:
     """Masks [..., H, W] dilated by a disc of `radius` pixels."""
     if radius <= 0:
         return mask
-    return (distance_to(mask, radius) <= radius).float()
+    flat = mask.reshape(-1, *mask.shape[-2:])
+    result = torch.zeros(flat.shape, device=mask.device)
+    for single, out in zip(flat, result):
+        near, (x0, y0, x1, y1) = distances(single, radius)
+        out[y0:y1, x0:x1] = (near <= radius).to(out)
+    return result.reshape(mask.shape)
 
 
 def erode(mask: torch.Tensor, radius: float) -> torch.Tensor:
@@ -70,19 +112,25 @@ def distance_to(mask: torch.Tensor, limit: float) -> torch.Tensor:
 
     Beyond the limit, and everywhere in an empty mask, the value is some number above it.
     """
-    from scipy.ndimage import distance_transform_edt
-
     flat = mask.reshape(-1, *mask.shape[-2:])
     distance = torch.full(flat.shape, limit + 1.0)
     for single, out in zip(flat, distance):
-        box = box_of(single)
-        if box is None:
-            continue
-        x0, y0, x1, y1 = grown_box(box, int(limit) + 1, (single.shape[1], single.shape[0]))
-        part = single[y0:y1, x0:x1].cpu().numpy() <= 0.5
-        distances = interrupts.waited_for(partial(distance_transform_edt, part))
-        out[y0:y1, x0:x1] = torch.from_numpy(distances)
+        near, (x0, y0, x1, y1) = distances(single, limit)
+        out[y0:y1, x0:x1] = near
     return distance.reshape(mask.shape).to(mask.device)
+
+
+def distances(mask: torch.Tensor, limit: float) -> tuple[torch.Tensor, Box]:
+    """Distances to a mask [H, W] in the box where they can be within `limit`, and that box."""
+    from scipy.ndimage import distance_transform_edt
+
+    box = box_of(mask)
+    if box is None:
+        return torch.zeros(0, 0), (0, 0, 0, 0)
+    x0, y0, x1, y1 = box = grown_box(box, int(limit) + 1, (mask.shape[1], mask.shape[0]))
+    part = mask[y0:y1, x0:x1].cpu().numpy() <= 0.5
+    found = interrupts.waited_for(partial(distance_transform_edt, part))
+    return torch.from_numpy(found), box
 
 
 def grown_box(box: Box, by: int, size: tuple[int, int]) -> Box:
@@ -114,7 +162,8 @@ def surrounds(wall: torch.Tensor, mask: torch.Tensor) -> bool:
     inner = (mask > 0.5).cpu().numpy()
     if not inner.any() or not bool((wall > 0.5).any()):
         return False
-    wide = dilate(wall, max(1, round(GAP * max(mask.shape)))).cpu().numpy() > 0.5
+    x0, y0, x1, y1 = object_box(mask)
+    wide = dilate(wall, max(1, round(GAP * max(x1 - x0, y1 - y0)))).cpu().numpy() > 0.5
     parts, _ = label(~wide | inner)
     border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
     outside = np.isin(parts, border[border > 0])

@@ -67,17 +67,24 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Crop:
-    """AMODAL_CROP: a square window of a canvas, and the size it is resized to for the model.
+    """AMODAL_CROP: a window of a canvas, and the size it is resized to for the model.
 
     `canvas` is the canvas after it has grown for this pass, `box` the window on it in pixels,
-    `size` the (width, height) of the crop. `grown` is by how many pixels (left, top) `canvas` is
-    larger than the canvas that the crop was cut from; pasting back grows that one likewise.
+    `size` the (width, height) of the crop. Both are squares, or rectangles of one aspect to within
+    half a canvas pixel. `box` may reach beyond the canvas; that part is unknown and never pasted.
+    `grown` is by how many pixels (left, top) `canvas` is larger than the canvas that the crop was
+    cut from; pasting back grows that one likewise.
     """
 
     canvas: Canvas
     box: Box
     size: tuple[int, int]
     grown: tuple[int, int] = (0, 0)
+
+    @property
+    def scale(self) -> float:
+        """Canvas pixels for each crop pixel; above 1 the result is enlarged when pasted back."""
+        return (self.box[2] - self.box[0]) / self.size[0]
 
     def but(self, **changes) -> Crop:
         """A copy with some fields changed."""

@@ -78,8 +78,9 @@ def as_masks(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor
         )
     if size is None or size_of(mask) == tuple(size):
         return mask
-    resized = resize(mask[..., None], size, "bilinear")[..., 0]
-    return (resized > 0.5).float() if is_hard(mask) else resized
+    if is_hard(mask):
+        return resize_mask(mask, size)
+    return resize(mask[..., None], size, "bilinear")[..., 0]
 
 
 def one_mask(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor:
@@ -133,6 +134,78 @@ def resize(images: torch.Tensor, size: Size, mode: str = "bicubic") -> torch.Ten
     moved = images.movedim(-1, 1)
     scaled = F.interpolate(moved, size=tuple(size), mode=mode, antialias=True)
     return scaled.clamp_(0, 1).movedim(1, -1)
+
+
+def resize_mask(mask: torch.Tensor, size: Size) -> torch.Tensor:
+    """A mask [B, H, W] of 0 and 1 at another size: [B, *size], 0 or 1.
+
+    A pixel is set where the mask covers more than half of it. A part that is thinner than that,
+    such as a pole, keeps a line of pixels if it covers at least the area of one pixel. A mask that
+    is not empty never becomes empty.
+    """
+    if size_of(mask) == tuple(size):
+        return mask
+    cover = resize(mask[..., None], size, "bilinear")[..., 0]
+    whole = (cover > 0.5).float()
+    if size[0] >= 2 * mask.shape[-2] and size[1] >= 2 * mask.shape[-1]:
+        return whole  # even a single pixel is kept
+    return torch.stack([with_thin_parts(*pair) for pair in zip(whole, cover)])
+
+
+def with_thin_parts(whole: torch.Tensor, cover: torch.Tensor) -> torch.Tensor:
+    """The mask `whole` [H, W] and the ridges of `cover` [H, W] (0..1) that it lost.
+
+    A lost part counts if it covers one pixel and is not only a bump on the mask's outline, or if
+    it joins two parts of the mask.
+    """
+    lost, count = parts_of(ridges(cover) & (whole == 0))
+    solid, solids = parts_of(whole > 0)
+    far = solids + 1
+    highest = around(solid)
+    lowest = far - around((far - solid) * (solid > 0))
+    number = lost.flatten()
+
+    def most(values: torch.Tensor) -> torch.Tensor:
+        most = values.new_zeros(count + 1)
+        return most.scatter_reduce(0, number, values.flatten(), "amax")
+
+    area = torch.bincount(number, cover.flatten(), count + 1)
+    joins = most(highest) > far - most((far - lowest) * (highest > 0))
+    kept = ((area >= 1) & (most((highest == 0).long()) > 0)) | joins
+    kept[0] = False
+    result = torch.maximum(whole, kept[lost].float())
+    return result if result.any() else ((cover > 0) & (cover == cover.max())).float()
+
+
+def parts_of(mask: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """The connected parts of a boolean mask [H, W], numbered from 1, and their number."""
+    from scipy.ndimage import label
+
+    parts, count = label(mask.numpy(), structure=[[1] * 3] * 3)
+    return torch.from_numpy(parts).long(), count
+
+
+def around(numbers: torch.Tensor) -> torch.Tensor:
+    """The highest number among each pixel of [H, W] and its eight neighbours."""
+    return F.max_pool2d(numbers[None, None].double(), 3, 1, 1)[0, 0].long()
+
+
+def ridges(cover: torch.Tensor) -> torch.Tensor:
+    """Boolean [H, W]: pixels on something thin, which stand out across or along.
+
+    They cover more than both neighbours, and twice as much as the pixels behind those. Of two
+    equal neighbours, the first counts.
+    """
+    wide, tall = F.pad(cover, (2, 2, 0, 0)), F.pad(cover, (0, 0, 2, 2))
+    least = 1e-4  # resizing leaves differences of rounding
+    result = torch.zeros_like(cover, dtype=torch.bool)
+    for padded, axis in ((wide, 1), (tall, 0)):
+        far, near, _, after, beyond = (
+            padded.narrow(axis, start, cover.shape[axis]) for start in range(5)
+        )
+        stands_out = (cover > near + least) & (cover >= after - least)
+        result |= stands_out & (cover > 2 * torch.maximum(far, beyond))
+    return result
 
 
 def checked(tensor, name: str) -> torch.Tensor:

@@ -8,7 +8,8 @@
      loop.py                inpaint mask, passes, when to stop
      amodal_mask.py         the amodal mask of the completed object
      cutout.py              the completed object as RGBA, and in its picture
-     (zoom and paste back: core/canvas.py)
+     colour_match.py        colours of the painted part as in the picture around it (our addition)
+     (zoom and paste back: core/zoom.py, core/canvas.py)
 3.5  Mixed context diffusion sampling
      swapped_background.py  I_syn, the object on a clean background
      smooth_fill.py         I_bg, the removed background without a model

@@ -22,7 +22,8 @@ EXTENSION = 0.2  # more growth means incomplete (section 3.6, figure 5)
 BORDER = 0.02  # fraction of the larger side: an object nearer to the border continues outside
 NO_VERDICT = -1.0  # the score of a completion that was not found again: below all others
 TIE = 2  # digits: the fit to the visible part decides between scores that agree to them
-SEAM = 3  # pixels around the visible part whose colours are compared with it
+SEAM = 3  # pixels around the visible part whose colours are compared with it, at least
+SEAM_SHARE = 1 / 128  # of the larger side: as far, where that is more
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def fit_to_visible(
 def seam_step(image: torch.Tensor, amodal_mask: torch.Tensor, modal_mask: torch.Tensor) -> float:
     """Mean colour difference (0..1) between completed pixels and their nearest visible pixels.
 
-    Only completed pixels within SEAM pixels of the modal mask count; 0 if there are none.
+    Only completed pixels within SEAM or SEAM_SHARE of the modal mask count; 0 if there are none.
     image [H, W, 3] in 0..1; masks [H, W].
     """
     from scipy.ndimage import distance_transform_edt
@@ -227,7 +228,8 @@ def seam_step(image: torch.Tensor, amodal_mask: torch.Tensor, modal_mask: torch.
         return 0.0
     distance, (rows, columns) = distance_transform_edt(~visible, return_indices=True)
     completed = ((amodal_mask > 0.5) & (modal_mask <= 0.5)).cpu()
-    seam = torch.from_numpy(distance <= SEAM) & completed
+    width = max(SEAM, SEAM_SHARE * max(modal_mask.shape))
+    seam = torch.from_numpy(distance <= width) & completed
     if not seam.any():
         return 0.0
     nearest = image.cpu()[torch.from_numpy(rows), torch.from_numpy(columns)]

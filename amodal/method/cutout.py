@@ -31,15 +31,19 @@ def cut_out(
     canvas: Canvas,
     original: torch.Tensor,
     edge: float = 1.5,
+    softness: float = 0.0,
 ) -> Cutout:
     """The completed object as RGBA, and the original picture with it in front of its occluders.
 
     image [1, H, W, 3] and amodal_mask [1, H, W] (0 or 1, not empty) are the canvas, original
-    [1, h, w, 3] the input picture. The object's edge fades over `edge` pixels; 0 gives a hard edge.
-    Alpha is above 0.5 where the mask is 1, and below elsewhere.
+    [1, h, w, 3] the input picture. The object's edge fades over `edge` pixels, or over `softness`
+    times its larger side if that is more; with an `edge` of 0 it is hard. Alpha is above 0.5 where
+    the mask is 1, and below elsewhere.
     """
     size = image.shape[2], image.shape[1]
-    box = mask_ops.grown_box(mask_ops.object_box(amodal_mask), int(2 * edge) + 2, size)
+    x0, y0, x1, y1 = whole = mask_ops.object_box(amodal_mask)
+    edge = max(edge, softness * max(x1 - x0, y1 - y0)) if edge else 0
+    box = mask_ops.grown_box(whole, int(2 * edge) + 2, size)
     pixels, mask = within(image, box).cpu().numpy(), within(amodal_mask, box).cpu().numpy()
     alpha, colours = alpha_and_colours(pixels, mask, edge)
     cut = image.new_zeros(*image.shape[:3], 4)

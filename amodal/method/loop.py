@@ -27,20 +27,43 @@ def inpaint_mask(
     padding_mask: torch.Tensor,
     modal_mask: torch.Tensor,
     dilate: float,
+    sides: tuple[str, ...] | None = None,
 ) -> torch.Tensor:
     """What the diffusion model paints: M_occ and the padding (section 3.4).
 
     All masks are [1, H, W], 0 or 1. The union is dilated by `dilate` times the larger side, so
     that the occluder's soft edge and contact shadow go too. It covers at most one pixel in 128 of
-    the visible object's rim. Returns [1, H, W]; all zeros where nothing hides the object.
+    the visible object's rim. Where the object's cut `sides` are given, unknown strips at other
+    sides hide nothing: they are painted, but the picture beside them stays. Returns [1, H, W]; all
+    zeros where nothing hides the object.
     """
     side = max(modal_mask.shape[-2:])
-    unseen = torch.maximum(occluder_mask, padding_mask)
+    apart = torch.zeros_like(padding_mask) if sides is None else strips(padding_mask, sides)
+    unseen = torch.maximum(occluder_mask, padding_mask - apart)
     if not unseen.any():
         return torch.zeros_like(modal_mask)
     dilated = mask_ops.dilate(unseen, round(dilate * side))
     kept = mask_ops.erode(modal_mask, max(1, side // 128))
-    return dilated * (1 - kept)
+    return torch.maximum(dilated, apart) * (1 - kept)
+
+
+def strips(unknown: torch.Tensor, sides: tuple[str, ...]) -> torch.Tensor:
+    """The strips of `unknown` [1, H, W] along whole sides of the crop, other than `sides`.
+
+    There the window reaches beyond the canvas, or shows padding that the object does not meet.
+    """
+    result = torch.zeros_like(unknown)
+    rows, columns = unknown[0].amin(1), unknown[0].amin(0)
+    for name, lines, axis in (
+        ("left", columns, 2),
+        ("top", rows, 1),
+        ("right", columns.flip(0), 2),
+        ("bottom", rows.flip(0), 1),
+    ):
+        thick = 0 if name in sides else int(lines.cumprod(0).sum())
+        begin = result.shape[axis] - thick if name in ("right", "bottom") else 0
+        result.narrow(axis, begin, thick).fill_(1)
+    return result
 
 
 def mask_change(before: torch.Tensor, after: torch.Tensor, offset: tuple[int, int]) -> float:

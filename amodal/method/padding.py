@@ -11,17 +11,22 @@ from ..core.types import Canvas, Padding
 SIDES = ("left", "top", "right", "bottom")
 
 
-def padding_for(mask: torch.Tensor, canvas: Canvas, amount: float, margin: int) -> Padding:
+def padding_for(
+    mask: torch.Tensor, canvas: Canvas, amount: float, margin: int, reach: float = 0.0
+) -> Padding:
     """What to add around the canvas so that the object can be whole (section 3.4).
 
     mask [1, H, W] is the object on the canvas, not empty. A side is touched where the mask comes
-    within `margin` pixels of the canvas' border, or of a part of the canvas that is still unknown.
-    Only touched borders grow, by `amount` times the object's larger side. (On 160 cut-off objects,
-    half of the larger side was enough in 71 %, half of the extent across the border in 27 %: where
-    little of an object is visible, the side along the border tells its size best.)
+    within `margin` pixels of the canvas' border, or of a part of the canvas that is still unknown,
+    or within `reach` times the object's larger side if that is more (a mask is as coarse as its
+    object is large). Only touched borders grow, by `amount` times the object's larger side. (On
+    160 cut-off objects, half of the larger side was enough in 71 %, half of the extent across the
+    border in 27 %: where little of an object is visible, the side along the border tells its size
+    best.)
     """
     height, width = mask.shape[-2:]
     x0, y0, x1, y1 = mask_ops.object_box(mask)
+    margin = max(margin, round(reach * max(x1 - x0, y1 - y0)))
     at_border = (x0 <= margin, y0 <= margin, x1 >= width - margin, y1 >= height - margin)
     enough = max(1, math.ceil(amount * max(x1 - x0, y1 - y0)))
     left, top, right, bottom = (enough if touches else 0 for touches in at_border)

@@ -54,6 +54,8 @@ def zoomed(node, source, start, modal_mask=None) -> tuple:
         padding=padding.out(0),
         context=source.get("context", 0.3),
         size=source["size"],
+        shape=source.get("shape", "square"),
+        largest=source.get("largest", 0),
     )
     return padding, crop
 

@@ -48,6 +48,7 @@ def placed(node, source, start, view, painted) -> tuple:
         completed=painted.out(0),
         amodal_mask=segmented.out(0),
         inpaint_mask=view["inpaint_mask"],
+        match_colours=source.get("match_colours", 0.0),
     )
     return segmented, pasted
 

@@ -1,11 +1,13 @@
 """Crop and paste are inverse, and only painted pixels ever change."""
 
+import math
+
 import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
 
-from amodal.core import canvas, mask_ops
+from amodal.core import canvas, mask_ops, zoom
 from amodal.core.errors import BadInput
 from amodal.core.types import Canvas, Crop
 
@@ -24,9 +26,12 @@ def a_case(draw):
     mask[:, y0:y1, x0:x1] = 1
     pads = tuple(draw(st.sampled_from([0, 0, 1, 7, 30])) for _ in range(4))
     context = draw(st.sampled_from([0.0, 0.3, 1.0]))
-    size = draw(st.sampled_from([8, 32, 64]))
+    shape = draw(st.sampled_from(zoom.SHAPES))
+    size = draw(st.sampled_from([8, 32, 64] if shape == "square" else [64, 128, 192]))
+    largest = draw(st.sampled_from([0, 64, 256]))
     image = torch.rand(1, height, width, 3, generator=seeded(draw(st.integers(0, 99))))
-    crop = canvas.plan_crop(mask, Canvas.whole(width, height), pads, context, size)
+    whole = Canvas.whole(width, height)
+    crop = canvas.plan_crop(mask, whole, pads, context, size, shape, largest)
     return image, mask, crop, pads
 
 
@@ -36,13 +41,13 @@ def test_the_window_holds_the_object_and_its_pads(case):
     _, mask, crop, (left, top, right, bottom) = case
     x0, y0, x1, y1 = crop.box
     width, height = crop.canvas.size
-    assert x1 - x0 == y1 - y0
+    for window, pixels in ((x1 - x0, crop.size[0]), (y1 - y0, crop.size[1])):
+        assert abs(window - crop.scale * pixels) <= 0.5 + 0.5 * pixels / crop.size[0]
     object_x0, object_y0, object_x1, object_y1 = mask_ops.box_of(mask)
     assert x0 <= max(0, object_x0) and x1 >= min(width, object_x1 + left + right)
     assert y0 <= max(0, object_y0) and y1 >= min(height, object_y1 + top + bottom)
-    side = x1 - x0
-    assert side > width or (x0 >= 0 and x1 <= width)
-    assert side > height or (y0 >= 0 and y1 <= height)
+    assert x1 - x0 > width or (x0 >= 0 and x1 <= width)
+    assert y1 - y0 > height or (y0 >= 0 and y1 <= height)
     assert width == mask.shape[2] + left + right and height == mask.shape[1] + top + bottom
     assert crop.canvas.offset == crop.grown == (left, top)
     assert crop.canvas.original == (mask.shape[2], mask.shape[1])
@@ -53,23 +58,23 @@ def test_the_window_holds_the_object_and_its_pads(case):
 @settings(deadline=None, max_examples=150)
 def test_pixels_that_are_not_painted_stay_equal_to_the_bit(case, feather, seed):
     image, mask, crop, _ = case
-    size = crop.size[0]
-    inpaint = torch.zeros(1, size, size)
-    inpaint[:, size // 4 : size // 2, size // 3 : size // 2] = 1
-    completed = torch.rand(1, size, size, 3, generator=seeded(seed))
-    amodal = torch.rand(1, size, size, generator=seeded(seed)).round()
+    wide, tall = crop.size
+    inpaint = torch.zeros(1, tall, wide)
+    inpaint[:, tall // 4 : tall // 2, wide // 3 : wide // 2] = 1
+    completed = torch.rand(1, tall, wide, 3, generator=seeded(seed))
+    amodal = torch.rand(1, tall, wide, generator=seeded(seed)).round()
     pasted, whole, grown_canvas = canvas.paste_crop(
         image, mask, crop, completed, amodal, inpaint, feather
     )
     left, top = crop.grown
     height, width = image.shape[1:3]
     here = slice(top, top + height), slice(left, left + width)
-    side = crop.box[2] - crop.box[0]
+    side = math.sqrt((crop.box[2] - crop.box[0]) * (crop.box[3] - crop.box[1]))
     painted = torch.zeros(1, *crop.canvas.size[::-1])
     box = canvas.inside(crop.box, crop.canvas.size)
     x0, y0, x1, y1 = box
     painted[:, y0:y1, x0:x1] = canvas.to_canvas(inpaint, crop, box) > 0
-    reach = feather * side + 2 * max(1.0, side / size)
+    reach = feather * 1.1 * side + 2 * max(1.0, crop.scale)  # sides of boxes are rounded
     untouched = mask_ops.dilate(painted, reach)[0][here] == 0
     assert torch.equal(pasted[0][here][untouched], image[0][untouched])
     hard = canvas.to_canvas(inpaint, crop, box)[0] > 0.5
@@ -88,10 +93,10 @@ def test_pixels_that_are_not_painted_stay_equal_to_the_bit(case, feather, seed):
 @settings(deadline=None)
 def test_pasting_an_unchanged_crop_at_its_own_scale_changes_nothing(case):
     image, mask, crop, _ = case
-    side = crop.box[2] - crop.box[0]
-    same = crop.but(size=(side, side))
+    wide, tall = crop.box[2] - crop.box[0], crop.box[3] - crop.box[1]
+    same = crop.but(size=(wide, tall))
     picture, modal, _ = canvas.cut_crop(image, mask, same)
-    everything = torch.ones(1, side, side)
+    everything = torch.ones(1, tall, wide)
     pasted, whole, _ = canvas.paste_crop(image, mask, same, picture, modal, everything, 0.0)
     left, top = crop.grown
     height, width = image.shape[1:3]
@@ -101,6 +106,61 @@ def test_pasting_an_unchanged_crop_at_its_own_scale_changes_nothing(case):
     outside = torch.ones(*crop.canvas.size[::-1], dtype=torch.bool)
     outside[here] = False
     assert bool((pasted[0][outside] == canvas.UNKNOWN).all())
+
+
+@given(a_case(), st.sampled_from([0.0, 0.05]), st.sampled_from([1, 2]))
+@settings(deadline=None, max_examples=60)
+def test_a_crop_with_nothing_painted_leaves_the_canvas_equal_to_the_bit(case, feather, enlarged):
+    image, mask, crop, (left, top, _, _) = case
+    _, _, padding = canvas.cut_crop(image, mask, crop)
+    sides = [enlarged * side for side in crop.size[::-1]]
+    noise, nothing = torch.rand(1, *sides, 3), torch.zeros_like(padding)
+    pasted, whole, _ = canvas.paste_crop(image, mask, crop, noise, nothing, nothing, feather)
+    here = slice(top, top + image.shape[1]), slice(left, left + image.shape[2])
+    assert torch.equal(pasted[0][here], image[0]) and torch.equal(whole[0][here], mask[0])
+    assert whole.sum() == mask.sum()
+
+
+@given(a_case())
+@settings(deadline=None, max_examples=60)
+def test_every_crop_pixel_shows_the_picture_or_is_marked_unknown_and_gray(case):
+    image, mask, crop, _ = case
+    picture, modal, padding = canvas.cut_crop(image * 0, mask, crop)
+    (x0, y0, x1, y1), (left, top) = crop.box, crop.grown
+    height, width = image.shape[1:3]
+    rows = torch.arange(y0, y1)[:, None].expand(-1, x1 - x0) - top
+    columns = torch.arange(x0, x1).expand(y1 - y0, -1) - left
+    known = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    assert bool(padding.any()) == bool((~known).any())
+    assert torch.equal(picture[..., 0] == canvas.UNKNOWN, padding > 0)
+    share = float(padding.mean()) - float((~known).float().mean())
+    assert -1e-6 <= share <= 2 / min(crop.size) + 2 / max(crop.size)
+    assert modal.any() and set(modal.unique().tolist()) <= {0.0, 1.0}
+
+
+@given(a_case(), st.sampled_from([0.0, 0.05]))
+@settings(deadline=None, max_examples=60)
+def test_what_is_painted_beyond_the_canvas_leaves_the_canvas_equal_to_the_bit(case, feather):
+    image, mask, crop, (left, top, _, _) = case
+    x0, y0, x1, y1 = crop.box
+    beyond = canvas.unknown_in_crop(crop.but(canvas=Canvas.whole(*crop.canvas.size)))
+    if beyond.all():  # a canvas smaller than a pixel of the crop
+        return
+    noise, nothing = torch.rand(1, *crop.size[::-1], 3), torch.zeros_like(beyond)
+    pasted, _, _ = canvas.paste_crop(image, mask, crop, noise, nothing, beyond, feather)
+    here = slice(top, top + image.shape[1]), slice(left, left + image.shape[2])
+    assert torch.equal(pasted[0][here], image[0])
+
+
+def test_an_occluder_at_the_canvas_border_is_replaced_up_to_the_border():
+    image, mask = torch.zeros(1, 41, 141, 3), torch.zeros(1, 41, 141)
+    mask[:, 10:30, 10:131] = 1
+    crop = canvas.plan_crop(mask, Canvas.whole(141, 41), (0, 0, 0, 0), 0.0, 64)
+    painted = torch.zeros(1, 64, 64)
+    painted[:, :, 20:30] = 1
+    pasted, _, _ = canvas.paste_crop(image, mask, crop, torch.ones(1, 64, 64, 3), mask, painted, 0)
+    changed = pasted[0, :, :, 0] > 0
+    assert changed[:, 50:64].all() and not changed[:, :46].any()
 
 
 @pytest.mark.parametrize("size", [64, 200, 512])
@@ -203,14 +263,16 @@ def test_the_padding_is_gray_and_marked_in_the_padding_mask():
     assert bool((picture[0, :, :32] == 0.5).all()) and bool((picture[0, :, 32:] > 0.999).all())
 
 
-def test_a_window_larger_than_the_canvas_repeats_its_edge():
+def test_a_window_larger_than_the_canvas_is_unknown_there():
     image = torch.rand(1, 16, 64, 3, generator=seeded(2))
     mask = torch.zeros(1, 16, 64)
     mask[:, 4:12, 10:50] = 1
     crop = canvas.plan_crop(mask, Canvas.whole(64, 16), (0, 0, 0, 0), 0.0, 40)
     assert crop.box == (10, -12, 50, 28)
     picture, modal, padding = canvas.cut_crop(image, mask, crop)
-    assert torch.equal(picture[0, 0], picture[0, 12]) and not padding.any()
+    beyond = torch.ones(1, 40, 40)
+    beyond[:, 12:28] = 0
+    assert torch.equal(padding, beyond) and bool((picture[beyond > 0] == canvas.UNKNOWN).all())
     assert torch.equal(picture[0, 12:28], image[0, :, 10:50])
     assert not modal[0, :12].any() and modal.sum() == mask.sum()
 

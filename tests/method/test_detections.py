@@ -263,3 +263,31 @@ def test_the_query_is_the_object_whose_mask_is_most_like_the_modal_mask():
         detections.index_of_query(objects, order, box_mask(0, 29, 5, 30)[None])
     with pytest.raises(BadInput, match="'order' covers 2 objects, but 3 were given"):
         detections.index_of_query(objects, torch.zeros(2, 2), modal)
+
+
+@pytest.mark.parametrize("side", [64, 512, 4096])
+def test_a_small_object_of_a_large_picture_is_no_speck(side):
+    """What is left of a detection counts by its share of it, whatever the picture's size."""
+
+    def left(shape: tuple[slice, slice], taken: tuple[slice, slice]) -> bool:
+        mask = torch.zeros(side, side)
+        mask[shape] = 1
+        visible = mask.clone()
+        visible[taken] = 0
+        return not detections.is_leftover(visible, mask)
+
+    nothing = slice(0, 0), slice(0, 0)
+    bird = slice(30, 38), slice(10, 20)
+    assert left(bird, nothing) and left(bird, (slice(0, 34), slice(0, side)))
+    assert not left(bird, (slice(0, side), slice(0, side)))
+    assert not left(bird, (slice(31, 37), slice(11, 19)))  # a rim
+    assert not left((slice(60, 61), slice(60, 61)), nothing)  # one pixel
+
+
+def test_masks_that_are_all_kept_in_their_order_are_not_copied():
+    masks = torch.zeros(3, 20, 20)
+    for i, mask in enumerate(masks):
+        mask[5 * i : 5 * i + 4, 3:9] = 1
+    made = detections.from_masks(masks, [])
+    assert made.masks.data_ptr() == masks.data_ptr()
+    assert detections.distinct(made).masks.data_ptr() == masks.data_ptr()

@@ -206,3 +206,33 @@ def test_the_change_does_not_depend_on_where_the_canvas_grows(seed, x, y):
     grown = torch.nn.functional.pad(after, (x, 3, y, 2))
     assert loop.mask_change(before, grown, (x, y)) == loop.mask_change(before, after, (0, 0))
     assert loop.mask_change(before, after, (0, 0)) == pytest.approx(1 - mask_ops.iou(before, after))
+
+
+def test_what_lies_beyond_an_uncut_side_does_not_hide_the_object():
+    """The window reaches beyond the canvas at the top: nothing to paint for its own sake."""
+    nothing, unknown, modal = box(0, 0, 0, 0), box(0, 0, SIZE, 20), box(40, 30, 80, 90)
+    assert not loop.inpaint_mask(nothing, unknown, modal, 0.05, ()).any()
+    assert not loop.inpaint_mask(nothing, unknown, modal, 0.05, ("left",)).any()
+    assert loop.inpaint_mask(nothing, unknown, modal, 0.05, ("top",)).any()
+    assert loop.inpaint_mask(nothing, unknown, modal, 0.05).any()  # the sides are not known
+
+
+def test_what_lies_beyond_is_painted_but_the_picture_beside_it_stays():
+    occluder, modal = box(60, 60, 90, 90), box(40, 30, 60, 90)
+    unknown = torch.maximum(box(0, 0, SIZE, 20), box(0, 0, 10, SIZE))  # above: beyond; left: cut
+    painted = loop.inpaint_mask(occluder, unknown, modal, 0.05, ("left",))
+    assert bool(painted[unknown > 0].all())
+    assert not painted[0, 20:40, 20:].any()
+    alone = loop.inpaint_mask(occluder, box(0, 0, 10, SIZE), modal, 0.05)
+    assert torch.equal(painted, torch.maximum(alone, box(0, 0, SIZE, 20)))
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_the_strips_of_all_sides(turn):
+    sides = ("top", "left", "bottom", "right")
+    unknown = torch.rot90(box(0, 0, SIZE, 20) + box(50, 50, 60, 60), turn, (1, 2))
+    strip = torch.rot90(box(0, 0, SIZE, 20), turn, (1, 2))
+    others = tuple(side for side in sides if side != sides[turn])
+    assert torch.equal(loop.strips(unknown, others), strip)
+    assert not loop.strips(unknown, sides[turn : turn + 1]).any()
+    assert torch.equal(loop.strips(torch.ones_like(unknown), ()), torch.ones_like(unknown))

@@ -125,3 +125,32 @@ def test_a_speck_outside_the_wall_does_not_count():
     with_speck[28:36, 28:36] = 1
     with_speck[2, 2] = 1
     assert mask_ops.surrounds(ring(20, 10), with_speck)
+
+
+@given(st.integers(0, 10**6))
+@settings(deadline=None, max_examples=50)
+def test_overlaps_by_boxes_are_those_by_all_pixels(seed):
+    generator = torch.Generator().manual_seed(seed)
+    pair = torch.zeros(2, 40, 50)
+    for mask in pair:
+        x, y, wide, tall = torch.randint(0, 25, (4,), generator=generator).tolist()
+        mask[y : y + tall, x : x + wide] = torch.rand(
+            mask[y : y + tall, x : x + wide].shape, generator=generator
+        ).round()
+    first, second = pair > 0.5
+    both, either = int((first & second).sum()), int((first | second).sum())
+    expected = both / either if either else 0.0
+    assert mask_ops.iou(*pair) == mask_ops.iou(first, second) == expected
+    boxes = tuple(mask_ops.box_of(mask) for mask in pair)
+    assert mask_ops.iou(*pair, boxes) == expected
+    share = both / int(first.sum()) if first.any() else 0.0
+    assert mask_ops.share_inside(*pair) == share
+
+
+def test_a_gap_in_a_wall_is_measured_against_the_object_it_encloses():
+    """In a large picture, a small object is not enclosed by what stands somewhere around it."""
+    far = torch.nn.functional.pad(ring(20, 10, gap=8), (400, 400, 400, 400))
+    inside = torch.zeros_like(far)
+    inside[430:434, 430:434] = 1
+    assert mask_ops.surrounds(torch.nn.functional.pad(ring(20, 10), (400,) * 4), inside)
+    assert not mask_ops.surrounds(far, inside)

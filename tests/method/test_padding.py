@@ -64,6 +64,22 @@ def test_the_margin_is_counted_from_the_border(gap, margin):
     assert ("left" in padding.sides) == (gap <= margin)
 
 
+@pytest.mark.parametrize("scale", [1, 2, 10])
+@pytest.mark.parametrize("gap", [0, 5, 6])
+def test_a_larger_picture_of_the_same_scene_touches_the_same_sides(scale, gap):
+    mask = torch.zeros(1, 400 * scale, 600 * scale)
+    mask[:, 100 * scale : 300 * scale, gap * scale : 500 * scale] = 1
+    canvas_ = Canvas.whole(600 * scale, 400 * scale)
+    padding = padding_for(mask, canvas_, 0.5, 2, reach=0.01)
+    assert padding.sides == (("left",) if gap <= 5 else ())
+
+
+def test_the_reach_of_a_small_object_is_the_margin():
+    mask = torch.zeros(1, HEIGHT, WIDTH)
+    mask[:, 15:25, 3:13] = 1
+    assert padding_for(mask, WHOLE, 0.5, 2, reach=0.01) == Padding()
+
+
 def test_an_unknown_part_of_the_canvas_is_touched_but_adds_no_pixels():
     canvas_of_80 = Canvas((40, 40), (80, 40), offset=(40, 0), inpainted=((20, 0, 60, 40),))
     mask = torch.zeros(1, 40, 80)

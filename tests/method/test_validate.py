@@ -1,9 +1,11 @@
 """IMAGE and MASK inputs are brought to one layout, or refused with a reason."""
 
+import hypothesis.strategies as st
 import pytest
 import torch
+from hypothesis import given, settings
 
-from amodal.core import validate
+from amodal.core import mask_ops, validate
 from amodal.core.errors import BadInput
 
 
@@ -95,3 +97,64 @@ def test_resizing_keeps_a_uniform_picture_uniform():
     result = validate.resize(torch.full((1, 7, 9, 3), 0.3), (64, 20))
     assert result.shape == (1, 64, 20, 3)
     assert torch.allclose(result, torch.full_like(result, 0.3), atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", range(0, 12, 3))
+@pytest.mark.parametrize("thick", [1, 2, 5])
+@pytest.mark.parametrize("lean", [0, 3])
+def test_a_thin_pole_keeps_a_line_when_a_mask_gets_smaller(offset, thick, lean):
+    """At any place, upright or leaning, alone or standing on something thick."""
+    pole = torch.zeros(1, 2800, 600)
+    for row in range(2800):
+        x = 100 + offset + row * lean // 28
+        pole[:, row, x : x + thick] = 1
+    for thing in (pole, torch.maximum(pole, slab())):
+        small = validate.resize_mask(thing, (512, 110))[0]
+        assert set(small.unique().tolist()) == {0.0, 1.0}
+        assert small.any(1).sum() >= 508
+        assert parts(mask_ops.dilate(small, 1)) == 1  # one pixel may be missing at the slab
+        assert small[3:300].sum(1).max() <= 2  # its end may be a little wider
+
+
+def slab():
+    mask = torch.zeros(1, 2800, 600)
+    mask[:, 2000:, 50:550] = 1
+    return mask
+
+
+def parts(mask) -> int:
+    from scipy.ndimage import label
+
+    return label(mask.numpy(), structure=[[1] * 3] * 3)[1]
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.3]))
+@settings(deadline=None, max_examples=60)
+def test_a_smaller_mask_of_something_thick_is_where_more_than_half_is_covered(seed, noise):
+    """Nothing is added along rough outlines; and no mask becomes empty."""
+    generator = torch.Generator().manual_seed(seed)
+    blob = torch.nn.functional.interpolate(
+        torch.rand(1, 1, 5, 5, generator=generator), (200, 200), mode="bicubic"
+    )[0]
+    mask = (blob + noise * (torch.rand(1, 200, 200, generator=generator) - 0.5) > 0.5).float()
+    if not mask.any():
+        return
+    small = validate.resize_mask(mask, (40, 40))
+    cover = validate.resize(mask[..., None], (40, 40), "bilinear")[..., 0]
+    assert small.any()
+    added = (small > 0) & (cover <= 0.5)
+    assert float(added.sum()) <= 0.02 * float(small.sum()) + 2
+
+
+def test_specks_vanish_but_the_last_pixel_does_not():
+    mask = torch.zeros(1, 400, 400)
+    mask[:, 50, 50] = 1
+    assert validate.resize_mask(mask, (40, 40)).sum() == 1
+    mask[:, 200:300, 200:300] = 1
+    assert validate.resize_mask(mask, (40, 40)).sum() == 100
+
+
+def test_a_hard_mask_of_another_size_keeps_its_thin_parts():
+    mask = torch.zeros(1, 1200, 900)
+    mask[:, :, 452:454] = 1
+    assert validate.as_masks(mask, (300, 225)).any(-1).all()

@@ -82,6 +82,7 @@ def single_stages(host, rounds: int) -> list[tuple[str, str]]:
         *bench_stages.segmentation(rounds),
         *bench_stages.order(rounds, order_model),
         *bench_stages.kmeans(rounds),
+        *bench_stages.duplicates(rounds),
         *bench_stages.outside_the_model(host.run, prompts),
     ]
 

@@ -185,6 +185,34 @@ def kmeans(rounds: int) -> list[tuple[str, str]]:
     ]
 
 
+def duplicates(rounds: int, side: tuple[int, int] = (3000, 4000)) -> list[tuple[str, str]]:
+    """Duplicates among 20 objects at 12 megapixels: by boxes first, against whole masks."""
+    import torch
+
+    from amodal.core import mask_ops
+
+    masks = torch.zeros(20, *side)
+    for index, mask in enumerate(masks):
+        y, x = index // 5 * 700, index % 5 * 780
+        mask[y : y + 800, x : x + 850] = 1
+    boxes = [mask_ops.box_of(mask) for mask in masks]
+    numbers = range(len(masks))
+    pairs = [(i, j) for i in numbers for j in numbers if i < j]
+
+    def by_boxes():
+        for i, j in pairs:
+            mask_ops.iou(masks[i], masks[j], (boxes[i], boxes[j]))
+
+    def whole():
+        for i, j in pairs[::10]:
+            first, second = masks[i] > 0.5, masks[j] > 0.5
+            int((first & second).sum()) / int((first | second).sum())
+
+    names = "190 pairs of masks of 4000x3000, by boxes", "every tenth of them, by whole masks"
+    times = alternating(dict(zip(names, (by_boxes, whole))), rounds)
+    return compared(times, *names, aim=", at ten times the pairs")
+
+
 class InsideModel:
     """Context manager that counts calls of the diffusion model and their seconds."""
 

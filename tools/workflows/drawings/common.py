@@ -83,6 +83,8 @@ def photo_source(draw: Drawing, assembly, picture: str, words: str, **changes) -
         words,
         cfg=7.5,
         size=512,
+        shape="rectangle",
+        match_colours=1.0,
         inpaint_model=inpaint.out(0),
         **changes,
     )
