@@ -13,7 +13,8 @@ from . import ui
 from .loop_graph import first_pass
 
 WORDS = ("occluders", "surrounding", "sides")  # of OcclusionReport; lists in JSON
-REPORT = {field.name: list if field.name in WORDS else bool for field in fields(OcclusionReport)}
+KINDS = {**dict.fromkeys(WORDS, list), "sought": str}
+REPORT = {field.name: KINDS.get(field.name, bool) for field in fields(OcclusionReport)}
 ENTRY = {
     "pass": int,
     "occlusion": dict,

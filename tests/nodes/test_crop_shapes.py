@@ -239,8 +239,10 @@ def test_bad_sizes_and_shapes_are_refused_by_name(host, inputs, wrong):
 
 
 def test_the_one_node_gives_each_family_the_crop_it_can_paint(host, small):
-    name = host.classes["AmodalCompletion"].__module__
-    crop = importlib.import_module(name).crop_of_family
+    name = host.classes["AmodalCompletion"].__module__.rpartition(".")[0]
+    crop = importlib.import_module(f"{name}.model_family").crop_of_family
     unet, flux = small.model("eps", 9), small.transformer("flux fill")
-    assert crop(unet, 1024) == {"shape": "rectangle", "largest": 0, "match_colours": 1.0}
+    rectangle = {"shape": "rectangle", "largest": 0, "match_colours": 1.0}
+    assert crop(unet, 1024) == {"size": 1024, **rectangle}
+    assert crop(unet, 0)["size"] in (512, 1024)
     assert crop(flux, 1024)["largest"] > 1024 and crop(flux, 512)["largest"] == 0
