@@ -6,7 +6,8 @@ import torch
 
 from ..core import mask_ops
 
-SMALL_HOLE = 0.03  # enclosed holes below this fraction of the object are filled
+SEAM_HOLE = 0.03  # enclosed holes at the seam below this fraction of the object are filled
+SPECK_HOLE = 1e-4  # so are enclosed holes anywhere below this one
 SMALL_PART = 0.01  # parts beyond the painted area below this fraction of the object do not count
 
 
@@ -77,9 +78,27 @@ def segment_amodal(
     whole = torch.maximum(torch.maximum(modal_mask, own * near), beyond)
     whole = mask_ops.connected_to(whole, modal_mask, gap(modal_mask))
     whole = torch.maximum(whole, modal_mask)
-    closed = mask_ops.fill_holes(whole, int(SMALL_HOLE * float(whole.sum())))
+    closed = without_holes(whole, modal_mask, inpaint_mask)
     whole = torch.maximum(whole, closed * near * (1 - torch.maximum(same_kind, other_kinds)))
     return AmodalMask(whole, True, agreement, min_iou, bool((whole * beyond).any()))
+
+
+def without_holes(
+    whole: torch.Tensor, modal_mask: torch.Tensor, inpaint_mask: torch.Tensor
+) -> torch.Tensor:
+    """The amodal mask without specks, and without small holes between modal mask and painted part.
+
+    All masks are [H, W], 0 or 1. Other holes belong to the object, such as those of a tree's crown.
+    """
+    area = float(whole.sum())
+    specks = mask_ops.fill_holes(whole, max(1, int(SPECK_HOLE * area)))
+    holes = mask_ops.fill_holes(whole, int(SEAM_HOLE * area)) * (1 - whole)
+    if not holes.any():
+        return specks
+    width = 2 * gap(modal_mask)
+    painted = mask_ops.erode(whole * (1 - modal_mask) * inpaint_mask, 1)
+    seam = mask_ops.dilate(modal_mask, width) * mask_ops.dilate(painted, width + 1)
+    return torch.maximum(specks, mask_ops.connected_to(holes, holes * seam))
 
 
 def beyond_the_paint(

@@ -159,3 +159,13 @@ def test_a_neighbour_of_the_same_kind_is_not_swallowed(known):
     taken = result.mask * second * (1 - man)
     assert not result.joined
     assert not taken.any() if known else float(taken.sum()) <= 4 * 16  # the reach, 0.1 of 40
+
+
+def test_holes_of_the_object_stay_and_gaps_at_the_seam_are_closed():
+    """A handle's hole in the painted part is the object's; a gap beside the modal mask is not."""
+    modal, inpaint = box(4, 4, 60, 80, 128), box(56, 0, 128, 128, 128)
+    hole, seam = box(90, 30, 98, 38, 128), box(60, 40, 62, 46, 128)
+    segment = box(4, 4, 110, 80, 128) * (1 - hole) * (1 - seam)
+    result = segment_amodal(segment, modal, inpaint, 0.3, 0.1).mask
+    assert not (result * hole).any()
+    assert (result * seam).sum() == seam.sum()
