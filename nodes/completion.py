@@ -7,6 +7,7 @@ from ..amodal.core import validate
 from . import types
 from .assembly import RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself
+from .gather import GATHERED
 
 
 class Completion(io.ComfyNode):
@@ -201,10 +202,10 @@ class Completion(io.ComfyNode):
                 gathered = graph.node(
                     "AmodalGather",
                     f"gather-{index}-{number}",
-                    **{name: made[name] for name in types.GATHERED},
+                    **{name: made[name] for name in GATHERED},
                     **({"results": gathered} if gathered else {}),
                 ).out(0)
-        names = range(1, len(types.GATHERED) + 1)
+        names = range(1, len(GATHERED) + 1)
         return io.NodeOutput(*([gathered[0], slot] for slot in names), expand=graph.finalize())
 
 

@@ -1,10 +1,8 @@
 """Zoom in on the object, and paste the result back (section 3.4)."""
 
-from functools import partial
-
 from comfy_api.latest import io
 
-from ..amodal.core import interrupts, validate
+from ..amodal.core import validate
 from ..amodal.core.canvas import canvas_of, check_origin, cut_crop, paste_crop, plan_crop
 from ..amodal.core.errors import BadInput
 from ..amodal.core.types import Padding
@@ -106,8 +104,7 @@ class CropToObject(io.ComfyNode):
         amounts = (padding or Padding()).amounts
         pads = tuple(a + b for a, b in zip(amounts, (left, top, right, bottom)))
         crop = plan_crop(modal_mask, canvas, pads, context, size)
-        cut = interrupts.waited_for(partial(cut_crop, image, modal_mask, crop))
-        return io.NodeOutput(*cut, crop)
+        return io.NodeOutput(*cut_crop(image, modal_mask, crop), crop)
 
 
 class PasteBack(io.ComfyNode):
@@ -157,8 +154,8 @@ class PasteBack(io.ComfyNode):
         completed = validate.resize(validate.one_image(completed, "completed"), size)
         amodal_mask = validate.one_mask(amodal_mask, size, "amodal_mask")
         inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")
-        parts = image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather
-        return io.NodeOutput(*interrupts.waited_for(partial(paste_crop, *parts)))
+        pasted = paste_crop(image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather)
+        return io.NodeOutput(*pasted)
 
 
 NODES = [CropToObject, PasteBack]

@@ -7,7 +7,7 @@ else works on the crop's window. `Canvas` and `Crop` (types.py) are the bookkeep
 import torch
 import torch.nn.functional as F
 
-from . import mask_ops, validate
+from . import interrupts, mask_ops, validate
 from .errors import BadInput
 from .types import Box, Canvas, Crop
 
@@ -69,17 +69,11 @@ def plan_crop(
     mask [1, H, W] is the object on the canvas before it grows, not empty. pads are the pixels
     (left, top, right, bottom) to grow it by. context is the margin on each side as a fraction of
     the object's larger side. The window takes in the new pads and lies inside the grown canvas
-    where it fits. It is resized to size x size pixels. Raises BadInput for too large a canvas.
+    where it fits. It is resized to size x size pixels.
     """
     left, top, right, bottom = pads
     width, height = canvas.size[0] + left + right, canvas.size[1] + top + bottom
-    if any(pads) and width * height > MOST_PIXELS:
-        most = max(zip(pads, ("left", "top", "right", "bottom")))[1]
-        raise BadInput(
-            most,
-            f"and the other pads make a canvas of {width}x{height} pixels",
-            f"pad less; a canvas may have {MOST_PIXELS // 10**6} megapixels",
-        )
+    check_grown(pads, width, height)
     x0, y0, x1, y1 = shifted(mask_ops.object_box(mask), left, top)
     margin = round(context * max(x1 - x0, y1 - y0))
     x0, y0 = x0 - max(margin, left), y0 - max(margin, top)
@@ -93,6 +87,17 @@ def plan_crop(
         inpainted=tuple(shifted(box, left, top) for box in canvas.inpainted),
     )
     return Crop(grown_canvas, (x, y, x + side, y + side), (size, size), (left, top))
+
+
+def check_grown(pads: tuple[int, int, int, int], width: int, height: int) -> None:
+    """Raises BadInput if pads (left, top, right, bottom) make a canvas of too many pixels."""
+    if any(pads) and width * height > MOST_PIXELS:
+        most = max(zip(pads, ("left", "top", "right", "bottom")))[1]
+        raise BadInput(
+            most,
+            f"and the other pads make a canvas of {width}x{height} pixels",
+            f"pad less; a canvas may have {MOST_PIXELS // 10**6} megapixels",
+        )
 
 
 def placed(low: int, high: int, side: int, limit: int) -> int:
@@ -142,6 +147,7 @@ def inside(box: Box, size: tuple[int, int]) -> Box:
     return mask_ops.grown_box(box, 0, size)
 
 
+@interrupts.cancellable
 def cut_crop(
     image: torch.Tensor, mask: torch.Tensor, crop: Crop
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -213,6 +219,7 @@ def window(pixels: torch.Tensor, crop: Crop, repeat: bool) -> torch.Tensor:
     return F.pad(part.movedim(-1, 1), around, mode=mode).movedim(1, -1)
 
 
+@interrupts.cancellable
 def paste_crop(
     image: torch.Tensor,
     modal_mask: torch.Tensor,

@@ -1,7 +1,5 @@
 """Mask algebra: boxes, overlaps, dilation, connected parts. Masks are float 0 or 1."""
 
-from functools import partial
-
 import torch
 
 from . import interrupts
@@ -11,9 +9,9 @@ GAP = 1 / 64  # of the larger side: gaps narrower than this count as closed
 OUTSIDE = 0.05  # the part of an enclosed mask that may lie outside, as specks
 
 
+@interrupts.asks
 def box_of(mask: torch.Tensor) -> Box | None:
     """The bounding box (x0, y0, x1, y1) of a mask [H, W] or [1, H, W], or None when empty."""
-    interrupts.check()
     mask = mask.reshape(mask.shape[-2:]) > 0.5
     rows = mask.any(1).nonzero()
     if not len(rows):
@@ -30,17 +28,17 @@ def object_box(mask: torch.Tensor) -> Box:
     return box
 
 
+@interrupts.asks
 def iou(first: torch.Tensor, second: torch.Tensor) -> float:
     """Intersection over union of two masks of one shape; 0 where both are empty."""
-    interrupts.check()
     first, second = first > 0.5, second > 0.5
     union = int((first | second).sum())
     return int((first & second).sum()) / union if union else 0.0
 
 
+@interrupts.asks
 def share_inside(mask: torch.Tensor, area: torch.Tensor) -> float:
     """The fraction of a mask that lies inside an area, 0..1; 0 where the mask is empty."""
-    interrupts.check()
     size = int((mask > 0.5).sum())
     return int(((mask > 0.5) & (area > 0.5)).sum()) / size if size else 0.0
 
@@ -57,6 +55,7 @@ def erode(mask: torch.Tensor, radius: float) -> torch.Tensor:
     return mask if radius <= 0 else 1 - dilate(1 - mask, radius)
 
 
+@interrupts.cancellable
 def distance_to(mask: torch.Tensor, limit: float) -> torch.Tensor:
     """Distance in pixels from each pixel of [..., H, W] to the nearest set one, up to `limit`.
 
@@ -72,8 +71,7 @@ def distance_to(mask: torch.Tensor, limit: float) -> torch.Tensor:
             continue
         x0, y0, x1, y1 = grown_box(box, int(limit) + 1, (single.shape[1], single.shape[0]))
         part = single[y0:y1, x0:x1].cpu().numpy() <= 0.5
-        distances = interrupts.waited_for(partial(distance_transform_edt, part))
-        out[y0:y1, x0:x1] = torch.from_numpy(distances)
+        out[y0:y1, x0:x1] = torch.from_numpy(distance_transform_edt(part))
     return distance.reshape(mask.shape).to(mask.device)
 
 
