@@ -13,8 +13,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..core import interrupts
-
 SHORT, LONG = 800, 1333  # shorter side of the input picture, unless the longer would exceed LONG
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 MOST_TOKENS = 250  # of the words in one caption; the network takes 256 with the special tokens
@@ -130,7 +128,6 @@ def captions(tokenizer: Any, words: list[str]) -> list[list[str]]:
     parts: list[list[str]] = []
     room = 0
     for word in distinct:
-        interrupts.check()
         length = len(tokenizer.encode(word, add_special_tokens=False).ids) + 1
         if not parts or length > room:
             parts.append([])
