@@ -1,10 +1,8 @@
 """Zoom in on the object, and paste the result back (section 3.4)."""
 
-from functools import partial
-
 from comfy_api.latest import io
 
-from ..amodal.core import interrupts, validate
+from ..amodal.core import validate
 from ..amodal.core.canvas import canvas_of, check_origin, cut_crop, paste_crop, plan_crop
 from ..amodal.core.errors import BadInput
 from ..amodal.core.types import Crop, Padding
@@ -139,8 +137,7 @@ class CropToObject(io.ComfyNode):
         amounts = (padding or Padding()).amounts
         pads = tuple(a + b for a, b in zip(amounts, (left, top, right, bottom)))
         crop = plan_crop(modal_mask, canvas, pads, context, size, shape, largest)
-        cut = interrupts.waited_for(partial(cut_crop, image, modal_mask, crop))
-        return io.NodeOutput(*cut, crop, scale_in_words(crop))
+        return io.NodeOutput(*cut_crop(image, modal_mask, crop), crop, scale_in_words(crop))
 
 
 class PasteBack(io.ComfyNode):
@@ -225,8 +222,8 @@ class PasteBack(io.ComfyNode):
             before, _, unknown = cut_crop(image, modal_mask, crop)
             painted = validate.resize_mask(inpaint_mask, crop.size[::-1])
             completed = matched(completed, before, painted, unknown, match_colours)
-        parts = image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather
-        return io.NodeOutput(*interrupts.waited_for(partial(paste_crop, *parts)), info)
+        pasted = paste_crop(image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather)
+        return io.NodeOutput(*pasted, info)
 
 
 def of_crop(mask, crop: Crop, name: str):

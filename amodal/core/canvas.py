@@ -9,7 +9,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from . import mask_ops, validate, zoom
+from . import interrupts, mask_ops, validate, zoom
 from .errors import BadInput
 from .types import Box, Canvas, Crop
 
@@ -79,13 +79,7 @@ def plan_crop(
     """
     left, top, right, bottom = pads
     width, height = canvas.size[0] + left + right, canvas.size[1] + top + bottom
-    if any(pads) and width * height > MOST_PIXELS:
-        most = max(zip(pads, ("left", "top", "right", "bottom")))[1]
-        raise BadInput(
-            most,
-            f"and the other pads make a canvas of {width}x{height} pixels",
-            f"pad less; a canvas may have {MOST_PIXELS // 10**6} megapixels",
-        )
+    check_grown(pads, width, height)
     x0, y0, x1, y1 = shifted(mask_ops.object_box(mask), left, top)
     margin = round(context * max(x1 - x0, y1 - y0))
 
@@ -103,6 +97,17 @@ def plan_crop(
     )
     box = zoom.window_of(wanted, needed, pixels, grown_canvas.size)
     return Crop(grown_canvas, box, pixels, (left, top))
+
+
+def check_grown(pads: tuple[int, int, int, int], width: int, height: int) -> None:
+    """Raises BadInput if pads (left, top, right, bottom) make a canvas of too many pixels."""
+    if any(pads) and width * height > MOST_PIXELS:
+        most = max(zip(pads, ("left", "top", "right", "bottom")))[1]
+        raise BadInput(
+            most,
+            f"and the other pads make a canvas of {width}x{height} pixels",
+            f"pad less; a canvas may have {MOST_PIXELS // 10**6} megapixels",
+        )
 
 
 def shifted(box: Box, x: int, y: int) -> Box:
@@ -146,6 +151,7 @@ def inside(box: Box, size: tuple[int, int]) -> Box:
     return mask_ops.grown_box(box, 0, size)
 
 
+@interrupts.cancellable
 def cut_crop(
     image: torch.Tensor, mask: torch.Tensor, crop: Crop
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -217,6 +223,7 @@ def window(pixels: torch.Tensor, crop: Crop, repeat: bool) -> torch.Tensor:
     return F.pad(part.movedim(-1, 1), around, mode=mode).movedim(1, -1)
 
 
+@interrupts.cancellable
 def paste_crop(
     image: torch.Tensor,
     modal_mask: torch.Tensor,

@@ -1,10 +1,11 @@
-"""Cancelling: long loops call `check`, and long calls into libraries go through `waited_for`.
+"""Cancelling: long loops call `check`, and functions that call libraries are `cancellable`.
 
 The host's own check is set once, by `nodes/common.py`. Without a host, nothing is ever cancelled.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 Result = TypeVar("Result")
+Function = TypeVar("Function", bound=Callable[..., Any])
 EVERY = 0.1  # seconds between two checks while a library computes
 _asked: list[Callable[[], None]] = []
 _here = threading.local()  # given_up: an Event, in the threads of `waited_for`
@@ -42,6 +44,7 @@ def waited_for(call: Callable[[], Result]) -> Result:
     If the user cancels, the host's exception is raised at once. The thread ends at its next check,
     or when its library does. So `call` must not change anything that others see.
     """
+    check()
     outcome: dict[str, Any] = {}
     given_up = threading.Event()
     without_gradients = torch.is_inference_mode_enabled()  # a mode of each thread
@@ -58,11 +61,32 @@ def waited_for(call: Callable[[], Result]) -> Result:
     thread.start()
     try:
         while thread.is_alive():
-            check()
             thread.join(EVERY)
+            check()
     except BaseException:
         given_up.set()
         raise
     if "error" in outcome:
         raise outcome["error"]
     return outcome["result"]
+
+
+def asks(function: Function) -> Function:
+    """Decorates a short function of which loops are made: each call is a `check`."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **options: Any) -> Any:
+        check()
+        return function(*args, **options)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def cancellable(function: Function) -> Function:
+    """Decorates a function, so that its calls are `waited_for`."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **options: Any) -> Any:
+        return waited_for(functools.partial(function, *args, **options))
+
+    return wrapped  # type: ignore[return-value]

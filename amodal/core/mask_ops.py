@@ -1,7 +1,6 @@
 """Mask algebra: boxes, overlaps, dilation, connected parts. Masks are float 0 or 1."""
 
 import math
-from functools import partial
 
 import torch
 
@@ -12,9 +11,9 @@ GAP = 1 / 32  # of the enclosed object's larger side: gaps narrower than this co
 OUTSIDE = 0.05  # the part of an enclosed mask that may lie outside, as specks
 
 
+@interrupts.asks
 def box_of(mask: torch.Tensor) -> Box | None:
     """The bounding box (x0, y0, x1, y1) of a mask [H, W] or [1, H, W], or None when empty."""
-    interrupts.check()
     mask = mask.reshape(mask.shape[-2:])
     rows = (mask.amax(1) > 0.5).nonzero()
     if not len(rows):
@@ -37,6 +36,7 @@ def mean_side(mask: torch.Tensor) -> float:
     return math.sqrt(mask.shape[-2] * mask.shape[-1])
 
 
+@interrupts.asks
 def iou(
     first: torch.Tensor,
     second: torch.Tensor,
@@ -66,6 +66,7 @@ def iou_outside(first: torch.Tensor, second: torch.Tensor, area: torch.Tensor) -
     return iou((first > 0.5) & outside, (second > 0.5) & outside)
 
 
+@interrupts.asks
 def share_inside(mask: torch.Tensor, area: torch.Tensor) -> float:
     """The fraction of a mask [H, W] inside an area [H, W], 0..1; 0 where the mask is empty."""
     box = box_of(mask)
@@ -120,6 +121,7 @@ def distance_to(mask: torch.Tensor, limit: float) -> torch.Tensor:
     return distance.reshape(mask.shape).to(mask.device)
 
 
+@interrupts.cancellable
 def distances(mask: torch.Tensor, limit: float) -> tuple[torch.Tensor, Box]:
     """Distances to a mask [H, W] in the box where they can be within `limit`, and that box."""
     from scipy.ndimage import distance_transform_edt
@@ -129,8 +131,7 @@ def distances(mask: torch.Tensor, limit: float) -> tuple[torch.Tensor, Box]:
         return torch.zeros(0, 0), (0, 0, 0, 0)
     x0, y0, x1, y1 = box = grown_box(box, int(limit) + 1, (mask.shape[1], mask.shape[0]))
     part = mask[y0:y1, x0:x1].cpu().numpy() <= 0.5
-    found = interrupts.waited_for(partial(distance_transform_edt, part))
-    return torch.from_numpy(found), box
+    return torch.from_numpy(distance_transform_edt(part)), box
 
 
 def grown_box(box: Box, by: int, size: tuple[int, int]) -> Box:

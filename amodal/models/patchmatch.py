@@ -5,7 +5,6 @@ Needs no weights, only the optional package pypatchmatch (MIT, 0.65 MB).
 
 from __future__ import annotations
 
-from functools import partial
 from threading import Lock
 from types import ModuleType
 
@@ -32,12 +31,13 @@ def fill(image: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
         pixels = (picture[0].movedim(0, -1).cpu() * 255).round().to(torch.uint8)
         holes = (hole[0, 0].cpu() > 0.5).to(torch.uint8) * 255
         arrays = pixels.contiguous().numpy(), holes.contiguous().numpy()
-        painted = interrupts.waited_for(partial(painted_by, library, *arrays))
+        painted = painted_by(library, *arrays)
         return torch.from_numpy(painted).movedim(-1, 0)[None].float() / 255
 
     return inpainter.fill(call, image, removed, inpainter.Needs(LEAST))
 
 
+@interrupts.cancellable
 def painted_by(library: ModuleType, pixels: np.ndarray, holes: np.ndarray) -> np.ndarray:
     """The library's picture [H, W, 3] uint8, always the same for the same input."""
     with ONE_AT_A_TIME:

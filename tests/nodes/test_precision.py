@@ -48,8 +48,9 @@ def with_tensors(host, known, node: str) -> list[str]:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("node", [node for node in NODES if node != SLOW])
 def test_half_precision_gives_the_same_as_its_values_in_full(real_host, known, node, dtype):
+    names = with_tensors(real_host, known, node)
     full, half = dict(known[node]), dict(known[node])
-    for name in with_tensors(real_host, known, node):
+    for name in names:
         if name != "sigmas":  # rounded, they are no schedule
             full[name] = mapped(full[name], lambda t: t.to(dtype).float())
             half[name] = mapped(half[name], lambda t: t.to(dtype))
