@@ -225,10 +225,10 @@ class Completion(io.ComfyNode):
                 gathered = graph.node(
                     "AmodalGather",
                     f"gather-{index}-{number}",
-                    **{name: made[name] for name in GATHERED},
+                    **{name: made[name] for name in types.GATHERED},
                     **({"results": gathered} if gathered else {}),
                 ).out(0)
-        names = range(1, len(GATHERED) + 1)
+        names = range(1, len(types.GATHERED) + 1)
         return io.NodeOutput(*([gathered[0], slot] for slot in names), expand=graph.finalize())
 
 
