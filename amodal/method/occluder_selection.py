@@ -12,7 +12,7 @@ CONTACT = 1 / 64  # of the crop's side: objects closer than this touch
 SEAM = 0.1  # of the root of the query's area: the shortest contact that counts
 INPAINTED = 0.9  # the part of the query's contact pixels that must be inpainted
 AROUND = 1 / 12  # of the crop's side: how far around the contact the other object is examined
-BELIEVED = 0.1  # below this probability of being in front, the order is believed
+BELIEVED = 0.05  # below this probability of being in front, the order is believed
 UNSEEN = 0.75  # with this part of the other object inpainted there, its outline is unknown
 CLOSE_CALL = 0.04  # a depth difference of this fraction of the picture's range gives P = 0.73
 FLAT = 1e-6  # depths (0..1) that differ by less are equal; a step of 16 bits is 15 times that
@@ -143,7 +143,7 @@ def order_inpainted(
 ) -> torch.Tensor:
     """The order [n, n], with 1 for each object that `inpainted_contacts` names.
 
-    An object that the order is sure to be behind (a probability below 0.1) stays behind.
+    An object that the order is sure to be behind (a probability below 0.05) stays behind.
 
     inpainted [1, H, W] is 1 where the picture is no longer the original one.
     """
