@@ -18,7 +18,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from amodal.core.canvas import placed
 from amodal.core.mask_ops import box_of
 from amodal.stickers import backgrounds, scenes
 from amodal.stickers.catalog import WORDS
@@ -145,6 +144,12 @@ def visible(amodal: np.ndarray, blank: np.ndarray) -> np.ndarray:
         modal[at] &= free
         free &= ~amodal[at]
     return modal
+
+
+def placed(low: int, high: int, side: int, limit: int) -> int:
+    """Where a window of `side` around low..high begins: inside 0..limit if that is possible."""
+    begin = (low + high - side) // 2
+    return (limit - side) // 2 if side > limit else min(max(begin, 0), limit - side)
 
 
 def zoomed(rng, image: np.ndarray, amodal: np.ndarray, modal: np.ndarray) -> tuple:
