@@ -5,8 +5,9 @@ import torch
 from .mask_at_k import tidied
 from .mask_check import certain_backdrop
 
-WITHOUT_BACKDROP = 0.05  # the threshold where no backdrop is certain
+WITHOUT_BACKDROP = 0.05  # the threshold where no backdrop is certain; the usual one
 NOISE, PALE = 0.99, 0.1  # the backdrop's differences up to here, the object's from here on
+CLEAR = 2.0  # times the backdrop's noise: what differs by more is the object, however pale
 
 
 def known_background(
@@ -35,11 +36,16 @@ def known_background(
 
 
 def between(backdrop: torch.Tensor, visible: torch.Tensor) -> float:
-    """The threshold midway between the differences [n] of the certain backdrop and those [m] of
-    the visible object."""
+    """The threshold from the differences [n] of the certain backdrop and [m] of the visible object.
+
+    It is midway between the two, or 0.05 where that is higher and clear of the backdrop's noise:
+    what was painted may be paler than the visible part.
+    """
     if not len(backdrop) or not len(visible):
         return WITHOUT_BACKDROP
-    return (quantile(backdrop, NOISE) + quantile(visible, PALE)) / 2
+    noise = quantile(backdrop, NOISE)
+    midway = (noise + quantile(visible, PALE)) / 2
+    return min(midway, max(WITHOUT_BACKDROP, CLEAR * noise))
 
 
 def quantile(values: torch.Tensor, part: float) -> float:

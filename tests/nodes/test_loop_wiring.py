@@ -164,7 +164,7 @@ def test_a_loop_that_no_loop_start_began_is_refused(host):
 
 
 @pytest.mark.parametrize("name", ["loop", "canvas", "image", "amodal_mask", "history"])
-@pytest.mark.parametrize("value", [3, None, {"image": 1}, object()], ids=str)
+@pytest.mark.parametrize("value", [3, None, {"image": 1}, object()])
 def test_foreign_objects_are_refused_by_the_inputs_name(host, monkeypatch, name, value):
     graph = growing_loop()
     monkeypatch.setitem(VALUES, "foreign", value)
