@@ -165,8 +165,10 @@ def widget_values(node: dict, schema: dict) -> dict:
             value = next(rest, missing)
             if value is not missing:
                 values[name] = value
-            seeds = options.get("control_after_generate") or name in ("seed", "noise_seed")
-            if seeds or options.get("image_upload"):
+            control = options.get("control_after_generate")
+            if control is None:  # the schema says nothing, so the editor goes by the name
+                control = name in ("seed", "noise_seed")
+            if control or options.get("image_upload"):
                 next(rest, None)  # the editor adds a widget of its own after this one
     return values
 
