@@ -27,6 +27,7 @@ FILES = (
     "loaders.inpaint_models",
     "study.node",
     "dataset_item",
+    "mask_rule",
 )
 
 

@@ -60,7 +60,8 @@ def completion(graph, source: dict, name: str = "") -> dict:
     `source` holds links or values: model, clip, vae, segmenter, order_model, image, modal_mask,
     label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes. Optional: sampler,
     scheduler, context, background, levels and level (of the decoder), inpaint_model, front_hint
-    and behind_hint (masks), noise_mask (for a model that takes no masked picture).
+    and behind_hint (masks), noise_mask (for a model that takes no masked picture), choose_rule
+    (draws both mask rules and a menu that chooses).
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], modal_mask=source["modal_mask"])

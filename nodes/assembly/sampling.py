@@ -117,27 +117,45 @@ def to_step_k(node, source, draw, conditions):
 
 
 def mask_at_k(node, source, view, conditions, at_k, synthetic):
-    """M^k, the object's mask at step k, by the chosen rule."""
-    if source["mask_rule"] == "clusters":
-        features = node(
-            "AmodalCaptureFeatures",
-            guider=conditions["guider"],
-            sigmas=at_k.out(2),
-            latent=at_k.out(0),
-            levels=source.get("levels", "3"),
-        )
-        clusters = node(
-            "AmodalClusterFeatures",
-            features=features.out(0),
-            level=source.get("level", 3),
-        )
+    """M^k, the object's mask at step k, by the chosen rule; by a menu if the source says so."""
+    rule = source["mask_rule"]
+    if source.get("choose_rule"):
         return node(
-            "AmodalSelectClusters",
-            clusters=clusters.out(0),
-            modal_mask=view["crop"].out(1),
-            inpaint_mask=view["inpaint_mask"],
-            image=view["crop"].out(0),
+            "AmodalChooseMaskAtK",
+            known_background=by_known_background(node, source, view, at_k, synthetic),
+            clusters=by_clusters(node, source, view, conditions, at_k),
+            mask_rule=rule,
         ).out(0)
+    if rule == "clusters":
+        return by_clusters(node, source, view, conditions, at_k)
+    return by_known_background(node, source, view, at_k, synthetic)
+
+
+def by_clusters(node, source, view, conditions, at_k):
+    """M^k by the paper's rule: the clusters of decoder features that the object covers."""
+    features = node(
+        "AmodalCaptureFeatures",
+        guider=conditions["guider"],
+        sigmas=at_k.out(2),
+        latent=at_k.out(0),
+        levels=source.get("levels", "3"),
+    )
+    clusters = node(
+        "AmodalClusterFeatures",
+        features=features.out(0),
+        level=source.get("level", 3),
+    )
+    return node(
+        "AmodalSelectClusters",
+        clusters=clusters.out(0),
+        modal_mask=view["crop"].out(1),
+        inpaint_mask=view["inpaint_mask"],
+        image=view["crop"].out(0),
+    ).out(0)
+
+
+def by_known_background(node, source, view, at_k, synthetic):
+    """M^k without features: what differs from the swapped background in the estimate at k."""
     estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
     return node(
         "AmodalKnownBackgroundMask",

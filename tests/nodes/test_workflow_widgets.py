@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from amodal.app import workflow
+from amodal.app import editor_file, workflow
 from tools.workflows.make_workflows import schemas_of
 
 FILES = sorted(workflow.FOLDER.parent.glob("*.json"))
@@ -88,4 +88,4 @@ def test_the_reader_takes_each_value_for_its_widget(schemas):
             for i, (name, _) in enumerate(widgets)
             if name not in ("control after generate", "upload")
         }
-        assert workflow.widget_values(node, schema) == expected, kind
+        assert editor_file.widget_values(node, schema) == expected, kind
