@@ -30,6 +30,7 @@ FILES = (
     "loaders.inpaint_models",
     "study.node",
     "dataset_item",
+    "rule_menu",
 )
 
 

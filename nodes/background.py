@@ -45,6 +45,7 @@ class SwapBackground(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     optional=True,
+                    control_after_generate=False,
                     tooltip="For 'noise': seed of the random pixels.",
                 ),
             ],

@@ -76,6 +76,7 @@ class CounterfactualBackgrounds(io.ComfyNode):
                     min=0,
                     max=2**53,
                     optional=True,
+                    control_after_generate=False,
                     tooltip="Seed of the background colours. The first background is always gray.",
                 ),
             ],

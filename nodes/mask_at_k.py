@@ -96,6 +96,7 @@ class ClusterFeatures(io.ComfyNode):
                     default=0,
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=False,
                     tooltip="Seed of k-means.",
                 ),
             ],

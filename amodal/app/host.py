@@ -23,7 +23,7 @@ from .address import opener
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".host"  # made by tools/host/make_host.py
 PACK = "amodal_completion"  # the folder name under custom_nodes/
-SHIPPED = ("__init__.py", "amodal", "nodes", "js", "locales", "workflows")
+SHIPPED = ("__init__.py", "amodal", "nodes", "js", "locales", "workflows", "subgraphs")
 READY_WITHIN = 300.0  # seconds
 
 

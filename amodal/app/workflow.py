@@ -1,8 +1,7 @@
 """Workflow files: reads both of the host's formats, and finds and fills nodes by their titles.
 
 A prompt in API format is {node id: {"class_type", "inputs", "_meta": {"title"}}}. An input is a
-value or a link [node id, output number]. The format that the editor saves is translated with a
-host's node schemas (`/object_info`).
+value or a link [node id, output number]. `editor_file` translates the format that the editor saves.
 """
 
 from __future__ import annotations
@@ -14,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import BadInput
+from .editor_file import from_editor
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows" / "api"
 STICKERS = FOLDER / "amodal_completion_stickers.json"
-WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-ONLY_IN_EDITOR = ("Note", "MarkdownNote", "Reroute", "PrimitiveNode")
-MUTED, BYPASSED = 2, 4
 
 
 def named(path: Path) -> Path:
@@ -37,30 +34,15 @@ def load(path: Path, object_info: Callable[[], dict]) -> dict:
     Raises BadInput if the file is missing, is not a workflow, or needs the editor to be translated.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise BadInput("workflow", f"{path} cannot be read ({error})", "check the path") from None
     except (ValueError, RecursionError) as error:
         raise BadInput(
             "workflow", f"{path} is not JSON ({error})", "export it from ComfyUI again"
         ) from None
-    if isinstance(data, dict) and "nodes" in data and "links" in data:
-        schemas = object_info()
-        try:
-            data = from_editor(data, schemas)
-        except BadInput:
-            raise
-        except (
-            AttributeError,
-            LookupError,
-            TypeError,
-            ValueError,
-        ) as error:  # any JSON may be in it
-            raise BadInput(
-                "workflow",
-                f"{path} is damaged ({type(error).__name__}: {str(error)[:60]})",
-                "export it from ComfyUI again",
-            ) from None
+    if isinstance(data, dict) and "nodes" in data:
+        data = from_editor(data, object_info())
     if isinstance(data, dict) and data and all(is_node(node) for node in data.values()):
         return data
     raise BadInput("workflow", f"{path} holds no workflow", "export it from ComfyUI again")
@@ -182,71 +164,3 @@ def say(prompt: dict, text: str) -> None:
     stages = titled(prompt, "Prompt") if completions else need(prompt, "Prompt", "StringReplace")
     if stages is not None:
         prompt[stages]["inputs"]["string"] = text
-
-
-def from_editor(workflow: dict, schemas: dict) -> dict:
-    """Translates the editor's format into API format, with the host's node schemas.
-
-    Raises BadInput for subgraphs, bypassed nodes and unknown nodes.
-    """
-    nodes = {str(node["id"]): node for node in workflow["nodes"]}
-    links = {link[0]: (str(link[1]), link[2]) for link in workflow["links"]}
-    prompt: dict[str, dict] = {}
-    for key, node in nodes.items():
-        kind = node["type"]
-        if kind in ONLY_IN_EDITOR or node.get("mode") == MUTED:
-            continue
-        if node.get("mode") == BYPASSED or kind not in schemas:
-            problem = "is bypassed" if kind in schemas else "is a subgraph or an unknown node"
-            remedy = "export the workflow in API format in ComfyUI (File, Export (API))"
-            raise BadInput("workflow", f"node {key} ({kind}) {problem}", remedy)
-        inputs = widget_values(node, schemas[kind])
-        for socket in node.get("inputs", []):
-            value = source(socket.get("link"), links, nodes)
-            if value is not None:
-                inputs[socket["name"]] = value
-        title = node.get("title") or schemas[kind].get("display_name") or kind
-        prompt[key] = {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
-    return prompt
-
-
-def widget_values(node: dict, schema: dict) -> dict:
-    """The node's saved widget values by name; the editor saves them by position."""
-    saved = node.get("widgets_values") or []
-    if isinstance(saved, dict):
-        return dict(saved)
-    values: dict[str, Any] = {}
-    rest = iter(saved)
-    for group in ("required", "optional"):
-        for name, spec in schema["input"].get(group, {}).items():
-            options = spec[1] if len(spec) > 1 else {}
-            if not (isinstance(spec[0], list) or spec[0] in WIDGETS) or options.get("forceInput"):
-                continue
-            missing = object()
-            value = next(rest, missing)
-            if value is not missing:
-                values[name] = value
-            seeds = options.get("control_after_generate") or name in ("seed", "noise_seed")
-            if seeds or options.get("image_upload"):
-                next(rest, None)  # the editor adds a widget of its own after this one
-    return values
-
-
-def source(link: int | None, links: dict, nodes: dict) -> Any:
-    """The input behind an editor link: a link [node id, output], a value, or None.
-
-    Follows Reroute nodes, and takes the value of PrimitiveNode.
-    """
-    seen: set[int] = set()
-    while link is not None and link in links:
-        if link in seen:
-            raise ValueError("its Reroute nodes form a circle")
-        seen.add(link)
-        key, slot = links[link]
-        node = nodes[key]
-        if node["type"] == "PrimitiveNode":
-            return node["widgets_values"][0]
-        if node["type"] != "Reroute":
-            return None if node.get("mode") == MUTED else [key, slot]
-        link = node["inputs"][0].get("link")
-    return None

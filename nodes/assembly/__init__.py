@@ -73,7 +73,8 @@ def completion(graph, source: dict, name: str = "") -> dict:
     scheduler, context, shape and largest (of the crop), match_colours, background, levels and
     level (of the decoder), inpaint_model, front_hint and behind_hint (masks), noise_mask (for a
     model that takes no masked picture), features (False for a model whose features cannot be
-    captured), name (the label for the prompt), sought (names to search for beside the known ones).
+    captured), name (the label for the prompt), sought (names to search for beside the known ones),
+    rule_menu (draws all mask rules, and a menu that chooses).
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], modal_mask=source["modal_mask"])

@@ -121,39 +121,64 @@ def to_step_k(node, source, draw, conditions):
 
 
 def mask_at_k(node, source, view, conditions, at_k, synthetic):
-    """M^k, the object's mask at step k, by the chosen rule (section 3.5, and RULES)."""
-    areas = {"modal_mask": view["modal_mask"], "inpaint_mask": view["inpaint_mask"]}
+    """M^k, the object's mask at step k, by the chosen rule (section 3.5, and RULES).
+
+    With `rule_menu` in the source, all rules are drawn; only the nodes of the chosen one run.
+    """
     rule = source["mask_rule"]
     if rule == "automatic" and not source.get("features", True):
         rule = "known background"
-    if rule == "clusters":
-        features = captured(node, conditions, at_k, source.get("levels", "paper"))
-        clusters = node("AmodalClusterFeatures", features=features, level=source.get("level", 0))
+    areas = {"modal_mask": view["modal_mask"], "inpaint_mask": view["inpaint_mask"]}
+    if source.get("rule_menu"):
+        seen = by_what_is_seen(node, source, areas, conditions, at_k, synthetic)
         return node(
-            "AmodalSelectClusters",
-            clusters=clusters.out(0),
-            **areas,
-            image=view["crop"].out(0),
+            "AmodalMaskRule",
+            **{name: found.out(0) for name, found in seen.items()},
+            automatic=better(node, areas, seen),
+            clusters=by_clusters(node, source, view, areas, conditions, at_k),
+            mask_rule=rule,
         ).out(0)
+    if rule == "clusters":
+        return by_clusters(node, source, view, areas, conditions, at_k)
+    only = () if rule == "automatic" else (rule.replace(" ", "_"),)
+    seen = by_what_is_seen(node, source, areas, conditions, at_k, synthetic, only)
+    return seen.popitem()[1].out(0) if only else better(node, areas, seen)
+
+
+def by_clusters(node, source, view, areas, conditions, at_k):
+    """M^k by the paper's rule: the clusters of decoder features that the object covers."""
+    features = captured(node, conditions, at_k, source.get("levels", "paper"))
+    clusters = node("AmodalClusterFeatures", features=features, level=source.get("level", 0))
+    return node(
+        "AmodalSelectClusters", clusters=clusters.out(0), **areas, image=view["crop"].out(0)
+    ).out(0)
+
+
+def by_what_is_seen(node, source, areas, conditions, at_k, synthetic, only=()) -> dict:
+    """The nodes of the rules that start from what is certain, by name; all, or those of `only`."""
     estimate = node("VAEDecode", "EstimateAtK", samples=at_k.out(1), vae=source["vae"])
     seen = {"estimate": estimate.out(0), "synthetic_image": synthetic.out(0), **areas}
     rules = {}
-    if rule != "seeded":
+    if not only or "known_background" in only:
         rules["known_background"] = node("AmodalKnownBackgroundMask", **seen)
-    if rule != "known background":
-        features = captured(node, conditions, at_k, "last")
+    if not only or "seeded" in only:
+        features = captured(node, conditions, at_k, "last", "FinestFeatures")
         rules["seeded"] = node("AmodalSeededMask", features=features, **seen)
-    if len(rules) == 1:
-        return rules.popitem()[1].out(0)
+    return rules
+
+
+def better(node, areas, rules):
+    """The mask of the rule that tells what is certain apart better."""
     candidates = {name: found.out(0) for name, found in rules.items()}
     candidates |= {f"{name}_alone": found.out(3) for name, found in rules.items()}
     return node("AmodalChooseMask", **areas, **candidates).out(0)
 
 
-def captured(node, conditions, at_k, levels: str):
+def captured(node, conditions, at_k, levels: str, name: str | None = None):
     """The model's features at step k, for one more call of the model."""
     return node(
         "AmodalCaptureFeatures",
+        name,
         guider=conditions["guider"],
         sigmas=at_k.out(2),
         latent=at_k.out(0),

@@ -1,4 +1,4 @@
-"""workflows/amodal_completion.json: its errors without its models, and a run of its graph.
+"""The workflow amodal_completion: its errors without its models, and a run of its graph.
 
 Its models are files of several GB that are not part of the pack. Its graph runs here on small
 random models in the layouts of the published files. The sticker checkpoint takes the place of
@@ -17,6 +17,7 @@ from model_files import small_models
 from amodal.app import workflow
 from amodal.models import pretrained
 from tools.host.inprocess import Failed
+from tools.workflows.drawings import editor_file
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "amodal_completion.json"
@@ -29,7 +30,7 @@ LOADERS = {
 
 
 def test_loader_nodes_give_the_editor_the_addresses_of_their_models():
-    saved = json.loads((workflow.FOLDER.parent / NAME).read_text())
+    saved = json.loads(editor_file(NAME.removesuffix(".json")).read_text())
     models_of = {
         node["type"]: node["properties"]["models"]
         for node in saved["nodes"]

@@ -6,19 +6,54 @@ import re
 import pytest
 
 from amodal.app import workflow
+from tools.workflows.drawings import DRAWINGS, titles
+from tools.workflows.wires import looks
 
 FOLDER = workflow.FOLDER.parent
-FILES = sorted(FOLDER.glob("*.json"))
+FILES = {name: FOLDER / f"{title}.json" for name, title in titles().items()}
+MAIN = ("amodal_completion_stickers", "amodal_completion", "beyond_the_boundary")
+PARTS = {  # Figure 4: title of the part, colour of its node
+    "1 Swap background, to step k": "#533",
+    "2 Removed background, noised to k": "#335",
+    "3 Segment the object at step k": "#353",
+    "4 Composite, and on to the end": "#535",
+}
 TITLE = 30  # a node's title bar stands above its position
 SHOWS = ("SaveImage", "PreviewImage", "MaskPreview", "PreviewAny")
 NOTE = "MarkdownNote"
 
-pytestmark = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+@pytest.fixture(params=FILES)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def file(name):
+    return FILES[name]
+
+
+@pytest.fixture
+def api(name) -> dict:
+    return json.loads((workflow.FOLDER / f"{name}.json").read_text())
 
 
 @pytest.fixture
 def saved(file) -> dict:
     return json.loads(file.read_text())
+
+
+def levels(saved: dict) -> dict:
+    """{name of a subgraph: its content}, and the top level under ''."""
+    inner = saved.get("definitions", {}).get("subgraphs", [])
+    return {"": saved, **{graph["name"]: graph for graph in inner}}
+
+
+def all_nodes(saved: dict) -> list[dict]:
+    """Every node but those that stand for a subgraph, and notes."""
+    folded = {graph["id"] for graph in saved.get("definitions", {}).get("subgraphs", [])}
+    nodes = [node for graph in levels(saved).values() for node in graph["nodes"]]
+    return [node for node in nodes if node["type"] not in folded and node["type"] != NOTE]
 
 
 def box(node: dict) -> tuple:
@@ -31,26 +66,30 @@ def overlap(a: tuple, b: tuple) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def test_there_is_a_file_in_the_api_format_too(file):
-    prompt = json.loads((workflow.FOLDER / file.name).read_text())
-    kinds = sorted(node["class_type"] for node in prompt.values())
-    nodes = json.loads(file.read_text())["nodes"]
-    assert kinds == sorted(node["type"] for node in nodes if node["type"] != NOTE)
+def test_every_file_belongs_to_a_drawing_and_its_title_sorts_in_that_order():
+    assert sorted(FOLDER.glob("*.json")) == list(FILES.values())
+    assert {path.stem for path in workflow.FOLDER.glob("*.json")} == set(DRAWINGS)
 
 
-def test_sockets_without_a_widget_are_connected_or_left_open(file):
+def test_there_is_a_file_in_the_api_format_too(api, saved):
+    kinds = sorted(node["class_type"] for node in api.values())
+    assert kinds == sorted(node["type"] for node in all_nodes(saved))
+
+
+def test_sockets_without_a_widget_are_connected_or_left_open(api, saved):
     """The editor drops a value there: both formats would run differently."""
-    saved = {str(node["id"]): node for node in json.loads(file.read_text())["nodes"]}
-    for key, node in json.loads((workflow.FOLDER / file.name).read_text()).items():
-        sockets = [s["name"] for s in saved[key]["inputs"] if "widget" not in s]
+    nodes = {str(node["id"]): node for node in all_nodes(saved)}
+    for key, node in api.items():
+        sockets = [s["name"] for s in nodes[key]["inputs"] if "widget" not in s]
         assert all(isinstance(node["inputs"].get(name, []), list) for name in sockets), node
 
 
 def test_no_two_nodes_overlap(saved):
-    nodes = saved["nodes"]
-    for number, node in enumerate(nodes):
-        for other in nodes[number + 1 :]:
-            assert not overlap(box(node), box(other)), (node["title"], other["title"])
+    for graph in levels(saved).values():
+        nodes = graph["nodes"]
+        for number, node in enumerate(nodes):
+            for other in nodes[number + 1 :]:
+                assert not overlap(box(node), box(other)), (node["title"], other["title"])
 
 
 def test_links_run_from_left_to_right_or_down_a_column(saved):
@@ -59,6 +98,20 @@ def test_links_run_from_left_to_right_or_down_a_column(saved):
         one, other = box(nodes[origin]), box(nodes[target])
         down = one[0] == other[0] and one[3] <= other[1]
         assert down or one[2] <= other[0], (nodes[origin]["title"], nodes[target]["title"])
+
+
+def test_links_in_a_subgraph_run_to_the_right_from_its_inputs_to_its_outputs(saved):
+    for name, graph in levels(saved).items():
+        if not name:
+            continue
+        nodes = {node["id"]: node for node in graph["nodes"]}
+        for link in graph["links"]:
+            one, other = nodes.get(link["origin_id"]), nodes.get(link["target_id"])
+            if one and other:
+                assert box(one)[2] <= box(other)[0], (name, one["title"], other["title"])
+        left, right = graph["inputNode"]["bounding"], graph["outputNode"]["bounding"]
+        for node in nodes.values():
+            assert left[0] + left[2] <= box(node)[0] and box(node)[2] <= right[0]
 
 
 def test_every_node_is_inside_one_group_and_groups_are_apart(saved):
@@ -76,15 +129,16 @@ def test_every_node_is_inside_one_group_and_groups_are_apart(saved):
         assert len(inside) == 1, node["title"]
 
 
-def test_every_node_leads_to_something_that_is_shown(saved):
-    ahead = {}
-    for _, origin, _, target, _, _ in saved["links"]:
-        ahead.setdefault(origin, set()).add(target)
-    useful = {node["id"] for node in saved["nodes"] if node["type"] in SHOWS}
-    while more := {o for o, targets in ahead.items() if targets & useful} - useful:
-        useful |= more
-    idle = [n["title"] for n in saved["nodes"] if n["id"] not in useful and n["type"] != NOTE]
-    assert idle == []
+def test_every_node_leads_to_something_that_is_shown(api):
+    useful = {key for key, node in api.items() if node["class_type"] in SHOWS}
+    for key in reversed([*useful]):
+        todo = [key]
+        while todo:
+            values = api[todo.pop()]["inputs"].values()
+            new = {value[0] for value in values if isinstance(value, list)} - useful
+            useful |= new
+            todo += new
+    assert [node["_meta"]["title"] for key, node in api.items() if key not in useful] == []
 
 
 def test_all_of_it_is_in_the_window_at_first_sight(saved):
@@ -94,6 +148,65 @@ def test_all_of_it_is_in_the_window_at_first_sight(saved):
         assert (top + y) * scale >= 0 and (top + height + y) * scale <= 1000
 
 
+def test_its_titles_can_be_read_at_first_sight(saved):
+    """The editor leaves out words below a scale of 0.6."""
+    assert saved["extra"]["ds"]["scale"] >= 0.6
+
+
+LIMITS = {  # the most nodes, crossings of wires, and wires behind nodes, at the top level
+    **dict.fromkeys(MAIN, (25, 60, 60)),
+    "amodal_completion_stickers": (24, 60, 60),
+    "mixed_context_step_by_step": (34, 330, 140),
+}
+OTHERS = (26, 180, 75)
+
+
+def test_its_wires_can_be_followed(name, saved):
+    nodes, crossings, behind = LIMITS.get(name, OTHERS)
+    seen = looks(saved["nodes"], saved["links"])
+    assert (seen.nodes <= nodes, seen.crossings <= crossings, seen.behind <= behind) == (
+        True,
+        True,
+        True,
+    ), seen
+    for title, graph in levels(saved).items():
+        inner = looks(graph["nodes"], graph["links"])
+        assert inner.zoom >= 0.6 and (not title or inner.crossings <= 60), (title, inner)
+
+
+@pytest.mark.parametrize("main", MAIN)
+def test_the_top_level_of_the_main_workflows_is_figure_2(main):
+    saved = json.loads(FILES[main].read_text())
+    titles = [node["title"] for node in sorted(saved["nodes"], key=lambda node: node["pos"])]
+    shown = (
+        "Picture",
+        "Pick the object",
+        "Loop Start (Amodal)",
+        "Mask analysis (3.4)",
+        "Mixed context diffusion (3.5)",
+        "Segment and paste back (3.4)",
+        "Loop End (Amodal)",
+        "Completed object",
+    )
+    assert [title for title in titles if title in shown] == list(shown)
+    widgets = {
+        node["title"]: [slot["name"] for slot in node["inputs"] if "widget" in slot]
+        for node in saved["nodes"]
+    }
+    settings = {"steps", "k", "cfg", "background", "mask_rule"}
+    assert settings <= set(widgets["Mixed context diffusion (3.5)"])
+    assert "size" in widgets["Mask analysis (3.4)"]
+
+
+@pytest.mark.parametrize("main", MAIN)
+def test_inside_mixed_context_diffusion_is_figure_4_in_its_colours_each_part_with_a_note(main):
+    graphs = levels(json.loads(FILES[main].read_text()))
+    inside = graphs["Mixed context diffusion (3.5)"]["nodes"]
+    assert PARTS.items() <= {(node["title"], node.get("bgcolor")) for node in inside}
+    for name, graph in graphs.items():
+        assert not name or any(node["type"] == NOTE for node in graph["nodes"]), name
+
+
 def test_notes_say_how_to_begin_and_which_models_to_swap(saved):
     notes = [node["widgets_values"][0] for node in saved["nodes"] if node["type"] == NOTE]
     assert len(notes) >= 2 and any("photographs" in note for note in notes)
@@ -101,11 +214,10 @@ def test_notes_say_how_to_begin_and_which_models_to_swap(saved):
 
 
 def test_every_node_says_whose_it_is(saved):
-    for node in saved["nodes"]:
-        if node["type"] != NOTE:
-            ours = node["type"].startswith("Amodal")
-            assert node["properties"]["cnr_id"] == ("amodal-completion" if ours else "comfy-core")
-            assert node["properties"]["ver"]
+    for node in all_nodes(saved):
+        ours = node["type"].startswith("Amodal")
+        assert node["properties"]["cnr_id"] == ("amodal-completion" if ours else "comfy-core")
+        assert node["properties"]["ver"]
 
 
 def test_the_picture_it_opens_is_an_example(saved):
@@ -121,10 +233,15 @@ def test_a_picture_stands_for_it_among_the_templates(file):
         assert picture.width >= 256 and file.with_suffix(".jpg").stat().st_size < 60_000
 
 
-def test_what_is_sampled_to_k_began_without_the_occluder(file):
+def test_no_two_workflows_have_the_same_picture():
+    pictures = [file.with_suffix(".jpg").read_bytes() for file in FILES.values()]
+    assert len(set(pictures)) == len(pictures)
+
+
+def test_what_is_sampled_to_k_began_without_the_occluder(api):
     """The latent and the conditioning of the steps to k are of I_syn, in which nothing but the
     object is left of the picture; and its noise is of the pass."""
-    prompt = json.loads((workflow.FOLDER / file.name).read_text())
+    prompt = api
     samplers = [n["inputs"] for n in prompt.values() if n["class_type"] == "AmodalSampleToStep"]
     if not samplers:
         pytest.skip("samples inside of one node, or not at all")

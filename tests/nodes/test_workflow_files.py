@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from amodal.app import workflow
+from amodal.app import editor_file, workflow
 from amodal.core import detections
 from amodal.core.errors import BadInput
 from tools.fuzz import files
@@ -49,7 +49,7 @@ SAMPLED = editor(
 
 
 def test_widgets_links_reroutes_and_primitives_are_translated():
-    prompt = workflow.from_editor(SAMPLED, SCHEMAS)
+    prompt = editor_file.from_editor(SAMPLED, SCHEMAS)
     assert set(prompt) == {"1", "2", "5"}
     assert prompt["2"]["inputs"] == {
         "model": ["1", 0],
@@ -69,16 +69,16 @@ def test_a_connected_widget_takes_the_link():
         node(2, "KSampler", [7, "fixed", 20], [("steps", 9)]),
         links=[(9, 1, 0, 2, 2, "INT")],
     )
-    assert workflow.from_editor(both, SCHEMAS)["2"]["inputs"]["steps"] == ["1", 0]
+    assert editor_file.from_editor(both, SCHEMAS)["2"]["inputs"]["steps"] == ["1", 0]
 
 
 def test_muted_nodes_are_left_out_with_their_links():
     muted = editor(
-        node(1, "Loader", ["m"], mode=workflow.MUTED),
+        node(1, "Loader", ["m"], mode=editor_file.MUTED),
         node(2, "KSampler", [7], [("model", 1)]),
         links=[(1, 1, 0, 2, 0, "MODEL")],
     )
-    assert workflow.from_editor(muted, SCHEMAS) == {
+    assert editor_file.from_editor(muted, SCHEMAS) == {
         "2": {"class_type": "KSampler", "inputs": {"seed": 7}, "_meta": {"title": "KSampler"}}
     }
 
@@ -86,13 +86,16 @@ def test_muted_nodes_are_left_out_with_their_links():
 @pytest.mark.parametrize(
     "bad, said",
     [
-        (node(1, "Loader", mode=workflow.BYPASSED), "bypassed"),
-        (node(1, "f3b1-subgraph"), "subgraph"),
+        (
+            node(1, "Loader", mode=editor_file.BYPASSED),
+            "node 1 .Loader. is bypassed.*Remedy: export",
+        ),
+        (node(1, "Other"), "node 1 .Other. .*this host does not have.*Remedy: install"),
     ],
 )
-def test_nodes_that_only_the_editor_can_translate_are_refused_with_the_remedy(bad, said):
-    with pytest.raises(BadInput, match=f"{said}.*Remedy: export"):
-        workflow.from_editor(editor(bad), SCHEMAS)
+def test_nodes_that_cannot_be_translated_are_refused_with_the_remedy(bad, said):
+    with pytest.raises(BadInput, match=said):
+        editor_file.from_editor(editor(bad), SCHEMAS)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from graphs import node
+from graphs import empty_cache
 from PIL import Image
 from studies import StudyHost
 
@@ -44,21 +44,6 @@ def chromium():
         browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield browser
         browser.close()
-
-
-def empty_cache(client: Client) -> None:
-    """Or nodes that the test before this one ran are cached, and tell the widgets nothing.
-
-    The host frees between two prompts; asked while it still tidies up after the last one, it does
-    so only after the next. That is a small one of our own.
-    """
-    client.post("/free", {"free_memory": True})
-    client.run(
-        {
-            "1": node("EmptyImage", width=8, height=8, batch_size=1, color=0),
-            "2": node("PreviewImage", images=["1", 0]),
-        }
-    )
 
 
 @pytest.fixture(

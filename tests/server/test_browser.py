@@ -8,8 +8,9 @@ from PIL import Image
 
 from amodal.app import headless, workflow
 from tools.host.browser import drop, needs_browser, open_editor, plain, press_run
+from tools.workflows.drawings import editor_file
 
-SHIPPED = workflow.FOLDER.parent / workflow.STICKERS.name
+SHIPPED = editor_file(workflow.STICKERS.stem)
 
 pytestmark = needs_browser
 

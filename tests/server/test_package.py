@@ -6,7 +6,7 @@ import pytest
 
 from tools.package import archive, neighbours, trial
 
-TOP = {"amodal", "js", "locales", "nodes", "workflows"}  # folders that users get
+TOP = {"amodal", "js", "locales", "nodes", "subgraphs", "workflows"}  # folders that users get
 
 
 @pytest.fixture(scope="module")

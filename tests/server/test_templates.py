@@ -1,16 +1,19 @@
 """The shipped workflows among the host's templates: served, shown with their pictures, opened."""
 
 import json
+from urllib.parse import quote
 
 from PIL import Image
 
 from amodal.app import workflow
 from tools.host.browser import needs_browser, open_editor, plain, wait_until_unblocked
+from tools.workflows.drawings import titles
 
 FOLDER = workflow.FOLDER.parent
-NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+NAMES = list(titles().values())
 PACK = "amodal_completion"
 slow, without_browser = needs_browser
+TITLE = titles()["sweep_steps"]
 DRAWN = """([card, width, height]) => [...card.querySelectorAll("img")].some(
   (one) => one.complete && one.naturalWidth === width && one.naturalHeight === height)"""
 LOADED = "(count) => app.graph.nodes.length === count"
@@ -20,7 +23,7 @@ def test_every_workflow_and_its_picture_are_served_as_a_template(client):
     assert sorted(client.get("/workflow_templates")[PACK]) == NAMES
     for name in NAMES:
         for kind in ("json", "jpg"):
-            served = client.read(f"/api/workflow_templates/{PACK}/{name}.{kind}")
+            served = client.read(f"/api/workflow_templates/{PACK}/{quote(name)}.{kind}")
             assert served == (FOLDER / f"{name}.{kind}").read_bytes()
 
 
@@ -30,12 +33,12 @@ def test_a_template_shows_its_picture_and_opens(chromium, running):
     page = open_editor(chromium, running.url)
     page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_role("dialog").get_by_text(PACK, exact=True).first.click()
-    card = page.get_by_test_id("template-workflow-sweep_steps")
+    card = page.get_by_test_id(f"template-workflow-{TITLE}")
     card.scroll_into_view_if_needed()  # pictures are loaded when they are seen
-    with Image.open(FOLDER / "sweep_steps.jpg") as picture:
+    with Image.open(FOLDER / f"{TITLE}.jpg") as picture:
         page.wait_for_function(DRAWN, arg=[card.element_handle(), *picture.size])
     card.click()
-    file = json.loads((FOLDER / "sweep_steps.json").read_text())
+    file = json.loads((FOLDER / f"{TITLE}.json").read_text())
     page.wait_for_function(LOADED, arg=len(file["nodes"]))
     wait_until_unblocked(page)
     opened = page.evaluate("async () => (await app.graphToPrompt()).output")

@@ -6,8 +6,9 @@ import pytest
 
 from amodal.app import workflow
 from tools.host import browser
+from tools.workflows.drawings import editor_file, titles
 
-FILES = sorted(workflow.FOLDER.parent.glob("*.json"))
+NAMES = list(titles())
 NOTE = "MarkdownNote"
 NEEDS_WEIGHTS = {"amodal_completion"}  # files of several GB that are no part of the pack
 BOXES = """() => app.graph.nodes.map((node) => ({
@@ -16,7 +17,7 @@ BOXES = """() => app.graph.nodes.map((node) => ({
 
 pytestmark = [
     *browser.needs_browser,
-    pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem),
+    pytest.mark.parametrize("name", NAMES),
 ]
 
 
@@ -27,14 +28,20 @@ def page(chromium, running):
     page.close()
 
 
-def opened(page, file) -> dict:
+def opened(page, name) -> dict:
+    file = editor_file(name)
     nodes = json.loads(file.read_text())["nodes"]
     return browser.drop(page, file.name, "application/json", file.read_bytes(), len(nodes))
 
 
-def test_it_opens_as_its_api_form_and_saves_back_unchanged(page, file):
-    api = json.loads((workflow.FOLDER / file.name).read_text())
-    prompt = opened(page, file)
+def test_it_opens_as_its_api_form_and_saves_back_unchanged(page, client, name):
+    api = json.loads((workflow.FOLDER / f"{name}.json").read_text())
+    prompt = opened(page, name)
+    read = workflow.load(editor_file(name), lambda: client.get("/object_info"))
+    assert {i: n["class_type"] for i, n in read.items()} == {
+        i: n["class_type"] for i, n in prompt.items()
+    }
+    assert browser.plain(read) == browser.plain(prompt)
     assert browser.plain(prompt) == browser.plain(api)
     saved = page.evaluate(browser.SAVED)
     assert browser.plain(browser.drop_workflow(page, saved)) == browser.plain(api)
@@ -60,10 +67,10 @@ def assert_apart(page) -> None:
             assert apart, (title, other)
 
 
-def test_the_run_button_runs_it_and_what_it_shows_has_room(page, file):
-    opened(page, file)
+def test_the_run_button_runs_it_and_what_it_shows_has_room(page, name):
+    opened(page, name)
     assert_apart(page)
-    if file.stem in NEEDS_WEIGHTS:
+    if name in NEEDS_WEIGHTS:
         pytest.skip(
             "its models come from elsewhere; tests/nodes/test_photographs.py runs its graph"
         )

@@ -36,7 +36,7 @@ SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in
     "3.5 backgrounds": "SwapBackground RemoveObjects",
     "3.5 sampling (equations 4, 5, 6)": "SampleToStep NoiseToStep CompositeAtStep ResumeFromStep",
     "3.5 mask at step k": "CaptureFeatures ClusterFeatures SelectClusters KnownBackgroundMask "
-    "SeededMask ChooseMask MaskFromBatch",
+    "SeededMask ChooseMask MaskRule MaskFromBatch",
     "3.6 curation": "CounterfactualMask CounterfactualBackgrounds JudgeCompletion PickBest",
     "4.1 data, measures, user study": "LoadItem CompletionMetrics ResultsTable AddToStudy",
     "4.2 sweeps": "SweepValues LabelledGrid",

@@ -9,6 +9,7 @@ help: only the help pictures.
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from playwright.sync_api import sync_playwright
 from amodal.app import workflow
 from amodal.app.host import Host
 from tools.host import browser
+from tools.workflows.drawings import editor_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SHIPPED = ROOT / "workflows" / workflow.STICKERS.name
+SHIPPED = editor_file(workflow.STICKERS.stem)
 HELP = ROOT / "js" / "docs" / "pictures"
-STEPS = ROOT / "workflows" / "mixed_context_step_by_step.json"
+STEPS = editor_file("mixed_context_step_by_step")
+SEGMENT = "3 Segment the object at step k"
 WIDGETS = ("AmodalPickObject", "AmodalLoopEnd", "AmodalTrimAndOverlay")
 GAP = 12  # pixels between the nodes of widgets.png
 
@@ -41,6 +44,7 @@ def main(words: list[str]) -> None:
             widgets = side_by_side(list(shots.values()))
             widgets.quantize(256).save(ROOT / "docs" / "images" / "widgets.png", optimize=True)
         page = after_a_run(chromium, host.url, STEPS)
+        browser.enter(page, SEGMENT)
         shots["AmodalSelectClusters"] = node_shot(page, "AmodalSelectClusters")
         for kind, picture in shots.items():
             picture.save(HELP / f"{kind}.webp", quality=85, method=6)
@@ -62,7 +66,8 @@ def after_a_run(chromium, url: str, file: Path):
     """A page of the editor after the Run button has run the workflow in `file`."""
     page = browser.open_editor(chromium, url)
     content = file.read_bytes()
-    browser.drop(page, file.name, "application/json", content, content.count(b'"pos"'))
+    nodes = json.loads(content)["nodes"]
+    browser.drop(page, file.name, "application/json", content, len(nodes))
     print(file.stem, browser.press_run(page))
     page.wait_for_timeout(3000)
     return page
@@ -79,7 +84,7 @@ def node_shot(page, kind: str) -> Image.Image:
     page.wait_for_timeout(500)
     x, y, width, height = page.evaluate(
         """(kind) => {
-          const node = app.graph.nodes.find((candidate) => candidate.comfyClass === kind);
+          const node = app.canvas.graph.nodes.find((candidate) => candidate.comfyClass === kind);
           const at = app.canvas.convertOffsetToCanvas([node.pos[0], node.pos[1] - 30]);
           const box = app.canvas.canvas.getBoundingClientRect();
           return [at[0] + box.x, at[1] + box.y, node.size[0], node.size[1] + 30];

@@ -1,6 +1,8 @@
 """Runs the shipped workflows and draws their thumbnails for the host's list of templates.
 
-python -m tools.docs.make_thumbnails [NAME ...]      # workflows/NAME.jpg; default: all
+    python -m tools.docs.make_thumbnails [NAME ...]
+
+NAME: that of the file in API format, without its ending; default: all.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ from amodal.app import workflow
 from amodal.app.client import Client, with_query
 from amodal.app.host import Host
 from tools.demo.contact_sheet import chequered
+from tools.workflows.drawings import titles
 
 ROOT = Path(__file__).resolve().parents[2]
 
 PAPER, GAP, HEIGHT, WIDEST = "#fbfaf7", 10, 300, 800
 OBJECT = ("Picture", "Completed object")
 SHOWN = {  # workflow -> titles of the nodes whose last pictures are shown, from left to right
+    "amodal_completion_stickers": ("Picture", "What hides it", "Completed object"),
+    "best_of_seeds": ("Picture", "Outpainted: what was added, in red: picture", "Completed object"),
     "mixed_context_step_by_step": (
         "I_syn",
         "I^k_syn_amodal, noisy",
@@ -50,7 +55,7 @@ def main(names: list[str]) -> None:
                 continue
             began = time.monotonic()
             thumbnail(pictures(client, path)).save(
-                workflow.FOLDER.parent / f"{path.stem}.jpg", quality=85
+                workflow.FOLDER.parent / f"{titles()[path.stem]}.jpg", quality=85
             )
             print(f"{path.stem}: {time.monotonic() - began:.1f} s", flush=True)
 

@@ -44,10 +44,16 @@ RUN_ENDS = """() => { window.ends = new Promise((done) => {
 # The detour through JSON drops undefined values. They would become null and make the file invalid.
 SAVED = "() => JSON.parse(JSON.stringify(app.graph.serialize()))"
 SHOW = """(kind) => {
-  const node = app.graph.nodes.find(({ comfyClass }) => comfyClass === kind);
+  const node = app.canvas.graph.nodes.find(({ comfyClass }) => comfyClass === kind);
   app.canvas.ds.scale = 1;
   app.canvas.ds.offset = [400 - node.pos[0], 120 - node.pos[1]];
   app.canvas.setDirty(true, true);
+}"""
+
+ENTER = """(titles) => {
+  let graph = app.rootGraph ?? app.graph;
+  for (const title of titles) graph = graph.nodes.find((node) => node.title === title).subgraph;
+  app.canvas.setGraph(graph);
 }"""
 
 needs_browser = [
@@ -125,9 +131,17 @@ def drop_workflow(page, workflow: dict) -> dict:
 
 
 def plain(prompt: dict) -> dict:
-    """Classes and inputs by node id, without the inputs of the front end's preview widgets."""
+    """Classes and inputs by node id, without the inputs of the front end's preview widgets, and
+    without the subgraphs in the ids: "64:58:17" is 17."""
+
+    def own(value):
+        return [value[0].split(":")[-1], value[1]] if isinstance(value, list) else value
+
     return {
-        i: (node["class_type"], {k: v for k, v in node["inputs"].items() if k != "preview"})
+        i.split(":")[-1]: (
+            node["class_type"],
+            {k: own(v) for k, v in node["inputs"].items() if k != "preview"},
+        )
         for i, node in prompt.items()
     }
 
@@ -137,6 +151,12 @@ def press_run(page) -> dict:
     page.evaluate(RUN_ENDS)
     page.get_by_test_id("queue-button").first.click()
     return page.evaluate("() => window.ends")
+
+
+def enter(page, *titles: str) -> None:
+    """Opens the subgraph node with the first title, in it that with the second, and so on."""
+    page.evaluate(ENTER, list(titles))
+    page.wait_for_timeout(300)
 
 
 def show(page, kind: str) -> None:

@@ -1,19 +1,33 @@
-"""A workflow as it is drawn: its nodes, and a title, a group and notes for them."""
+"""A workflow as it is drawn: its nodes, the groups and subgraphs they lie in, titles and notes."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from amodal.models import pretrained
 
 
-class Drawing:
-    """Collects nodes as the host's GraphBuilder does, and a title and a group for each."""
+@dataclass(frozen=True)
+class Subgraph:
+    """A part of the graph that the editor shows as one node. `color`, `bgcolor`: that node's."""
 
-    def __init__(self, groups: dict, stacks: tuple):
+    title: str
+    color: str
+    bgcolor: str
+
+
+class Drawing:
+    """Collects nodes as the host's GraphBuilder does, and a title and a place for each."""
+
+    def __init__(self, groups: dict, stacks: tuple, rows: tuple = ()):
         """groups: key -> (title, colour). stacks: tuples of keys, from left to right; the groups
-        of one tuple lie below each other."""
-        self.groups, self.stacks = groups, stacks
+        of one tuple lie below each other. rows: the groups in which every link runs to the right.
+        """
+        self.groups, self.stacks, self.rows = groups, stacks, rows
         self.nodes, self.places, self.titles, self.notes = {}, {}, {}, {}
-        self.models = {}
+        self.models, self.subgraphs, self.columns = {}, {}, {}
+        self.exposed, self.names = {}, {}
+        self.extra = {}
 
     def node(self, kind: str, name: str, **inputs) -> Ref:
         """Adds a node of class `kind`. Inputs are values or links; None leaves an input open."""
@@ -21,12 +35,36 @@ class Drawing:
         self.nodes[name] = {"class_type": kind, "inputs": inputs}
         return Ref(name)
 
-    def place(self, group: str, *names: str):
-        """Puts nodes into a group. Names of nodes that are not drawn are ignored."""
-        self.places.update({name: group for name in names if name in self.nodes})
+    def place(self, group: str, *names: str, column: int = 0):
+        """Puts nodes into a group, or into a subgraph. Names that are not drawn are ignored.
+
+        column: none of them lies left of this column of the group.
+        """
+        for name in names:
+            if name in self.nodes:
+                self.places[name] = group
+                self.columns[name] = column
+
+    def subgraph(self, key: str, look: Subgraph, inside: str, column: int = 0):
+        """Folds the nodes placed in `key` into a subgraph, which lies in `inside`."""
+        if key in self.places.values():
+            self.subgraphs[key] = look
+            self.places[key] = inside
+            self.columns[key] = column
+
+    def expose(self, name: str, *inputs: tuple[str, str]):
+        """Makes an input of their subgraphs of (node, input) pairs that no link feeds. Those with
+        a widget have one and the same value."""
+        self.exposed[name] = [pair for pair in inputs if pair[0] in self.nodes]
+
+    def call(self, **names: str):
+        """Names outputs where they cross the border of a subgraph: NODE__SLOT="name"."""
+        for output, name in names.items():
+            node, _, slot = output.rpartition("__")
+            self.names[node.replace("__", "-"), int(slot)] = name
 
     def note(self, group: str, text: str):
-        """Adds a Markdown note above the nodes of a group."""
+        """Adds a Markdown note above the nodes of a group or a subgraph."""
         self.notes[group] = text
 
     def title(self, **titles: str):
@@ -41,10 +79,20 @@ class Drawing:
             for model in map(pretrained.named, files)
         ]
 
-    def sources(self, name: str) -> list[str]:
-        """Names of the nodes that a node is linked to."""
-        inputs = self.nodes[name]["inputs"].values()
-        return [value[0] for value in inputs if isinstance(value, list)]
+    def scope(self, item: str) -> str | None:
+        """The subgraph that a node or a subgraph lies directly in; None for the top level."""
+        return self.places[item] if self.places[item] in self.subgraphs else None
+
+    def items(self, scope: str | None) -> list[str]:
+        """The nodes and subgraphs that lie directly in a subgraph, or at the top level."""
+        return [item for item in self.places if self.scope(item) == scope]
+
+    def within(self, scope: str | None) -> set[str]:
+        """The nodes in a subgraph, at any depth."""
+        inside = set()
+        for item in self.items(scope):
+            inside |= self.within(item) if item in self.subgraphs else {item}
+        return inside
 
 
 class Ref:

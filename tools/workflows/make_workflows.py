@@ -1,4 +1,4 @@
-"""Writes the shipped workflows in editor format and in API format.
+"""Writes the shipped workflows in editor format and in API format, and the blueprints.
 
     python -m tools.workflows.make_workflows
 
@@ -12,14 +12,17 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from tools.workflows.drawings import DRAWINGS
-from tools.workflows.workflow_formats import api_format, editor_format
+from tools.workflows.drawings import DRAWINGS, titles
+from tools.workflows.drawings.blueprints import BLUEPRINTS, whole
+from tools.workflows.workflow_formats import api_format, blueprint_formats, editor_format
 
 ROOT = Path(__file__).resolve().parents[2]
 
 WORKFLOWS = ROOT / "workflows"
+SUBGRAPHS = ROOT / "subgraphs"
 CORE = (
     "LoadImage",
     "PreviewImage",
@@ -45,18 +48,14 @@ CORE = (
 )
 
 
-def write(assembly, schemas: dict) -> list[Path]:
-    """Writes all workflows in both formats; returns the paths."""
-    paths = []
-    for name, drawing in DRAWINGS.items():
-        draw = drawing(assembly)
-        for path, content in (
-            (WORKFLOWS / f"{name}.json", editor_format(draw, schemas, name)),
-            (WORKFLOWS / "api" / f"{name}.json", api_format(draw, schemas)),
-        ):
-            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-            paths.append(path)
-    return paths
+def contents(assembly, schemas: dict) -> Iterator[tuple[Path, dict]]:
+    """The path and content of each workflow in both formats, and of each blueprint."""
+    for name, title in titles().items():
+        draw = DRAWINGS[name][1](assembly)
+        yield WORKFLOWS / f"{title}.json", editor_format(draw, schemas, name)
+        yield WORKFLOWS / "api" / f"{name}.json", api_format(draw, schemas)
+    for name, content in blueprint_formats(whole(assembly), schemas, BLUEPRINTS).items():
+        yield SUBGRAPHS / f"{name}.json", content
 
 
 def schemas_of(classes: dict, names: dict) -> dict:
@@ -85,7 +84,9 @@ def main():
     package = sys.modules[running.classes["AmodalCompletion"].__module__].__package__
     assembly = importlib.import_module(f"{package}.assembly")
     schemas = schemas_of(running.classes, nodes.NODE_DISPLAY_NAME_MAPPINGS)
-    for path in write(assembly, schemas):
+    for path, content in contents(assembly, schemas):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         print(path.relative_to(ROOT))
 
 

@@ -1,4 +1,6 @@
-"""Drawings of the shipped workflows, by file name. They use the graphs of `nodes/assembly/`."""
+"""Drawings of the shipped workflows. They use the graphs of `nodes/assembly/`."""
+
+from pathlib import Path
 
 from . import (
     comparisons,
@@ -10,19 +12,37 @@ from . import (
     sweeps,
 )
 
+# The name of the file in API format -> (title among the editor's templates, drawing), in the order
+# of the templates.
 DRAWINGS = {
-    "amodal_completion_stickers": progressive.stickers,
-    "amodal_completion": progressive.photographs,
-    "beyond_the_boundary": progressive.beyond_the_boundary,
-    "amodal_one_node": one_node.one_node,
-    "several_seeds": one_node.several_seeds,
-    "best_of_seeds": curation.best_of_seeds,
-    "all_objects": one_node.all_objects,
-    "mixed_context_step_by_step": one_pass.step_by_step,
-    "baseline_naive_outpainting": comparisons.naive_outpainting,
-    "ablation_without_mixed_context": comparisons.without_mixed_context,
-    "sweep_backgrounds": sweeps.backgrounds,
-    "sweep_steps": sweeps.steps,
-    "sweep_layers": sweeps.layers,
-    "dataset_viewer": items.dataset_viewer,
+    "amodal_completion_stickers": ("Complete an object", progressive.stickers),
+    "amodal_completion": ("Complete an object in a photograph", progressive.photographs),
+    "beyond_the_boundary": ("Complete beyond the border", progressive.beyond_the_boundary),
+    "amodal_one_node": ("Complete an object in one node", one_node.one_node),
+    "several_seeds": ("Several completions", one_node.several_seeds),
+    "best_of_seeds": ("Best of several completions", curation.best_of_seeds),
+    "all_objects": ("Every object of a picture", one_node.all_objects),
+    "mixed_context_step_by_step": ("Mixed context step by step", one_pass.step_by_step),
+    "ablation_without_mixed_context": ("Without mixed context", comparisons.without_mixed_context),
+    "baseline_naive_outpainting": ("Naive outpainting", comparisons.naive_outpainting),
+    "sweep_backgrounds": ("Sweep the background", sweeps.backgrounds),
+    "sweep_steps": ("Sweep the step k", sweeps.steps),
+    "sweep_layers": ("Sweep the decoder level", sweeps.layers),
+    "dataset_viewer": ("Look through a data set", items.dataset_viewer),
 }
+
+
+WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
+
+
+def titles() -> dict[str, str]:
+    """The numbered title of each workflow, which is the name of its file for the editor."""
+    return {
+        name: f"{number:02} {title}"
+        for number, (name, (title, _)) in enumerate(DRAWINGS.items(), 1)
+    }
+
+
+def editor_file(name: str) -> Path:
+    """The file for the editor of a workflow, by the name of its file in API format."""
+    return WORKFLOWS / f"{titles()[name]}.json"

@@ -13,29 +13,26 @@ SEVERAL = "amodal_example_several.png"
 ITEMS = "amodal_example_items"  # a folder with a data set of pseudo-occluded objects
 
 GROUPS = {
-    "models": ("Models", "#88A"),
+    "models": ("Models, prompt and seed", "#88A"),
     "query": ("Picture and object", "#A88"),
     "sweep": ("What is varied", "#b06634"),
-    "analysis": ("3.4 Mask analysis", "#3f789e"),
-    "object": ("3.5 Clean background", "#b58b2a"),
+    "pass": ("Each pass (Figure 2)", "#3f789e"),
     "background": ("3.5 Removed background", "#8A8"),
-    "segment": ("3.5 Segment at k", "#3f789e"),
-    "mix": ("3.5 Composite", "#a1309b"),
-    "plain": ("Plain inpainting", "#a1309b"),
+    "pictures": ("The pictures of Figure 4", "#aaa"),
     "whole": ("The whole method", "#3f789e"),
-    "test": ("3.6 Counterfactual", "#8A8"),
+    "judge": ("3.6 Counterfactual", "#8A8"),
     "result": ("3.4 Result", "#aaa"),
 }
 # From left to right; the groups of one tuple lie below each other.
 STACKS = (
-    ("query", "sweep", "models"),
-    ("analysis", "whole"),
-    ("object", "background"),
-    ("segment",),
-    ("mix", "plain"),
-    ("test",),
+    ("query", "models"),
+    ("sweep",),
+    ("pass", "pictures", "background"),
+    ("whole",),
+    ("judge",),
     ("result",),
 )
+ROWS = ("pass", "judge")
 DIFFUSION = "512-inpainting-ema.safetensors"
 DETECTOR, WORDS, MASKER = "groundingdino_swint_ogc.pth", "vocab.txt", "sam_vit_h_4b8939.pth"
 ORDER, REMOVER = "InstaOrder_InstaOrderNet_od.pth.tar", "big-lama.pt"
@@ -46,7 +43,7 @@ know 56 stickers at 128x128."""
 
 def new_drawing(stacks=STACKS, groups: dict | None = None) -> Drawing:
     """An empty drawing with the shared groups and note; `groups` replaces some of the groups."""
-    draw = Drawing({**GROUPS, **(groups or {})}, stacks)
+    draw = Drawing({**GROUPS, **(groups or {})}, stacks, ROWS)
     draw.note("models", MODELS.replace("\n", " "))
     return draw
 
@@ -73,6 +70,12 @@ def photo_source(draw: Drawing, assembly, picture: str, words: str, **changes) -
     draw.model("OrderModel", ORDER)
     draw.model("InpaintModel", REMOVER)
     draw.place("models", "InpaintModel")
+    draw.title(
+        Checkpoint="Checkpoint",
+        Segmenter="Segmenter",
+        OrderModel="Order model",
+        InpaintModel="Inpaint model",
+    )
     return source_of(
         draw,
         assembly,
@@ -96,8 +99,9 @@ def source_of(
     """Draws picture and seed; returns the `source` with these and the given models."""
     image = draw.node("LoadImage", "Picture", image=picture)
     seed = draw.node("PrimitiveInt", "Seed", value=1)
-    draw.place("models", "Checkpoint", "Segmenter", "OrderModel")
-    draw.place("query", "Picture", "Seed")
+    draw.place("models", "OrderModel", "Segmenter", "Checkpoint")
+    draw.place("models", "Seed", column=1)
+    draw.place("query", "Picture")
     draw.title(Picture="Picture", Seed="Seed")
     return {
         "model": checkpoint.out(0),
@@ -129,14 +133,15 @@ def with_query(draw: Drawing, assembly, source: dict) -> dict:
     """
     names = draw.node("PrimitiveString", "Names", value=source["words"])
     query = assembly.pick(draw, {**source, "sought": names.out(0)})
-    draw.place("query", "Names", "DetectAll", "Pick")
+    draw.place("query", "Names")
+    draw.place("query", "DetectAll", "Pick", column=1)
     draw.title(Names="Names to search for", Pick="Pick the object")
     return {**source, **query}
 
 
 STAGES = {
+    "pass": ("LoopStart", "Prompt", "LoopEnd"),
     "analysis": (
-        "LoopStart",
         "RefineModalMask",
         "PadIfTouching",
         "CropToObject",
@@ -147,19 +152,15 @@ STAGES = {
         "SelectOccluders",
         "CheckOcclusion",
     ),
-    "object": (
-        "Prompt",
+    "settings": (
         "PassSeed",
         "RandomNoise",
         "KSamplerSelect",
         "BasicScheduler",
         "Positive",
         "Negative",
-        "SwapBackground",
-        "See-object",
-        "Guide-object",
-        "SampleToStep",
     ),
+    "object": ("SwapBackground", "See-object", "Guide-object", "SampleToStep"),
     "background": ("RemoveObjects", "BackgroundEncode", "NoiseToStep"),
     "segment": (
         "EstimateAtK",
@@ -167,11 +168,14 @@ STAGES = {
         "CaptureFeatures",
         "ClusterFeatures",
         "SelectClusters",
+        "FinestFeatures",
         "SeededMask",
         "ChooseMask",
+        "MaskRule",
     ),
     "mix": ("See-context", "Guide-context", "CompositeAtStep", "ResumeFromStep", "Painted"),
-    "result": ("SegmentObject", "PasteBack", "LoopEnd", "TrimAndOverlay"),
+    "paste": ("SegmentObject", "PasteBack"),
+    "result": ("TrimAndOverlay",),
 }
 
 
@@ -179,6 +183,7 @@ def place_stages(draw: Drawing) -> None:
     """Puts the stages of a pass into groups, and gives them titles after the paper."""
     for group, names in STAGES.items():
         draw.place(group, *names)
+    draw.place("models", "Seed", column=1)
     draw.title(
         Prompt="Prompt",
         See__object="Condition on I_syn",
@@ -188,6 +193,7 @@ def place_stages(draw: Drawing) -> None:
         BackgroundEncode="Encode the background",
         Painted="Decode I_amodal",
         EstimateAtK="Decode the estimate at k",
+        FinestFeatures="Capture the finest features",
         Positive="Positive",
         Negative="Negative",
     )
@@ -219,7 +225,7 @@ def save(draw: Drawing, completed: dict) -> None:
     draw.node("MaskToImage", "MaskPicture", mask=completed["amodal_mask"])
     draw.node("SaveImage", "AmodalMask", images=["MaskPicture", 0], filename_prefix="amodal/mask")
     draw.node("SaveImage", "Overlay", images=completed["overlay"], filename_prefix="amodal/overlay")
-    draw.place("result", "Completed", "MaskPicture", "AmodalMask", "Overlay")
+    draw.place("result", "Completed", "Overlay", "MaskPicture", "AmodalMask", column=1)
     draw.title(Completed="Completed object", AmodalMask="Amodal mask", Overlay="Overlay")
 
 

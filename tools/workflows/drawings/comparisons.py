@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from tools.workflows.drawing import Drawing
+from tools.workflows.drawing import Drawing, Subgraph
 
 from .common import grid, new_drawing, place_stages, save, tell
+from .folding import ANALYSIS, MIXED, fold
 from .one_node import completion_node
 from .one_pass import analysed, begin_pass
 
+ZOOM = Subgraph("Zoom (3.4)", ANALYSIS.color, ANALYSIS.bgcolor)
+NAIVE = Subgraph("Naive outpainting (3.3)", MIXED.color, MIXED.bgcolor)
+PLAIN_LOOK = Subgraph("Plain inpainting (Table 2)", MIXED.color, MIXED.bgcolor)
 LABELS = "picture\nthis baseline\nwith mixed context"
 PLAIN = (
     "Everything",
-    "Prompt",
-    "PassSeed",
-    "RandomNoise",
-    "KSamplerSelect",
-    "BasicScheduler",
-    "Positive",
-    "Negative",
     "SwapBackground",
     "Begin",
     "See-context",
@@ -29,13 +26,15 @@ PLAIN = (
 
 def naive_outpainting(assembly) -> Drawing:
     """Section 3.3, equation 2: paints everything outside the modal mask."""
-    draw = new_drawing(groups={"plain": ("3.3 Naive outpainting", "#a1309b")})
+    draw = new_drawing()
     node, source, start = begin_pass(draw, assembly)
     crop = assembly.zoomed(node, source, start)[1]
     everything = node("InvertMask", "Everything", mask=crop.out(1))
     draw.titles["Everything"] = "Everything but the visible object"
     view = {"crop": crop, "modal_mask": crop.out(1), "inpaint_mask": everything.out(0)}
-    compared(draw, assembly, node, source, start, view)
+    compared(draw, NAIVE, assembly, node, source, start, view)
+    draw.subgraphs["analysis"] = ZOOM
+    draw.note("analysis", "**The crop around the object**, as in the whole method.")
     draw.note(
         "plain",
         "**Equation 2.** Every pixel outside the modal mask is painted. The object may grow, turn, "
@@ -46,8 +45,8 @@ def naive_outpainting(assembly) -> Drawing:
 
 def without_mixed_context(assembly) -> Drawing:
     """Table 2: paints the occluder's area in the original context in all N steps."""
-    draw = new_drawing(groups={"plain": ("Without mixed context", "#a1309b")})
-    compared(draw, assembly, *analysed(draw, assembly))
+    draw = new_drawing()
+    compared(draw, PLAIN_LOOK, assembly, *analysed(draw, assembly))
     draw.note(
         "plain",
         "**Table 2, without mixed context.** Only the occluder's area is painted, in the original "
@@ -57,7 +56,7 @@ def without_mixed_context(assembly) -> Drawing:
     return draw
 
 
-def compared(draw: Drawing, assembly, node, source, start, view) -> None:
+def compared(draw: Drawing, look: Subgraph, assembly, node, source, start, view) -> None:
     """Draws N steps in the original context, and the whole method on the same object and seed."""
     prepared = assembly.prepared(node, source, start)
     image = view["crop"].out(0)
@@ -85,8 +84,11 @@ def compared(draw: Drawing, assembly, node, source, start, view) -> None:
     completed = assembly.cut_out(node, source, pasted)
     full = completion_node(draw, {**source, "words": source["label"], "point": ""})
     tell(draw, status=full.out(3))
+    draw.place("whole", "Status")
     place_stages(draw)
     draw.place("plain", *PLAIN)
+    fold(draw, parts="plain")
+    draw.subgraph("plain", look, "pass")
     draw.title(Begin="Begin without the occluder")
     save(draw, completed)
     pair = draw.node("ImageBatch", "Pair", image1=source["image"], image2=completed["object"])

@@ -13,6 +13,7 @@ from .common import (
     tell,
     with_query,
 )
+from .folding import TEST
 from .one_node import completion_node
 
 
@@ -124,7 +125,6 @@ def counterfactual(draw: Drawing, assembly, source: dict, completed):
         "CropToObject",
         "CounterfactualBackgrounds",
         "CounterfactualMask",
-        "Prompt",
         "Positive",
         "Negative",
         "See-test",
@@ -137,4 +137,10 @@ def counterfactual(draw: Drawing, assembly, source: dict, completed):
         "SegmentObject",
         "JudgeCompletion",
     )
+    draw.place("models", "Prompt")
+    draw.titles["Prompt"] = "Prompt"
+    draw.subgraph("test", TEST, "judge")
+    draw.expose("count", ("CounterfactualBackgrounds", "count"))
+    draw.expose("thresholds", ("JudgeCompletion", "thresholds"))
+    draw.call(Whole__0="objects", Whole__1="amodal_masks", Prompt__0="prompt", Seed__0="seed")
     return judged

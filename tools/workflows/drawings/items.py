@@ -8,7 +8,7 @@ from .common import ITEMS, new_drawing, show
 
 GROUPS = {
     "query": ("4.1 An item of the set", "#A88"),
-    "analysis": ("Masks", "#3f789e"),
+    "pictures": ("Masks", "#3f789e"),
     "result": ("Truth", "#8A8"),
 }
 
@@ -20,10 +20,10 @@ def dataset_viewer(_assembly) -> Drawing:
     draw.node("PreviewAny", "About", source=item.out(7))
     draw.place("query", "Item", "About")
     draw.title(About="About")
-    show(draw, "analysis", "Overlay", "Visible and hidden part", item.out(5))
-    show(draw, "analysis", "Modal", "Modal mask", item.out(1), mask=True)
-    show(draw, "analysis", "Amodal", "Amodal mask", item.out(2), mask=True)
-    show(draw, "analysis", "Occluder", "Occluder", item.out(3), mask=True)
+    show(draw, "pictures", "Overlay", "Visible and hidden part", item.out(5))
+    show(draw, "pictures", "Modal", "Modal mask", item.out(1), mask=True)
+    show(draw, "pictures", "Amodal", "Amodal mask", item.out(2), mask=True)
+    show(draw, "pictures", "Occluder", "Occluder", item.out(3), mask=True)
     show(draw, "result", "Picture", "Picture", item.out(0))
     show(draw, "result", "Truth", "Truth", item.out(4))
     draw.note(
@@ -34,7 +34,7 @@ def dataset_viewer(_assembly) -> Drawing:
         "folder in ComfyUI's input folder, and write its name into `folder`.",
     )
     draw.note(
-        "analysis",
+        "pictures",
         "**White is the object.** The modal mask is its visible part, the amodal mask all of it. "
         "The overlay shows the visible part in green and the hidden part in red.",
     )

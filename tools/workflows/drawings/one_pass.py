@@ -13,6 +13,7 @@ from .common import (
     sticker_source,
     with_query,
 )
+from .folding import fold
 
 
 class Once:
@@ -39,20 +40,22 @@ def analysed(draw: Drawing, assembly, **changes) -> tuple:
 
 def step_by_step(assembly) -> Drawing:
     """Figure 4, with a preview of every picture under its name in the paper."""
-    draw = new_drawing()
-    node, source, start, view = analysed(draw, assembly, mask_rule="clusters")
+    draw = new_drawing(groups={"pass": ("3.5 Mixed context diffusion (Figure 4)", "#3f789e")})
+    node, source, start, view = analysed(draw, assembly, mask_rule="clusters", rule_menu=True)
     stages = assembly.mixed_context(node, source, view, assembly.prepared(node, source, start))
     pasted = assembly.placed(node, source, start, view, stages["painted"])[1]
     completed = assembly.cut_out(node, source, pasted)
     place_stages(draw)
+    draw.place("models", "Prompt", column=1)
     decode(draw, source, stages)
-    show(draw, "analysis", "Hidden", "M_occ: the occluders", ["SelectOccluders", 2])
-    show(draw, "object", "Synthetic", "I_syn", stages["synthetic"].out(0))
-    show(draw, "background", "Plate", "I_bg: the removed background", stages["background"].out(0))
-    show(draw, "segment", "Clusters", "Clusters of decoder features", ["ClusterFeatures", 1])
-    show(draw, "segment", "MaskAtK", "M^k_amodal", stages["mask_at_k"], mask=True)
+    show(draw, "pictures", "Hidden", "M_occ: the occluders", ["SelectOccluders", 2])
+    show(draw, "pictures", "Synthetic", "I_syn", stages["synthetic"].out(0))
+    show(draw, "pictures", "Plate", "I_bg: the removed background", stages["background"].out(0))
+    show(draw, "pictures", "Clusters", "Clusters of decoder features", ["ClusterFeatures", 1])
+    show(draw, "pictures", "MaskAtK", "M^k_amodal", stages["mask_at_k"], mask=True)
     show(draw, "result", "Final", "I_amodal", stages["painted"].out(0))
     save(draw, completed)
+    fold(draw, parts="pass")
     explain(draw)
     return draw
 
@@ -68,39 +71,23 @@ def decode(draw: Drawing, source: dict, stages: dict) -> None:
         decoded = draw.node("VAEDecode", f"Decode{name}", samples=link, vae=source["vae"])
         draw.place(group, f"Decode{name}")
         draw.titles[f"Decode{name}"] = f"Decode {title}"
-        show(draw, group, name, title, decoded.out(0))
+        show(draw, "pictures", name, title, decoded.out(0))
 
 
 def explain(draw: Drawing) -> None:
     """Adds the notes."""
     draw.note(
         "query",
-        "**Figure 4 of the paper as a graph.** One pass, no loop. Each picture of the figure has a "
-        "preview under its name. Choose `amodal_example_monkey.png`; its banana is the usual "
-        "co-occurring object. Try another k in Sample To Step, other levels in Capture Features, "
-        "another background in Swap Background.",
-    )
-    draw.note("analysis", "**3.4** The occluders, and the inpaint mask.")
-    draw.note(
-        "object",
-        "**1) Swap background** (red in the figure): everything but the visible object is gray. "
-        "Sampled to step k.",
+        "**Figure 4 of the paper as a graph.** One pass, no loop. Choose "
+        "`amodal_example_monkey.png`; its banana is the usual co-occurring object.",
     )
     draw.note(
-        "background", "**2) Background** (blue): object and occluder are removed. Noised to step k."
-    )
-    draw.note(
-        "segment",
-        "**3) Segment the object at step k** (green): k-means on the features of the third decoder "
-        "level; the clusters that overlap the modal mask are kept.",
-    )
-    draw.note(
-        "mix",
-        "**4) Composite** (purple): the object of 1 on the background of 2, by the mask of 3. "
-        "Then the remaining N - k steps.",
+        "pass",
+        "**Each picture of the figure has a preview under its name.** The parts have the figure's "
+        "colours; open one to see its stages. Try another k or background in part 1, other levels "
+        "in Capture Features of part 3.",
     )
     draw.note(
         "result",
-        "The result of the pass, cut out and pasted back. amodal_completion_stickers has more "
-        "passes.",
+        "The result of the pass, cut out and pasted back. Complete an object has more passes.",
     )

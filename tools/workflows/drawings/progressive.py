@@ -16,8 +16,7 @@ from .common import (
     tell,
     with_query,
 )
-
-NEXT = {"result": ("3.4 Result, next pass", "#aaa")}
+from .folding import DETAILS, fold
 
 
 def stickers(assembly) -> Drawing:
@@ -51,6 +50,7 @@ def beyond_the_boundary(assembly) -> Drawing:
 def photographs(assembly) -> Drawing:
     """The same graph on the paper's models, for photographs."""
     draw = progressive(assembly, CAT, "cat", photo_source)
+    draw.place("models", "OrderModel", "Checkpoint", column=1)
     draw.note(
         "models",
         "**For photographs.** These five files are not part of the pack. If one is missing, its "
@@ -63,12 +63,6 @@ def photographs(assembly) -> Drawing:
         "a mask. **2. Run.** The segmenter's vocabulary must name what may stand in front.",
     )
     draw.note(
-        "segment",
-        "**M^k by two rules**, known background and seeded; Choose Mask takes the one that finds "
-        "more of the visible object and less of the known background. The paper's rule, clusters "
-        "of decoder features, is in mixed_context_step_by_step.",
-    )
-    draw.note(
         "background",
         "**The removed background**: LaMa removes object and occluder. Noised to the same step. "
         "Without LaMa, delete its loader; the background is then filled smoothly.",
@@ -77,21 +71,26 @@ def photographs(assembly) -> Drawing:
 
 
 def progressive(assembly, picture: str, words: str, models=sticker_source, **changes) -> Drawing:
-    """The loop with previews of each pass, saved results, and notes.
+    """The loop with previews of each pass, saved results, and notes; Figure 2 at the top level.
 
     models: `sticker_source` or `photo_source`. changes: other values for entries of the source.
     """
-    draw = new_drawing(groups=NEXT)
-    source = with_query(draw, assembly, models(draw, assembly, picture, words, **changes))
+    draw = new_drawing()
+    given = models(draw, assembly, picture, words, rule_menu=True, **changes)
+    source = with_query(draw, assembly, given)
     completed = assembly.completion(draw, source)
     place_stages(draw)
     show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
     mask_k = draw.nodes["CompositeAtStep"]["inputs"]["mask_at_k"]
     show(draw, "segment", "MaskAtK", "M^k, the object's mask at step k", mask_k, mask=True)
-    show(draw, "result", "Pass", "Pass", ["PasteBack", 0])
+    show(draw, "paste", "Pass", "Pass", ["PasteBack", 0])
     save(draw, completed)
     texts = ("status", "passes", "report", "offset", "warnings")
     tell(draw, **{name: completed[name] for name in texts})
+    draw.place("result", "Offset", column=1)
+    draw.place("details", "Passes", "Report", "Warnings")
+    draw.subgraph("details", DETAILS, "result")
+    fold(draw)
     explain(draw)
     return draw
 
@@ -99,35 +98,10 @@ def progressive(assembly, picture: str, words: str, models=sticker_source, **cha
 def explain(draw: Drawing) -> None:
     """Adds the notes that do not depend on the models."""
     draw.note(
-        "analysis",
-        "**What hides the object?** Each pass starts here: padding where the object touches the "
-        "border, a zoom, the objects in the crop, and which of them are in front. If nothing "
-        "hides the object, Check Occlusion skips the rest of the pass.",
-    )
-    draw.note(
-        "object",
-        "**Clean context first.** On gray (I_syn) nothing suggests a co-occurring object. Sampled "
-        "to step k of N (20 of 50): the shape is decided, but still noisy.",
-    )
-    draw.note(
-        "background",
-        "**The removed background**, without object and occluders. Noised to the same step.",
-    )
-    draw.note(
-        "segment",
-        "**M^k** by two rules: whatever differs from the known gray, and a classifier of the "
-        "features, seeded with what is certain. Choose Mask takes the one that tells visible "
-        "object and certain backdrop apart better. The paper's rule is Capture Features, Cluster "
-        "Features and Select Clusters (see mixed_context_step_by_step).",
-    )
-    draw.note(
-        "mix",
-        "**Mixed context.** The noisy object on the noisy background, sampled to the end in the "
-        "original context.",
-    )
-    draw.note(
-        "result",
-        "**Loop End** clones every node between Loop Start and itself into the next pass. It stops "
-        "if nothing hides the object, if the mask no longer changes, or at max_passes. Status says "
-        "which.",
+        "pass",
+        "**Figure 2.** Each pass finds what hides the object, paints the hidden part, and segments "
+        "the object again. Open a coloured node to see its stages; inside Mixed context diffusion "
+        "is Figure 4. **Loop End** clones all that lies between Loop Start and itself into the "
+        "next pass, rewired as you like. It stops if nothing hides the object, if the mask no "
+        "longer changes, or at max_passes. Status says which.",
     )

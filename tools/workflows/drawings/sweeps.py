@@ -5,6 +5,7 @@ from __future__ import annotations
 from tools.workflows.drawing import Drawing
 
 from .common import grid, new_drawing, place_stages, show
+from .folding import fold
 from .one_pass import analysed
 
 
@@ -64,6 +65,7 @@ def swept(assembly, values: str, setting) -> Drawing:
     show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
     draw.node("MaskToImage", "MaskAtK", mask=stages["mask_at_k"])
     draw.place("segment", "MaskAtK")
+    fold(draw)
     labels = sweep.out(0)
     grid(draw, "MaskGrid", "M^k", ["MaskAtK", 0], labels)
     grid(draw, "ResultGrid", "I_amodal", stages["painted"].out(0), labels)
