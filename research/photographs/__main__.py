@@ -62,6 +62,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
     add("--workers", type=int, default=0, help="processes; each needs 3 GB")
     add("--out", type=Path, default=ROOT / "output" / "chain")
     add("--before", type=Path, default=BEFORE, help="records to compare with")
+    add("--as-before", action="store_true", help="run exactly the scenes and faults of --before")
     add("--keep", action="store_true", help="write to research/results")
     add("--sheet", action="store_true", help="draw the first scene of each kind: OUT/scenes.png")
     options = parser.parse_args(words)
@@ -76,6 +77,10 @@ def parsed(words: list[str]) -> argparse.Namespace:
 
 def planned(options) -> list[runner.Task]:
     """Perfect parts first; then scene by scene with each fault; what takes long at the end."""
+    if options.as_before:
+        done = records.read(options.before)
+        tasks = [runner.Task(r["kind"], r["number"], r["fault"], r["seeds"]) for r in done]
+        return sorted(tasks, key=lambda task: task.kind in SLOW)
     common = dict(seeds=options.seeds, source=options.source)
     tasks = []
     if faults.PERFECT in options.faults:

@@ -29,13 +29,12 @@ class Order:
             return result
 
     def answer(self, front: int, back: int, view: int) -> float:
-        """The probability that one layer hides another."""
-        count = len(self.stage.scene.layers)
+        """The probability that one layer hides another. What the painter adds lies on top."""
+        count, scene = len(self.stage.scene.layers), self.stage.scene
+        added = front >= count > back >= 0
         known = 0 <= front < count and 0 <= back < count
-        chance = 0.98 if known and self.stage.scene.hides(front, back) else 0.02
-        rng = np.random.default_rng(
-            [self.stage.scene.seed, view, min(front, back) + 1, max(front, back) + 1]
-        )
+        chance = 0.98 if added or (known and scene.hides(front, back)) else 0.02
+        rng = np.random.default_rng([scene.seed, view, min(front, back) + 1, max(front, back) + 1])
         if self.fault in faults.ORDER and rng.random() < faults.ORDER[self.fault].alone:
             if self.fault == "order-unsure":
                 return 0.5 + 0.3 * (chance - 0.5) + float(rng.uniform(-0.15, 0.15))

@@ -140,7 +140,8 @@ def measured(stage: Stage, values: dict) -> dict:
         return {"iou": None, "iou_painted": None, "visible": None, "strayed": None, "true": True}
     mask, the_map = values["mask"][0].numpy() > 0.5, values["canvas"]
     truth = overlap_of(scene, mask, the_map, scene.amodal)
-    aimed = overlap_of(scene, mask, the_map, stage.content.amodal)
+    shown = np.where(stage.done, stage.content.amodal, scene.amodal)
+    aimed = overlap_of(scene, mask, the_map, shown)
     same = stage.unchanged(values["image"], the_map)[scene.window]
     seen = scene.modal[scene.window]
     says_done = Status(values["status"]).is_done

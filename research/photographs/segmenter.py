@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -31,12 +31,13 @@ class Candidate:
     place: tuple[slice, slice]
     owner: int
 
-    @property
+    @cached_property
     def box(self) -> Box:
         rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
         y, x = (part.start for part in self.place)
         return x + columns[0], y + rows[0], x + columns[-1] + 1, y + rows[-1] + 1
 
+    @cached_property
     def pieces(self) -> list[Candidate]:
         return [Candidate(mask, self.place, self.owner) for mask in faults.pieces(self.mask)]
 
@@ -91,8 +92,8 @@ class Parts:
         score = rng.uniform(*LOW_SCORE) if low else SCORE
         score -= 1e-3 * one.owner  # no two are alike
         rows = [(one.box, score, label)]
-        if self.strikes("halves", *seed) and len(one.pieces()) > 1:
-            rows = [(piece.box, score, label) for piece in one.pieces()]
+        if self.strikes("halves", *seed) and len(one.pieces) > 1:
+            rows = [(piece.box, score, label) for piece in one.pieces]
         if self.strikes("twice", *seed):
             x0, y0, x1, y1 = one.box
             shift = rng.uniform(-0.12, 0.12, 4) * np.array([x1 - x0, y1 - y0] * 2)
@@ -127,7 +128,7 @@ class Parts:
     def at_box(self, view: View, box: np.ndarray) -> Candidate | None:
         """The object, or piece of one, whose box is most like this one."""
         options = [one for one in seen(view) if likeness(one.box, box) > 0]
-        options += [piece for one in options for piece in one.pieces()]
+        options += [piece for one in options for piece in one.pieces]
         return max(options, key=lambda one: likeness(one.box, box), default=None)
 
     def at_points(self, view: View, points: np.ndarray) -> Candidate | None:
@@ -197,13 +198,15 @@ class Parts:
 
 
 def seen(view: View) -> list[Candidate]:
-    """Every object that the view shows any pixel of."""
-    places = find_objects(view.owners.astype(np.int32) + 1)
-    return [
-        Candidate(view.owners[place] == owner, place, owner)
-        for owner, place in enumerate(places)
-        if place is not None
-    ]
+    """Every object that the view shows any pixel of; kept with the view."""
+    if view.seen is None:
+        places = find_objects(view.owners.astype(np.int32) + 1)
+        view.seen = [
+            Candidate(view.owners[place] == owner, place, owner)
+            for owner, place in enumerate(places)
+            if place is not None
+        ]
+    return view.seen
 
 
 def likeness(first, second) -> float:

@@ -40,12 +40,14 @@ class View:
     """A picture of the run. owners [h, w] int16: the layer that each pixel shows.
 
     number: 0 for the input picture, then in order of appearance. painted: it came from the painter.
+    seen: its objects, once someone has looked for them.
     """
 
     owners: np.ndarray
     number: int
     painted: bool
     pixels: np.ndarray = field(repr=False)
+    seen: list | None = field(default=None, repr=False)
 
 
 class Unknown(LookupError):
@@ -80,7 +82,7 @@ class Stage:
         for view in reversed(list(self.views.values())):
             place = found_in(pixels, view.pixels)
             if place is not None:
-                return replace(view, owners=view.owners[place], pixels=pixels)
+                return replace(view, owners=view.owners[place], pixels=pixels, seen=None)
         raise Unknown(f"a picture of {tuple(pixels.shape)} that no wrapper registered")
 
     @contextmanager

@@ -47,10 +47,22 @@ def cell(measure: str, before: Records, after: Records) -> str:
     return ARROW.join(form.format(value(part)) if part else "?" for part in (before, after))
 
 
+def comparable(before: Records, after: Records) -> list[Records]:
+    """Both without the runs that only one of them has, where they share any."""
+    shared = {run_of(r) for r in before} & {run_of(r) for r in after}
+    if not shared:
+        return [before, after]
+    return [[r for r in part if run_of(r) in shared] for part in (before, after)]
+
+
+def run_of(record: dict) -> tuple:
+    return tuple(record.get(name) for name in ("kind", "number", "fault", "seeds"))
+
+
 def rows_of(named: dict[str, Callable[[dict], bool]], before: Records, after: Records):
     """Rows of all measures, one for each group of records that is not empty."""
     for name, wanted in named.items():
-        parts = [[r for r in records if wanted(r)] for records in (before, after)]
+        parts = comparable(*([r for r in part if wanted(r)] for part in (before, after)))
         if any(parts):
             count = len(parts[1] or parts[0])
             yield [name, str(count), *(cell(measure, *parts) for measure in MEASURES)]
@@ -98,7 +110,7 @@ ABOUT = (
     "say that it is done unless the object is whole. *Stray pixels*: the most pixels in any run "
     "that changed outside the inpaint masks and their feather. Seconds (of the processor, for each "
     "painted pass, all mask analysis included) and megabytes (peak) are the largest of any run, "
-    "without the stand-ins."
+    "without the stand-ins. Where both were measured, both columns are of the same scenes."
 )
 
 
@@ -112,10 +124,10 @@ def matrix(before: Records, after: Records) -> str:
     for kind in kinds.KINDS:
         parts = [[r for r in records if r["kind"] == kind] for records in (before, after)]
         if any(parts):
-            cells = [
-                cell("mean IoU", *([r for r in part if r["fault"] == name] for part in parts))
-                for name in shown
-            ]
+            cells = []
+            for name in shown:
+                both = comparable(*([r for r in p if r["fault"] == name] for p in parts))
+                cells.append(cell("mean IoU", *both))
             rows.append([kind, *(("" if c == f"?{ARROW}?" else c) for c in cells)])
     return table(["", *shown], rows)
 

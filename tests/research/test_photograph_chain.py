@@ -3,14 +3,18 @@
 Small pictures of drawn shapes, so that nothing has to be installed. `nox -s chain` has real ones.
 """
 
+import json
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy import ndimage
 
 from amodal.core import mask_ops, validate
+from amodal.core.errors import BadInput
+from research.evaluation import unseen_art
 from research.photographs import art, faults, kinds, painter, runner, table
 from research.photographs.order import Order
 from research.photographs.scenes import Scene, overlap
@@ -323,3 +327,36 @@ def test_the_table_sets_before_beside_after_and_judges_the_goals():
     assert "0.500 -> 0.990" in text and "0% -> 100%" in text
     first = next(line for line in text.splitlines() if line.startswith("| perfect parts: IoU"))
     assert "**no**, 0 of 1" in first and "yes, 1 of 1" in first
+
+
+# --- the sources
+
+
+def test_the_whole_objects_of_a_coco_folder_make_scenes_too(tmp_path):
+    pytest.importorskip("pycocotools")
+    shown = [np.zeros((200, 200, 3), np.uint8) + np.uint8(60 * i + 40) for i in range(3)]
+    for number, pixels in enumerate(shown):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    outline = [30, 30, 150, 40, 170, 160, 40, 150]
+    data = {
+        "images": [
+            {"id": i, "file_name": f"{i}.png", "width": 200, "height": 200} for i in (0, 1, 2)
+        ],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(("cat", "dog", "cup"))],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": i, "area": 14000, "iscrowd": 0,
+             "bbox": [30, 30, 140, 130], "segmentation": [outline]}
+            for i in (0, 1, 2)
+        ],
+    }  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    source = art.Folder(tmp_path / "a.json", tmp_path)
+    scene = kinds.make_scene("hidden-30", 0, "dev", source, (320, 320))
+    assert {layer.label for layer in scene.layers} <= {"cat", "dog", "cup"}
+    assert 0.24 <= scene.hidden <= 0.36
+
+
+def test_stamps_that_are_not_installed_say_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setenv(unseen_art.FOLDER, "")
+    with pytest.raises(BadInput, match="apt-get install tuxpaint-stamps-default"):
+        art.Stamps(tmp_path)
