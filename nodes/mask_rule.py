@@ -45,10 +45,9 @@ class ChooseMaskAtK(io.ComfyNode):
         )
 
     @classmethod
-    def check_lazy_status(cls, mask_rule=RULES[0], known_background=None, clusters=None):
+    def check_lazy_status(cls, mask_rule=RULES[0], **linked):
         name = INPUT_OF[mask_rule]
-        given = {"known_background": known_background, "clusters": clusters}
-        return [name] if given[name] is None else []
+        return [name] if name in linked and linked[name] is None else []
 
     @classmethod
     @names_itself
