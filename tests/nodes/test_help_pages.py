@@ -9,6 +9,7 @@ PAGES = sorted((Path(__file__).parents[2] / "js" / "docs").glob("*.md"))
 PICTURES = PAGES[0].parent / "pictures"
 WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalBorderOrder",
+    "AmodalMaskRule",
     "AmodalGather",
     "AmodalLoadInpaintModel",
     "AmodalLoadOrderModel",

@@ -15,7 +15,7 @@ from setting import (
     with_model,
 )
 
-from tools.host.inprocess import Graph
+from tools.host.inprocess import Failed, Graph
 
 K = 2
 
@@ -316,3 +316,24 @@ def test_a_model_without_a_unet_decoder_is_refused(host, graph, small):
     )
     with pytest.raises(inprocess.Failed, match="Linear, which has no UNet decoder"):
         host.run(graph)
+
+
+@pytest.mark.parametrize(
+    "rule, other", [("known background", "clusters"), ("clusters", "known_background")]
+)
+def test_only_the_nodes_of_the_chosen_rule_run(host, graph, rule, other):
+    masks = {
+        name: graph.add("SolidMask", value=value, width=8, height=8)
+        for name, value in (("known_background", 0.25), ("clusters", 0.75))
+    }
+    chosen = graph.add("AmodalMaskRule", mask_rule=rule, **masks)
+    run = host.run(graph.keep(mask=chosen))
+    assert float(run.values["mask"].mean()) == (0.25 if rule == "known background" else 0.75)
+    assert masks[other].node_id not in run.executed
+
+
+def test_a_chosen_rule_that_is_not_connected_is_refused(host, graph):
+    mask = graph.add("SolidMask", value=1, width=8, height=8)
+    chosen = graph.add("AmodalMaskRule", mask_rule="clusters", known_background=mask)
+    with pytest.raises(Failed, match="'clusters' is not connected.*Remedy"):
+        host.run(graph.keep(mask=chosen))

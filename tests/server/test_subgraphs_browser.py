@@ -17,7 +17,7 @@ from tools.workflows.drawings.blueprints import BLUEPRINTS
 
 pytestmark = needs_browser
 SUBGRAPHS = workflow.FOLDER.parents[1] / "subgraphs"
-QUICK = {"steps": 2, "k": 1}
+QUICK = {"steps": 2, "k": 1, "values": "1"}  # values: of a sweep over k
 MAIN = "amodal_completion_stickers"
 # Widgets by name, also of subgraph nodes.
 SET = """(values) => {
@@ -33,7 +33,8 @@ WATCH = """() => {
   window.executed = [];
   app.api.addEventListener("executing", ({ detail }) => detail && window.executed.push(detail));
 }"""
-FOLDED = "() => app.graph.nodes.filter((node) => node.subgraph).map((node) => node.title)"
+FOLDED = """() => app.graph.nodes.filter((node) => node.subgraph).map((node) =>
+  node.widgets.map(({ name, value }) => [name, value]))"""
 
 
 @pytest.fixture
@@ -102,18 +103,13 @@ def test_the_subgraphs_loop_and_give_the_pixels_of_the_flat_form(editor, client)
 
 
 @pytest.mark.parametrize("title", BLUEPRINTS)
-def test_a_blueprint_is_found_by_search_and_added_with_its_widgets(page, title):
-    page.wait_for_timeout(1000)
-    page.evaluate("() => app.graph.clear()")
-    page.mouse.dblclick(800, 500)
-    page.keyboard.type(title.removesuffix(" (Amodal)"))
-    page.wait_for_timeout(1500)
-    page.get_by_text(title, exact=False).first.click()
-    page.wait_for_function("() => app.graph.nodes.some((node) => node.subgraph)")
-    assert page.evaluate(FOLDED) == [title]
+def test_a_blueprint_is_found_by_search_and_added_with_its_widgets(editor, title):
+    editor.wait_for_timeout(1000)  # the library is read after the page is ready
+    editor.mouse.dblclick(800, 800)
+    editor.keyboard.type(title.removesuffix(" (Amodal)"))
+    editor.get_by_role("option").filter(has_text=title).first.click()
+    editor.wait_for_function("() => app.graph.nodes.some((node) => node.subgraph)")
+    (shown,) = editor.evaluate(FOLDED)
     saved = json.loads((SUBGRAPHS / f"{title}.json").read_text())["nodes"][0]
-    shown = page.evaluate(
-        "() => app.graph.nodes[0].widgets.map(({ name, value }) => [name, value])"
-    )
     names = [slot["name"] for slot in saved["inputs"] if "widget" in slot]
     assert shown == [list(pair) for pair in zip(names, saved["widgets_values"])]

@@ -60,7 +60,6 @@ def whole(assembly) -> Drawing:
     draw.expose("prompt", ("Prompt", "string"))
     draw.expose("max_passes", ("LoopEnd", "max_passes"))
     draw.call(
-        Picture__0="image",
         TrimAndOverlay__0="object",
         TrimAndOverlay__2="amodal_mask",
         TrimAndOverlay__3="overlay",

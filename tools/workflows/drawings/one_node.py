@@ -31,7 +31,7 @@ def one_node(assembly) -> Drawing:
     )
     draw.note(
         "whole",
-        "This node expands into the nodes of amodal_completion_stickers. Open that workflow to "
+        "This node expands into the nodes of the workflow Complete an object. Open that one to "
         "rewire the stages.",
     )
     return draw
