@@ -18,6 +18,7 @@ from PIL import Image
 
 from amodal.app import workflow
 from amodal.core import mask_ops
+from amodal.core.text import write_text
 from amodal.measures import statistics
 from amodal.method import known_background, mask_at_k, mask_check, seeded_mask
 from amodal.method.swapped_background import CONTRASTING
@@ -207,7 +208,7 @@ def main() -> None:
     runner.host()
     numbers = range(options.first, options.last + 1)
     text = [line for name in options.conditions for line in table(name, numbers, options.out)]
-    (options.out / "mask_at_k.md").write_text("\n".join(text), encoding="utf-8")
+    write_text(options.out / "mask_at_k.md", "\n".join(text))
     print("\n".join(text))
 
 

@@ -126,6 +126,8 @@ def sampled(wiring: methods.Wiring, crop: list, inpaint: list) -> None:
         wiring.prompt[name] = {"class_type": "TestValue", "inputs": {"name": name}}
         wiring.redirect([key, output], [name, 0])
     wiring.inputs("remove").pop("inpaint_model", None)  # it fills smoothly without one
+    known = wiring.inputs("choose")["known_background"]  # the checkpoint has no features to show
+    wiring.inputs("composite")["mask_at_k"] = known
     of_pass_1 = {"mask_k": wiring.inputs("composite")["mask_at_k"], "crop": crop}
     wiring.keep(of_pass_1, tuple(of_pass_1))
     image = wiring.link("painted")

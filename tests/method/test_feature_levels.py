@@ -23,7 +23,7 @@ def test_the_papers_level_can_be_listed_with_others():
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "deep", "1.5", "\u00b3", "paper?"])
 def test_a_text_that_is_not_levels_is_refused(text):
-    with pytest.raises(BadInput, match="'levels'.*'paper', or numbers from 1"):
+    with pytest.raises(BadInput, match="'levels'.*'paper', 'last', or numbers from 1"):
         levels_of(text, 4)
 
 

@@ -56,7 +56,7 @@ def test_numbers_of_a_csv_file_stay_numbers(value):
     import numpy as np
 
     cells = next(csv.reader(io.StringIO(csv_text([(value, np.float64(value), None, -1, True)]))))
-    assert [float(cell) for cell in cells[:2]] == [value, value]
+    assert [float(cell) for cell in cells[:2]] == [float(value)] * 2
     assert cells[2:] == ["", "-1", "True"]
 
 

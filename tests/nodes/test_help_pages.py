@@ -10,6 +10,7 @@ PICTURES = PAGES[0].parent / "pictures"
 WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalBorderOrder",
     "AmodalMaskRule",
+    "AmodalRefineModalMask",
     "AmodalGather",
     "AmodalLoadInpaintModel",
     "AmodalLoadOrderModel",

@@ -166,6 +166,8 @@ def test_a_loop_that_no_loop_start_began_is_refused(host):
 @pytest.mark.parametrize("name", ["loop", "canvas", "image", "amodal_mask", "history"])
 @pytest.mark.parametrize("value", [3, None, {"image": 1}, object()])
 def test_foreign_objects_are_refused_by_the_inputs_name(host, monkeypatch, name, value):
+    if (name, value) == ("history", None):
+        pytest.skip("None stands for the default of an optional input")
     graph = growing_loop()
     monkeypatch.setitem(VALUES, "foreign", value)
     foreign = graph.add("TestValue", name="foreign", after=["start", 0])

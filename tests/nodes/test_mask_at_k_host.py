@@ -261,8 +261,10 @@ def test_the_last_level_is_the_finest_of_any_model(host, graph, small, deep):
     at = setting(graph, small)
     plain = captured(host, graph, at, levels="last 4")
     assert sorted(plain.levels) == [4]
-    with_model(graph, at, graph.value("deep", deep))
-    assert sorted(captured(host, graph, at, levels="2, last").levels) == [2, 4]
+    other = Graph()
+    at = setting(other, small)
+    with_model(other, at, other.value("deep", deep))
+    assert sorted(captured(host, other, at, levels="2, last").levels) == [2, 4]
 
 
 def test_a_level_the_model_does_not_have_is_refused(host, graph, small):

@@ -23,7 +23,7 @@ class Asked:
         keep = [i for i, mask in enumerate(masks) if mask.any()]
         return detections.only(masks, ["", *names], torch.ones(len(masks)), keep)
 
-    def segment(self, image, *, box=None, points=None, prior_mask=None, label=None):
+    def segment(self, image, *, box=None, points=None, prior_mask=None, label=None, painted=None):
         return near(image, COLOURS["plate"])
 
 
