@@ -209,7 +209,7 @@ def note_node(text: str, left: int, top: int, width: int) -> dict:
         "type": "MarkdownNote",
         "title": "Note",
         "pos": [left, top + NODE_TITLE],
-        "size": [width, max(60, 36 + 22 * lines)],
+        "size": [width, max(88, 36 + 22 * lines)],
         "flags": {},
         "order": 0,
         "mode": 0,

@@ -41,6 +41,7 @@ def layers(assembly) -> Drawing:
         lambda sweep: {"mask_rule": "clusters", "levels": "1,2,3,4", "level": sweep.out(1)},
     )
     grid(draw, "ClusterGrid", "Clusters, by level", ["ClusterFeatures", 1], ["Sweep", 0])
+    draw.place("result", "ClusterGrid", "SaveClusterGrid", column=1)
     draw.note(
         "sweep",
         "**Figure 9.** Levels of the UNet's decoder, 1 the deepest: clusters and M^k of each. "
