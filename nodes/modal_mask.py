@@ -47,7 +47,7 @@ class RefineModalMask(io.ComfyNode):
                     default=True,
                     optional=True,
                     tooltip="Take the edges that the segmenter finds now. Switch it off for a mask "
-                    "that you drew by hand: then parts are only added.",
+                    "that you drew by hand: then it stays as it is in pass 1.",
                 ),
             ],
             outputs=[

@@ -26,10 +26,10 @@ def shipped() -> list[Path]:
 def files_of(path: Path) -> list[tuple[str, str]]:
     """(file, folder of models/) of each published file of a shipped workflow.
 
-    The editor's format of the workflow, in the folder above, has them as properties of the loaders.
+    The loaders have them beside their titles.
     """
-    saved = json.loads((path.parents[1] / path.name).read_text(encoding="utf-8"))
-    models = [file for node in saved["nodes"] for file in node["properties"].get("models", ())]
+    prompt = json.loads(path.read_text(encoding="utf-8"))
+    models = [file for node in prompt.values() for file in node["_meta"].get("models", ())]
     return [(file["name"], file["directory"]) for file in models]
 
 

@@ -25,14 +25,18 @@ SAME_LATER = 0.4  # the same once a pass has painted, whose crop may have cut th
 @dataclass(frozen=True)
 class Refined:
     """mask [1, H, W], 0 or 1; asked: how many windows were asked; agreement: the IoU of the first
-    answer with the mask as it was, None where there was no answer."""
+    answer with the mask as it was, None where there was no answer. trusted: drawn by hand, so the
+    segmenter was not asked."""
 
     mask: torch.Tensor
     asked: int
     agreement: float | None
+    trusted: bool = False
 
     def describe(self) -> str:
         """For people: 'refined (IoU 0.93 with the mask as it was)'."""
+        if self.trusted:
+            return "kept: drawn by hand"
         if self.agreement is None:
             return "kept: the segmenter found nothing at the mask"
         text = f"IoU {self.agreement:.2f} with the mask as it was"
@@ -51,12 +55,14 @@ def refine(
     """The mask [1, H, W] of an object, asked for again in windows around it.
 
     image [1, H, W, 3] in 0..1, modal_mask [1, H, W], not empty. context: the margin of a window, as
-    a fraction of the object's larger side. edges: take the edges of the answer; a mask drawn by
-    hand may have better ones. first: no pass has painted yet. An answer with a smaller IoU than 0.7
-    (0.4 after a pass) is ignored. Where the answer ends at the window's border, the next, larger
-    window is asked.
+    a fraction of the object's larger side. edges: take the edges of the answer; without it, a mask
+    that a hand has drawn stays as it is until a pass has painted. first: no pass has painted yet.
+    An answer with a smaller IoU than 0.7 (0.4 after a pass) is ignored. Where the answer ends at
+    the window's border, the next, larger window is asked.
     """
     agreement, asked = None, 0
+    if first and not edges:
+        return Refined(modal_mask, asked, agreement, trusted=True)
     for _ in range(WINDOWS):
         box = window(modal_mask, context)
         found = answer(image, modal_mask, box, segmenter, label)

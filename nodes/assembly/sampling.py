@@ -162,7 +162,8 @@ def by_what_is_seen(node, source, areas, conditions, at_k, synthetic, only=()) -
     if not only or "known_background" in only:
         rules["known_background"] = node("AmodalKnownBackgroundMask", **seen)
     if not only or "seeded" in only:
-        features = captured(node, conditions, at_k, "last", "FinestFeatures")
+        name = "FinestFeatures" if source.get("rule_menu") else None
+        features = captured(node, conditions, at_k, "last", name)
         rules["seeded"] = node("AmodalSeededMask", features=features, **seen)
     return rules
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from amodal.core.errors import BadInput
+from amodal.core.text import write_text
 from research import records
 
 from . import art, faults, kinds, runner, sheet, table
@@ -37,10 +38,10 @@ def main(words: list[str]) -> None:
     command = " ".join(["nox -s chain --", shlex.join(words)]).removesuffix(" -- ")
     text = table.report(command, records.read(options.before), made)
     place = RESULTS if options.keep else options.out
-    (place / "photograph_chain.md").write_text(text, encoding="utf-8")
+    write_text(place / "photograph_chain.md", text)
     if options.keep:
         lines = [json.dumps({k: v for k, v in one.items() if k != "key"}) for one in made]
-        (RESULTS / "photograph_chain.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+        write_text(RESULTS / "photograph_chain.jsonl", "\n".join(lines) + "\n")
     if options.sheet:
         source = runner.source(options.source)
         scenes = [kinds.make_scene(kind, 0, options.seeds, source) for kind in options.kinds]

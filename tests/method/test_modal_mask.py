@@ -65,10 +65,12 @@ def test_a_coarse_mask_of_a_small_object_gets_its_true_edges(label):
     assert result.describe().startswith("refined")
 
 
-def test_edges_drawn_by_hand_are_kept_and_missing_parts_are_added():
+def test_a_mask_drawn_by_hand_is_kept_until_a_pass_has_painted():
     by_hand = torch.maximum(mask_ops.erode(DOG, 3), rectangle(398, 340, 410, 350))
     result = refine(drawn(DOG), by_hand[None], Sees("dog"), "dog", edges=False)
-    assert torch.equal(result.mask[0], torch.maximum(DOG, by_hand))
+    assert torch.equal(result.mask[0], by_hand) and "by hand" in result.describe()
+    later = refine(drawn(DOG), by_hand[None], Sees("dog"), "dog", edges=False, first=False)
+    assert torch.equal(later.mask[0], torch.maximum(DOG, by_hand))
 
 
 def test_a_part_that_the_answer_lacks_is_kept():

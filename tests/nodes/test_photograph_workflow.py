@@ -30,11 +30,10 @@ class Host:
 
 
 def write(folder, name, *files):
-    """A workflow in both formats whose loader names published files."""
+    """A workflow whose loader names published files."""
     models = [{"name": file, "directory": place, "url": "https://x"} for file, place in files]
-    saved = {"nodes": [{"properties": {"models": models}}, {"properties": {}}]}
-    (folder / f"{name}.json").write_text(json.dumps(saved))
-    (folder / "api" / f"{name}.json").write_text("{}")
+    saved = {"1": {"_meta": {"title": "Loader", "models": models}}, "2": {"_meta": {"title": ""}}}
+    (folder / "api" / f"{name}.json").write_text(json.dumps(saved))
 
 
 @pytest.fixture

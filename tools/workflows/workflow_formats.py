@@ -37,6 +37,8 @@ def api_format(draw: Drawing, schemas: dict) -> dict:
             "inputs": inputs,
             "_meta": {"title": title},
         }
+        if name in draw.models:
+            prompt[numbers[name]]["_meta"]["models"] = draw.models[name]
     return prompt
 
 
