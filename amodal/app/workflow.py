@@ -112,6 +112,7 @@ def fill(
             "_meta": {"title": "Given mask"},
         }
         put(*pick, "modal_mask", ["given_mask", 0])
+        trust_edges(prompt)
     put(*pick, "point", point or "")  # the values in the file belong to another picture
     put(*pick, "words", words or "")
     picks = prompt[need(prompt, pick[0], *pick[1])]["inputs"]
@@ -123,6 +124,13 @@ def fill(
     if seed is not None:
         put("Seed", ("PrimitiveInt",), "value", seed)
     return prompt
+
+
+def trust_edges(prompt: dict) -> None:
+    """Keeps a modal mask as it was given: the segmenter is not asked for its edges."""
+    for node in prompt.values():
+        if node["class_type"] == "AmodalRefineModalMask":
+            node["inputs"]["edges"] = False
 
 
 def anew(prompt: dict) -> dict:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from amodal.app.workflow import fill
+from amodal.app.workflow import fill, trust_edges
 from amodal.stickers.scenes import make_scene
 from tools.host.inprocess import VALUES, Graph
 
@@ -58,6 +58,7 @@ def give_mask(prompt: dict, name: str, mask):
     VALUES[name] = torch.from_numpy(mask.copy())[None].float()
     prompt["given"] = {"class_type": "TestValue", "inputs": {"name": name}}
     prompt[id_of(prompt, "AmodalPickObject")]["inputs"]["modal_mask"] = ["given", 0]
+    trust_edges(prompt)
 
 
 def keep_results(prompt: dict):
