@@ -17,7 +17,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import address
 from .run import Event, NodeClock, Run, RunError, refusal, take
@@ -156,13 +156,14 @@ class Client:
                 raise too_large(data) from None  # the host may hang up before it has read all
             raise RunError(f"No ComfyUI answers at {self.url}: {error}") from None
 
-    def _parsed(self, reply: bytes, wanted: str = "") -> dict:
-        """The JSON object in a reply. Raises RunError for anything else, or without `wanted`."""
+    def _parsed(self, reply: bytes, wanted: str = "") -> Any:
+        """The JSON object or list in a reply. Raises RunError for anything else, or without
+        `wanted`."""
         try:
             data = json.loads(reply)
         except ValueError:
             data = None
-        if not isinstance(data, dict) or (wanted and wanted not in data):
+        if not isinstance(data, (dict, list)) or (wanted and wanted not in data):
             raise RunError(
                 f"Something answers at {self.url}, but not as ComfyUI does. Remedy: check the "
                 "address; behind a proxy, it ends with the path of ComfyUI"
