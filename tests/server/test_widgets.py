@@ -23,7 +23,7 @@ def test_nothing_of_the_widgets_is_saved_or_sent(page):
     assert plain(drop_prompt(page, prompt)) == plain(prompt)
     saved = page.evaluate(SAVED)
     values = {one["type"]: one.get("widgets_values") for one in saved["nodes"]}
-    assert values["AmodalLoopEnd"] == [6] and values["AmodalTrimAndOverlay"] == [1.5]
+    assert values["AmodalLoopEnd"] == [6] and values["AmodalTrimAndOverlay"] == [1.5, 0.002]
     assert "amodal_film" not in json.dumps(saved)
 
 

@@ -139,6 +139,7 @@ def growing(target: int = 80, step: int = 10) -> dict:
             canvas=["5", 2],
             original_image=["1", 0],
             edge=1.5,
+            softness=0.002,
         ),
         "13": node("PreviewImage", images=["6", 3]),
         "14": node("PreviewAny", "Status", source=["5", 3]),
