@@ -17,7 +17,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import address
 from .run import Event, NodeClock, Run, RunError, refusal, take
@@ -156,14 +156,24 @@ class Client:
                 raise too_large(data) from None  # the host may hang up before it has read all
             raise RunError(f"No ComfyUI answers at {self.url}: {error}") from None
 
-    def _parsed(self, reply: bytes, wanted: str = "") -> Any:
-        """The JSON object or list in a reply. Raises RunError for anything else, or without
-        `wanted`."""
+    def names(self, path: str) -> list[str]:
+        """The names that the host lists at a path. Raises RunError for anything else."""
+        reply = self.read(path)
         try:
             data = json.loads(reply)
         except ValueError:
             data = None
-        if not isinstance(data, (dict, list)) or (wanted and wanted not in data):
+        if not isinstance(data, list):
+            raise RunError(f"{path}: {self.url} gives no list. Remedy: check the address")
+        return [str(name) for name in data]
+
+    def _parsed(self, reply: bytes, wanted: str = "") -> dict:
+        """The JSON object in a reply. Raises RunError for anything else, or without `wanted`."""
+        try:
+            data = json.loads(reply)
+        except ValueError:
+            data = None
+        if not isinstance(data, dict) or (wanted and wanted not in data):
             raise RunError(
                 f"Something answers at {self.url}, but not as ComfyUI does. Remedy: check the "
                 "address; behind a proxy, it ends with the path of ComfyUI"

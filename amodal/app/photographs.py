@@ -56,4 +56,4 @@ def first_complete(client: Client) -> Path:
 
 def present(client: Client, folder: str) -> list[str]:
     """The files in a folder of the host's models; none where the host does not know it."""
-    return list(client.get(f"/models/{folder}")) if folder in client.get("/models") else []
+    return client.names(f"/models/{folder}") if folder in client.names("/models") else []

@@ -23,7 +23,7 @@ class Host:
     def __init__(self, files):
         self.files = files
 
-    def get(self, path):
+    def names(self, path):
         if path == "/models":
             return list(self.files)
         return self.files[path.removeprefix("/models/")]
