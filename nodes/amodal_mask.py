@@ -4,6 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..amodal.core import detections, validate
+from ..amodal.core.errors import BadInput
 from ..amodal.method.amodal_mask import segment_amodal
 from . import types
 from .common import CATEGORY, names_itself
@@ -93,6 +94,8 @@ class SegmentObject(io.ComfyNode):
         size = validate.picture_size(image)
         modal_mask = validate.object_mask(modal_mask, size, "modal_mask")[0]
         inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")[0]
+        if objects is not None and len(objects) and validate.size_of(objects.masks) != size:
+            raise BadInput("objects", "belong to a picture of another size", "take the crop's")
         others = [
             validate.one_mask(mask, size, "objects")[0]
             for mask in (detections.others(objects, modal_mask) if objects is not None else ())

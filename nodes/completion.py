@@ -211,6 +211,7 @@ class Completion(io.ComfyNode):
         given.update(crop_of_family(settings["model"], settings["size"]))
         texts = {name: settings.get(name, "") for name in ("words", "occluder_words")}
         given.update(texts)  # values in place of links, to be joined
+        given["mask_rule"] = settings["mask_rule"]  # it decides which nodes there are
         graph = GraphBuilder()
         gathered: list = []  # a link to the results so far
         for index, chosen in enumerate(queries(graph, links, images, masks)):

@@ -50,6 +50,8 @@ class MaskRule(io.ComfyNode):
 
     @classmethod
     def check_lazy_status(cls, mask_rule=AUTOMATIC, **masks):
+        if mask_rule not in RULES:
+            return []  # execute refuses it
         name = input_of(mask_rule)
         return [name] if name in masks and masks[name] is None else []
 

@@ -88,6 +88,8 @@ def order(value: Any) -> str:
 
 def latent(value: Any) -> str:
     samples, mask = value["samples"], value.get("noise_mask")
+    if isinstance(samples, torch.Tensor) and not samples.numel():
+        return "its samples are empty"
     if mask is not None and not (
         isinstance(mask, torch.Tensor) and mask.ndim >= 2 and mask.numel()
     ):
