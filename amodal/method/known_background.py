@@ -8,6 +8,7 @@ from .mask_check import certain_backdrop
 WITHOUT_BACKDROP = 0.05  # the threshold where no backdrop is certain; the usual one
 NOISE, PALE = 0.99, 0.1  # the backdrop's differences up to here, the object's from here on
 CLEAR = 2.0  # times the backdrop's noise: what differs by more is the object, however pale
+HIGHEST = 0.1  # however noisy the backdrop: what was painted beside the object is no noise
 
 
 def known_background(
@@ -38,14 +39,14 @@ def known_background(
 def between(backdrop: torch.Tensor, visible: torch.Tensor) -> float:
     """The threshold from the differences [n] of the certain backdrop and [m] of the visible object.
 
-    It is midway between the two, or 0.05 where that is higher and clear of the backdrop's noise:
+    It is midway between the two, but at most 0.05, or at most 0.1 where the backdrop is noisy:
     what was painted may be paler than the visible part.
     """
     if not len(backdrop) or not len(visible):
         return WITHOUT_BACKDROP
     noise = quantile(backdrop, NOISE)
     midway = (noise + quantile(visible, PALE)) / 2
-    return min(midway, max(WITHOUT_BACKDROP, CLEAR * noise))
+    return min(midway, HIGHEST, max(WITHOUT_BACKDROP, CLEAR * noise))
 
 
 def quantile(values: torch.Tensor, part: float) -> float:

@@ -144,6 +144,17 @@ def test_too_few_certain_cells_give_the_modal_mask_and_say_so(modal, inpaint, ki
     assert mask_check.check(found.alone, modal, inpaint).visible_found == 0
 
 
+@pytest.mark.parametrize("part", (0.02, 0.08, 0.15))
+def test_what_is_painted_beside_the_object_is_no_noise_of_the_backdrop(part):
+    estimate, synthetic = estimate_of(0.7, 0.05, 0.0)
+    beside = area(0, 0, round(part * SIDE), SIDE) * (1 - WHOLE)  # in the certain backdrop
+    estimate = torch.where(beside[..., None] > 0, torch.tensor(0.9), estimate)
+    mask, alone, threshold = known_background(estimate, synthetic, MODAL, INPAINT)
+    assert threshold <= 0.1
+    assert iou(mask, TRUTH) > 0.98
+    assert mask_check.check(alone, MODAL, INPAINT).visible_found > 0.98
+
+
 def test_without_certain_backdrop_the_known_background_keeps_the_plain_threshold():
     estimate, synthetic = estimate_of(0.2, 0.0, 0.0)
     mask, _, threshold = known_background(estimate, synthetic, MODAL, 1 - MODAL)
