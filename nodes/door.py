@@ -147,20 +147,23 @@ def pixels(socket: Any, value: Any) -> torch.Tensor:
     return as_pixels(value, name=socket.id)
 
 
-def exact(name: str, value: Any) -> Any:
+def exact(name: str, value: Any, kept: tuple = (torch.float32,)) -> Any:
     """A payload whose tensors are float32; the same object if they are already.
+
+    kept: types of tensors that stay as they are. Fields of the pack's own payloads may be bool.
 
     Raises BadInput for tensors without numbers in memory.
     """
     if isinstance(value, torch.Tensor):
         value = plain(name, value)
-        return value if value.dtype == torch.float32 else value.float()
+        return value if value.dtype in kept else value.float()
     if isinstance(value, dict):
         held = {key: exact(name, part) for key, part in value.items()}
         return value if all(held[key] is value[key] for key in value) else held
     if is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-        held = {key: exact(name, part) for key, part in parts.items()}
+        own = (torch.float32, torch.bool)
+        held = {key: exact(name, part, own) for key, part in parts.items()}
         changed = {key: part for key, part in held.items() if part is not parts[key]}
         return replace(value, **changed) if changed else value
     return value

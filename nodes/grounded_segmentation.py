@@ -82,11 +82,17 @@ class DetectObjects(io.ComfyNode):
         nothing = NOTHING.format(detections.looked_for(objects))
         return io.NodeOutput(
             replace(objects, image=image),  # a reference, for Pick Object to show
-            objects.masks if len(objects) else ExecutionBlocker(nothing),
+            as_mask_batch(objects.masks) if len(objects) else ExecutionBlocker(nothing),
             "\n".join(objects.labels),
             len(objects),
             visualize.overlay(image, objects.masks, objects.labels),
         )
+
+
+def as_mask_batch(masks: torch.Tensor) -> torch.Tensor:
+    """Masks [n, H, W] bool as a MASK: float32, or float16 where that would take over 1 GB."""
+    large = masks.numel() * 4 > 2**30
+    return masks.to(torch.float16 if large else torch.float32)
 
 
 class ObjectsFromMasks(io.ComfyNode):

@@ -26,7 +26,9 @@ def objects(value: Any) -> str:
     fits = len(shapes[0]) == 3 and shapes[0][0] == count and 0 not in shapes[0][1:]
     if not fits or shapes[1:] != [[count], [count, 4]]:
         return f"it has {count} labels, and masks, scores and boxes of the shapes {shapes}"
-    if not all(bool(torch.isfinite(part).all()) for part in parts):
+    if value.masks.dtype != torch.bool:
+        return "its masks are not of true and false"
+    if not all(bool(torch.isfinite(part).all()) for part in parts[1:]):
         return "it holds NaN or infinity"
     image = value.image
     is_picture = isinstance(image, torch.Tensor) and image.ndim == 4 and image.shape[-1] in (3, 4)

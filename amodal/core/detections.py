@@ -30,23 +30,23 @@ def from_masks(masks, labels: list[str], scores: torch.Tensor | None = None) -> 
     BadInput for more labels than masks.
     """
     masks = validate.as_masks(masks, None, "masks")
-    if not all(validate.is_hard(mask) for mask in masks):
-        masks = (masks > 0.5).float()
     if len(labels) > len(masks):
         raise BadInput(
             "labels", f"has {len(labels)} words for {len(masks)} masks", "give one for each mask"
         )
     names = [*labels, *(f"object {i + 1}" for i in range(len(labels), len(masks)))]
     scores = torch.ones(len(masks)) if scores is None else scores.float()
-    return only(masks, names, scores, [i for i, mask in enumerate(masks) if mask.any()])
+    full = [i for i, mask in enumerate(masks) if bool((mask > 0.5).any())]
+    return only(masks, names, scores, full)
 
 
 def only(masks, labels: list[str], scores: torch.Tensor, keep: list[int]) -> Objects:
     """The objects with the numbers `keep`, boxes made from their masks, which must not be empty.
 
-    The masks are not copied where all are kept in their order.
+    Masks that are not bool are thresholded at 0.5. They are not copied where all are kept.
     """
     kept = masks if keep == list(range(len(masks))) else masks[keep]
+    kept = mask_ops.hard(kept)
     boxes = [mask_ops.box_of(mask) for mask in kept]
     return Objects(
         kept.cpu(),
@@ -83,7 +83,7 @@ def with_query(objects: Objects, modal_mask: torch.Tensor) -> Objects:
     (more than 80 %), those with its label are parts and are dropped; those with another label may
     lie on it, and keep their pixels, which the query loses.
     """
-    query = modal_mask[0]
+    query = mask_ops.hard(modal_mask[0])
     overlaps = [mask_ops.iou(mask, query) for mask in objects.masks]
     label, score = "query", 1.0
     if overlaps and max(overlaps) > SAME:
@@ -95,10 +95,10 @@ def with_query(objects: Objects, modal_mask: torch.Tensor) -> Objects:
             continue
         if mask_ops.share_inside(mask, query) > INSIDE:
             if objects.labels[i] != label and lies_on(mask, rest[0], query):
-                rest[0] = rest[0] * (1 - mask)
+                rest[0] = rest[0] & ~mask
                 rest.append(mask)
-        elif not is_leftover(mask * (1 - query), mask):
-            rest.append(mask * (1 - query))
+        elif not is_leftover(mask & ~query, mask):
+            rest.append(mask & ~query)
         if len(rest) > len(names):
             names.append(objects.labels[i])
             scores.append(float(objects.scores[i]))
@@ -106,14 +106,14 @@ def with_query(objects: Objects, modal_mask: torch.Tensor) -> Objects:
 
 
 def lies_on(mask: torch.Tensor, left: torch.Tensor, query: torch.Tensor) -> bool:
-    """Can a detection [H, W] inside the query [H, W] be an object that lies on it?
+    """Can a detection inside the query be an object that lies on it? Masks are [H, W] bool.
 
     left: what other such objects leave of the query.
     """
     area = float(query.sum())
-    if float((mask * query).sum()) < LYING_ON * area:
+    if float((mask & query).sum()) < LYING_ON * area:
         return False
-    return float((left * (1 - mask)).sum()) >= LEFT_VISIBLE * area
+    return float((left & ~mask).sum()) >= LEFT_VISIBLE * area
 
 
 def others(objects: Objects, modal_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -123,12 +123,12 @@ def others(objects: Objects, modal_mask: torch.Tensor) -> tuple[torch.Tensor, to
     """
     query, overlap = best_overlap(objects, modal_mask[None])
     label = objects.labels[query] if overlap > SAME else None
-    masks = [torch.zeros_like(modal_mask), torch.zeros_like(modal_mask)]
+    masks = [torch.zeros_like(modal_mask, dtype=torch.bool) for _ in range(2)]
     for name, mask in zip(objects.labels, objects.masks):
         if mask_ops.iou(mask, modal_mask) <= SAME:
             kind = int(name != label)
-            masks[kind] = torch.maximum(masks[kind], mask)
-    return masks[0], masks[1]
+            masks[kind] |= mask
+    return masks[0].float(), masks[1].float()
 
 
 def is_leftover(visible: torch.Tensor, mask: torch.Tensor) -> bool:
@@ -188,7 +188,7 @@ def at_point(objects: Objects, x: float, y: float, name: str = "point") -> int:
             f"({x:g}, {y:g}) lies outside the {width}x{height} picture",
             "give x,y in pixels from the top left corner, or fractions like 0.43,0.61",
         )
-    hit = [i for i, mask in enumerate(objects.masks) if mask[int(y), int(x)] > 0.5]
+    hit = [i for i, mask in enumerate(objects.masks) if mask[int(y), int(x)]]
     if not hit:
         raise BadInput(name, f"({x:g}, {y:g}) hits no detected object", detected(objects))
     return min(hit, key=lambda i: float(objects.masks[i].sum()))
@@ -250,7 +250,7 @@ def pick(
             "detect with other words or a lower threshold, or give a mask",
         )
     chosen = choose(objects, point, words, index)
-    return objects.masks[chosen][None], objects.labels[chosen]
+    return objects.masks[chosen][None].float(), objects.labels[chosen]
 
 
 def choose(objects: Objects, point, words: str, index: int) -> int:
@@ -262,7 +262,7 @@ def choose(objects: Objects, point, words: str, index: int) -> int:
         raise BadInput("index", f"{index} is too large", detected(objects))
     if index >= 0:
         return index
-    return int(objects.masks.sum((1, 2)).argmax())
+    return max(range(len(objects)), key=lambda i: int(objects.masks[i].sum()))
 
 
 def as_point(

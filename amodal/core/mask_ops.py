@@ -1,4 +1,7 @@
-"""Mask algebra: boxes, overlaps, dilation, connected parts. Masks are float 0 or 1."""
+"""Mask algebra: boxes, overlaps, dilation, connected parts.
+
+Masks are bool, or float 0 or 1; a result is float unless its function says otherwise.
+"""
 
 import math
 
@@ -14,13 +17,18 @@ OUTSIDE = 0.05  # the part of an enclosed mask that may lie outside, as specks
 @interrupts.asks
 def box_of(mask: torch.Tensor) -> Box | None:
     """The bounding box (x0, y0, x1, y1) of a mask [H, W] or [1, H, W], or None when empty."""
-    mask = mask.reshape(mask.shape[-2:])
-    rows = (mask.amax(1) > 0.5).nonzero()
+    mask = hard(mask.reshape(mask.shape[-2:]))
+    rows = mask.any(1).nonzero()
     if not len(rows):
         return None
     y0, y1 = int(rows[0]), int(rows[-1]) + 1
-    columns = (mask[y0:y1].amax(0) > 0.5).nonzero()
+    columns = mask[y0:y1].any(0).nonzero()
     return int(columns[0]), y0, int(columns[-1]) + 1, y1
+
+
+def hard(mask: torch.Tensor) -> torch.Tensor:
+    """A mask as bool, thresholded at 0.5 unless it is bool."""
+    return mask if mask.dtype == torch.bool else mask > 0.5
 
 
 def object_box(mask: torch.Tensor) -> Box:
@@ -60,10 +68,10 @@ def iou(
 
 def iou_outside(first: torch.Tensor, second: torch.Tensor, area: torch.Tensor) -> float:
     """`iou` of two masks outside an area; everywhere where nothing of `second` lies outside."""
-    outside = area <= 0.5
-    if not bool((outside & (second > 0.5)).any()):
+    outside = ~hard(area)
+    if not bool((outside & hard(second)).any()):
         return iou(first, second)
-    return iou((first > 0.5) & outside, (second > 0.5) & outside)
+    return iou(hard(first) & outside, hard(second) & outside)
 
 
 @interrupts.asks
@@ -83,18 +91,18 @@ def common(first: Box, second: Box) -> Box | None:
 def overlap(first: torch.Tensor, second: torch.Tensor, box: Box) -> int:
     """The number of pixels in a box that are set in both masks [..., H, W]."""
     x0, y0, x1, y1 = box
-    return int(((first[..., y0:y1, x0:x1] > 0.5) & (second[..., y0:y1, x0:x1] > 0.5)).sum())
+    return int((hard(first[..., y0:y1, x0:x1]) & hard(second[..., y0:y1, x0:x1])).sum())
 
 
 def area_in(mask: torch.Tensor, box: Box) -> int:
     """The number of set pixels of a mask [..., H, W] in a box."""
-    return int((mask[..., box[1] : box[3], box[0] : box[2]] > 0.5).sum())
+    return int(hard(mask[..., box[1] : box[3], box[0] : box[2]]).sum())
 
 
 def dilate(mask: torch.Tensor, radius: float) -> torch.Tensor:
     """Masks [..., H, W] dilated by a disc of `radius` pixels."""
     if radius <= 0:
-        return mask
+        return mask.float()
     flat = mask.reshape(-1, *mask.shape[-2:])
     result = torch.zeros(flat.shape, device=mask.device)
     for single, out in zip(flat, result):
@@ -105,7 +113,7 @@ def dilate(mask: torch.Tensor, radius: float) -> torch.Tensor:
 
 def erode(mask: torch.Tensor, radius: float) -> torch.Tensor:
     """Masks [..., H, W] eroded by a disc of `radius` pixels, but not from the picture's border."""
-    return mask if radius <= 0 else 1 - dilate(1 - mask, radius)
+    return mask.float() if radius <= 0 else 1 - dilate(~hard(mask), radius)
 
 
 def distance_to(mask: torch.Tensor, limit: float) -> torch.Tensor:
@@ -147,7 +155,7 @@ def connected_to(mask: torch.Tensor, seed: torch.Tensor, bridge: int = 0) -> tor
     """
     from scipy.ndimage import label
 
-    both = ((mask > 0.5) | (seed > 0.5)).float()
+    both = hard(mask) | hard(seed)
     joined = dilate(both, bridge).bool().cpu().numpy()
     parts, _ = label(joined, structure=[[1] * 3] * 3)
     parts = torch.from_numpy(parts).to(mask.device)
@@ -160,8 +168,8 @@ def surrounds(wall: torch.Tensor, mask: torch.Tensor) -> bool:
     import numpy as np
     from scipy.ndimage import label
 
-    inner = (mask > 0.5).cpu().numpy()
-    if not inner.any() or not bool((wall > 0.5).any()):
+    inner = hard(mask).cpu().numpy()
+    if not inner.any() or not bool(hard(wall).any()):
         return False
     x0, y0, x1, y1 = object_box(mask)
     wide = dilate(wall, max(1, round(GAP * max(x1 - x0, y1 - y0)))).cpu().numpy() > 0.5
@@ -178,8 +186,8 @@ def fill_holes(mask: torch.Tensor, largest: int) -> torch.Tensor:
     solid = mask.cpu().numpy() > 0.5
     holes, count = label(binary_fill_holes(solid) & ~solid)
     if not count:
-        return mask
+        return mask.float()
     holes = torch.from_numpy(holes).to(mask.device).long()
     small = torch.bincount(holes.flatten(), minlength=count + 1) <= largest
     small[0] = False
-    return torch.maximum(mask, small[holes].float())
+    return torch.maximum(mask.float(), small[holes].float())

@@ -19,7 +19,7 @@ Box = tuple[int, int, int, int]
 class Objects:
     """AMODAL_OBJECTS: n detected objects of one picture.
 
-    masks [n, H, W] float 0 or 1 (visible pixels), labels n words, scores [n] 0..1,
+    masks [n, H, W] bool (visible pixels), labels n words, scores [n] 0..1,
     boxes [n, 4] float xyxy. image [1, H, W, 3] is the picture they were found in, to be shown with
     them, or None where it is not known. sought says in words what was searched for, for people;
     empty where it is not known.

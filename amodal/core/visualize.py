@@ -44,8 +44,8 @@ def overlay(
             continue
         tint = torch.tensor(colours[i] if colours else colour(i))
         x0, y0, x1, y1 = mask_ops.grown_box(box, line, (width, height))
-        area = mask[y0:y1, x0:x1] > 0.5
-        rim = area & (mask_ops.erode(area.float(), line) < 0.5)
+        area = mask_ops.hard(mask[y0:y1, x0:x1])
+        rim = area & (mask_ops.erode(area, line) < 0.5)
         part = drawn[0, y0:y1, x0:x1]
         part[area] = part[area].lerp(tint, strength)
         part[rim] = tint
@@ -65,10 +65,11 @@ def with_names(image: torch.Tensor, masks: torch.Tensor, names: list[str]) -> to
     font = ImageFont.load_default(size)
     for mask, name in zip(masks, names):
         interrupts.check()
-        place = (mask > 0.5).nonzero().float()
-        if not len(place) or not name.isascii():
+        box = mask_ops.box_of(mask)
+        if box is None or not name.isascii():
             continue
-        y, x = place.mean(0).tolist()
+        place = mask_ops.hard(mask[box[1] : box[3], box[0] : box[2]]).nonzero().float()
+        y, x = (place.mean(0) + torch.tensor(box[1::-1])).tolist()
         draw.text(
             (x, y),
             name,
@@ -173,11 +174,11 @@ def index_map(masks: torch.Tensor, side: int) -> torch.Tensor:
     rows = (middles(h) * height).long().clamp_(max=height - 1)
     columns = (middles(w) * width).long().clamp_(max=width - 1)
     result = torch.zeros(h, w, dtype=torch.uint8)
-    areas = masks.sum((1, 2))
+    areas = torch.stack([mask.sum() for mask in masks]) if len(masks) else torch.zeros(0)
     for i in reversed(torch.argsort(areas, stable=True).tolist()):
         interrupts.check()
         if i < 255:
-            result[masks[i][rows][:, columns] > 0.5] = i + 1
+            result[mask_ops.hard(masks[i][rows][:, columns])] = i + 1
     return result
 
 

@@ -132,8 +132,8 @@ def labelled(
     found = objects.masks[best]
     for i, mask in enumerate(objects.masks):
         if i != best and mask_ops.share_inside(mask, prior[0]) < 1 - detections.INSIDE:
-            found = found * (1 - mask)
-    return found
+            found = found & ~mask
+    return found.float()
 
 
 def tolerance(mask: torch.Tensor, box: Box) -> float:

@@ -117,7 +117,7 @@ def apply_hints(
 def with_area(objects: Objects, number: int, area: torch.Tensor) -> Objects:
     """The objects with an area [1, H, W] added to one of them."""
     masks, boxes = objects.masks.clone(), objects.boxes.clone()
-    masks[number] = torch.maximum(masks[number], area[0])
+    masks[number] |= mask_ops.hard(area[0])
     boxes[number] = torch.tensor(mask_ops.box_of(masks[number])).to(boxes)
     return replace(objects, masks=masks, boxes=boxes)
 
@@ -126,7 +126,7 @@ def with_object(objects: Objects, area: torch.Tensor) -> Objects:
     """The objects with an area [1, H, W], not empty, as one more."""
     return replace(
         objects,
-        masks=torch.cat([objects.masks, area]),
+        masks=torch.cat([objects.masks, mask_ops.hard(area)]),
         labels=[*objects.labels, LABEL],
         scores=torch.cat([objects.scores, objects.scores.new_ones(1)]),
         boxes=torch.cat([objects.boxes, torch.tensor([mask_ops.box_of(area)]).to(objects.boxes)]),

@@ -32,8 +32,9 @@ def neighbours(objects: Objects, max_gap: float) -> list[tuple[int, int]]:
         interrupts.check()
         close = [j for j in range(i + 1, count) if boxes_near(boxes[i], boxes[j], radius)]
         if close:
-            dilated = mask_ops.dilate(objects.masks[i], radius) > 0.5
-            pairs += [(i, j) for j in close if (dilated & (objects.masks[j] > 0.5)).any()]
+            near, (x0, y0, x1, y1) = mask_ops.distances(objects.masks[i], radius)
+            near = near <= radius
+            pairs += [(i, j) for j in close if (near & objects.masks[j, y0:y1, x0:x1]).any()]
     return pairs
 
 
@@ -97,7 +98,7 @@ def refuse_flat(depth: torch.Tensor) -> None:
 
 def contact(mask: torch.Tensor, neighbour: torch.Tensor, radius: float) -> torch.Tensor:
     """Boolean [H, W]: the pixels of a mask within `radius` pixels of its neighbour's."""
-    return (mask > 0.5) & (mask_ops.dilate(neighbour, radius) > 0.5)
+    return mask_ops.hard(mask) & (mask_ops.dilate(neighbour, radius) > 0.5)
 
 
 def sample(values: torch.Tensor, at_most: int = 100_000) -> torch.Tensor:
@@ -126,7 +127,7 @@ def occluders(
     if not chosen:
         return torch.zeros_like(modal_mask), []
     visible = visible_part(objects, modal_mask, chosen)
-    return objects.masks[chosen].amax(0, keepdim=True) * (1 - visible), chosen
+    return objects.masks[chosen].any(0, keepdim=True) * (1 - visible), chosen
 
 
 def visible_part(objects: Objects, modal_mask: torch.Tensor, chosen: list[int]) -> torch.Tensor:
@@ -134,7 +135,7 @@ def visible_part(objects: Objects, modal_mask: torch.Tensor, chosen: list[int]) 
     visible = modal_mask
     for i in chosen:
         if mask_ops.share_inside(objects.masks[i], modal_mask[0]) > detections.INSIDE:
-            visible = visible * (1 - objects.masks[i])
+            visible = visible * ~objects.masks[i]
     return visible
 
 
@@ -174,7 +175,7 @@ def inpainted_contacts(
         if int(touching.sum()) < shortest or is_query:
             result.append(False)
             continue
-        other_side = (mask > 0.5) & (mask_ops.dilate(touching.float(), AROUND * side) > 0.5)
+        other_side = mask & (mask_ops.dilate(touching, AROUND * side) > 0.5)
         ours, theirs = (float(inpainted[0][part].mean()) for part in (touching, other_side))
         result.append(ours >= INPAINTED and theirs < UNSEEN)
     return torch.tensor(result, dtype=torch.bool)
@@ -188,10 +189,10 @@ def surrounding(objects: Objects, modal_mask: torch.Tensor) -> list[int]:
     """
     query, _ = detections.best_overlap(objects, modal_mask)
     others = [i for i in range(len(objects)) if i != query]
-    if not others or not mask_ops.surrounds(objects.masks[others].amax(0), modal_mask[0]):
+    if not others or not mask_ops.surrounds(objects.masks[others].any(0), modal_mask[0]):
         return []
     around = mask_ops.dilate(modal_mask[0], max(2, max(modal_mask.shape) // 64)) > 0.5
-    return [i for i in others if (around & (objects.masks[i] > 0.5)).any()]
+    return [i for i in others if (around & objects.masks[i]).any()]
 
 
 def table(objects: Objects, order: torch.Tensor) -> str:

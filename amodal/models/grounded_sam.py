@@ -80,7 +80,7 @@ class GroundedSegmenter:
         if not keep:
             return nothing(image)
         masks, quality = self.masker.masks(image, boxes=detected.boxes[keep])
-        masks = masks[:, 0].float() * (quality[:, :1, None] > MIN_PREDICTED_IOU)
+        masks = masks[:, 0] & (quality[:, :1, None] > MIN_PREDICTED_IOU)
         not_empty = [i for i, mask in enumerate(masks) if mask.any()]
         return detections.only(masks, [detected.words[i] for i in keep], scores[keep], not_empty)
 
@@ -151,7 +151,7 @@ class GroundedSegmenter:
             if alike[i] > MIN_PRIOR_IOU
             or (painted is not None and mask_ops.share_inside(seen, mask) > HOLDS)
         ]
-        return objects.masks[max(same, key=alike.__getitem__)] if same else None
+        return objects.masks[max(same, key=alike.__getitem__)].float() if same else None
 
     @staticmethod
     def best_mask(masks: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
@@ -249,4 +249,5 @@ def deep_points(mask: torch.Tensor, count: int = POINTS) -> torch.Tensor:
 def nothing(image: torch.Tensor) -> Objects:
     """No objects, for an image [H, W, 3]."""
     height, width = image.shape[:2]
-    return Objects(torch.zeros(0, height, width), [], torch.zeros(0), torch.zeros(0, 4))
+    masks = torch.zeros(0, height, width, dtype=torch.bool)
+    return Objects(masks, [], torch.zeros(0), torch.zeros(0, 4))

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..core import mask_ops
 from . import pretrained
 
 WHAT = "InstaOrderNet_od"
@@ -133,5 +134,8 @@ def picture_view(image: torch.Tensor) -> torch.Tensor:
 
 def mask_views(masks: torch.Tensor) -> torch.Tensor:
     """[n, 384, 384] (0 or 1): masks [n, H, W] resized to the nearest pixel."""
-    hard = (masks > 0.5).float()
-    return F.interpolate(hard[:, None], size=(SIDE, SIDE), mode="nearest")[:, 0]
+    views = [
+        F.interpolate(mask_ops.hard(mask)[None, None].float(), size=(SIDE, SIDE), mode="nearest")
+        for mask in masks
+    ]
+    return torch.cat(views)[:, 0]

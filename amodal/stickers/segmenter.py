@@ -261,13 +261,14 @@ def _objects(instances: list[Instance], image: torch.Tensor) -> Objects:
     instances = sorted(instances, key=lambda instance: -instance[2])
     height, width = image.shape[:2]
     if not instances:
-        return Objects(torch.zeros(0, height, width), [], torch.zeros(0), torch.zeros(0, 4))
+        masks = torch.zeros(0, height, width, dtype=torch.bool)
+        return Objects(masks, [], torch.zeros(0), torch.zeros(0, 4))
     boxes = []
     for part, _, _ in instances:
         ys, xs = torch.nonzero(part, as_tuple=True)
         boxes.append([int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1])
     return Objects(
-        torch.stack([part.float() for part, _, _ in instances]),
+        torch.stack([part for part, _, _ in instances]),
         [word for _, word, _ in instances],
         torch.tensor([score for _, _, score in instances]),
         torch.tensor(boxes).float(),

@@ -26,7 +26,7 @@ def four_objects() -> Objects:
     return detections.from_masks(torch.cat(parts), ["query", "right", "left", "far"])
 
 
-QUERY, RIGHT, LEFT, FAR = four_objects().masks.split(1)
+QUERY, RIGHT, LEFT, FAR = four_objects().masks.float().split(1)
 
 
 def test_hints_are_points_and_not_negates_them():
@@ -191,7 +191,7 @@ def test_a_hinted_occluder_that_the_segmenter_missed_becomes_an_object():
         given, torch.tensor([[float("nan"), 0.3], [0.2, float("nan")]]), QUERY, RIGHT, NOTHING
     )
     assert objects.labels == ["query", "far", occluder_hints.LABEL]
-    assert torch.equal(objects.masks, torch.cat([QUERY, FAR, RIGHT]))
+    assert torch.equal(objects.masks.float(), torch.cat([QUERY, FAR, RIGHT]))
     assert objects.boxes[2].tolist() == [80, 30, 100, 60] and objects.scores[2] == 1
     expected = torch.tensor([[-1, 0.3, -1], [0.2, -1, -1], [1, -1, -1]])
     assert torch.equal(order.nan_to_num(-1), expected)
@@ -344,7 +344,7 @@ def test_without_a_crop_the_hints_belong_to_the_whole_picture(host, graph):
     node = hints_node(graph, front_hint=graph.value("half the size", small))
     values = host.run(graph.keep(order=node[0], objects=node[1])).values
     assert values["order"][1, 0] == 1 and torch.isnan(values["order"]).sum() == 15
-    assert torch.equal(values["objects"].masks[1:2], RIGHT)
+    assert torch.equal(values["objects"].masks[1:2].float(), RIGHT)
 
 
 def test_hints_may_be_left_open(host, graph):

@@ -72,7 +72,7 @@ def check(objects, image):
     count = len(objects)
     assert len(objects.labels) == count and objects.scores.shape == (count,)
     assert objects.masks.shape == (count, height, width)
-    assert objects.masks.dtype == torch.float32 and objects.boxes.shape == (count, 4)
+    assert objects.masks.dtype == torch.bool and objects.boxes.shape == (count, 4)
     assert set(objects.masks.unique().tolist()) <= {0.0, 1.0}
     assert ((objects.scores >= 0) & (objects.scores <= 1)).all()
     for mask, (x1, y1, x2, y2) in zip(objects.masks, objects.boxes.int().tolist()):

@@ -151,7 +151,7 @@ UNSOUND = {  # socket type -> (node, input, its field, values that it cannot hav
     "AMODAL_OBJECTS": (
         *("AmodalSelectOccluders", "objects"),
         {
-            "masks": (None, torch.rand(8, 8), torch.rand(2, 8, 8), torch.zeros(1, 0, 8)),
+            "masks": (None, torch.rand(8, 8), torch.rand(2, 8, 8), torch.rand(1, 8, 8)),
             "labels": ("cat", [1], ["a", "b"]),
             "scores": (None, torch.rand(2), torch.tensor([math.nan])),
             "boxes": (torch.rand(1, 3), [[1, 2, 3, 4]]),
@@ -199,7 +199,10 @@ UNSOUND = {  # socket type -> (node, input, its field, values that it cannot hav
 }
 GOOD = {
     "AMODAL_OBJECTS": lambda p: p.Objects(
-        torch.ones(1, 8, 8), ["cat"], torch.ones(1), torch.tensor([[0.0, 0, 8, 8]])
+        torch.ones(1, 8, 8, dtype=torch.bool),
+        ["cat"],
+        torch.ones(1),
+        torch.tensor([[0.0, 0, 8, 8]]),
     ),
     "AMODAL_CANVAS": lambda p: p.Canvas.whole(8, 8),
     "AMODAL_CROP": lambda p: p.Crop(p.Canvas.whole(8, 8), (0, 0, 8, 8), (64, 64)),

@@ -27,8 +27,9 @@ def mapped(value, change):
         return {key: change(part) if key == "samples" else part for key, part in value.items()}
     if isinstance(value, list):
         return [mapped(part, change) for part in value]
-    if hasattr(value, "masks"):
-        return type(value)(**{**vars(value), "masks": change(value.masks)})
+    if hasattr(value, "masks"):  # which are bool
+        numbers = {name: change(getattr(value, name)) for name in ("scores", "boxes")}
+        return type(value)(**{**vars(value), **numbers})
     if hasattr(value, "levels"):
         levels = {level: change(maps) for level, maps in value.levels.items()}
         return type(value)(**{**vars(value), "levels": levels})

@@ -36,7 +36,7 @@ class ByColour:
         masks = [near(image, COLOURS[n]) for n in names]
         empty = torch.zeros(0, *image.shape[:2])
         if not names or threshold > 0.99:
-            return detections.Objects(empty, [], torch.zeros(0), torch.zeros(0, 4))
+            return detections.Objects(empty.bool(), [], torch.zeros(0), torch.zeros(0, 4))
         return detections.from_masks(torch.stack(masks), names)
 
     def segment(self, image, *, box=None, points=None, prior_mask=None, label=None, painted=None):
