@@ -191,7 +191,7 @@ def at_point(objects: Objects, x: float, y: float, name: str = "point") -> int:
     hit = [i for i, mask in enumerate(objects.masks) if mask[int(y), int(x)]]
     if not hit:
         raise BadInput(name, f"({x:g}, {y:g}) hits no detected object", detected(objects))
-    return min(hit, key=lambda i: float(objects.masks[i].sum()))
+    return min(hit, key=lambda i: mask_ops.area(objects.masks[i]))
 
 
 def by_words(objects: Objects, words: str) -> int:
@@ -262,7 +262,7 @@ def choose(objects: Objects, point, words: str, index: int) -> int:
         raise BadInput("index", f"{index} is too large", detected(objects))
     if index >= 0:
         return index
-    return max(range(len(objects)), key=lambda i: int(objects.masks[i].sum()))
+    return max(range(len(objects)), key=lambda i: mask_ops.area(objects.masks[i]))
 
 
 def as_point(

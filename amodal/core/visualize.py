@@ -174,7 +174,7 @@ def index_map(masks: torch.Tensor, side: int) -> torch.Tensor:
     rows = (middles(h) * height).long().clamp_(max=height - 1)
     columns = (middles(w) * width).long().clamp_(max=width - 1)
     result = torch.zeros(h, w, dtype=torch.uint8)
-    areas = torch.stack([mask.sum() for mask in masks]) if len(masks) else torch.zeros(0)
+    areas = torch.tensor([mask_ops.area(mask) for mask in masks])
     for i in reversed(torch.argsort(areas, stable=True).tolist()):
         interrupts.check()
         if i < 255:

@@ -80,7 +80,8 @@ class GroundedSegmenter:
         if not keep:
             return nothing(image)
         masks, quality = self.masker.masks(image, boxes=detected.boxes[keep])
-        masks = masks[:, 0] & (quality[:, :1, None] > MIN_PREDICTED_IOU)
+        masks = masks[:, 0]
+        masks[quality[:, 0] <= MIN_PREDICTED_IOU] = False
         not_empty = [i for i, mask in enumerate(masks) if mask.any()]
         return detections.only(masks, [detected.words[i] for i in keep], scores[keep], not_empty)
 

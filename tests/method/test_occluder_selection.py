@@ -167,7 +167,9 @@ def test_a_modal_mask_that_matches_no_object_is_refused():
 
 def test_an_order_of_other_objects_is_refused():
     with pytest.raises(BadInput, match="covers 2 objects, but 3 were given"):
-        occluder_selection.occluders(scene(), occluder_selection.unknown(2), scene().masks[:1].float(), 0.5)
+        occluder_selection.occluders(
+            scene(), occluder_selection.unknown(2), scene().masks[:1].float(), 0.5
+        )
 
 
 def test_the_order_in_words():
