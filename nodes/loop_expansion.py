@@ -19,13 +19,13 @@ from .loop_graph import (
     between,
     dependents,
     ends_of,
+    is_deeper,
     kind,
     links_of,
     open_starts,
     own_name,
     relatives,
     starts_of,
-    walk_depth,
 )
 
 CHECK = "AmodalCheckOcclusion"
@@ -157,12 +157,11 @@ def refuse_too_deep(prompt, end: str, graph: GraphBuilder, number: int) -> None:
     added = graph.finalize()
     if args.cache_none or len(ancestors(prompt, end)) + len(added) < room:
         return
-    depth = max(walk_depth(prompt, added, node) for node in added)
-    if depth > room:
+    if any(is_deeper(prompt, added, node, room) for node in added):
         fewer = f"set max_passes to {number - 2} or less, " if number > 2 else ""
         raise BadInput(
             "loop",
-            f"has {depth} nodes in a row up to pass {number}, and ComfyUI can follow {room}",
+            f"has more nodes in a row up to pass {number} than the {room} that ComfyUI can follow",
             f"{fewer}take nodes out of the body, or start ComfyUI with --cache-none",
         )
 

@@ -60,8 +60,8 @@ def between(prompt, start: str, end: str) -> list[str]:
     return [node for node in before if node in after] if end in after else []
 
 
-def walk_depth(prompt, added: dict[str, dict], root: str) -> int:
-    """How deep the host recurses from a node when it makes the key of its result for the cache.
+def is_deeper(prompt, added: dict[str, dict], root: str, most: int) -> bool:
+    """Does the host recurse more than `most` nodes deep for the key of a node in its cache?
 
     It follows the inputs in the order of their names, and no node twice. `added`: nodes by id that
     the prompt is about to get.
@@ -71,16 +71,15 @@ def walk_depth(prompt, added: dict[str, dict], root: str) -> int:
         inputs = (added[node] if node in added else prompt.get_node(node))["inputs"]
         return (inputs[name][0] for name in sorted(inputs) if is_link(inputs[name]))
 
-    found, path, deepest = {root}, [sources(root)], 1
-    while path:
+    found, path = {root}, [sources(root)]
+    while 0 < len(path) <= most:
         new = next((node for node in path[-1] if node not in found), None)
         if new is None:
             path.pop()
         else:
             found.add(new)
             path.append(sources(new))
-            deepest = max(deepest, len(path))
-    return deepest
+    return bool(path)
 
 
 def open_starts(prompt, node: str) -> set[str]:

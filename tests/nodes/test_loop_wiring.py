@@ -282,7 +282,7 @@ def room_for_few():
 
 def test_a_row_too_long_for_the_cache_is_refused_by_name_before_the_host_fails(host, room_for_few):
     """ComfyUI recurses along a row for its cache; without one, the same row works."""
-    with pytest.raises(Failed, match="input 'loop' has .* in a row up to pass 2.*Remedy"):
+    with pytest.raises(Failed, match="input 'loop' has more nodes in a row up to pass 2 .*Remedy"):
         host.run(in_a_row(90, cap=1))
     host.forget("none")
     values = host.run(in_a_row(90, cap=1)).values
