@@ -5,6 +5,10 @@ to the body are cloned too, so that they show every pass. The loop passes links,
 unchanged rerun is fully cached.
 """
 
+import sys
+import traceback
+
+from comfy.cli_args import args
 from comfy_execution.graph_utils import GraphBuilder, is_link
 
 from ..amodal.core.errors import BadInput
@@ -15,6 +19,7 @@ from .loop_graph import (
     between,
     dependents,
     ends_of,
+    is_deeper,
     kind,
     links_of,
     open_starts,
@@ -26,13 +31,14 @@ from .loop_graph import (
 CHECK = "AmodalCheckOcclusion"
 DECIDING = {"loop", "occluded", "occlusion"}  # the inputs of Loop End that it always waits for
 CARRIED = {"image": "image", "amodal_mask": "modal_mask", "canvas": "canvas"}  # Loop End -> Start
+HOST_FRAMES = 30  # calls of the host around its recursion, beyond those around a node
 
 
 def next_pass(prompt, end: str, number: int, history: str, with_previews: bool) -> GraphBuilder:
     """The graph of the next pass: clones of the loop's nodes, fed by links to this pass.
 
     A clone keeps its node's own name, Loop End's clone too. Raises BadInput as `loop_start` does,
-    and where the id of a clone is taken.
+    where the id of a clone is taken, and where the host could not follow the links of that pass.
     """
     start = loop_start(prompt, end)
     graph = GraphBuilder()
@@ -51,6 +57,7 @@ def next_pass(prompt, end: str, number: int, history: str, with_previews: bool) 
         first.set_input(of_start, prompt.get_node(end)["inputs"][of_end])
     first.set_input("pass_number", number)
     graph.lookup_node(names[end]).set_input("history", history)
+    refuse_too_deep(prompt, end, graph, number)
     return graph
 
 
@@ -140,6 +147,22 @@ def refuse_taken(ids: set[str]) -> None:
             "loop",
             f"needs the id '{min(ids)}' for the next pass, but the workflow has a node of that id",
             "give that node another id",
+        )
+
+
+def refuse_too_deep(prompt, end: str, graph: GraphBuilder, number: int) -> None:
+    """Raises BadInput if the host would recurse too deep for pass `number`: it fails without a name
+    then. It recurses only for the keys of its cache."""
+    room = sys.getrecursionlimit() - sum(1 for _ in traceback.walk_stack(None)) - HOST_FRAMES
+    added = graph.finalize()
+    if args.cache_none or len(ancestors(prompt, end)) + len(added) < room:
+        return
+    if any(is_deeper(prompt, added, node, room) for node in added):
+        fewer = f"set max_passes to {number - 2} or less, " if number > 2 else ""
+        raise BadInput(
+            "loop",
+            f"has more nodes in a row up to pass {number} than the {room} that ComfyUI can follow",
+            f"{fewer}take nodes out of the body, or start ComfyUI with --cache-none",
         )
 
 

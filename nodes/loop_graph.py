@@ -6,7 +6,7 @@ function here recurses, so a body may be thousands of nodes deep.
 
 import re
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from comfy_execution.graph_utils import is_link
 
@@ -58,6 +58,28 @@ def between(prompt, start: str, end: str) -> list[str]:
     before = ancestors(prompt, end)
     after = dependents(prompt, {start}, before)
     return [node for node in before if node in after] if end in after else []
+
+
+def is_deeper(prompt, added: dict[str, dict], root: str, most: int) -> bool:
+    """Does the host recurse more than `most` nodes deep for the key of a node in its cache?
+
+    It follows the inputs in the order of their names, and no node twice. `added`: nodes by id that
+    the prompt is about to get.
+    """
+
+    def sources(node: str) -> Iterator[str]:
+        inputs = (added[node] if node in added else prompt.get_node(node))["inputs"]
+        return (inputs[name][0] for name in sorted(inputs) if is_link(inputs[name]))
+
+    found, path = {root}, [sources(root)]
+    while 0 < len(path) <= most:
+        new = next((node for node in path[-1] if node not in found), None)
+        if new is None:
+            path.pop()
+        else:
+            found.add(new)
+            path.append(sources(new))
+    return bool(path)
 
 
 def open_starts(prompt, node: str) -> set[str]:

@@ -9,7 +9,7 @@ from ..amodal.core.types import Features
 from ..amodal.method import feature_levels, mask_at_k, sampling
 from . import types, ui
 from .common import CATEGORY, aliases, names_itself
-from .mask_rules import averages, checked, checks, hard, maps_at
+from .mask_rules import averages, certain, checked, checks, maps_at
 from .sampler_segment import exact_of
 from .unet_features import capture, depth_of
 
@@ -162,12 +162,9 @@ class SelectClusters(io.ComfyNode):
     def execute(cls, clusters, modal_mask, inpaint_mask, overlap=0.2, image=None):
         clusters = (validate.as_masks(clusters, None, "clusters") > 0.5).float()
         size = validate.size_of(clusters)
-        modal_mask = hard(modal_mask, size, "modal_mask")
-        if len(modal_mask) == 1:
-            modal_mask = modal_mask.repeat(pictures_in(clusters), 1, 1)
-        pictures = len(modal_mask)
-        inpaint_mask = hard(inpaint_mask, size, "inpaint_mask")
-        inpaint_mask = validate.paired(pictures, inpaint_mask, "inpaint_mask")
+        modal_masks = len(validate.as_masks(modal_mask, size, "modal_mask"))
+        pictures = modal_masks if modal_masks > 1 else pictures_in(clusters)
+        modal_mask, inpaint_mask = certain(pictures, size, modal_mask, inpaint_mask)
         if len(clusters) % pictures:
             raise BadInput(
                 "modal_mask",

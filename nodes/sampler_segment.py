@@ -54,7 +54,8 @@ def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):
 
     `latent` gives the batch indices, `image` is the clean latent that sampling starts from. `tell`
     is called with the number of each finished step of the whole schedule. Returns (exact x at the
-    end, the last estimate of the clean latent in model space or None).
+    end, the last estimate of the clean latent in model space or None). Raises BadInput if they are
+    not finite.
     """
     steps = segment.last - segment.first
     estimate: dict = {}
@@ -78,6 +79,9 @@ def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):
     device = comfy.model_management.intermediate_device()
     x0 = estimate.get("x0")
     assert segment.end is not None  # the sampler has run
+    for made in (segment.end, x0):
+        if made is not None:
+            sampling.check_made(made, "latent")
     return segment.end.to(device), None if x0 is None else x0.to(device)
 
 
@@ -89,10 +93,14 @@ def schedule_of(exact: ExactX, sigmas):
 
 
 def to_samples(patcher, x, sigma):
-    """A raw x at sigma as a LATENT's `samples`, as the host's sampler nodes give it."""
+    """A raw x at sigma as a LATENT's `samples`, as the host's sampler nodes give it.
+
+    Raises BadInput if they are not finite.
+    """
     space = patcher.get_model_object("model_sampling")
     scaled = space.inverse_noise_scaling(torch.as_tensor(sigma), x)
-    return patcher.model.process_latent_out(scaled.to(torch.float32))
+    samples = patcher.model.process_latent_out(scaled.to(torch.float32))
+    return sampling.check_made(samples, "latent")
 
 
 def from_samples(patcher, samples, sigma, noise=None):

@@ -12,6 +12,7 @@ import torch
 
 from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
+from ..amodal.method.sampling import check_made
 from .sampler_segment import Segment, schedule_of
 from .transformer_features import STREAMS, BlockProbe, blocks_of, positive_rows, quarter_ends
 
@@ -128,7 +129,7 @@ def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
 def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.Tensor]:
     """Features of one forward pass at (x_k, sigma_k), by level; the guider stays unchanged.
 
-    levels: from 1 to `depth_of(guider)`.
+    levels: from 1 to `depth_of(guider)`. Raises BadInput if the features are not finite.
     """
     watched = copy.copy(guider)
     probe = probe_of(
@@ -154,4 +155,4 @@ def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.T
             "showed no features for its positive prompt",
             "use CFG Guider or Basic Guider, with a positive prompt that is active at this step",
         )
-    return probe.features
+    return {level: check_made(maps, "latent") for level, maps in probe.features.items()}

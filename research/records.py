@@ -6,13 +6,16 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
+from amodal.core.errors import BadInput
 from amodal.core.text import encodable
+
+from .dataset import locks
 
 
 def read(path: Path) -> list[dict]:
@@ -31,25 +34,62 @@ def complete(todo: dict[str, tuple], work: Callable, path: Path, workers: int, t
 
     todo: key -> words, all plain values. A task that fails is printed and has no record; the next
     run tries it again. workers: number of processes; 0 runs everything in this process.
+
+    Raises BadInput if another process completes the same file.
     """
     from tqdm import tqdm
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = {record["key"]: record for record in read(path) if record["key"] in todo}
-    left = [key for key in todo if key not in made]
-    if not left:
-        return in_order(todo, made)
-    if path.exists() and not path.read_bytes().endswith(b"\n"):
-        with open(path, "a", encoding="utf-8") as file:
-            file.write("\n")  # ends a line that was cut short
-    with open(path, "a", encoding="utf-8") as file, tqdm(total=len(left), desc=title) as bar:
-        for key, record in each(left, todo, work, workers):
-            if record is not None:
-                made[key] = {"key": key, **record}
-                file.write(json.dumps(made[key]) + "\n")
-                file.flush()
-            bar.update()
+    with alone_with(path):
+        made = {key: record for key, record in repaired(path).items() if key in todo}
+        left = [key for key in todo if key not in made]
+        if not left:
+            return in_order(todo, made)
+        with open(path, "a", encoding="utf-8") as file, tqdm(total=len(left), desc=title) as bar:
+            for key, record in each(left, todo, work, workers):
+                if record is not None:
+                    made[key] = {"key": key, **record}
+                    file.write(json.dumps(made[key]) + "\n")
+                    file.flush()
+                bar.update()
     return in_order(todo, made)
+
+
+@contextlib.contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Holds a file of records. Raises BadInput if another process does.
+
+    The lock is a file of its own, because a repair replaces the records' file. It ends with the
+    process.
+    """
+    with open(path.with_suffix(".lock"), "ab") as lock:
+        try:
+            locks.hold(lock)
+        except OSError:
+            raise BadInput(
+                "out",
+                f"{path.parent} is in use: another process writes {path.name} there",
+                "wait until it is done, or choose another folder",
+            ) from None
+        yield
+
+
+def repaired(path: Path) -> dict[str, dict]:
+    """The records of a file by their keys, the first of each.
+
+    Lines that were cut short or damaged, doubled lines and lines without a key are removed from the
+    file.
+    """
+    found: dict[str, dict] = {}
+    for record in read(path):
+        if isinstance(record.get("key"), str):
+            found.setdefault(record["key"], record)
+    text = "".join(json.dumps(record) + "\n" for record in found.values())
+    if path.exists() and path.read_bytes() != text.encode():
+        whole = path.with_suffix(".whole")
+        whole.write_text(text, encoding="utf-8")
+        whole.replace(path)
+    return found
 
 
 def in_order(todo: dict, made: dict) -> dict:

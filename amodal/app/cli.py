@@ -10,13 +10,13 @@ import argparse
 import contextlib
 import errno
 import os
-import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import BadInput
+from ..core.text import number, whole_number
 from . import headless, host, photographs, workflow
 from .client import Client
 from .run import RunError
@@ -78,9 +78,12 @@ def parser() -> argparse.ArgumentParser:
     completing.add_argument(
         "--prompt", metavar="P", help="text prompt; {label} stands for the object's name"
     )
-    completing.add_argument("--seed", type=int, default=0)
+    completing.add_argument("--seed", type=integer, default=0)
     completing.add_argument(
-        "--count", type=int, default=1, help="number of completions, with seeds SEED, SEED + 1, ..."
+        "--count",
+        type=integer,
+        default=1,
+        help="number of completions, with seeds SEED, SEED + 1, ...",
     )
     graph = completing.add_mutually_exclusive_group()
     graph.add_argument(
@@ -124,11 +127,20 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def integer(text: str) -> int:
+    """A whole number. Raises argparse's error for any other text."""
+    value = whole_number(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"'{text[:20]}' is no whole number")
+    return value
+
+
 def port_number(text: str) -> int:
     """A port. Raises argparse's error for any other text."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) < 2**16:
+    port = whole_number(text)
+    if port is None or not 0 < port < 2**16:
         raise argparse.ArgumentTypeError(f"'{text[:20]}' is no port; give one from 1 to 65535")
-    return int(text)
+    return port
 
 
 def complete(options: argparse.Namespace) -> int:
@@ -202,14 +214,18 @@ def check(options: argparse.Namespace) -> None:
         raise BadInput("count", f"is {options.count}", "give 1 or more")
     if options.seed < 0:
         raise BadInput("seed", f"is {options.seed}", "give 0 or more")
-    if options.point is not None:
-        parts = [part.strip() for part in options.point.split(",")]
-        pixels = all(part.isdigit() for part in parts)
-        fractions = all(re.fullmatch(r"0?\.\d+|1\.0+", part) for part in parts)
-        if len(parts) != 2 or not (pixels or fractions):
-            raise BadInput(
-                "point", f"is '{options.point}'", "give it as X,Y in pixels or as fractions"
-            )
+    if options.point is not None and not is_point(options.point):
+        raise BadInput("point", f"is '{options.point}'", "give it as X,Y in pixels or as fractions")
+
+
+def is_point(text: str) -> bool:
+    """Is it X,Y: two whole numbers of pixels, or two fractions with a decimal point?"""
+    parts = [part.strip() for part in text.split(",")]
+    pixels = [whole_number(part) for part in parts]
+    shares = [number(part) if "." in part else None for part in parts]
+    in_pixels = all(value is not None and value >= 0 for value in pixels)
+    in_shares = all(value is not None and 0 <= value <= 1 for value in shares)
+    return len(parts) == 2 and (in_pixels or in_shares)
 
 
 def check_pick(template: dict, options: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from types import TracebackType
 
 from ..core.errors import BadInput
 from ..core.status import Status
+from ..core.text import whole_number
 from . import workflow
 from .client import Client, Missing
 from .run import Event, Run
@@ -184,7 +185,7 @@ def summary(run: Run, prompt: dict, text_nodes: dict[str, str | None]) -> dict:
     else:
         status = "done: the workflow has no node titled Status"
     unknown = [text for text in texts["status"] if text not in STATUSES]
-    passes = [int(number) for number in texts["passes"] if number.isdigit()]
+    passes = [n for n in map(whole_number, texts["passes"]) if n is not None and n >= 0]
     return {
         "status": status,
         "statuses": texts["status"] if has_status else None,
@@ -204,11 +205,8 @@ def codes(text: str) -> list[str]:
 
 def point(text: str) -> list[int] | None:
     """[x, y] from "x,y", or None if the text is not a pair of integers."""
-    try:
-        x, y = map(int, text.split(","))
-    except ValueError:
-        return None
-    return [x, y]
+    pair = [whole_number(part.strip()) for part in text.split(",")]
+    return [n for n in pair if n is not None] if len(pair) == 2 and None not in pair else None
 
 
 def unknown_status(text: str) -> str:

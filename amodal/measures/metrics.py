@@ -20,6 +20,8 @@ from ..core import interrupts, mask_ops, weight_archive
 from ..core.errors import BadInput
 from .clip import SOURCE, Clip
 from .clip import load as load_clip
+from .dreamsim import SOURCE as DREAMSIM
+from .dreamsim import load as load_dreamsim
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
 MODELS: dict[str, tuple[str, str | None, str]] = {
@@ -27,7 +29,7 @@ MODELS: dict[str, tuple[str, str | None, str]] = {
     "ST-LPIPS": ("stlpips_pytorch", None, ""),
     "LPIPS": ("lpips", ALEXNET, f"https://download.pytorch.org/models/{ALEXNET}"),
     "CLIP": ("transformers", "clip", SOURCE),
-    "DreamSim": ("dreamsim", "dreamsim", "https://github.com/ssundaram21/dreamsim"),
+    "DreamSim": ("dreamsim", "dreamsim", DREAMSIM),
 }
 
 
@@ -157,10 +159,7 @@ def clip(folder: Path) -> Clip:
 @cache
 def dreamsim(folder: Path) -> tuple[Any, Any]:
     """(model, preprocessing) of DreamSim. Raises BadInput."""
-    path = need("DreamSim", folder)
-    import dreamsim
-
-    return dreamsim.dreamsim(pretrained=True, cache_dir=str(path), device="cpu")
+    return load_dreamsim(need("DreamSim", folder))
 
 
 @torch.inference_mode()

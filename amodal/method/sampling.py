@@ -101,6 +101,17 @@ def check_latent(latent: dict, name: str) -> torch.Tensor:
     return samples
 
 
+def check_made(values: torch.Tensor, name: str) -> torch.Tensor:
+    """What a model made of the LATENT `name`. Raises BadInput if it is NaN or infinite."""
+    if not torch.isfinite(values).all():
+        raise BadInput(
+            name,
+            "gives values that are not finite: they overflow in this model",
+            "connect the LATENT of a picture; if it is one, run the model in bf16 or fp32",
+        )
+    return values
+
+
 def check_picture_latent(samples: torch.Tensor, name: str) -> torch.Tensor:
     """The latent [B, C, h, w] or [B, C, 1, h, w] of pictures. Raises BadInput for any other."""
     if samples.ndim not in (4, 5) or not samples.numel():

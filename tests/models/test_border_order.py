@@ -86,6 +86,7 @@ def pairs():
                 yield both
 
 
+@pytest.mark.slow
 def test_accuracy(capsys):
     """The figures in the module's docstring."""
     right, larger, alone = [], [], []

@@ -110,13 +110,16 @@ def check_links(prompt, both, prefix, end, start):
         assert sources(both[name]) == wanted
 
 
-def test_a_body_five_thousand_nodes_deep(expansion):
-    """ComfyUI itself recurses, and allows fewer."""
+def test_a_body_five_thousand_nodes_deep(expansion, monkeypatch):
+    """It is cloned where ComfyUI has no cache, for which it recurses; and refused by name else."""
     module, dynamic, builder = expansion
     prompt = {"start": node(START), "0": node(PLAIN, "start")}
     prompt |= {str(n): node(PLAIN, str(n - 1)) for n in range(1, 5000)}
     last = ["4999", 0]
     prompt["end"] = node(END, loop=["start", 0], image=last, amodal_mask=last, canvas=last)
     builder.set_default_prefix("end", 0, 0)
+    with pytest.raises(module.BadInput, match="input 'loop' has more nodes in a row"):
+        module.next_pass(dynamic(prompt), "end", 2, "[]", with_previews=True)
+    monkeypatch.setattr(module.args, "cache_none", True)
     graph = module.next_pass(dynamic(prompt), "end", 2, "[]", with_previews=True)
     assert clones(graph).keys() == prompt.keys()

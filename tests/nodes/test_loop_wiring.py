@@ -1,6 +1,9 @@
 """Loops wired in unusual ways: each works, or the error names node, input and remedy."""
 
 import json
+import re
+import sys
+import traceback
 from dataclasses import asdict
 
 import pytest
@@ -257,3 +260,53 @@ def test_a_body_of_a_thousand_nodes(host):
     (inputs["amodal_mask"],) = row
     values = host.run(graph).values
     assert (values["status"], values["passes"]) == ("stopped at cap", 1)
+
+
+def in_a_row(count: int, **settings):
+    """A loop with a row of nodes in its body, through which the map of the canvas comes."""
+    graph = growing_loop(**settings)
+    inputs = graph.prompt["end"]["inputs"]
+    for _ in range(count):
+        inputs["canvas"] = graph.add("TestPass", value=inputs["canvas"]).first
+    return graph
+
+
+@pytest.fixture
+def room_for_few():
+    """Python's recursion ends at 170 calls more than here: a small host for short rows."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(traceback.extract_stack()) + 170)
+    yield
+    sys.setrecursionlimit(usual)
+
+
+def test_a_row_too_long_for_the_cache_is_refused_by_name_before_the_host_fails(host, room_for_few):
+    """ComfyUI recurses along a row for its cache; without one, the same row works."""
+    with pytest.raises(Failed, match="input 'loop' has more nodes in a row up to pass 2 .*Remedy"):
+        host.run(in_a_row(90, cap=1))
+    host.forget("none")
+    values = host.run(in_a_row(90, cap=1)).values
+    assert (values["status"], values["passes"]) == ("stopped at cap", 1)
+
+
+def test_a_row_grown_too_long_by_its_passes_ends_with_the_passes_that_fit(host, room_for_few):
+    """The refusal says how many passes fit, and with as many the loop ends."""
+    with pytest.raises(Failed, match="input 'loop'") as error:
+        host.run(in_a_row(20, cap=30, target=60, step=2))
+    fits = int(re.search(r"set max_passes to (\d+)", str(error.value))[1])
+    assert fits >= 1
+    values = host.run(in_a_row(20, cap=fits, target=60, step=2)).values
+    assert (values["status"], values["passes"]) == ("stopped at cap", fits)
+
+
+def test_no_row_near_the_limit_fails_without_a_name(host, room_for_few):
+    """Either the host can follow, or the loop refuses; what it refuses is not far from too long."""
+    refused = []
+    for count in range(30, 90, 6):
+        try:
+            host.run(in_a_row(count, cap=1))
+        except Failed as error:
+            assert "input 'loop'" in str(error), count
+            refused.append(count)
+    assert 30 < refused[0] < refused[-1]
+    assert refused == [*range(refused[0], 90, 6)]

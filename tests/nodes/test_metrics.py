@@ -1,10 +1,13 @@
 """Measures of a completion (section 4.1) against the numbers of their packages; result tables."""
 
 import importlib.util
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from amodal.core.errors import BadInput
@@ -253,6 +256,82 @@ def test_what_is_missing_is_told(name, tmp_path):
     there = importlib.util.find_spec(package) is not None
     with pytest.raises(BadInput, match=f"needs {file}.*get it" if there else "pip install"):
         metrics.measure(name, PICTURE, TRUE, PICTURE, TRUE, "cat", tmp_path)
+
+
+PACKAGE = """
+import pathlib, torch
+
+def dreamsim(pretrained, cache_dir, device):
+    for path in pathlib.Path(cache_dir).rglob("*.pth"):
+        torch.load(path, weights_only=False)  # as a package may do
+    return (lambda first, second: (first - second).abs().mean()), None
+"""
+
+
+class Runs:
+    """Writes a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+@pytest.fixture
+def dreamsim_folder(tmp_path, monkeypatch):
+    """The metrics folder with sound files for a package of the name dreamsim."""
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "dreamsim.py").write_text(PACKAGE)
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.delitem(sys.modules, "dreamsim", raising=False)
+    adapter = tmp_path / "metrics" / "dreamsim" / "ensemble_lora"
+    adapter.mkdir(parents=True)
+    (adapter / "adapter_config.json").write_text('{"peft_type": "LORA", "auto_mapping": null}')
+    torch.save({"state_dict": {"a": torch.ones(2)}, "epoch": 3}, adapter.parent / "dino.pth")
+    safetensors.torch.save_file({"a": torch.ones(2)}, adapter / "adapter_model.safetensors")
+    (adapter / "README.md").write_text("about")
+    yield tmp_path / "metrics"
+    sys.modules.pop("dreamsim", None)
+
+
+def script(path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), path)
+
+
+def compressed(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", "0" * 10_000)
+
+
+UNSAFE = {
+    "dino.pth": lambda path: torch.save(Runs(path.parents[2] / "ran"), path),
+    "script.pth": script,
+    "compressed.tar": compressed,
+    "cut.bin": lambda path: path.write_bytes(b"PK"),
+    "text.safetensors": lambda path: path.write_text("text"),
+    "ensemble_lora/adapter_config.json": lambda path: path.write_text(
+        '{"auto_mapping": {"parent_library": "os"}}'
+    ),
+    "adapter_config.json": lambda path: path.write_text("[" * 100_000),
+    "code.py": lambda path: path.write_text("print()"),
+    "link.pth": lambda path: path.symlink_to("/etc/hostname"),
+}
+
+
+def test_dreamsim_measures_with_sound_files(dreamsim_folder):
+    distance = metrics.dreamsim_distance(
+        torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), dreamsim_folder
+    )
+    assert distance == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_a_dreamsim_folder_runs_nothing(dreamsim_folder, name):
+    UNSAFE[name](dreamsim_folder / "dreamsim" / name)
+    with pytest.raises(BadInput, match="DreamSim.*Remedy"):
+        metrics.dreamsim_distance(PICTURE, PICTURE, dreamsim_folder)
+    assert not (dreamsim_folder.parent / "ran").exists()
 
 
 # --- tables ------------------------------------------------------------------------------------

@@ -96,6 +96,47 @@ def test_an_interrupted_run_resumes_and_failures_are_tried_again(tmp_path, capsy
     assert len(records.read(path)) == 5
 
 
+ODD_LINES = {
+    "cut short": '{"key": "9", "tw',
+    "doubled": '{"key": "0", "twice": 7}\n',
+    "no object": "[1, 2]\n",
+    "no key": '{"twice": 1}\n',
+    "a key of another kind": '{"key": ["0"], "twice": 1}\n',
+    "no JSON": "\x00\udcff nonsense\n",
+    "an empty line": "\n\n",
+}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("odd", ODD_LINES)
+def test_odd_lines_are_removed_and_each_task_has_one(tmp_path, odd, first):
+    """Wherever they stand; a doubled line is the later one. What other tasks made stays."""
+    path, todo = tmp_path / "records.jsonl", {str(n): ([("twice", 2 * n)],) for n in range(3)}
+    records.complete({k: todo[k] for k in "01"}, dict, path, 0, "")
+    before, line = path.read_bytes(), ODD_LINES[odd].encode("utf-8", "surrogateescape")
+    front = first and odd != "doubled"
+    path.write_bytes(line.rstrip(b"\n") + b"\n" + before if front else before + line)
+    made = records.complete({"2": todo["2"]}, dict, path, 0, "")
+    assert made == {"2": {"key": "2", "twice": 4}}
+    lines = [json.loads(text) for text in path.read_bytes().splitlines()]
+    assert lines == [{"key": str(n), "twice": 2 * n} for n in range(3)]
+
+
+def test_a_file_in_use_is_refused_and_a_killed_user_does_not_block(tmp_path):
+    script, pid_file = tmp_path / "killed.py", tmp_path / "worker"
+    script.write_text(KILLED)
+    path, todo = tmp_path / "records.jsonl", {"1": ([("twice", 2)],)}
+    root = str(Path(records.__file__).parents[1])
+    words = [sys.executable, script, pid_file, path]
+    other = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": root})
+    waited_for(lambda: pid_file.exists() and pid_file.read_text(), 60)
+    with pytest.raises(BadInput, match="records.jsonl.*in use|in use.*records.jsonl"):
+        records.complete(todo, dict, path, 0, "")
+    other.kill()
+    other.wait()
+    assert records.complete(todo, dict, path, 0, "") == {"1": {"key": "1", "twice": 2}}
+
+
 KILLED = """
 import os, sys, time
 from research import records

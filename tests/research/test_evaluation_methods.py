@@ -8,6 +8,8 @@ import pytest
 from research.evaluation import methods, runner
 from research.evaluation.report import evaluation_report
 
+pytestmark = pytest.mark.slow  # every method in the real host
+
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):

@@ -115,6 +115,9 @@ class Host:
 
     def forget(self, cache: str = "classic") -> None:
         """Empties the caches: takes a new executor with this kind of cache, a key of CACHES."""
+        from comfy.cli_args import args
+
+        args.cache_none = cache == "none"  # as the host's own start with it
         self.executor = self.fresh(cache)
 
     def run(self, prompt: dict, prompt_id: str = "test", only: list[str] | None = None) -> Run:
