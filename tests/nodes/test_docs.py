@@ -172,3 +172,35 @@ def test_a_table_is_written_only_between_its_two_lines():
 def test_a_node_without_a_section_stops_the_program():
     with pytest.raises(ValueError, match="AmodalNowhere"):
         make_docs.node_table({"AmodalNowhere": {"display_name": "Nowhere"}})
+
+
+def test_every_constant_of_the_list_is_in_its_file():
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|", (ROOT / "docs/constants.md").read_text(), re.M)
+    named = [
+        (name, file)
+        for names, files in rows
+        for name in re.findall(r"\b[A-Z][A-Z_]+\b", names)
+        for file in re.findall(r"[\w/]+\.py", files)
+    ]
+    assert len(named) > 50
+    for name, file in named:
+        place = ROOT / file if (ROOT / file).exists() else ROOT / "amodal" / file
+        assert re.search(rf"^([A-Z_]+, )*{name}\b.*=", place.read_text(), re.M), (name, file)
+
+
+def test_the_list_holds_every_constant_of_the_method():
+    listed = set(re.findall(r"\b[A-Z][A-Z_]+\b", (ROOT / "docs/constants.md").read_text()))
+    for path in METHOD.glob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign) and is_number(node.value):
+                names = {
+                    part.id for part in ast.walk(node.targets[0]) if isinstance(part, ast.Name)
+                }
+                assert names <= listed, f"{path.name}: {names - listed}"
+
+
+def is_number(value: ast.expr) -> bool:
+    """Is it a number, or a tuple of numbers?"""
+    if isinstance(value, ast.Tuple):
+        return all(map(is_number, value.elts))
+    return isinstance(value, ast.Constant) and type(value.value) in (int, float)
