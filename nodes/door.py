@@ -143,6 +143,8 @@ def pixels(socket: Any, value: Any) -> torch.Tensor:
     kind = "a picture" if is_picture else "a mask"
     require(isinstance(value, torch.Tensor), socket, value, kind)
     value = plain(socket.id, value)
+    if isinstance(socket, types.MasksOrNone) and validate.is_no_mask(value):
+        return value.float()
     as_pixels = validate.as_pictures if is_picture else validate.as_masks
     return as_pixels(value, name=socket.id)
 

@@ -11,7 +11,7 @@ from ..amodal.core.errors import BadInput
 from ..amodal.core.search import search
 from ..amodal.core.types import Objects
 from ..amodal.method.occluder_hints import hint_masks
-from ..amodal.models import impact_segs
+from ..amodal.models import bounding_boxes, impact_segs
 from . import types, ui
 from .common import CATEGORY, aliases, names_itself
 
@@ -105,10 +105,11 @@ class ObjectsFromMasks(io.ComfyNode):
             description="Makes objects from any masks, drawn by hand or from another pack's node, "
             "or from the Impact Pack's SEGS.",
             inputs=[
-                io.Mask.Input(
+                types.MasksOrNone(
                     "masks",
                     optional=True,
-                    tooltip="A batch with one modal mask for each object. Empty masks are dropped.",
+                    tooltip="A batch with one modal mask for each object. Empty masks are dropped, "
+                    "and a batch of none means no objects.",
                 ),
                 io.String.Input(
                     "labels",
@@ -123,19 +124,26 @@ class ObjectsFromMasks(io.ComfyNode):
                     tooltip="Instead of masks: detections of the Impact Pack. Their labels and "
                     "confidences are kept; 'labels' replaces the first ones.",
                 ),
+                types.Boxes.Input(
+                    "bboxes",
+                    optional=True,
+                    tooltip="The boxes of a core detector such as SAM3 Detect, one for each mask, "
+                    "for their scores and labels.",
+                ),
             ],
             outputs=[
                 types.Objects.Output(
                     display_name="objects",
-                    tooltip="The objects. Objects from masks have the score 1.",
+                    tooltip="The objects. Masks without boxes have the score 1.",
                 )
             ],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, masks=None, labels="", segs=None):
-        return io.NodeOutput(from_either(masks, segs, detections.as_words(labels)))
+    def execute(cls, masks=None, labels="", segs=None, bboxes=None):
+        boxes = None if bboxes is None else bounding_boxes.flat(bboxes)
+        return io.NodeOutput(from_either(masks, segs, detections.as_words(labels), boxes))
 
 
 class PickObject(io.ComfyNode):
@@ -242,13 +250,14 @@ class PickObject(io.ComfyNode):
         return io.NodeOutput(query, label, *hints, detections.name_in_prompt(label), ui=shown)
 
 
-def from_either(masks, segs, words: list[str]) -> Objects:
+def from_either(masks, segs, words: list[str], boxes: list[dict] | None) -> Objects:
     if masks is None and segs is None:
         raise BadInput("masks", "is not connected, nor is 'segs'", "connect one of the two")
     if masks is not None and segs is not None:
         raise BadInput("masks", "is connected, and so is 'segs'", "connect one of the two")
     if segs is None:
-        return detections.from_masks(masks, words)
+        own, scores = bounding_boxes.read(boxes, len(masks)) if boxes is not None else ([], None)
+        return detections.from_masks(masks, [*words, *own[len(words) :]], scores)
     return impact_segs.as_objects(segs, words)
 
 

@@ -12,6 +12,13 @@ Features = io.Custom("AMODAL_FEATURES")  # Features
 Loop = io.Custom("AMODAL_LOOP")  # LoopHandle
 Segmenter = io.Custom("AMODAL_SEGMENTER")  # Segmenter
 OrderModel = io.Custom("AMODAL_ORDER_MODEL")  # OrderModel
+Boxes = io.Custom("BOUNDING_BOX")  # of the host's detectors: dictionaries, a list for each picture
+
+
+class MasksOrNone(io.Mask.Input):
+    """A MASK socket that takes [0, H, W] too, from a detector that found nothing."""
+
+
 GATHERED = (  # the results of one loop
     *("object", "amodal_mask", "overlay", "status", "passes", "report", "x", "y", "warnings"),
 )

@@ -26,10 +26,11 @@ RIM = 1 / 128  # of a detection's larger side: a rest that is thinner all over i
 def from_masks(masks, labels: list[str], scores: torch.Tensor | None = None) -> Objects:
     """Objects from masks [n, H, W] (thresholded at 0.5), labels and scores (1 where unknown).
 
-    Empty masks are dropped. Masks without a label are called 'object 3', and so on. Raises
-    BadInput for more labels than masks.
+    n may be 0. Empty masks are dropped. Masks without a label are called 'object 3', and so on.
+    Raises BadInput for more labels than masks.
     """
-    masks = validate.as_masks(masks, None, "masks")
+    if not validate.is_no_mask(masks):
+        masks = validate.as_masks(masks, None, "masks")
     if len(labels) > len(masks):
         raise BadInput(
             "labels", f"has {len(labels)} words for {len(masks)} masks", "give one for each mask"

@@ -72,6 +72,13 @@ def as_masks(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor
         mask = mask[None]
     if mask.ndim == 4 and 1 in (mask.shape[1], mask.shape[-1]):
         mask = mask.squeeze(1 if mask.shape[1] == 1 else -1)
+    if is_no_mask(mask):
+        raise BadInput(
+            name,
+            "is a batch of no mask: nothing was found",
+            "look for other words or at a lower threshold in the node that it comes from; Objects "
+            "From Masks takes it as no objects",
+        )
     if mask.ndim != 3 or not mask.numel():
         raise BadInput(
             name, f"has the shape {list(mask.shape)}", "give a MASK of [batch, height, width]"
@@ -81,6 +88,11 @@ def as_masks(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor
     if is_hard(mask):
         return resize_mask(mask, size)
     return resize(mask[..., None], size, "bilinear")[..., 0]
+
+
+def is_no_mask(mask: torch.Tensor) -> bool:
+    """Is it [0, H, W], the answer of a detector that found nothing?"""
+    return mask.ndim == 3 and not len(mask) and 0 not in mask.shape[1:]
 
 
 def one_mask(mask, size: Size | None = None, name: str = "mask") -> torch.Tensor:
