@@ -13,6 +13,9 @@ import torch
 from ..core.errors import BadInput
 
 
+SIDES = {"x", "y", "width", "height"}
+
+
 def read(boxes: Any, count: int) -> tuple[list[str], torch.Tensor]:
     """(labels, scores [count]) of the boxes of `count` masks; 'object 3' and 1 where not known.
 
@@ -31,7 +34,7 @@ def read(boxes: Any, count: int) -> tuple[list[str], torch.Tensor]:
 
 def flat(boxes: Any, depth: int = 2) -> list[dict]:
     """All boxes in one list; they may lie in lists within a list. Raises BadInput."""
-    if isinstance(boxes, dict):
+    if isinstance(boxes, dict) and SIDES <= boxes.keys():
         return [boxes]
     if not isinstance(boxes, list | tuple) or not depth:
         raise refused(boxes)
@@ -53,4 +56,6 @@ def score_of(box: dict) -> float:
 
 def refused(value: Any) -> BadInput:
     kind = type(value).__name__
-    return BadInput("bboxes", f"holds a {kind}", "connect the boxes of a core detector")
+    return BadInput(
+        "bboxes", f"holds a {kind} that is no box", "connect the boxes of a core detector"
+    )
