@@ -1,5 +1,6 @@
 """What the nodes send to the editor's widgets, on the real host."""
 
+import importlib
 from pathlib import Path
 
 import analysis
@@ -43,6 +44,24 @@ def test_a_loop_sends_a_frame_after_each_pass_and_its_status_at_the_end(host):
     assert frames[0]["line"].startswith("pass 1: enclosed by square; mask changed")
     assert opened(frames[0]["image"]).size == (64, 64)
     assert frames[-1]["image"] is None
+
+
+@pytest.mark.parametrize(
+    "seeds, expected",
+    [((), None), ((5,), 5), ((["number", 0],), 9), ((5, 5), 5), ((5, 6), None)],
+)
+def test_the_seed_of_a_loop_is_read_from_its_body(host, seeds, expected):
+    from comfy_execution.graph import DynamicPrompt
+
+    package = host.classes["AmodalLoopEnd"].__module__.rpartition(".")[0]
+    loop_graph = importlib.import_module(f"{package}.loop_graph")
+    prompt = growing_loop().prompt
+    prompt["number"] = {"class_type": "PrimitiveInt", "inputs": {"value": 9}}
+    for number, seed in enumerate(seeds):
+        inputs = {"seed": seed, "pass_number": ["start", 4]}
+        prompt[f"seed{number}"] = {"class_type": "AmodalPassSeed", "inputs": inputs}
+        prompt["grow"]["inputs"][f"seed{number}"] = [f"seed{number}", 0]
+    assert loop_graph.seed_of(DynamicPrompt(prompt), "end") == expected
 
 
 def test_the_history_keeps_the_frames(host):
