@@ -1,6 +1,7 @@
 // Shared by the pack's widgets: a place in a node, and the messages of runs about that node.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { reached } from "./runs.js";
 
 export function make(tag, className = "", content = {}, ...children) {
   const element = Object.assign(document.createElement(tag), content);
@@ -9,7 +10,7 @@ export function make(tag, className = "", content = {}, ...children) {
   return element;
 }
 
-const STYLE = new URL("./amodal.css", import.meta.url).href;
+export const STYLE = new URL("./amodal.css", import.meta.url).href;
 const NO_ID = "00000000-0000-0000-0000-000000000000"; // the id of every graph that came as a bare prompt
 
 export const address = (image) => api.apiURL("/view?" + new URLSearchParams(image));
@@ -24,6 +25,26 @@ function* everyNode(graph = app.rootGraph ?? app.graph, path = "") {
 
 export const idOf = (wanted) => [...everyNode()].find(([, node]) => node === wanted)?.[0];
 export const graphId = () => (app.rootGraph ?? app.graph)?.id;
+
+const tabs = new WeakMap(); // open workflow -> its number
+
+// The open workflow that has a graph id: of two with the same id the active one. 0: none has it.
+function tabOf(graph) {
+  const { activeWorkflow, openWorkflows = [] } = app.extensionManager?.workflow ?? {};
+  const tab = graph === graphId() ? activeWorkflow
+    : openWorkflows.find((one) => one.activeState?.id === graph);
+  if (!tab) return 0;
+  const own = tab.__v_raw ?? tab; // Vue may hand out the object or a proxy of it
+  if (!tabs.has(own)) tabs.set(own, ++tabOf.count);
+  return tabs.get(own);
+}
+tabOf.count = 0;
+
+// Does the open graph still have the nodes that a run used for one of its nodes?
+function unchanged(prompt, node) {
+  const classes = new Map([...everyNode()].map(([id, { comfyClass }]) => [id, comfyClass]));
+  return [...reached(prompt, [node])].every((id) => classes.get(id) === prompt[id]?.class_type);
+}
 
 // A display-only element at the end of a node. `height()` is its current least height in pixels.
 export function addElement(node, name, content, height, width = 260) {
@@ -62,21 +83,24 @@ export function addElement(node, name, content, height, width = 260) {
 // undo and a switch of tabs rebuild nodes. `replaces(entry, old)`: does a new entry replace an old
 // one? Returns a function that shows everything again.
 export function showsRuns({ key, types, build, replaces = () => true }) {
-  const told = new Map(); // "workflow/node" -> entries
+  const told = new Map(); // "tab/workflow/node" -> entries
   const views = new WeakMap();
-  const asked = new Set(); // workflows whose history has been read
+  const asked = new Set(); // workflows and runs whose history has been read
+  const place = (graph, node, tab = tabOf(graph)) => `${tab}/${graph}/${node}`;
 
   function show(id) {
+    const graph = graphId();
     for (const [name, node] of everyNode())
       if (id === undefined || name === id)
-        views.get(node)?.(told.get(`${graphId()}/${name}`) ?? []);
+        views.get(node)?.(told.get(place(graph, name)) ?? told.get(place(graph, name, 0)) ?? []);
   }
   function take(entry) {
-    const place = `${entry.graph}/${entry.node}`;
-    const rest = (told.get(place) ?? []).filter((old) => !replaces(entry, old));
-    told.set(place, [...rest, entry]);
+    const here = place(entry.graph, entry.node);
+    const rest = (told.get(here) ?? []).filter((old) => !replaces(entry, old));
+    told.set(here, [...rest, entry]);
     if (entry.graph === graphId()) show(entry.node);
   }
+  const entriesOf = (run) => Object.values(run?.outputs ?? {}).flatMap((one) => one?.[key] ?? []);
   // After a reload of the page: from the host's history of its last runs.
   async function recall() {
     const graph = graphId();
@@ -85,10 +109,23 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
     const reply = await api.fetchApi("/history?max_items=16");
     const known = new Set(told.keys());
     for (const run of Object.values(await reply.json()))
-      for (const output of Object.values(run.outputs ?? {}))
-        for (const entry of output?.[key] ?? [])
-          if (!known.has(`${entry.graph}/${entry.node}`)) take(entry);
+      for (const entry of entriesOf(run))
+        if (entry.graph === graph && !known.has(place(graph, entry.node)) &&
+          unchanged(run.prompt[2], entry.node)) take(entry);
   }
+  // What a cached node sends again is only a part, if it expanded into others: from the history of
+  // the run that made it.
+  async function again(entry) {
+    const graph = graphId();
+    take({ ...entry, graph });
+    const name = `${graph}/${entry.prompt_id}/${entry.node}`;
+    if (asked.has(name)) return;
+    asked.add(name);
+    const reply = await api.fetchApi(`/history/${entry.prompt_id}`);
+    for (const other of entriesOf((await reply.json())[entry.prompt_id]))
+      if (other.node === entry.node) take({ ...other, graph });
+  }
+  const quietly = (work) => work.catch((error) => console.warn("Amodal: no history", error));
 
   app.registerExtension({
     name: `amodalcompletion.${key}`,
@@ -97,15 +134,18 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
       // Cached nodes only send their output again, with the id of the run that made it.
       api.addEventListener("executed", ({ detail }) => {
         for (const entry of detail?.output?.[key] ?? [])
-          if (entry.prompt_id !== detail.prompt_id) take({ ...entry, graph: graphId() });
+          if (entry.prompt_id !== detail.prompt_id) quietly(again(entry));
       });
     },
     nodeCreated(node) {
       if (types.includes(node.comfyClass)) views.set(node, build(node));
     },
     afterConfigureGraph() {
-      show();
-      recall().catch((error) => console.warn("Amodal: no history", error));
+      setTimeout(show);
+      setTimeout(() => { // the host names the open tab after this
+        show();
+        quietly(recall());
+      }, 300);
     },
   });
   return show;

@@ -215,17 +215,16 @@ class Completion(io.ComfyNode):
         given["mask_rule"] = settings["mask_rule"]  # it decides which nodes there are
         graph = GraphBuilder()
         gathered: list = []  # a link to the results so far
-        loops = []  # their Loop Ends
+        loops = []  # which object and seed each is of
         for index, chosen in enumerate(queries(graph, links, images, masks)):
             source = {**given, **chosen, "edges": "modal_mask" not in chosen}
             picked = pick(graph, source, f"{index}-")
             for number in range(count):
+                one = {"object": index + 1, "seed": (seed + number) % 2**64}
                 made = completion(
-                    graph,
-                    {**source, **picked, "seed": (seed + number) % 2**64},
-                    f"{index}-{number}-",
+                    graph, {**source, **picked, "seed": one["seed"]}, f"{index}-{number}-"
                 )
-                loops.append(made["status"][0])
+                loops.append(one)
                 gathered = graph.node(
                     "AmodalGather",
                     f"gather-{index}-{number}",

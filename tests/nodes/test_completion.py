@@ -286,13 +286,15 @@ def test_it_says_which_loops_there_are_and_names_their_objects_and_seeds(collect
     run = collecting.run(graph)
     told = {name: [d for n, d in run.events if n == f"amodal.{name}"] for name in EVENTS}
     (listed,) = told["loops"]
-    assert listed["node"] == "one" and len(set(listed["loops"])) == 4
-    named = [(loop, (1 + i // 2, 7 + i % 2)) for i, loop in enumerate(listed["loops"])]
+    named = [(1, 7), (1, 8), (2, 7), (2, 8)]
+    assert listed["node"] == "one"
+    assert [(loop["object"], loop["seed"]) for loop in listed["loops"]] == named
     for name in ("pass", "completion"):
-        assert {(d["loop"], (d["object"], d["seed"])) for d in told[name]} == set(named)
+        assert {(d["object"], d["seed"]) for d in told[name]} == set(named)
         assert {d["node"] for d in told[name]} == {"one"}
+    loops = {(d["object"], d["seed"]): d["loop"] for d in told["pass"]}
     place = {d["loop"]: d["completion"] for d in told["stage"]}
-    assert [place[loop] for loop in listed["loops"]] == [1, 2, 3, 4]
+    assert [place[loops[one]] for one in named] == [1, 2, 3, 4]
     assert {d["loops"] for d in told["stage"]} == {4}
     kept = [d for shown in run.ui.values() for d in shown.get("amodal_completion", [])]
     assert kept == told["completion"] and all(d["status"] and d["cutout"] for d in kept)
