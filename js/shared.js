@@ -31,14 +31,21 @@ const tabs = new WeakMap(); // open workflow -> its number
 // The open workflow that has a graph id: of two with the same id the active one. 0: none has it.
 function tabOf(graph) {
   const { activeWorkflow, openWorkflows = [] } = app.extensionManager?.workflow ?? {};
-  const tab = graph === graphId() ? activeWorkflow
-    : openWorkflows.find((one) => one.activeState?.id === graph);
+  const tab = [activeWorkflow, ...openWorkflows].find((one) => one?.activeState?.id === graph);
   if (!tab) return 0;
   const own = tab.__v_raw ?? tab; // Vue may hand out the object or a proxy of it
   if (!tabs.has(own)) tabs.set(own, ++tabOf.count);
   return tabs.get(own);
 }
 tabOf.count = 0;
+
+// Calls `then` now, and whenever the open tab becomes another within three seconds: the host names
+// it some time after it has built the graph.
+function onceOpen(then, tab, left = 30) {
+  const now = tabOf(graphId());
+  if (now !== tab) then();
+  if (left) setTimeout(onceOpen, 100, then, now, left - 1);
+}
 
 // Does the open graph still have the nodes that a run used for one of its nodes?
 function unchanged(prompt, node) {
@@ -141,11 +148,8 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
       if (types.includes(node.comfyClass)) views.set(node, build(node));
     },
     afterConfigureGraph() {
-      setTimeout(show);
-      setTimeout(() => { // the host names the open tab after this
-        show();
-        quietly(recall());
-      }, 300);
+      onceOpen(() => show());
+      setTimeout(() => quietly(recall()), 300);
     },
   });
   return show;

@@ -82,7 +82,7 @@ def test_the_film_of_a_free_object_shows_the_unchanged_picture(host):
 
 def test_a_large_canvas_is_shown_small(host):
     run = host.run(growing_loop(picture=torch.rand(1, 64, 64, 3).repeat(1, 10, 20, 1)))
-    assert opened(told(run, "amodal.pass")[0]["image"]).size == (256, 128)
+    assert opened(told(run, "amodal.pass")[0]["image"]).size == (512, 256)
 
 
 def test_a_loop_sends_its_pass_and_current_stage(host):

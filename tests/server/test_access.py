@@ -1,7 +1,7 @@
 """The widgets for those who use the keyboard, a screen reader, or either theme."""
 
 import pytest
-from graphs import growing, picking, selecting
+from graphs import growing, one_node, picking, selecting
 from widgets import CONTRASTS, detect
 
 from tools.host.browser import drop_prompt, needs_browser, press_run, show
@@ -132,3 +132,15 @@ def test_clusters_are_told_one_by_one_with_the_arrow_keys(page):
         "cluster 1: 0 % of the modal mask",
         "kept 0 of 2",
     ]
+
+
+def test_a_help_page_fits_a_narrow_panel(page):
+    drop_prompt(page, one_node())
+    show(page, "AmodalCompletion")
+    page.evaluate("""() => app.canvas.selectNode(
+      app.graph.nodes.find(({ comfyClass }) => comfyClass === "AmodalCompletion"))""")
+    page.get_by_test_id("info-button").first.dispatch_event("click")
+    page.get_by_text("Number of completions").wait_for()
+    panel = page.locator(".node-help-content")
+    panel.evaluate("(panel) => (panel.style.width = '290px')")
+    assert panel.evaluate("(panel) => panel.scrollWidth <= 290")

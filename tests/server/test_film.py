@@ -34,6 +34,12 @@ SHRINK = """() => {
       if (comfyClass === "MaskComposite" && widget.value === 24) widget.value = 34;
     }
 }"""
+CORNER = """() => {
+  const node = app.graph.nodes.find((one) => one.comfyClass === "AmodalLoopEnd");
+  const [x, y] = app.canvas.convertOffsetToCanvas([0, 1].map((i) => node.pos[i] + node.size[i]));
+  const box = app.canvas.canvas.getBoundingClientRect();
+  return [box.x + x - 4, box.y + y - 4];
+}"""
 ROWS = """() => Object.fromEntries(app.graph.nodes
   .filter(({ comfyClass }) => comfyClass === "AmodalLoopEnd")
   .map(({ id, widgets }) => [id, widgets.find(({ name }) => name === "amodal_film").element
@@ -198,13 +204,15 @@ def test_a_picture_is_enlarged_by_mouse_and_keyboard_and_grows_with_the_node(pag
     large.locator("img").click()
     large.wait_for(state="detached")
     assert page.locator(f"{FRAMES} button").nth(1).evaluate("(e) => e === document.activeElement")
-    page.evaluate("""() => {
-      const node = app.graph.nodes.find((one) => one.comfyClass === "AmodalLoopEnd");
-      node.setSize([node.size[0] + 300, node.size[1] + 250]);
-    }""")
-    page.wait_for_timeout(500)
+    x, y = page.evaluate(CORNER)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 100, y + 100)
+    page.mouse.move(x + 300, y + 250)
+    page.mouse.up()
+    if "[vue]" not in request.node.name:  # nodes of 1.32.9's Vue mode do not grow
+        page.wait_for_function(f"() => document.querySelector('{FRAMES[:-8]}').clientHeight > 300")
     room = page.locator(".amodal-film .frames:visible").bounding_box()["height"]
-    assert room > 300 or "vue" in request.node.name  # nodes of 1.32.9's Vue mode do not grow
     assert picture.bounding_box()["height"] > room - 25 and small["height"] > 80
 
 
@@ -212,9 +220,8 @@ def test_no_row_is_of_another_workflow_or_of_a_loop_that_is_no_more(page):
     for target in (80, 60):  # a bare prompt has the same id as every other
         prompt = growing(target)
         drop(page, f"{target}.json", "application/json", json.dumps(prompt).encode(), len(prompt))
-        page.wait_for_timeout(600)
         show(page, "AmodalLoopEnd")
-        assert page.locator(FRAMES).count() == 0
+        page.wait_for_function("() => !document.querySelector('.amodal-film figure')")
         assert page.get_by_text("the passes appear here").is_visible()
         press_run(page)
         assert page.locator(FRAMES).count() == {80: 2, 60: 1}[target]

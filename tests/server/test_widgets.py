@@ -2,8 +2,9 @@
 
 import json
 
-from graphs import growing, picking
-from widgets import CAT, PROMPT, click_on, detect
+import pytest
+from graphs import growing, one_node, picking
+from widgets import CAT, PROMPT, click_on, detect, reload
 
 from tools.host.browser import (
     SAVED,
@@ -12,10 +13,19 @@ from tools.host.browser import (
     needs_browser,
     plain,
     press_run,
+    show,
     wait_until_ready,
 )
 
 pytestmark = needs_browser
+FIXED = """() => {
+  for (const { widgets } of app.graph.nodes)
+    for (const widget of widgets ?? [])
+      if (widget.name === "control_after_generate") widget.value = "fixed";
+}"""
+COUNT = """() => { window.ran = [];
+  app.api.addEventListener("executing", ({ detail }) =>
+    window.ran.push(app.graph.getNodeById(detail)?.comfyClass)); }"""
 
 
 def test_nothing_of_the_widgets_is_saved_or_sent(page):
@@ -39,3 +49,32 @@ def test_a_saved_workflow_opens_without_the_packs_javascript(page):
     assert plain(drop_workflow(page, saved)) == plain(prompt)
     assert not page.locator(".amodal-outer").count()
     assert "id" in press_run(page)
+
+
+def test_a_cached_run_fills_the_widgets_if_the_host_sends_their_results_again(page):
+    info = page.evaluate(
+        "async () => (await app.api.fetchApi('/object_info/AmodalLoopEnd')).json()"
+    )
+    if not info["AmodalLoopEnd"].get("has_intermediate_output"):
+        pytest.skip("needs a newer ComfyUI (0.19); AMODAL_COMFYUI may name one")
+    for prompt, kind, rows in (
+        (growing(), "AmodalLoopEnd", 1),
+        (one_node(), "AmodalCompletion", 2),
+    ):
+        drop_prompt(page, prompt)
+        page.evaluate(FIXED)
+        press_run(page)
+        page.route("**/history?max_items=*", lambda route: route.fulfill(json={}))
+        reload(page)
+        show(page, kind)
+        assert not page.locator(".amodal-film figure").count()
+        page.evaluate(COUNT)
+        press_run(page)
+        page.locator(".amodal-film figure:visible").first.wait_for()
+        assert page.evaluate("() => window.ran").count(kind) == 0
+        assert page.locator(".amodal-film section:visible").count() == rows
+        assert page.locator(".amodal-film figure:visible").count() == 2
+        if kind == "AmodalLoopEnd":
+            show(page, "AmodalTrimAndOverlay")
+            assert page.locator(".amodal-slider .stage:visible").count() == 1
+        page.unroute("**/history?max_items=*")
