@@ -62,7 +62,7 @@ export function addElement(node, name, content, height, width = 260) {
     serialize: false, hideOnZoom: false, getMinHeight: height, getValue: () => "", setValue() {},
   });
   widget.serialize = false;
-  // After undo, Vue nodes keep the old node's element mounted: replace it with the new one.
+  // After undo or another file, Vue nodes keep the element of the node that had this id before.
   const remount = () => {
     if (!window.LiteGraph.vueNodesMode || outer.isConnected || !node.graph) return;
     document.querySelector(`[data-node-id="${node.id}"] [data-amodal="${name}"]`)?.replaceWith(outer);
@@ -75,12 +75,16 @@ export function addElement(node, name, content, height, width = 260) {
     if (size[0] !== node.size[0] || size[1] !== node.size[1]) node.setSize(size);
     node.graph?.setDirtyCanvas(true, true);
   };
-  const configured = node.onConfigure;
-  node.onConfigure = function (...given) {
-    configured?.apply(this, given);
+  const soon = () => {
     requestAnimationFrame(() => requestAnimationFrame(remount));
     setTimeout(remount, 300);
   };
+  const configured = node.onConfigure;
+  node.onConfigure = function (...given) {
+    configured?.apply(this, given);
+    soon();
+  };
+  soon(); // a bare prompt's nodes are never configured
   fit();
   return fit;
 }
