@@ -89,6 +89,12 @@ export function addElement(node, name, content, height, width = 260) {
   return fit;
 }
 
+const histories = new Map(); // run -> what the host's history has of it
+function historyOf(id) {
+  if (!histories.has(id)) histories.set(id, api.fetchApi(`/history/${id}`).then((reply) => reply.json()));
+  return histories.get(id);
+}
+
 // A widget that shows the messages of runs under `key`. `build(node)` adds it to a node of one of
 // `types` and returns a function that shows a list of entries. Entries outlive their nodes, because
 // undo and a switch of tabs rebuild nodes. `replaces(entry, old)`: does a new entry replace an old
@@ -126,15 +132,12 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
   }
   // What a cached node sends again is only a part, if it expanded into others: from the history of
   // the run that made it.
-  async function again(entry) {
-    const graph = graphId();
-    take({ ...entry, graph });
-    const name = `${graph}/${entry.prompt_id}/${entry.node}`;
+  async function again({ prompt_id: id, node }) {
+    const graph = graphId(), name = `${graph}/${id}/${node}`;
     if (asked.has(name)) return;
     asked.add(name);
-    const reply = await api.fetchApi(`/history/${entry.prompt_id}`);
-    for (const other of entriesOf((await reply.json())[entry.prompt_id]))
-      if (other.node === entry.node) take({ ...other, graph });
+    for (const entry of entriesOf((await historyOf(id))[id]))
+      if (entry.node === node) take({ ...entry, graph });
   }
   const quietly = (work) => work.catch((error) => console.warn("Amodal: no history", error));
 
@@ -144,8 +147,12 @@ export function showsRuns({ key, types, build, replaces = () => true }) {
       api.addEventListener(key.replace("_", "."), ({ detail }) => take(detail));
       // Cached nodes only send their output again, with the id of the run that made it.
       api.addEventListener("executed", ({ detail }) => {
-        for (const entry of detail?.output?.[key] ?? [])
-          if (entry.prompt_id !== detail.prompt_id) quietly(again(entry));
+        for (const [name, entries] of Object.entries(detail?.output ?? {}))
+          for (const entry of name.startsWith("amodal_") ? entries : []) {
+            if (entry.prompt_id === detail.prompt_id) continue;
+            if (name === key) take({ ...entry, graph: graphId() });
+            quietly(again(entry));
+          }
       });
     },
     nodeCreated(node) {
