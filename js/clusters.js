@@ -1,5 +1,5 @@
 // On Select Clusters: the clusters in colours over the picture; kept ones have a rim. Pointing at a
-// cluster shows its number and its overlap with the modal mask.
+// cluster, or the arrow keys, show its number and its overlap with the modal mask.
 import { address, addElement, make, showsRuns } from "./shared.js";
 import { Areas, pixels } from "./areas.js";
 
@@ -8,6 +8,9 @@ const RIM = [255, 255, 255];
 function build(node) {
   const canvas = make("canvas", "", { hidden: true });
   const words = make("span", "words", { textContent: "the clusters appear here" });
+  canvas.tabIndex = 0;
+  canvas.setAttribute("role", "img");
+  words.setAttribute("role", "status");
   const fit = addElement(node, "amodal_clusters", make("div", "amodal-picker", {},
     make("div", "amodal-bar", {}, words), canvas), () => (canvas.hidden ? 24 : 220), 260);
   let areas, shown, hovered = 0;
@@ -26,13 +29,23 @@ function build(node) {
     words.textContent = hovered ? told(hovered - 1)
       : `kept ${shown.kept.join(", ") || "none"} of ${shown.colours.length}`;
     words.title = words.textContent;
+    canvas.setAttribute("aria-label", `clusters over the picture; ${words.textContent}`);
   }
   canvas.onpointermove = (event) => {
     const at = areas && areas.place(canvas, event);
     hovered = at ? areas.at(...at) : 0;
     draw();
   };
-  canvas.onpointerleave = () => ((hovered = 0), draw());
+  canvas.onpointerleave = canvas.onblur = () => ((hovered = 0), draw());
+  canvas.onkeydown = (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!areas || !step) return;
+    event.preventDefault();
+    event.stopPropagation(); // the editor moves the selected nodes
+    const count = shown.colours.length + 1; // 0: none of them
+    hovered = (hovered + step + count) % count;
+    draw();
+  };
 
   return async (entries) => {
     const latest = entries.at(-1);

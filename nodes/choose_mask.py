@@ -7,7 +7,7 @@ from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
 from ..amodal.method import mask_check
 from . import ui
-from .common import aliases, names_itself
+from .common import aliases, names_itself, shows_results
 from .mask_rules import CONTEXT, areas, averages, certain, checked, checks, hard
 
 CANDIDATES = ("known_background", "seeded", "clusters")  # in the order of preference
@@ -26,6 +26,7 @@ class ChooseMask(io.ComfyNode):
         ]
         return io.Schema(
             node_id="AmodalChooseMask",
+            **shows_results(),
             **aliases("automatic", "best mask"),
             display_name="Choose Mask (Amodal)",
             category=CONTEXT,

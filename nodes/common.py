@@ -17,8 +17,21 @@ LOOP_CATEGORY = f"{CATEGORY}/loop"
 
 def aliases(*words: str) -> dict:
     """Search words of a node as an argument of io.Schema; empty if the host does not know them."""
+    return known_to_host(search_aliases=[*words])
+
+
+def shows_results() -> dict:
+    """An argument of io.Schema for a node that shows its results, and is no output node.
+
+    A host that knows it sends what the node shows again where the node's results are cached.
+    """
+    return known_to_host(has_intermediate_output=True)
+
+
+def known_to_host(**options) -> dict:
+    """Those of the arguments of io.Schema that this host has."""
     known = {field.name for field in dataclasses.fields(io.Schema)}
-    return {"search_aliases": [*words]} if "search_aliases" in known else {}
+    return {name: value for name, value in options.items() if name in known}
 
 
 def names_itself(execute):

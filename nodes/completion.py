@@ -4,9 +4,9 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
 from ..amodal.core import validate
-from . import types
+from . import types, ui
 from .assembly import AUTOMATIC, RULES, TEMPLATE, completion, pick, sees_around_hole
-from .common import CATEGORY, aliases, names_itself
+from .common import CATEGORY, aliases, names_itself, shows_results
 from .model_family import crop_of_family
 from .unet_features import shows_features
 
@@ -16,6 +16,7 @@ class Completion(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalCompletion",
+            **shows_results(),
             **aliases("deocclusion", "uncover", "complete a hidden object", "amodal"),
             display_name="Amodal Completion",
             category=CATEGORY,
@@ -193,7 +194,7 @@ class Completion(io.ComfyNode):
                     "End.",
                 ),
             ],
-            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
             enable_expand=True,
         )
 
@@ -214,15 +215,16 @@ class Completion(io.ComfyNode):
         given["mask_rule"] = settings["mask_rule"]  # it decides which nodes there are
         graph = GraphBuilder()
         gathered: list = []  # a link to the results so far
+        loops = []  # which object and seed each is of
         for index, chosen in enumerate(queries(graph, links, images, masks)):
             source = {**given, **chosen, "edges": "modal_mask" not in chosen}
             picked = pick(graph, source, f"{index}-")
             for number in range(count):
+                one = {"object": index + 1, "seed": (seed + number) % 2**64}
                 made = completion(
-                    graph,
-                    {**source, **picked, "seed": (seed + number) % 2**64},
-                    f"{index}-{number}-",
+                    graph, {**source, **picked, "seed": one["seed"]}, f"{index}-{number}-"
                 )
+                loops.append(one)
                 gathered = graph.node(
                     "AmodalGather",
                     f"gather-{index}-{number}",
@@ -230,7 +232,13 @@ class Completion(io.ComfyNode):
                     **({"results": gathered} if gathered else {}),
                 ).out(0)
         names = range(1, len(types.GATHERED) + 1)
-        return io.NodeOutput(*([gathered[0], slot] for slot in names), expand=graph.finalize())
+        shown_on = cls.hidden.dynprompt.get_display_node_id(cls.hidden.unique_id)
+        shown = ui.entry(cls.hidden, node=shown_on, loops=loops)
+        return io.NodeOutput(
+            *([gathered[0], slot] for slot in names),
+            expand=graph.finalize(),
+            ui={"amodal_loops": [ui.tell("amodal.loops", shown)]},
+        )
 
 
 def queries(graph, links: dict, images, masks) -> list[dict]:

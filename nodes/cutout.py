@@ -6,7 +6,7 @@ from ..amodal.core import validate, visualize
 from ..amodal.core.canvas import canvas_of, check_original
 from ..amodal.method import cutout
 from . import types, ui
-from .common import CATEGORY, aliases, names_itself
+from .common import CATEGORY, aliases, names_itself, shows_results
 
 SHOWN = 1024  # longer side of the pictures in the slider
 
@@ -16,6 +16,7 @@ class TrimAndOverlay(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalTrimAndOverlay",
+            **shows_results(),
             **aliases("cut out", "alpha", "transparent background"),
             display_name="Trim And Overlay (Amodal)",
             category=f"{CATEGORY}/result",

@@ -2,9 +2,14 @@
 
 from comfy_api.latest import io
 
-from ..amodal.core import validate
-from .common import CATEGORY, names_itself
+from ..amodal.core import validate, visualize
+from . import ui
+from .common import CATEGORY, names_itself, shows_results
+from .loop_graph import links_of
+from .loop_report import ONE_NODE, which
 from .types import GATHERED, Results
+
+SHOWN = 1024  # longer side of the pictures, in pixels
 
 
 class Gather(io.ComfyNode):
@@ -26,6 +31,7 @@ class Gather(io.ComfyNode):
         fields = list(zip(GATHERED, kinds))
         return io.Schema(
             node_id="AmodalGather",
+            **shows_results(),
             display_name="Gather Results (Amodal)",
             category=f"{CATEGORY}/internal",
             description="Used by Amodal Completion to hand on the results of several loops.",
@@ -45,6 +51,7 @@ class Gather(io.ComfyNode):
                     for name, kind in fields
                 ),
             ],
+            hidden=[io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
             is_experimental=True,
         )
 
@@ -52,7 +59,27 @@ class Gather(io.ComfyNode):
     @names_itself
     def execute(cls, results=None, **fields):
         rows = [*(results or []), tuple(fields[name] for name in GATHERED)]
-        return io.NodeOutput(rows, *(list(column) for column in zip(*rows)))
+        shown = completed(cls.hidden, **fields)
+        return io.NodeOutput(rows, *(list(column) for column in zip(*rows)), ui=shown)
+
+
+def completed(hidden, object, overlay, status, warnings, **_others) -> dict:
+    """What Amodal Completion shows of one of its completions, to compare them."""
+    if ui.in_graph(hidden, ONE_NODE) is None:
+        return {}
+    end = links_of(hidden.dynprompt, ui.node_id())["status"]
+    pictures = {"cutout": object, "overlay": overlay}
+    shown = ui.entry(
+        hidden,
+        **which(hidden.dynprompt, end),
+        status=status,
+        warnings=warnings,
+        **{
+            name: ui.saved(visualize.fitted(picture, SHOWN)[0], name)
+            for name, picture in pictures.items()
+        },
+    )
+    return {"amodal_completion": [ui.tell("amodal.completion", shown)]}
 
 
 class MaskFromBatch(io.ComfyNode):

@@ -16,7 +16,7 @@ from ..amodal.core.errors import BadInput
 from ..amodal.core.types import Canvas, LoopHandle, OcclusionReport
 from ..amodal.method.loop import describe, mask_change
 from . import progress, types
-from .common import LOOP_CATEGORY, aliases, names_itself
+from .common import LOOP_CATEGORY, aliases, names_itself, shows_results
 from .loop_expansion import loop_start, next_pass
 from .loop_graph import own_name
 from .loop_pass import (
@@ -106,6 +106,7 @@ class LoopEnd(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalLoopEnd",
+            **shows_results(),
             **aliases("for loop", "repeat", "iterate"),
             display_name="Loop End (Amodal)",
             category=LOOP_CATEGORY,

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from comfy_execution.graph_utils import is_link
 
-START, END = "AmodalLoopStart", "AmodalLoopEnd"
+START, END, SEED = "AmodalLoopStart", "AmodalLoopEnd", "AmodalPassSeed"
 
 
 def links_of(prompt, node: str) -> dict[str, str]:
@@ -129,3 +129,20 @@ def first_pass(prompt, end: str) -> str:
     ):
         end, parent = parent, prompt.get_parent_node_id(parent)
     return end
+
+
+def seed_of(prompt, end: str) -> int | None:
+    """The seed from which a loop's passes derive theirs; None where the prompt does not hold it.
+
+    It may come from a node with a `value`, such as the host's integer.
+    """
+    before = ancestors(prompt, end, but_not_behind=(START,))
+    seeds = {literal(prompt, node, "seed") for node in before if kind(prompt, node) == SEED}
+    return seeds.pop() if len(seeds) == 1 else None
+
+
+def literal(prompt, node: str, name: str) -> int | None:
+    value = prompt.get_node(node)["inputs"].get(name)
+    while is_link(value):
+        value = prompt.get_node(value[0])["inputs"].get("value")
+    return value if isinstance(value, int) else None

@@ -10,8 +10,9 @@ from ..amodal.core.status import Status
 from ..amodal.core.types import OcclusionReport
 from ..amodal.method.loop import describe, warnings_of
 from . import ui
-from .loop_graph import first_pass
+from .loop_graph import first_pass, kind, own_name, seed_of
 
+ONE_NODE = "AmodalCompletion"  # it names its nodes "object-completion-name"
 WORDS = ("occluders", "surrounding", "sides")  # of OcclusionReport; lists in JSON
 KINDS = {**dict.fromkeys(WORDS, list), "sought": str}
 REPORT = {field.name: KINDS.get(field.name, bool) for field in fields(OcclusionReport)}
@@ -74,6 +75,19 @@ def line_of(entry: dict) -> str:
     return f"pass {entry['pass']}: {describe(report_of(entry))}; {change}; {took}"
 
 
+def which(prompt, end: str) -> dict:
+    """What tells a loop from others, by its Loop End: its node in the graph and its first pass.
+
+    And its seed, and the number of its object in Amodal Completion, from 1; None where unknown.
+    """
+    first = first_pass(prompt, end)
+    parent = prompt.get_parent_node_id(first)
+    of_one_node = parent is not None and kind(prompt, parent) == ONE_NODE
+    number = int(own_name(prompt, first).split("-")[0]) + 1 if of_one_node else None
+    shown = prompt.get_display_node_id(end)
+    return {"node": shown, "loop": first, "seed": seed_of(prompt, end), "object": number}
+
+
 def film_frame(
     hidden,
     number: int,
@@ -89,11 +103,9 @@ def film_frame(
     `after` is (canvas image, mask) after the pass, or None at the loop's end.
     """
     picture = ui.saved(visualize.thumbnail(*after), "pass") if after else None
-    prompt, end = hidden.dynprompt, ui.node_id()
     frame = ui.entry(
         hidden,
-        node=prompt.get_display_node_id(end),
-        loop=first_pass(prompt, end),
+        **which(hidden.dynprompt, ui.node_id()),
         number=number,
         of=cap,
         reason=describe(occlusion),

@@ -8,7 +8,7 @@ from ..amodal.core.errors import BadInput
 from ..amodal.core.types import Features
 from ..amodal.method import feature_levels, mask_at_k, sampling
 from . import types, ui
-from .common import CATEGORY, aliases, names_itself
+from .common import CATEGORY, aliases, names_itself, shows_results
 from .mask_rules import averages, certain, checked, checks, maps_at
 from .sampler_segment import exact_of
 from .unet_features import capture, depth_of
@@ -125,6 +125,7 @@ class SelectClusters(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalSelectClusters",
+            **shows_results(),
             display_name="Select Clusters (Amodal)",
             category=FEATURES,
             description="Makes M^k by the paper's rule: the clusters that cover enough of the "

@@ -7,7 +7,7 @@ from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
 from ..amodal.method import known_background, mask_check, seeded_mask
 from . import types, ui
-from .common import CATEGORY, aliases, names_itself
+from .common import CATEGORY, aliases, names_itself, shows_results
 
 CONTEXT = f"{CATEGORY}/mixed context"
 
@@ -45,6 +45,7 @@ class KnownBackgroundMask(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalKnownBackgroundMask",
+            **shows_results(),
             display_name="Known Background Mask (Amodal)",
             category=CONTEXT,
             description="Makes M^k without features: the swapped background is known, so whatever "
@@ -105,6 +106,7 @@ class SeededMask(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalSeededMask",
+            **shows_results(),
             **aliases("ridge", "classifier", "feature map"),
             display_name="Seeded Mask (Amodal)",
             category=CONTEXT,

@@ -6,6 +6,8 @@ nothing; the host's own bar is enough for them.
 
 from __future__ import annotations
 
+import re
+
 from . import ui
 from .loop_graph import END, ends_of, first_pass, innermost_starts, kind, relatives, starts_of
 
@@ -13,7 +15,8 @@ from .loop_graph import END, ends_of, first_pass, innermost_starts, kind, relati
 def place(prompt, node: str) -> dict | None:
     """In which pass of which loop a node runs, by the dynamic prompt; None outside a loop.
 
-    `loops` counts the loops that the node in the graph holds: Amodal Completion has several.
+    `loops` counts the loops that the node in the graph holds: Amodal Completion has several, and
+    `completion` is the number of this one among them, from 1.
     """
     is_end = kind(prompt, node) == END
     starts = starts_of(prompt, node) if is_end else innermost_starts(prompt, node)
@@ -26,13 +29,20 @@ def place(prompt, node: str) -> dict | None:
     first = first_pass(prompt, end)
     holder = prompt.get_display_node_id(end)
     ends = [n for n in relatives(prompt, first) if kind(prompt, n) == END]
+    held = in_order(n for n in ends if prompt.get_display_node_id(n) == holder)
     return {
         "node": holder,
         "loop": first,
-        "loops": len([n for n in ends if prompt.get_display_node_id(n) == holder]),
+        "loops": len(held),
+        "completion": held.index(first) + 1,
         "number": number if isinstance(number, int) else 1,
         "of": cap if isinstance(cap, int) else None,
     }
+
+
+def in_order(ids) -> list[str]:
+    """Ids by the numbers in them: "10-0-LoopEnd" after "9-0-LoopEnd"."""
+    return sorted(ids, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
 
 
 def teller(hidden, doing: str, steps: int = 0):

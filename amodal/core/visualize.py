@@ -150,7 +150,7 @@ def small_size(height: int, width: int, scale: float) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def thumbnail(image: torch.Tensor, mask: torch.Tensor, side: int = 256) -> torch.Tensor:
+def thumbnail(image: torch.Tensor, mask: torch.Tensor, side: int = 512) -> torch.Tensor:
     """Image [1, H, W, 3] with the outline of mask [1, H, W], at most `side` pixels: [h, w, 3]."""
     small = fitted(image, side)
     cover = validate.resize(mask[..., None], validate.picture_size(small), "bilinear")[..., 0]

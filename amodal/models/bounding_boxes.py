@@ -12,7 +12,6 @@ import torch
 
 from ..core.errors import BadInput
 
-
 SIDES = {"x", "y", "width", "height"}
 
 
@@ -34,7 +33,7 @@ def read(boxes: Any, count: int) -> tuple[list[str], torch.Tensor]:
 
 def flat(boxes: Any, depth: int = 2) -> list[dict]:
     """All boxes in one list; they may lie in lists within a list. Raises BadInput."""
-    if isinstance(boxes, dict) and SIDES <= boxes.keys():
+    if isinstance(boxes, dict) and boxes.keys() >= SIDES:
         return [boxes]
     if not isinstance(boxes, list | tuple) or not depth:
         raise refused(boxes)

@@ -13,7 +13,10 @@ export async function pictures(original, choices, vote) {
 export function arrange(place, parts) {
   const columns = parts.length > 6 ? Math.ceil(parts.length / 2) : parts.length;
   const { naturalWidth, naturalHeight } = parts[0].querySelector("img");
+  const choices = parts.filter((part) => part.matches("button")).length;
   place.style.setProperty("--columns", columns);
+  place.style.setProperty("--rows", Math.ceil(choices / 2)); // on a phone, below the original
+  place.toggleAttribute("data-odd", choices % 2 === 1);
   place.style.setProperty("--ratio", naturalWidth / naturalHeight);
   place.className = "";
   place.replaceChildren(...parts);

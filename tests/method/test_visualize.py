@@ -67,7 +67,8 @@ def test_a_thumbnail_shows_the_outline_of_the_mask():
     image = torch.zeros(1, 512, 512, 3)
     mask = torch.zeros(1, 512, 512)
     mask[:, 100:300, 100:300] = 1
-    small = visualize.thumbnail(image, mask)
+    assert visualize.thumbnail(image, mask).shape == (512, 512, 3)
+    small = visualize.thumbnail(image, mask, 256)
     assert small.shape == (256, 256, 3)
     assert torch.allclose(small[100, 50], torch.tensor(visualize.QUERY_COLOUR), atol=1e-5)
     assert small[100, 100].max() < 0.2 and not small[20, 20].any()

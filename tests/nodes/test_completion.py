@@ -186,11 +186,17 @@ def one_node(scene, images=1, **settings) -> Graph:
         point="",
         negative="",
         prompt="a photo of a {label}",
-        k=4.0,
-        steps=STEPS,
         size=128,
         mask_rule=settings.pop("mask_rule", "automatic"),
-        **{"seed": 1, "count": 1, "cfg": 3.5, "max_passes": 2, **settings},
+        **{
+            "seed": 1,
+            "count": 1,
+            "cfg": 3.5,
+            "max_passes": 2,
+            "steps": STEPS,
+            "k": 4.0,
+            **settings,
+        },
     )
     for name, slot in (("object", 0), ("mask", 1), ("status", 3), ("passes", 4), ("warnings", 8)):
         graph.add("TestCollect", name=name, value=made[slot])
@@ -220,6 +226,8 @@ def collecting(host):
     host.classes["TestCollect"] = TestCollect
     return host
 
+
+EVENTS = ("loops", "pass", "completion", "stage")
 
 RULES = {  # rule -> the kinds of nodes that make M^k
     "known background": {"KnownBackgroundMask"},
@@ -271,6 +279,25 @@ def test_one_loop_for_each_picture_and_seed(collecting, scene):
         and "LoopEnd" not in n
     ]
     assert ran and len(firsts) == 2
+
+
+def test_it_says_which_loops_there_are_and_names_their_objects_and_seeds(collecting, scene):
+    graph = one_node(scene, images=2, count=2, seed=7, steps=2, k=1.0, max_passes=1)
+    run = collecting.run(graph)
+    told = {name: [d for n, d in run.events if n == f"amodal.{name}"] for name in EVENTS}
+    (listed,) = told["loops"]
+    named = [(1, 7), (1, 8), (2, 7), (2, 8)]
+    assert listed["node"] == "one"
+    assert [(loop["object"], loop["seed"]) for loop in listed["loops"]] == named
+    for name in ("pass", "completion"):
+        assert {(d["object"], d["seed"]) for d in told[name]} == set(named)
+        assert {d["node"] for d in told[name]} == {"one"}
+    loops = {(d["object"], d["seed"]): d["loop"] for d in told["pass"]}
+    place = {d["loop"]: d["completion"] for d in told["stage"]}
+    assert [place[loops[one]] for one in named] == [1, 2, 3, 4]
+    assert {d["loops"] for d in told["stage"]} == {4}
+    kept = [d for shown in run.ui.values() for d in shown.get("amodal_completion", [])]
+    assert kept == told["completion"] and all(d["status"] and d["cutout"] for d in kept)
 
 
 def test_one_loop_for_each_mask_of_a_picture(collecting, scene):

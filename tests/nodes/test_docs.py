@@ -157,7 +157,10 @@ def test_a_help_page_keeps_what_a_person_wrote_and_takes_the_rest_from_the_schem
     assert make_docs.hand_written("# Old Name\n\nAn old sentence.\n") == ""
     page = make_docs.page("AmodalNoSuchPage", node)
     assert page.startswith("# Some Node\n\nWhat the schema says.\n\n## Inputs\n")
-    assert r"| image | IMAGE |  | One \| two. |" in page
+    assert (
+        "\n- **image** (IMAGE): One | two.\n" in page and "\n- **mask** (MASK): The mask.\n" in page
+    )
+    assert make_docs.item("k", ["FLOAT", "default `0.4`"], None) == "- **k** (FLOAT, default `0.4`)"
 
 
 def test_a_table_is_written_only_between_its_two_lines():

@@ -53,6 +53,17 @@ def test_no_picture_is_left_over_and_all_together_are_small():
     assert sum(file.stat().st_size for file in kept) < 1_500_000
 
 
+def test_no_table_is_wider_than_the_panel():
+    """The editor's help panel is about 290 pixels wide."""
+    rows = [
+        (page.stem, line)
+        for page in PAGES
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.lstrip().startswith("|")
+    ]
+    assert [row for row in rows if row[1].count("|") > 3] == []
+
+
 def test_what_is_published_holds_the_help_pages():
     """A bare 'docs/' in .comfyignore would leave out js/docs/ as well."""
     left_out = (PAGES[0].parents[2] / ".comfyignore").read_text(encoding="utf-8").split()

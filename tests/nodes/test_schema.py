@@ -166,16 +166,36 @@ def test_the_host_describes_every_node_to_the_browser(real_host):
         assert len(info["output_tooltips"]) == len(outputs)
 
 
-def test_nodes_have_search_aliases_if_the_host_supports_them(real_host, monkeypatch):
+@pytest.fixture
+def newer_schema(monkeypatch):
+    """The Schema of a newer host, which has two more fields."""
     from comfy_api.latest import io
 
     @dataclasses.dataclass
     class Newer(io.Schema):
         search_aliases: list[str] = dataclasses.field(default_factory=list)
+        has_intermediate_output: bool = False
 
-    for node in real_host.pack.values():  # the schemas also work with this host's own Schema
-        assert node.define_schema().node_id
     monkeypatch.setattr(io, "Schema", Newer)
+
+
+def test_the_schemas_work_with_this_hosts_own_fields(real_host):
+    for node in real_host.pack.values():
+        assert node.define_schema().node_id
+
+
+def test_what_shows_results_says_so_if_the_host_knows_it(real_host, newer_schema):
+    schemas = {name: node.define_schema() for name, node in real_host.pack.items()}
+    says = {name for name, schema in schemas.items() if schema.has_intermediate_output}
+    shows = {
+        name
+        for name, node in real_host.pack.items()
+        if "ui=" in inspect.getsource(node) and not schemas[name].is_output_node
+    }
+    assert says == shows and "AmodalLoopEnd" in says
+
+
+def test_nodes_have_search_aliases_if_the_host_supports_them(real_host, newer_schema):
     words = {name: node.define_schema().search_aliases for name, node in real_host.pack.items()}
     assert "deocclusion" in words["AmodalCompletion"]
     assert "for loop" in words["AmodalLoopEnd"] and words["AmodalGather"] == []

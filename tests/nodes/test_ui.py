@@ -1,5 +1,6 @@
 """What the nodes send to the editor's widgets, on the real host."""
 
+import importlib
 from pathlib import Path
 
 import analysis
@@ -45,6 +46,24 @@ def test_a_loop_sends_a_frame_after_each_pass_and_its_status_at_the_end(host):
     assert frames[-1]["image"] is None
 
 
+@pytest.mark.parametrize(
+    "seeds, expected",
+    [((), None), ((5,), 5), ((["number", 0],), 9), ((5, 5), 5), ((5, 6), None)],
+)
+def test_the_seed_of_a_loop_is_read_from_its_body(host, seeds, expected):
+    from comfy_execution.graph import DynamicPrompt
+
+    package = host.classes["AmodalLoopEnd"].__module__.rpartition(".")[0]
+    loop_graph = importlib.import_module(f"{package}.loop_graph")
+    prompt = growing_loop().prompt
+    prompt["number"] = {"class_type": "PrimitiveInt", "inputs": {"value": 9}}
+    for number, seed in enumerate(seeds):
+        inputs = {"seed": seed, "pass_number": ["start", 4]}
+        prompt[f"seed{number}"] = {"class_type": "AmodalPassSeed", "inputs": inputs}
+        prompt["grow"]["inputs"][f"seed{number}"] = [f"seed{number}", 0]
+    assert loop_graph.seed_of(DynamicPrompt(prompt), "end") == expected
+
+
 def test_the_history_keeps_the_frames(host):
     run = host.run(growing_loop())
     kept = [frame for shown in run.ui.values() for frame in shown.get("amodal_pass", [])]
@@ -63,7 +82,7 @@ def test_the_film_of_a_free_object_shows_the_unchanged_picture(host):
 
 def test_a_large_canvas_is_shown_small(host):
     run = host.run(growing_loop(picture=torch.rand(1, 64, 64, 3).repeat(1, 10, 20, 1)))
-    assert opened(told(run, "amodal.pass")[0]["image"]).size == (256, 128)
+    assert opened(told(run, "amodal.pass")[0]["image"]).size == (512, 256)
 
 
 def test_a_loop_sends_its_pass_and_current_stage(host):

@@ -203,7 +203,20 @@ def test_it_fits_a_phone(study, visit, scheme):
     page = visit("ann", **phone, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     box = page.locator(PICTURES).last.bounding_box()
-    assert box["width"] > 150 and box["y"] + box["height"] <= 667  # all on one screen
+    assert box["width"] > 130 and box["y"] + box["height"] <= 667  # all on one screen
+    numbers = page.locator("#pictures button kbd:visible")
+    assert numbers.all_inner_texts() == ["1", "2", "3"]
+    assert all(n.bounding_box()["y"] + n.bounding_box()["height"] <= 667 for n in numbers.all())
+    hint = page.get_by_text("Tap the picture that you choose").bounding_box()
+    assert hint["y"] + hint["height"] <= 667
+    assert page.locator("kbd:visible", has_text="U").count() == 0  # a phone has no such key
+    original = page.locator("#pictures figure").bounding_box()
+    choices = [button.bounding_box() for button in page.locator("#pictures button").all()]
+    assert all(original["y"] + original["height"] <= choice["y"] for choice in choices)
+    assert all(original["height"] < 0.8 * choice["height"] for choice in choices)
+    style = "(image) => getComputedStyle(image).outlineStyle"
+    assert page.locator("#pictures figure img").evaluate(style) == "dashed"
+    assert page.locator(PICTURES).first.evaluate(style) == "solid"
     shot(page, f"phone-{scheme}")
     page.locator(PICTURES).last.tap()
     ready_at(page, 1)

@@ -146,6 +146,24 @@ def growing(target: int = 80, step: int = 10) -> dict:
     }
 
 
+def nested(target: int = 80) -> dict:
+    """`growing` as a loop of one pass in the body of another: Loop End 25 within Loop End 5."""
+    prompt = growing(target)
+    inner = {"2": "22", "3": "23", "4": "24", "10": "210", "11": "211", "12": "212", "5": "25"}
+    for name, clone in inner.items():
+        inputs = {
+            key: [inner[value[0]], value[1]]
+            if isinstance(value, list) and value[0] in inner
+            else value
+            for key, value in prompt[name]["inputs"].items()
+        }
+        prompt[clone] = {**prompt[name], "inputs": inputs}
+    prompt["22"]["inputs"] = {"image": ["2", 1], "modal_mask": ["2", 2], "canvas": ["2", 3]}
+    prompt["25"]["inputs"]["max_passes"] = 1
+    prompt["5"]["inputs"].update(image=["25", 0], amodal_mask=["25", 1], canvas=["25", 2])
+    return {name: each for name, each in prompt.items() if name not in ("10", "11", "12")}
+
+
 def selecting() -> dict:
     """Two clusters, a square with the object in it and the rest, over the example picture."""
     return {

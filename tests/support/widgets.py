@@ -16,6 +16,59 @@ from tools.host.browser import (
 # Places in the example picture as the picker shows it.
 CAT, YARN, BACKGROUND = (0.5, 0.5), (0.5, 0.7), (0.25, 0.95)
 CANVAS = ".amodal-picker canvas:visible"
+# {text: its least contrast with what is behind it} of what is seen under a selector. Behind text on
+# a picture may be anything from black to white. Disabled buttons do not count.
+CONTRASTS = """(selector) => {
+  const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    context.clearRect(0, 0, 1, 1);
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data;
+    return [[r, g, b], a / 255];
+  };
+  const over = ([top, alpha], ground) => top.map((one, i) => one * alpha + ground[i] * (1 - alpha));
+  const light = (colour) => colour.map((one) => one / 255)
+    .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, one, i) => sum + one * [0.2126, 0.7152, 0.0722][i], 0);
+  const ratio = (one, other) => {
+    const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const opacity = (element) => {
+    let part = 1;
+    for (let one = element; one; one = one.parentElement) part *= getComputedStyle(one).opacity;
+    return part;
+  };
+  const grounds = (element, x, y) => {  // what may be behind a text at a point
+    const stack = document.elementsFromPoint(x, y);
+    const layers = [], at = stack.indexOf(element);
+    for (const one of at < 0 ? [element, ...stack] : stack.slice(at)) {
+      const { backgroundColor, backgroundImage } = getComputedStyle(one);
+      const layer = rgba(backgroundColor);
+      layers.unshift(layer);
+      if (layer[1] === 1) return [layers.reduce((ground, each) => over(each, ground), layer[0])];
+      if (["IMG", "CANVAS"].includes(one.tagName) || backgroundImage !== "none") break;
+    }
+    return [[0, 0, 0], [255, 255, 255]].map((base) =>
+      layers.reduce((ground, each) => over(each, ground), base));
+  };
+  const found = {};
+  for (const element of document.querySelectorAll(`${selector}, ${selector} *`)) {
+    const isText = ({ nodeType, data }) => nodeType === 3 && data.trim();
+    if (![...element.childNodes].some(isText) || element.matches(":disabled")) continue;
+    if (!element.checkVisibility()) continue;
+    const box = element.getBoundingClientRect();
+    const [colour, alpha] = rgba(getComputedStyle(element).color);
+    for (const part of [0.02, 0.3, 0.6, 0.98])
+      for (const ground of grounds(element, box.x + part * box.width, box.y + box.height / 2)) {
+        const seen = over([colour, alpha * opacity(element)], ground);
+        const words = `${element.className || element.tagName}: ${element.textContent}`;
+        found[words] = Math.min(found[words] ?? 21, ratio(seen, ground));
+      }
+  }
+  return found;
+}"""
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 

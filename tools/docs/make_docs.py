@@ -4,7 +4,7 @@
 
 It writes:
 - locales/en/nodeDefs.json, from the schemas;
-- js/docs/<NodeId>.md: title, lead sentence and tables from the schema. The part between the lead
+- js/docs/<NodeId>.md: title, lead sentence and lists from the schema. The part between the lead
   sentence and "## Inputs" is written by hand and is kept;
 - the node table of README.md, from the schemas and `SECTIONS` below;
 - the model table of docs/models.md, from `amodal.models.pretrained.KNOWN`.
@@ -26,7 +26,7 @@ LOCALE = ROOT / "locales" / "en" / "nodeDefs.json"
 PAGES = ROOT / "js" / "docs"
 README = ROOT / "README.md"
 MODELS = ROOT / "docs" / "models.md"
-TABLES = "## Inputs"  # this program writes everything from this line on
+LISTS = "## Inputs"  # this program writes everything from this line on
 
 SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in reading order
     "3.4 mask analysis": "DetectObjects ObjectsFromMasks PickObject OrderObjects OrderFromDepth "
@@ -156,43 +156,32 @@ def literal(text: str) -> str:
 
 
 def page(name: str, node: dict) -> str:
-    """The help page: title and description of the schema, the hand-written part, the tables."""
+    """The help page: title and description of the schema, the hand-written part, the lists."""
     lead = f"# {node['display_name']}\n\n{' '.join(node['description'].split())}"
     by_hand = hand_written(read(PAGES / f"{name}.md"))
     head = f"{lead}\n\n{by_hand}" if by_hand else lead
-    input_rows = [
-        f"| {label} | {kind(spec)} | {default(options)} | {cell(options.get('tooltip', ''))} |"
+    takes = [
+        item(label, [kind(spec), default(options)], options.get("tooltip"))
         for label, spec, options in inputs(node)
     ]
-    output_rows = [
-        f"| {label} | {output} | {cell(tooltip or '')} |"
+    gives = [
+        item(label, [output], tooltip)
         for label, output, tooltip in zip(
             node["output_name"], node["output"], node["output_tooltips"]
         )
     ]
-    return "\n".join(
-        [
-            head,
-            "",
-            TABLES,
-            "",
-            "| name | type | default | |",
-            "|---|---|---|---|",
-            *input_rows,
-            "",
-            "## Outputs",
-            "",
-            "| name | type | |",
-            "|---|---|---|",
-            *output_rows,
-            "",
-        ]
-    )
+    return "\n".join([head, "", LISTS, "", *takes, "", "## Outputs", "", *gives, ""])
+
+
+def item(name: str, facts: list[str], words: str | None) -> str:
+    """An item of a list: the editor's help panel is too narrow for a table."""
+    about = ", ".join(filter(None, facts))
+    return f"- **{name}** ({about}): {' '.join((words or '').split())}".rstrip(": ")
 
 
 def hand_written(text: str) -> str:
-    """The hand-written part of a help page: between the lead sentence and the tables."""
-    paragraphs = text.split(TABLES)[0].strip().split("\n\n")
+    """The hand-written part of a help page: between the lead sentence and the lists."""
+    paragraphs = text.split(LISTS)[0].strip().split("\n\n")
     return "\n\n".join(paragraphs[2:]).strip()
 
 
@@ -211,9 +200,9 @@ def kind(spec) -> str:
 
 
 def default(options: dict) -> str:
-    """The default value as a table cell; empty if there is none."""
+    """The default value in words; empty if there is none."""
     value = options.get("default", "")
-    return cell(f"`{value}`" if value != "" else "")
+    return f"default `{value}`" if value != "" else ""
 
 
 def cell(text: str) -> str:
