@@ -15,7 +15,7 @@ const NO_ID = "00000000-0000-0000-0000-000000000000"; // the id of every graph t
 export const address = (image) => api.apiURL("/view?" + new URLSearchParams(image));
 
 // Every node with the host's id for it; inside a subgraph that is "outer:inner".
-function* everyNode(graph = app.rootGraph ?? app.graph, path = "") {
+export function* everyNode(graph = app.rootGraph ?? app.graph, path = "") {
   for (const node of graph?.nodes ?? []) {
     yield [path + node.id, node];
     if (node.subgraph) yield* everyNode(node.subgraph, `${path}${node.id}:`);
@@ -26,7 +26,7 @@ export const idOf = (wanted) => [...everyNode()].find(([, node]) => node === wan
 export const graphId = () => (app.rootGraph ?? app.graph)?.id;
 
 // A display-only element at the end of a node. `height()` is its current least height in pixels.
-export function addElement(node, name, content, height, width = 260) {
+export function addElement(node, name, content, height, width = 260, label = name) {
   const style = make("link", "", { rel: "stylesheet", href: STYLE }); // not in the page's head
   const outer = make("div", "amodal-outer", {}, style, content);
   outer.dataset.amodal = name;
@@ -34,6 +34,7 @@ export function addElement(node, name, content, height, width = 260) {
     serialize: false, hideOnZoom: false, getMinHeight: height, getValue: () => "", setValue() {},
   });
   widget.serialize = false;
+  widget.label = label; // in the form of App mode
   // After undo, Vue nodes keep the old node's element mounted: replace it with the new one.
   const remount = () => {
     if (!window.LiteGraph.vueNodesMode || outer.isConnected || !node.graph) return;

@@ -27,7 +27,7 @@ class Drawing:
         self.nodes, self.places, self.titles, self.notes = {}, {}, {}, {}
         self.models, self.subgraphs, self.columns = {}, {}, {}
         self.exposed, self.names = {}, {}
-        self.extra = {}
+        self.fields, self.shown = {}, ()
 
     def node(self, kind: str, name: str, **inputs) -> Ref:
         """Adds a node of class `kind`. Inputs are values or links; None leaves an input open."""
@@ -62,6 +62,14 @@ class Drawing:
         for output, name in names.items():
             node, _, slot = output.rpartition("__")
             self.names[node.replace("__", "-"), int(slot)] = name
+
+    def form(self, fields: dict[tuple[str, str], tuple], *shown: str):
+        """What the editor's App mode asks for and shows.
+
+        fields: (node or subgraph, widget) -> its name in words, or (name, height in pixels) of a
+        widget that the pack's JavaScript adds. shown: the nodes whose pictures are the result.
+        """
+        self.fields, self.shown = fields, shown
 
     def note(self, group: str, text: str):
         """Adds a Markdown note above the nodes of a group or a subgraph."""

@@ -27,6 +27,19 @@ def stickers(assembly) -> Drawing:
         "**1. Choose a picture** in Load Image. **2. Choose the object**: write its name, or press "
         "Detect and click it. Shift and click marks an occluder. **3. Run.**",
     )
+    draw.form(
+        {
+            ("Picture", "image"): ("Picture",),
+            ("Pick", "amodal_picker"): ("Object: press Detect, then click it", 340),
+            ("Names", "value"): ("Names to search for",),
+            ("Seed", "value"): ("Seed",),
+            ("mixed", "steps"): ("Steps",),
+            ("mixed", "k"): ("Contexts mix at step k",),
+            ("LoopEnd", "max_passes"): ("Most passes",),
+        },
+        "Completed",
+        "Overlay",
+    )
     return draw
 
 
