@@ -5,7 +5,7 @@ const TEXT = "Complete an object in this picture";
 const PICTURES = /^(LoadImage|PreviewImage|SaveImage)/;
 const GAP = 60;
 
-// [node, output] of a node's picture; of a node that only shows one, of what feeds it; or undefined.
+// [node, output] of a node's picture; of a node that only shows one, what feeds it.
 function pictureOf(node) {
   const is = ({ type }) => type === "IMAGE";
   const output = node.outputs?.findIndex(is) ?? -1;

@@ -43,7 +43,7 @@ function layers({ picked, hovered, marks }) {
 
 function build(node) {
   const { canvas, words, detect, clear, keys, content } = elements();
-  const fit = addElement(node, "amodal_picker", content, () => (canvas.hidden ? 34 : 250), 300,
+  const fit = addElement(node, "amodal_picker", content, () => (canvas.hidden ? 34 : 250), 270,
     "Object");
   const choice = new Choice(node, draw);
   // shown: what was detected in the picture of `areas`; latest: what was detected last.

@@ -81,7 +81,7 @@ class Drawing:
         self.titles.update({name: title for name, title in titles.items() if name in self.nodes})
 
     def model(self, name: str, *files: str):
-        """Sets the published files of a loader node; the editor offers them for download."""
+        """Sets the published files of a loader node. js/missing_models.js lists missing ones."""
         self.models[name] = [
             {"name": model.file, "url": model.url, "directory": model.folder}
             for model in map(pretrained.named, files)

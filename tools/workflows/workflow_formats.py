@@ -322,7 +322,7 @@ class Writer:
             "ver": VERSION if ours else "0.3.75",
         }
         if name in self.draw.models:
-            properties["models"] = self.draw.models[name]
+            properties["amodal_models"] = self.draw.models[name]
         loops = node["inputs"].get("count", 1)  # Amodal Completion runs a loop for each seed
         sockets, outputs = self.borders.inputs(name), outputs_of(schema)
         return {
