@@ -66,9 +66,9 @@ def photographs(assembly) -> Drawing:
     draw.place("models", "OrderModel", "Checkpoint", column=1)
     draw.note(
         "models",
-        "**For photographs.** These five files are not part of the pack. If one is missing, its "
-        "loader says where to get it; docs/models.md lists them. Any inpainting checkpoint works. "
-        "Nothing is downloaded by itself.",
+        "**For photographs.** The files of these models are not part of the pack, and nothing is "
+        "downloaded by itself. The segmenter's loader lists what is missing and where it goes. "
+        "Any inpainting checkpoint works.",
     )
     draw.note(
         "query",
