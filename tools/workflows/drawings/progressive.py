@@ -37,8 +37,8 @@ def stickers(assembly) -> Drawing:
             ("mixed", "k"): ("Contexts mix at step k",),
             ("LoopEnd", "max_passes"): ("Most passes",),
         },
-        "Completed",
         "Overlay",
+        "Completed",
     )
     return draw
 
