@@ -67,8 +67,7 @@ class Drawing:
         """What the editor's App mode asks for and shows.
 
         fields: (node or subgraph, widget) -> its name in words, or (name, height in pixels) of a
-        widget that the pack's JavaScript adds. shown: the nodes whose pictures are the result;
-        App mode shows the last one first.
+        widget that the pack's JavaScript adds. shown: the nodes whose pictures are the result.
         """
         self.fields, self.shown = fields, shown
 

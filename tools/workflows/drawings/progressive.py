@@ -37,7 +37,6 @@ def stickers(assembly) -> Drawing:
             ("mixed", "k"): ("Contexts mix at step k",),
             ("LoopEnd", "max_passes"): ("Most passes",),
         },
-        "Overlay",
         "Completed",
     )
     return draw
