@@ -1,5 +1,8 @@
 // A picture with the areas of its objects, from an index map: number + 1 at each pixel, 0 = none.
 
+const LARGEST = 1024; // side of the canvas for a picture without an index map
+const EDGE = [0, 0, 0, 255]; // around a rim: one of the two is seen on any colour
+
 export async function pixels(url) {
   const image = new Image();
   image.src = url;
@@ -11,13 +14,32 @@ export async function pixels(url) {
 }
 
 export class Areas {
+  // `map` is missing before anything was detected.
   constructor(picture, map) {
     this.picture = picture.image;
-    this.width = map.width;
-    this.height = map.height;
-    const data = map.context.getImageData(0, 0, map.width, map.height).data;
-    this.numbers = data.filter((_, i) => i % 4 === 0);
+    const scale = map ? 1 : Math.min(1, LARGEST / Math.max(picture.width, picture.height));
+    [this.width, this.height] = map ? [map.width, map.height]
+      : [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * scale)));
+    const data = map?.context.getImageData(0, 0, map.width, map.height).data;
+    this.numbers = data?.filter((_, i) => i % 4 === 0) ?? new Uint8Array(this.width * this.height);
     this.layers = new Map();
+  }
+
+  // The numbers of the objects that have an area.
+  all() {
+    return [...new Set(this.numbers)].filter((number) => number).sort((a, b) => a - b);
+  }
+
+  // The place of the object's pixel that is nearest to its centre, as fractions of the picture.
+  heart(number) {
+    const places = [];
+    this.numbers.forEach((one, i) => one === number &&
+      places.push([i % this.width, Math.floor(i / this.width)]));
+    const centre = [0, 1].map((axis) =>
+      places.reduce((sum, place) => sum + place[axis], 0) / places.length);
+    const far = ([x, y]) => (x - centre[0]) ** 2 + (y - centre[1]) ** 2;
+    const [x, y] = places.reduce((best, place) => (far(place) < far(best) ? place : best));
+    return [(x + 0.5) / this.width, (y + 0.5) / this.height];
   }
 
   #index(part, count) {
@@ -46,28 +68,27 @@ export class Areas {
     return x >= 0 && x < 1 && y >= 0 && y < 1 ? [x, y] : null;
   }
 
-  // An object's area with its rim, as a picture of the map's size.
+  // An object's area, with its rim and a dark edge around that, as a picture of the map's size.
   #layer(number, colour, rim) {
     const key = [number, colour, rim].join();
-    if (!this.layers.has(key)) {
-      const layer = new OffscreenCanvas(this.width, this.height);
-      const context = layer.getContext("2d");
-      const image = context.createImageData(this.width, this.height);
-      const same = (x, y) =>
-        x >= 0 && y >= 0 && x < this.width && y < this.height &&
-        this.numbers[y * this.width + x] === number;
-      const wide = Math.max(1, Math.round(Math.max(this.width, this.height) / 256));
-      for (let y = 0, i = 0; y < this.height; y++)
-        for (let x = 0; x < this.width; x++, i += 4) {
-          if (!same(x, y)) continue;
-          const inner = !rim || (same(x - wide, y) && same(x + wide, y) && same(x, y - wide) &&
-            same(x, y + wide));
-          image.data.set(inner ? [...colour, 90] : [...rim, 255], i);
-        }
-      context.putImageData(image, 0, 0);
-      this.layers.set(key, layer);
-    }
-    return this.layers.get(key);
+    if (this.layers.has(key)) return this.layers.get(key);
+    const layer = new OffscreenCanvas(this.width, this.height);
+    const context = layer.getContext("2d");
+    const image = context.createImageData(this.width, this.height);
+    const same = (x, y) => x >= 0 && y >= 0 && x < this.width && y < this.height &&
+      this.numbers[y * this.width + x] === number;
+    const wide = Math.max(1, Math.round(Math.max(this.width, this.height) / 256));
+    const near = [[-wide, 0], [wide, 0], [0, -wide], [0, wide]];
+    for (let y = 0, i = 0; y < this.height; y++)
+      for (let x = 0; x < this.width; x++, i += 4) {
+        const within = same(x, y);
+        const border = rim && near.some(([right, down]) => same(x + right, y + down) !== within);
+        if (within) image.data.set(border ? [...rim, 255] : [...colour, 90], i);
+        else if (border) image.data.set(EDGE, i);
+      }
+    context.putImageData(image, 0, 0);
+    this.layers.set(key, layer);
+    return layer;
   }
 
   // The picture with the objects of `marks` on it: {number, colour, rim (optional), strength}.

@@ -1,148 +1,159 @@
-// On Pick Object: the picture, with the object under the pointer highlighted. A click writes the
-// ordinary widget `point`, Shift and click the widget `occluder_hints`. Detect runs the graph up to
-// this node.
-import { app } from "../../scripts/app.js";
-import { address, addElement, make, showsRuns } from "./shared.js";
+// On Pick Object and Amodal Completion: the picture, with the object under the pointer highlighted.
+// A click writes the ordinary widget `point`, Shift and click the widget `occluder_hints`. Detect
+// runs the graph up to this node. Arrow keys, Enter and Escape do the same as the mouse.
+import { api } from "../../scripts/api.js";
+import { address, addElement, everyNode, make, showsRuns } from "./shared.js";
 import { Areas, pixels } from "./areas.js";
+import { Choice } from "./choice.js";
+import { KEYS, list, told } from "./picker_words.js";
 import { runUpTo } from "./run_up_to.js";
+import { watchPicture } from "./upstream.js";
 
-const DIGITS = 1e5; // FRACTION_DIGITS in amodal/core/visualize.py: a click reads the index map
-const HINT = "Detect lists the objects; then click the one to complete";
-const QUERY = [38, 204, 77], FRONT = [242, 64, 51], BEHIND = [64, 140, 255];
+const QUERY = [38, 204, 77], FRONT = [242, 64, 51], BEHIND = [64, 140, 255], RIM = [255, 255, 255];
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+const failures = new WeakMap(); // node -> the function that shows an error on it
+let count = 0;
+
+function elements() {
+  const canvas = make("canvas", "", { hidden: true, tabIndex: 0, id: `amodal-picker-${++count}` });
+  const keys = make("div", "keys", { textContent: KEYS, id: `${canvas.id}-keys`, hidden: true });
+  const words = make("div", "words", { role: "status" });
+  const about = { role: "listbox", "aria-label": "Objects of the picture: the one to complete",
+    "aria-describedby": keys.id };
+  for (const [name, value] of Object.entries(about)) canvas.setAttribute(name, value);
+  const [detect, clear] = [
+    ["Detect", "find the objects: run the graph up to this node"],
+    ["Clear", "remove the point and all marks"],
+  ].map(([textContent, title]) => make("button", "", { type: "button", textContent, title }));
+  for (const button of [detect, clear])
+    button.onpointerdown = (event) => event.stopPropagation();
+  const content = make("div", "amodal-picker", {},
+    make("div", "amodal-bar", {}, detect, clear, words), canvas, keys);
+  return { canvas, words, detect, clear, keys, content };
+}
+
+function layers({ picked, hovered, marks }) {
+  const found = [...marks].filter(([number]) => number && number !== picked).map(
+    ([number, front]) => ({ number, colour: front ? FRONT : BEHIND }));
+  if (picked) found.push({ number: picked, colour: QUERY });
+  if (hovered && hovered !== picked && !marks.has(hovered))
+    found.push({ number: hovered, colour: QUERY, strength: 0.75 });
+  return found.map((layer) => ({ rim: RIM, ...layer }));
+}
 
 function build(node) {
-  const canvas = make("canvas", "", { hidden: true });
-  const words = make("span", "words", { textContent: HINT });
-  const detect = make("button", "", {
-    type: "button", textContent: "Detect", title: "run the graph up to this node",
-  });
-  const clear = make("button", "", {
-    type: "button", textContent: "Clear", title: "remove the point and all marks", hidden: true,
-  });
-  const bar = make("div", "amodal-bar", {}, detect, clear, words);
-  const fit = addElement(node, "amodal_picker", make("div", "amodal-picker", {}, bar, canvas),
-    () => (canvas.hidden ? 30 : 250), 300);
-  const [point, hints] = ["point", "occluder_hints"].map((name) =>
-    node.widgets.find((widget) => widget.name === name));
-  let areas, shown, hovered = 0, failed = "";
+  const { canvas, words, detect, clear, keys, content } = elements();
+  const fit = addElement(node, "amodal_picker", content, () => (canvas.hidden ? 34 : 250), 270,
+    "Object");
+  const choice = new Choice(node, draw);
+  // shown: what was detected in the picture of `areas`; latest: what was detected last.
+  let areas, shown, latest, source = "", wanted = "", hovered = 0, outside = false, failed = "";
 
-  // A point as fractions of the picture; null for any other text.
-  function fractions(text) {
-    const given = String(text ?? "").match(/-?\d*\.?\d+/g);
-    if (given?.length !== 2) return null;
-    const place = given.map(Number);
-    if (given.every((one, i) => one.includes(".") && place[i] >= 0 && place[i] <= 1)) return place;
-    return [(place[0] + 0.5) / shown.size[0], (place[1] + 0.5) / shown.size[1]];
-  }
-  const under = (at) => (at ? areas.at(...at) : 0);
-  const texts = () => String(hints?.value ?? "").split(/[;\n]/).filter((one) => one.trim());
-  const isFront = (text) => !/^\s*not\b/i.test(text);
-  // Marks by hand: number -> is it in front? Of two marks on one object the later counts.
-  const marked = () => new Map(texts().map((text) => [under(fractions(text)), isFront(text)]));
-  const named = (number) => shown.labels[number - 1] ?? "no object";
-  const score = (number) => (shown.scores[number - 1] ?? 0).toFixed(2);
-
-  function told(picked, marks) {
-    if (hovered) {
-      const mark = { true: ", marked: hides it", false: ", marked: does not hide it" };
-      return `${named(hovered)} ${score(hovered)}${mark[marks.get(hovered)] ?? ""}`;
-    }
-    if (picked) return `picked: ${named(picked)}; Shift and click marks occluders`;
-    return shown.labels.length ? "click the object to complete" : "nothing detected";
-  }
   function draw() {
-    clear.hidden = !point.value && !texts().length;
+    clear.hidden = choice.isEmpty;
+    const [picked, marks] = shown ? [choice.under(choice.at), choice.marks] : [0, new Map()];
+    const state = { areas, shown, picked, hovered, outside, marks, isEmpty: choice.isEmpty };
     if (areas) {
-      const at = fractions(point.value), picked = under(at), marks = marked();
-      const layers = [...marks].filter(([number]) => number && number !== picked).map(
-        ([number, front]) => ({ number, colour: front ? FRONT : BEHIND }));
-      if (picked) layers.push({ number: picked, colour: QUERY });
-      if (hovered && hovered !== picked && !marks.has(hovered))
-        layers.push({ number: hovered, colour: QUERY, strength: 0.75 });
-      areas.draw(canvas, layers.map((one) => ({ rim: one.colour, ...one })), at);
+      areas.draw(canvas, layers(state), shown && choice.at);
       canvas.style.cursor = hovered ? "pointer" : "default";
-      words.textContent = told(picked, marks);
+      list(canvas, state);
     }
     words.classList.toggle("failed", Boolean(failed));
-    if (failed) words.textContent = failed;
-    words.title = words.textContent;
+    words.textContent = failed || told(state);
   }
-  function choose(values) {
-    failed = "";
-    app.canvas?.emitBeforeChange?.();
-    for (const [widget, value] of values) {
-      if (!widget || widget.value === value) continue;
-      widget.value = value;
-      widget.callback?.(value, app.canvas, node);
-    }
-    app.canvas?.emitAfterChange?.();
-    // Undo records changes at the end of a click, which comes before this in a Vue node.
-    app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.checkState?.();
-    node.graph?.setDirtyCanvas(true, true);
+  function fail(text) {
+    failed = text;
     draw();
   }
-  const written = (at) =>
-    areas.middle(...at).map((one) => (Math.round(one * DIGITS) / DIGITS).toFixed(5)).join();
-  // The marks without those of one object, plus new ones.
-  const without = (number, ...more) =>
-    [...texts().filter((text) => under(fractions(text)) !== number), ...more]
-      .map((text) => text.trim()).join("; ");
-  // Each Shift and click changes the mark: hides it, does not hide it, as the order says.
-  function mark(at) {
-    const number = under(at), was = marked().get(number);
-    const next = { undefined: [written(at)], true: [`not ${written(at)}`], false: [] }[was];
-    choose([[hints, without(number, ...next)]]);
+  function choose(at, mark) {
+    failed = "";
+    if (choice.under(at)) choice[mark ? "mark" : "pick"](at);
+    draw();
   }
-
-  const place = (event) => areas && areas.place(canvas, event);
-  canvas.onpointermove = (event) => {
-    hovered = under(place(event));
+  function follow(event) {
+    const at = areas?.place(canvas, event);
+    hovered = at ? areas.at(...at) : 0;
+    outside = Boolean(at) && !hovered;
+    draw();
+    return at;
+  }
+  canvas.onpointermove = follow;
+  canvas.onpointerleave = () => {
+    [hovered, outside] = [0, false];
     draw();
   };
-  canvas.onpointerleave = () => ((hovered = 0), draw());
   canvas.onpointerdown = (event) => {
     if (event.button !== 0) return;
     event.stopPropagation();
-    const at = place(event);
-    if (!under(at)) return;
-    if (!event.shiftKey) choose([[point, written(at)], [hints, without(under(at))]]);
-    else if (under(at) !== under(fractions(point.value))) mark(at);
+    canvas.focus({ preventScroll: true });
+    const at = follow(event);
+    if (shown && at) choose(at, event.shiftKey);
   };
-  for (const button of [detect, clear]) button.onpointerdown = (event) => event.stopPropagation();
-  clear.onclick = () => choose([[point, ""], [hints, ""]]);
-  detect.onclick = async () => {
-    failed = "";
-    words.textContent = "detecting ...";
-    try {
-      failed = await runUpTo(node);
-    } catch (error) {
-      failed = String(error.message ?? error);
-    }
-    draw();
-  };
-  for (const widget of [point, hints].filter(Boolean)) {
-    const before = widget.callback;
-    widget.callback = function (...given) {
-      const result = before?.apply(this, given);
-      draw();
-      return result;
-    };
+  function step(by) {
+    const all = shown ? areas.all() : [], old = all.indexOf(hovered || choice.under(choice.at));
+    if (all.length) hovered = all[(Math.max(old, by < 0 ? 0 : -1) + by + all.length) % all.length];
+    outside = false;
   }
-
-  return async (entries) => {
-    const latest = entries.at(-1);
-    if (latest && latest.areas.filename !== shown?.areas.filename) {
-      const [picture, map] = await Promise.all([latest.image, latest.areas].map((image) =>
-        pixels(address(image)))).catch(() => []);
-      if (!map) return; // the host restarted and emptied its temp folder
-      shown = latest;
-      if (!latest.id.endsWith(".detect")) failed = "";
-      areas = new Areas(picture, map);
-      canvas.hidden = false;
-      fit();
-    }
+  canvas.onkeydown = (event) => {
+    if (event.key in STEPS && shown) step(STEPS[event.key]);
+    else if (["Enter", " "].includes(event.key) && hovered)
+      choose(areas.heart(hovered), event.shiftKey);
+    else if (event.key === "Escape") choice.clear();
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // the editor has other uses for these keys
     draw();
+  };
+  clear.onclick = () => {
+    choice.clear();
+    fail("");
+  };
+  detect.onclick = async () => {
+    words.textContent = "detecting ...";
+    fail(await runUpTo(node).catch((error) => String(error.message ?? error)));
+  };
+  failures.set(node, fail);
+
+  // Shows what was detected last; the bare picture if another one was chosen since, or before that.
+  async function refresh() {
+    if (latest) latest.source ||= source;
+    const entry = latest && (!source || latest.source === source) ? latest : undefined;
+    const now = entry ? entry.areas.filename : source;
+    if (now === wanted) return draw();
+    wanted = now;
+    const addresses = entry ? [entry.image, entry.areas].map(address) : [source].filter(Boolean);
+    const [picture, map] = await Promise.all(addresses.map(pixels)).catch(() => []);
+    if (now !== wanted) return;
+    if (!picture && entry) { // the host restarted and emptied its temp folder
+      latest = undefined;
+      return refresh();
+    }
+    areas = picture && new Areas(picture, map);
+    [shown, hovered, outside] = [picture && entry, 0, false];
+    choice.about(areas, entry?.size);
+    canvas.hidden = keys.hidden = !picture;
+    fit();
+    draw();
+  }
+  watchPicture(node, (address) => {
+    source = address;
+    return refresh();
+  });
+  draw();
+  return (entries) => {
+    if (entries.length && entries.at(-1) !== latest) {
+      latest = entries.at(-1);
+      if (!latest.id.endsWith(".detect")) failed = "";
+    }
+    return refresh();
   };
 }
 
-showsRuns({ key: "amodal_objects", types: ["AmodalPickObject"], build });
+showsRuns({ key: "amodal_objects", types: ["AmodalPickObject", "AmodalCompletion"], build });
+function tell(text, id) {
+  for (const [name, node] of everyNode())
+    if (!id || name === id) failures.get(node)?.(text);
+}
+api.addEventListener("execution_start", () => tell(""));
+api.addEventListener("execution_error", ({ detail }) =>
+  tell(detail.exception_message.trim(), String(detail.node_id).split(".")[0]));

@@ -3,30 +3,52 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { idOf } from "./shared.js";
 
-// Queues the whole prompt with a copy of this node that chooses nothing, and runs only that copy: a
-// point of another picture cannot make it fail, and the host's cache of the rest stays. Returns an
-// error text, or "".
+// Queues the whole prompt with a Pick Object that chooses nothing in place of this node, and runs
+// only that: a point of another picture cannot make it fail, and the host's cache of the rest
+// stays. Returns an error text, or "".
 export async function runUpTo(node) {
   const { output, workflow } = await app.graphToPrompt();
   const id = idOf(node);
-  const { objects, image } = output[id]?.inputs ?? {};
-  if (!objects) return "connect Detect Objects to 'objects'";
-  const inputs = { objects, point: "", words: "", index: -1, ...(image && { image }) };
-  const copy = `${id}.detect`;
+  const { added, missing } = detection(output[id], id);
+  if (missing) return missing;
   const reply = await api.fetchApi("/prompt", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({
       client_id: api.clientId,
-      prompt: { ...output, [copy]: { class_type: "AmodalPickObject", inputs } },
-      partial_execution_targets: [copy],
+      prompt: { ...output, ...added },
+      partial_execution_targets: [`${id}.detect`],
       extra_data: { extra_pnginfo: { workflow } },
     }),
   });
   const { prompt_id, error, node_errors } = await reply.json();
   if (reply.ok) return endOf(prompt_id);
   const first = Object.values(node_errors ?? {})[0]?.errors?.[0];
-  return first ? `${first.message}: ${first.details}` : (error?.message ?? "refused");
+  return first ? first.details || first.message : (error?.message ?? "refused");
+}
+
+// The nodes to add, or what is missing. Amodal Completion detects as in nodes/assembly.
+function detection(node, id) {
+  const { image, segmenter, words, occluder_words, objects } = node?.inputs ?? {};
+  const pick = (inputs) => ({
+    [`${id}.detect`]: {
+      class_type: "AmodalPickObject",
+      inputs: { ...inputs, point: "", words: "", index: -1 },
+    },
+  });
+  if (node?.class_type === "AmodalPickObject") {
+    if (!objects) return { missing: "connect Detect Objects to 'objects'" };
+    return { added: pick({ objects, ...(image && { image }) }) };
+  }
+  if (!image || !segmenter) return { missing: "connect a picture and a segmenter" };
+  const sought = [words, occluder_words].filter((one) => typeof one === "string" && one);
+  const search = { image, segmenter, words: sought.join("\n"), threshold: 0.5, add_known: true };
+  return {
+    added: {
+      [`${id}.objects`]: { class_type: "AmodalDetectObjects", inputs: search },
+      ...pick({ objects: [`${id}.objects`, 0] }),
+    },
+  };
 }
 
 // Waits for the end of a run. Returns its error text, or "".

@@ -16,7 +16,7 @@ const NO_ID = "00000000-0000-0000-0000-000000000000"; // the id of every graph t
 export const address = (image) => api.apiURL("/view?" + new URLSearchParams(image));
 
 // Every node with the host's id for it; inside a subgraph that is "outer:inner".
-function* everyNode(graph = app.rootGraph ?? app.graph, path = "") {
+export function* everyNode(graph = app.rootGraph ?? app.graph, path = "") {
   for (const node of graph?.nodes ?? []) {
     yield [path + node.id, node];
     if (node.subgraph) yield* everyNode(node.subgraph, `${path}${node.id}:`);
@@ -54,7 +54,7 @@ function unchanged(prompt, node) {
 }
 
 // A display-only element at the end of a node. `height()` is its current least height in pixels.
-export function addElement(node, name, content, height, width = 260) {
+export function addElement(node, name, content, height, width = 260, label = name) {
   const style = make("link", "", { rel: "stylesheet", href: STYLE }); // not in the page's head
   const outer = make("div", "amodal-outer", {}, style, content);
   outer.dataset.amodal = name;
@@ -62,6 +62,7 @@ export function addElement(node, name, content, height, width = 260) {
     serialize: false, hideOnZoom: false, getMinHeight: height, getValue: () => "", setValue() {},
   });
   widget.serialize = false;
+  widget.label = label; // in the form of App mode
   // After undo or another file, Vue nodes keep the element of the node that had this id before.
   const remount = () => {
     if (!window.LiteGraph.vueNodesMode || outer.isConnected || !node.graph) return;

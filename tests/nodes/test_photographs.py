@@ -32,9 +32,9 @@ LOADERS = {
 def test_loader_nodes_give_the_editor_the_addresses_of_their_models():
     saved = json.loads(editor_file(NAME.removesuffix(".json")).read_text())
     models_of = {
-        node["type"]: node["properties"]["models"]
+        node["type"]: node["properties"]["amodal_models"]
         for node in saved["nodes"]
-        if "models" in node["properties"]
+        if "amodal_models" in node["properties"]
     }
     names = {kind: [file["name"] for file in files] for kind, files in models_of.items()}
     assert names == LOADERS

@@ -6,11 +6,12 @@ import re
 import pytest
 
 from amodal.app import workflow
-from tools.workflows.drawings import DRAWINGS, titles
+from tools.workflows.drawings import APPS, DRAWINGS, titles
 from tools.workflows.wires import looks
 
 FOLDER = workflow.FOLDER.parent
 FILES = {name: FOLDER / f"{title}.json" for name, title in titles().items()}
+FORMS = {name: FOLDER / f"{title}.json" for name, title in APPS.items()}
 MAIN = ("amodal_completion_stickers", "amodal_completion", "beyond_the_boundary")
 PARTS = {  # Figure 4: title of the part, colour of its node
     "1 Swap background, to step k": "#533",
@@ -67,7 +68,7 @@ def overlap(a: tuple, b: tuple) -> bool:
 
 
 def test_every_file_belongs_to_a_drawing_and_its_title_sorts_in_that_order():
-    assert sorted(FOLDER.glob("*.json")) == list(FILES.values())
+    assert sorted(FOLDER.glob("*.json")) == [*FILES.values(), *FORMS.values()]
     assert {path.stem for path in workflow.FOLDER.glob("*.json")} == set(DRAWINGS)
 
 
@@ -233,8 +234,36 @@ def test_a_picture_stands_for_it_among_the_templates(file):
         assert picture.width >= 256 and file.with_suffix(".jpg").stat().st_size < 60_000
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_is_its_workflow_that_opens_in_app_mode(form):
+    graph, app = (json.loads(files[form].read_text()) for files in (FILES, FORMS))
+    assert app.pop("id") != graph.pop("id")
+    assert app["extra"].pop("linearMode") is True and "linearMode" not in graph["extra"]
+    assert app == graph
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_asks_in_words_and_shows_the_object(form):
+    saved = json.loads(FILES[form].read_text())
+    nodes = {node["id"]: node for node in saved["nodes"]}
+    asked = saved["extra"]["linearData"]
+    labels = []
+    for node, widget, *_ in asked["inputs"]:
+        slots = {slot["name"]: slot for slot in nodes[node]["inputs"] if "widget" in slot}
+        if widget == "amodal_picker":  # js/pick_object.js adds it
+            assert nodes[node]["type"] == "AmodalPickObject"
+            continue
+        assert slots[widget]["link"] is None  # a linked widget is left out of the form
+        labels.append(slots[widget]["label"])
+    assert len(set(labels)) == len(labels) >= 5
+    assert all(label[0].isupper() and "_" not in label for label in labels)
+    shown = [nodes[node]["title"] for node in asked["outputs"]]
+    assert shown == ["Completed object"]
+
+
 def test_no_two_workflows_have_the_same_picture():
-    pictures = [file.with_suffix(".jpg").read_bytes() for file in FILES.values()]
+    files = [*FILES.values(), *FORMS.values()]
+    pictures = [file.with_suffix(".jpg").read_bytes() for file in files]
     assert len(set(pictures)) == len(pictures)
 
 

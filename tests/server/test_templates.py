@@ -3,14 +3,15 @@
 import json
 from urllib.parse import quote
 
+import pytest
 from PIL import Image
 
 from amodal.app import workflow
 from tools.host.browser import needs_browser, open_editor, plain, wait_until_unblocked
-from tools.workflows.drawings import titles
+from tools.workflows.drawings import APPS, titles
 
 FOLDER = workflow.FOLDER.parent
-NAMES = list(titles().values())
+NAMES = [*titles().values(), *APPS.values()]
 PACK = "amodal_completion"
 slow, without_browser = needs_browser
 TITLE = titles()["sweep_steps"]
@@ -25,6 +26,16 @@ def test_every_workflow_and_its_picture_are_served_as_a_template(client):
         for kind in ("json", "jpg"):
             served = client.read(f"/api/workflow_templates/{PACK}/{quote(name)}.{kind}")
             assert served == (FOLDER / f"{name}.{kind}").read_bytes()
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_a_form_is_read_as_its_workflow(client, name):
+    schemas = client.get("/object_info")
+    graph, form = (
+        workflow.load(FOLDER / f"{title}.json", lambda: schemas)
+        for title in (titles()[name], APPS[name])
+    )
+    assert form == graph
 
 
 @slow

@@ -89,7 +89,12 @@ def point(page) -> str:
 def detect(page) -> None:
     show(page, "AmodalPickObject")
     page.locator(".amodal-picker:visible").get_by_text("Detect", exact=True).click()
-    page.locator(CANVAS).wait_for()
+    wait_for_objects(page)
+
+
+def wait_for_objects(page) -> None:
+    """Waits until the picker knows what was detected, not only the picture."""
+    page.locator(f"{CANVAS} [role=option]").first.wait_for(state="attached")
 
 
 def click_on(page, place) -> None:

@@ -27,7 +27,7 @@ class Drawing:
         self.nodes, self.places, self.titles, self.notes = {}, {}, {}, {}
         self.models, self.subgraphs, self.columns = {}, {}, {}
         self.exposed, self.names = {}, {}
-        self.extra = {}
+        self.fields, self.shown = {}, ()
 
     def node(self, kind: str, name: str, **inputs) -> Ref:
         """Adds a node of class `kind`. Inputs are values or links; None leaves an input open."""
@@ -63,6 +63,14 @@ class Drawing:
             node, _, slot = output.rpartition("__")
             self.names[node.replace("__", "-"), int(slot)] = name
 
+    def form(self, fields: dict[tuple[str, str], tuple], *shown: str):
+        """What the editor's App mode asks for and shows.
+
+        fields: (node or subgraph, widget) -> its name in words, or (name, height in pixels) of a
+        widget that the pack's JavaScript adds. shown: the nodes whose pictures are the result.
+        """
+        self.fields, self.shown = fields, shown
+
     def note(self, group: str, text: str):
         """Adds a Markdown note above the nodes of a group or a subgraph."""
         self.notes[group] = text
@@ -73,7 +81,7 @@ class Drawing:
         self.titles.update({name: title for name, title in titles.items() if name in self.nodes})
 
     def model(self, name: str, *files: str):
-        """Sets the published files of a loader node; the editor offers them for download."""
+        """Sets the published files of a loader node. js/missing_models.js lists missing ones."""
         self.models[name] = [
             {"name": model.file, "url": model.url, "directory": model.folder}
             for model in map(pretrained.named, files)

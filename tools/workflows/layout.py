@@ -9,6 +9,8 @@ GAP, GROUP_TITLE = 26, 56  # space between nodes and columns; space for a group'
 MARGIN = 10  # between a group's frame and its nodes
 COLUMN_HEIGHT = 1376  # a column of this height is full
 FILM, RUN_BAR = 120, 24  # heights of a loop's previews and of the progress bar in a node
+FILMS = 4  # more loops than these make the node grow when it runs
+PICKER = 254  # height of the picture to click
 NODE_TITLE = 30  # the title bar of a node; it lies above the node's position
 WINDOW = (1600, 1000)  # width and height of the editor's window that shows a whole workflow
 BARS = (66, 126)  # width and height of the editor's bars at the left and at the top
@@ -36,8 +38,8 @@ SHOWN_HEIGHT = {  # of what a node shows below its widgets
     "StringReplace": 90,
     "AmodalSweepValues": 80,
     "AmodalLabelledGrid": 40,
-    "AmodalLoadSegmenter": 50,
-    "AmodalPickObject": 180,
+    "AmodalLoadSegmenter": 290,
+    "AmodalPickObject": 250,
     "AmodalLoopEnd": 180,
     "AmodalTrimAndOverlay": 240,
     "AmodalSelectClusters": 230,
@@ -61,7 +63,9 @@ def size_of(kind: str, title: str, sockets: list, values: list, outputs: list, l
     plain = [socket.name for socket in sockets if not socket.widget]
     right = [name for name, _ in outputs]
     rows = max(len(plain), len(outputs)) * ROW + len(values) * WIDGET
-    shown = FILM * loops + RUN_BAR if kind == "AmodalCompletion" else SHOWN_HEIGHT.get(kind, 0)
+    shown = SHOWN_HEIGHT.get(kind, 0)
+    if kind == "AmodalCompletion":
+        shown = PICKER + FILM * min(loops, FILMS) + RUN_BAR
     if not kind:
         shown = WIDGET  # the bar that opens the subgraph
     words = longest(plain) + longest(right)

@@ -15,9 +15,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.workflows.drawings import DRAWINGS, titles
+from tools.workflows.drawings import APPS, DRAWINGS, titles
 from tools.workflows.drawings.blueprints import BLUEPRINTS, whole
-from tools.workflows.workflow_formats import api_format, blueprint_formats, editor_format
+from tools.workflows.workflow_formats import api_format, as_app, blueprint_formats, editor_format
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +52,10 @@ def contents(assembly, schemas: dict) -> Iterator[tuple[Path, dict]]:
     """The path and content of each workflow in both formats, and of each blueprint."""
     for name, title in titles().items():
         draw = DRAWINGS[name][1](assembly)
-        yield WORKFLOWS / f"{title}.json", editor_format(draw, schemas, name)
+        saved = editor_format(draw, schemas, name)
+        yield WORKFLOWS / f"{title}.json", saved
+        if name in APPS:
+            yield WORKFLOWS / f"{APPS[name]}.json", as_app(saved)
         yield WORKFLOWS / "api" / f"{name}.json", api_format(draw, schemas)
     for name, content in blueprint_formats(whole(assembly), schemas, BLUEPRINTS).items():
         yield SUBGRAPHS / f"{name}.json", content

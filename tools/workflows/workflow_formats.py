@@ -85,6 +85,12 @@ def blueprint_formats(draw: Drawing, schemas: dict, blueprints: dict) -> dict[st
     return {name: writer.blueprint(*wanted) for name, wanted in blueprints.items()}
 
 
+def as_app(workflow: dict) -> dict:
+    """The same workflow as a file that opens as a form."""
+    uid = str(uuid.uuid5(uuid.UUID(workflow["id"]), "app"))
+    return {**workflow, "id": uid, "extra": {**workflow["extra"], "linearMode": True}}
+
+
 class Writer:
     """Writes one drawing. `ids`: the number of each node and subgraph in the whole file."""
 
@@ -131,11 +137,21 @@ class Writer:
             "groups": groups,
             "config": {},
             "version": 0.4,
-            "extra": {"ds": view_of_all(groups), **self.draw.extra},
+            "extra": {"ds": view_of_all(groups), **self.form()},
         }
         if definitions:
             content["definitions"] = {"subgraphs": definitions}
         return content
+
+    def form(self) -> dict:
+        """What App mode asks for and shows, by node id; the names are with the nodes' inputs."""
+        if not self.draw.shown:
+            return {}
+        fields = [
+            [self.ids[item], widget, *[{"height": each} for each in height]]
+            for (item, widget), (_, *height) in self.draw.fields.items()
+        ]
+        return {"linearData": {"inputs": fields, "outputs": [self.ids[x] for x in self.draw.shown]}}
 
     def blueprint(self, key: str, about: str) -> dict:
         """A file for the node library: a subgraph as the only node, with nothing linked to it."""
@@ -250,12 +266,15 @@ class Writer:
         folded = item in self.draw.subgraphs
         look = self.look_of_subgraph(item) if folded else self.look_of_node(item)
         size = look.pop("size")
+        fields = self.draw.fields.items()
+        labels = {widget: name for (where, widget), (name, *_) in fields if where == item}
         inputs = [
             {
                 "name": socket.name,
                 "type": socket.kind,
                 "link": None,
                 **({"widget": {"name": socket.name}} if socket.widget else {}),
+                **({"label": labels[socket.name]} if socket.name in labels else {}),
             }
             for socket in sockets
         ]
@@ -303,7 +322,7 @@ class Writer:
             "ver": VERSION if ours else "0.3.75",
         }
         if name in self.draw.models:
-            properties["models"] = self.draw.models[name]
+            properties["amodal_models"] = self.draw.models[name]
         loops = node["inputs"].get("count", 1)  # Amodal Completion runs a loop for each seed
         sockets, outputs = self.borders.inputs(name), outputs_of(schema)
         return {

@@ -30,7 +30,8 @@ DRAWINGS = {
     "sweep_layers": ("Sweep the decoder level", sweeps.layers),
     "dataset_viewer": ("Look through a data set", items.dataset_viewer),
 }
-
+# Drawings with a form, of which a second file opens as that form.
+APPS = {"amodal_completion_stickers": "15 Complete an object with a form.app"}
 
 WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
 

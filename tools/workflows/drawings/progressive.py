@@ -27,6 +27,18 @@ def stickers(assembly) -> Drawing:
         "**1. Choose a picture** in Load Image. **2. Choose the object**: write its name, or press "
         "Detect and click it. Shift and click marks an occluder. **3. Run.**",
     )
+    draw.form(
+        {
+            ("Picture", "image"): ("Picture",),
+            ("Pick", "amodal_picker"): ("Object: press Detect, then click it", 340),
+            ("Names", "value"): ("Names to search for",),
+            ("Seed", "value"): ("Seed",),
+            ("mixed", "steps"): ("Steps",),
+            ("mixed", "k"): ("Contexts mix at step k",),
+            ("LoopEnd", "max_passes"): ("Most passes",),
+        },
+        "Completed",
+    )
     return draw
 
 
@@ -53,9 +65,9 @@ def photographs(assembly) -> Drawing:
     draw.place("models", "OrderModel", "Checkpoint", column=1)
     draw.note(
         "models",
-        "**For photographs.** These five files are not part of the pack. If one is missing, its "
-        "loader says where to get it; docs/models.md lists them. Any inpainting checkpoint works. "
-        "Nothing is downloaded by itself.",
+        "**For photographs.** The files of these models are not part of the pack, and nothing is "
+        "downloaded by itself. The segmenter's loader lists what is missing and where it goes. "
+        "Any inpainting checkpoint works.",
     )
     draw.note(
         "query",
