@@ -1,6 +1,7 @@
 // Filmstrip of the loop, on Loop End and Amodal Completion: each finished pass with the object's
 // outline, its number, and why the loop went on. One bar above it shows the whole run.
-import { addElement, graphId, idOf, make, showsRuns } from "./shared.js";
+import { addElement, idOf, make, showsRuns } from "./shared.js";
+import { graphId } from "./tabs.js";
 import { row } from "./film_row.js";
 import { compare } from "./gallery.js";
 import { endOf, latestRun, onRuns } from "./runs.js";

@@ -13,7 +13,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from amodal.core.errors import BadInput
-from amodal.core.text import encodable
+from amodal.core.text import encodable, write_text
 
 from .dataset import locks
 
@@ -87,7 +87,7 @@ def repaired(path: Path) -> dict[str, dict]:
     text = "".join(json.dumps(record) + "\n" for record in found.values())
     if path.exists() and path.read_bytes() != text.encode():
         whole = path.with_suffix(".whole")
-        whole.write_text(text, encoding="utf-8")
+        write_text(whole, text)
         whole.replace(path)
     return found
 

@@ -16,6 +16,9 @@ class Subgraph:
     bgcolor: str
 
 
+COLUMN_HEIGHT = 1376  # in pixels
+
+
 class Drawing:
     """Collects nodes as the host's GraphBuilder does, and a title and a place for each."""
 
@@ -28,6 +31,7 @@ class Drawing:
         self.models, self.subgraphs, self.columns = {}, {}, {}
         self.exposed, self.names = {}, {}
         self.fields, self.shown = {}, ()
+        self.column_height = COLUMN_HEIGHT  # in pixels; what does not fit goes into the next column
 
     def node(self, kind: str, name: str, **inputs) -> Ref:
         """Adds a node of class `kind`. Inputs are values or links; None leaves an input open."""

@@ -7,7 +7,6 @@ from tools.workflows.drawing import Drawing
 # All sizes are in pixels.
 GAP, GROUP_TITLE = 26, 56  # space between nodes and columns; space for a group's title
 MARGIN = 10  # between a group's frame and its nodes
-COLUMN_HEIGHT = 1376  # a column of this height is full
 FILM, RUN_BAR = 120, 24  # heights of a loop's previews and of the progress bar in a node
 FILMS = 4  # more loops than these make the node grow when it runs
 PICKER = 254  # height of the picture to click
@@ -135,7 +134,7 @@ def columns_of(draw: Drawing, groups: list, boxes: dict, sources: dict) -> list[
 
     An item is right of its sources in a subgraph and in a group of `draw.rows`; elsewhere it may
     be in a column with them. It is right of a source in a lower group. The groups share
-    COLUMN_HEIGHT; an item that does not fit into its column goes into the next one.
+    a column's height; an item that does not fit into its column goes into the next one.
     """
     columns, column_of, height = [], {}, {}
     inside = [item for item in boxes if draw.places[item] in groups]
@@ -152,7 +151,7 @@ def columns_of(draw: Drawing, groups: list, boxes: dict, sources: dict) -> list[
         )
         column = max(column, draw.columns[item])
         need = boxes[item]["size"][1] + NODE_TITLE + GAP
-        room = COLUMN_HEIGHT // len(groups)
+        room = draw.column_height // len(groups)
         while height.get((group, column)) and height[group, column] + need > room:
             column += 1
         column_of[item] = column

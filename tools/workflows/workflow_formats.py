@@ -79,9 +79,12 @@ def editor_format(draw: Drawing, schemas: dict, name: str) -> dict:
     return Writer(draw, schemas, name).workflow()
 
 
+BLUEPRINTS = "blueprints"
+
+
 def blueprint_formats(draw: Drawing, schemas: dict, blueprints: dict) -> dict[str, dict]:
     """Files for the editor's node library, by name. blueprints: name -> (subgraph, about)."""
-    writer = Writer(draw, schemas, "blueprints")
+    writer = Writer(draw, schemas, BLUEPRINTS)
     return {name: writer.blueprint(*wanted) for name, wanted in blueprints.items()}
 
 
@@ -104,7 +107,8 @@ class Writer:
         self.ids = {item: i + 1 for i, item in enumerate([*draw.nodes, *draw.subgraphs])}
         self.last = {"id": len(self.ids), "link": 0}
         for scope in (None, *draw.subgraphs):
-            self.untangle(scope)
+            if scope or name != BLUEPRINTS:  # nobody sees the level around blueprints
+                self.untangle(scope)
         self.last = {"id": len(self.ids), "link": 0}
 
     def untangle(self, scope: str | None) -> None:

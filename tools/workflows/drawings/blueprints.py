@@ -11,7 +11,6 @@ INSIDE = (
     "DetectAll",
     "Pick",
     "LoopStart",
-    "Prompt",
     "analysis",
     "mixed",
     "paste",

@@ -134,13 +134,14 @@ def with_query(draw: Drawing, assembly, source: dict) -> dict:
     names = draw.node("PrimitiveString", "Names", value=source["words"])
     query = assembly.pick(draw, {**source, "sought": names.out(0)})
     draw.place("query", "Names")
-    draw.place("query", "DetectAll", "Pick", column=1)
+    draw.place("query", "DetectAll", column=1)
+    draw.place("query", "Pick", column=1)
     draw.title(Names="Names to search for", Pick="Pick the object")
     return {**source, **query}
 
 
 STAGES = {
-    "pass": ("LoopStart", "Prompt", "LoopEnd"),
+    "pass": ("LoopStart", "LoopEnd"),
     "analysis": (
         "RefineModalMask",
         "PadIfTouching",
@@ -153,6 +154,7 @@ STAGES = {
         "CheckOcclusion",
     ),
     "settings": (
+        "Prompt",
         "PassSeed",
         "RandomNoise",
         "KSamplerSelect",

@@ -88,10 +88,13 @@ def progressive(assembly, picture: str, words: str, models=sticker_source, **cha
     models: `sticker_source` or `photo_source`. changes: other values for entries of the source.
     """
     draw = new_drawing()
+    if models is sticker_source:  # whose loaders are low, which leaves room above them
+        draw.column_height = 1560
     given = models(draw, assembly, picture, words, rule_menu=True, **changes)
     source = with_query(draw, assembly, given)
     completed = assembly.completion(draw, source)
     place_stages(draw)
+    draw.place("models", "Checkpoint", "Seed", column=1)
     show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
     mask_k = draw.nodes["CompositeAtStep"]["inputs"]["mask_at_k"]
     show(draw, "segment", "MaskAtK", "M^k, the object's mask at step k", mask_k, mask=True)
@@ -99,8 +102,7 @@ def progressive(assembly, picture: str, words: str, models=sticker_source, **cha
     save(draw, completed)
     texts = ("status", "passes", "report", "offset", "warnings")
     tell(draw, **{name: completed[name] for name in texts})
-    draw.place("result", "Offset", column=1)
-    draw.place("details", "Passes", "Report", "Warnings")
+    draw.place("details", "Passes", "Report", "Warnings", "Offset")
     draw.subgraph("details", DETAILS, "result")
     fold(draw)
     explain(draw)
