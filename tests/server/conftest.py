@@ -12,6 +12,8 @@ from amodal.app.client import Client
 from amodal.app.host import Host
 from tools.host.browser import CHROMIUM, NEWEST, QUIET, needs_newest, open_editor
 
+FOUR_EDITORS = ("classic", "vue", "newest classic", "newest vue")
+
 
 @pytest.fixture(scope="session")
 def running():
@@ -46,17 +48,20 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(
-    params=[
-        "classic",
-        "vue",
-        pytest.param("newest classic", marks=needs_newest),
-        pytest.param("newest vue", marks=needs_newest),
-    ]
-)
+def pytest_generate_tests(metafunc):
+    """A test of the editor runs in the classic canvas and with Vue nodes, in the host's own front
+    end and in the newest, or in those that its module names in EDITORS. A module may have a page of
+    its own."""
+    if "page" in metafunc.fixturenames and not hasattr(metafunc.module, "page"):
+        editors = getattr(metafunc.module, "EDITORS", FOUR_EDITORS)
+        marks = {name: needs_newest for name in editors if "newest" in name}
+        params = [pytest.param(name, marks=marks.get(name, ())) for name in editors]
+        metafunc.parametrize("page", params, indirect=True)
+
+
+@pytest.fixture
 def page(request, chromium):
-    """The editor in the classic canvas and with Vue nodes, in the host's own front end and in the
-    newest; nothing of the pack's has broken when it is closed."""
+    """The editor; nothing of the pack's has broken when it is closed."""
     host = request.getfixturevalue("running_newest" if "newest" in request.param else "running")
     empty_cache(Client(host.url))
     page = open_editor(chromium, host.url, vue="vue" in request.param)

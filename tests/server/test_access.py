@@ -7,6 +7,7 @@ from widgets import CONTRASTS, detect
 from tools.host.browser import drop_prompt, needs_browser, press_run, show
 
 pytestmark = needs_browser
+EDITORS = ("classic", "newest vue")  # the oldest and the newest way to draw nodes
 LEAST = 4.5  # the contrast of text that WCAG 2.1 asks for
 THEME = """(name) => app.extensionManager.setting.set("Comfy.ColorPalette", name)"""
 BAR = """(broken) => {

@@ -9,6 +9,7 @@ from widgets import PROMPT, change_and_undo, detect, reload, to_another_tab_and_
 from tools.host.browser import RUN_ENDS, drop, drop_prompt, needs_browser, press_run, show
 
 pytestmark = needs_browser
+EDITORS = ("classic", "newest vue")  # the oldest and the newest way to draw nodes
 FRAMES = ".amodal-film figure:visible"
 WATCH_BAR = """() => { window.bars = []; window.told = 0;
   app.api.addEventListener("amodal.stage", () => window.told++);

@@ -19,6 +19,7 @@ from widgets import (
 from tools.host.browser import drop_prompt, needs_browser, open_editor, press_run, show
 
 pytestmark = needs_browser
+EDITORS = ("classic", "newest vue")  # the oldest and the newest way to draw nodes
 OPTIONS = f"{CANVAS} [role=option]"
 OTHER = "amodal_example_monkey.png"
 CHOOSE = """(file) => {
