@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw, ImageFont
 
 TILE, GAP, MARGIN = 232, 14, 36
-HEAD, COLUMN_HEAD, ROW_HEAD, CAPTION = 128, 44, 42, 42
+HEAD, COLUMN_HEAD, ROW_HEAD, CAPTION = 150, 60, 46, 46
 PAPER, INK, FAINT, FRAME, CHOSEN = "#fbfaf7", "#22262b", "#6b7077", "#d9d6cf", "#e5484d"
 CHECKS = ("#ffffff", "#e9e7e2")
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -23,7 +23,7 @@ class Row:
 
 
 def sheet(title: str, line: str, heads: list[tuple[str, int]], rows: list[Row]) -> Image.Image:
-    """An RGB picture with a title, a line below it, the heads of the columns, and all rows.
+    """An RGB picture with a title, a text of two lines, the heads of the columns, and all rows.
 
     heads: (text, number of columns that it stands above).
     """
@@ -35,7 +35,7 @@ def sheet(title: str, line: str, heads: list[tuple[str, int]], rows: list[Row]) 
     page = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(page)
     draw.text((MARGIN, MARGIN - 8), title, INK, font(44))
-    draw.text((MARGIN, MARGIN + 56), line, FAINT, font(25))
+    draw.text((MARGIN, MARGIN + 54), line, FAINT, font(26))
     draw_heads(draw, heads, MARGIN + HEAD)
     for number, row in enumerate(rows):
         top = MARGIN + HEAD + COLUMN_HEAD + number * (ROW_HEAD + TILE + CAPTION)
@@ -48,25 +48,25 @@ def draw_heads(draw: ImageDraw.ImageDraw, heads: list[tuple[str, int]], top: int
     left = MARGIN
     for text, span in heads:
         width = span * TILE + (span - 1) * GAP
-        draw.text((left + width / 2, top), text, INK, font(25), anchor="ma")
-        draw.line((left, top + COLUMN_HEAD - 9, left + width - 1, top + COLUMN_HEAD - 9), INK, 2)
+        draw.text((left + width / 2, top), text, INK, font(27), anchor="ma")
+        draw.line((left, top + 37, left + width - 1, top + 37), INK, 2)
         left += width + GAP
 
 
 def draw_row(page: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int) -> None:
     """Draws a row on the page, `top` pixels from its upper edge."""
-    title = font(27)
+    title = font(29)
     draw.text((MARGIN, top), row.title, INK, title)
     left = MARGIN + draw.textlength(row.title, title) + 16
-    draw.text((left, top + 3), row.line, FAINT, font(23))
+    draw.text((left, top + 3), row.line, FAINT, font(26))
     upper = top + ROW_HEAD
     for column, (caption, picture) in enumerate(row.tiles):
         left = MARGIN + column * (TILE + GAP)
         if picture is not None:
             page.paste(tile(picture), (left, upper))
             draw.rectangle((left, upper, left + TILE - 1, upper + TILE - 1), outline=FRAME)
-        text = fitting(draw, caption, font(20))
-        draw.text((left + TILE / 2, upper + TILE + 3), text, FAINT, font(20), anchor="ma")
+        text = fitting(draw, caption, font(24))
+        draw.text((left + TILE / 2, upper + TILE + 3), text, FAINT, font(24), anchor="ma")
 
 
 def tile(picture: Image.Image, side: int = TILE) -> Image.Image:

@@ -20,7 +20,8 @@ class Progress:
         self._scenes, self._stream = scenes, stream or sys.stdout
         self._live = self._stream.isatty()
         self._started = time.monotonic()
-        self._number, self._doing, self._shown = 0, "", 0
+        self._number, self._title, self._doing = 0, "", ""
+        self._shown = 0  # characters of the line in the terminal
 
     def scene(self, title: str) -> None:
         """The next scene begins."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from amodal.app import workflow
 
 MIXED = workflow.STICKERS
@@ -42,11 +44,11 @@ def best(picture: str, word: str, seed: int, count: int) -> dict:
     return prompt
 
 
-def loaded(path) -> dict:
+def loaded(path: Path) -> dict:
+    """The prompt in a shipped workflow file."""
     return workflow.load(path, dict)
 
 
 def add(prompt: dict, class_type: str, title: str, **inputs) -> None:
     """Adds a node that shows something under that title."""
-    about = {"class_type": class_type, "inputs": inputs, "_meta": {"title": title}}
-    prompt[f"demo {title}"] = about
+    prompt[title] = {"class_type": class_type, "inputs": inputs, "_meta": {"title": title}}

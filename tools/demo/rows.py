@@ -80,7 +80,7 @@ def row(
         (overlap(scene, plain), frame.view(Image.open(plain.passes[-1]), *offset(plain))),
         *(judged(mixed) if story.count > 1 else steps(scene, mixed, frame)),
         (overlap(scene, mixed), frame.view(Image.open(mixed.files[COMPLETED]), *at)),
-        ("", frame.view(Image.open(mixed.files[OVERLAY]), *at)),
+        ("", frame.view(in_its_picture(mixed), *at)),
         ("", truth),
     ]
     return contact_sheet.Row(story.title, story.line, tiles)
@@ -88,7 +88,7 @@ def row(
 
 def overlap(scene: scenes.Scene, done: Completion) -> str:
     """The caption below a result."""
-    return f"{compare(scene, done).amodal_iou:.0%} like the truth"
+    return f"overlap {compare(scene, done).amodal_iou:.0%}"
 
 
 def steps(
@@ -101,7 +101,7 @@ def steps(
     if count > 1 and not is_cut:
         first = frame.view(Image.open(done.passes[0]), *offset(done))
         return [("after pass 1", first), (f"after pass {count}", last)]
-    what = "gray: beyond the border" if is_cut else "red: what hides it"
+    what = "gray: outside" if is_cut else "red: what hides it"
     after = "after one pass" if count == 1 else f"after {count} passes"
     return [(what, Image.open(done.hides[0])), (after, last)]
 
@@ -111,9 +111,16 @@ def judged(done: Completion) -> list[tuple[str, Image.Image | None]]:
     best = chosen(done)
     seeds, tests = (pictures(done, name) for name in (SEEDS, TESTS))
     return [
-        (f"{len(seeds)} seeds", contact_sheet.mosaic(seeds, best)),
-        ("painted on: red grows", contact_sheet.mosaic(tests, best)),
+        (f"from {len(seeds)} seeds", contact_sheet.mosaic(seeds, best)),
+        ("what grows, in red", contact_sheet.mosaic(tests, best)),
     ]
+
+
+def in_its_picture(done: Completion) -> Image.Image:
+    """The picture with the completed object, or with that of the best seed."""
+    if OVERLAY in done.files:
+        return Image.open(done.files[OVERLAY])
+    return pictures(done, OVERLAYS)[chosen(done)]
 
 
 def chosen(done: Completion) -> int:

@@ -13,6 +13,9 @@ import numpy as np
 from amodal.stickers import scenes
 from amodal.stickers.backgrounds import make_background
 
+SIZE = 256  # of a picture; at 512, what the models paint at 128 looks no better
+BACKGROUND = "gradient"
+
 
 @dataclass(frozen=True)
 class Thing:
@@ -28,9 +31,9 @@ class Thing:
 class Story:
     """One row of the sheet.
 
-    folder: where its files go. title, line: what the row shows, in two sentences for a stranger.
-    things: from far to near. query: index of the object to complete. number: seed of the
-    background and of the slight turn of each thing. seed: seed of the sampling.
+    folder: where its files go. title, line: what the row shows, for a stranger. things: from far
+    to near; the farthest is to be completed. number: seed of the background and of the slight turn
+    of each thing. seed: seed of the sampling. count: number of seeds to choose the best from.
     """
 
     folder: str
@@ -39,60 +42,60 @@ class Story:
     things: tuple[Thing, ...]
     number: int = 0
     seed: int = 1
-    background: str = "gradient"
-    query: int = 0
-    size: int = 256
     count: int = 1
 
     def scene(self) -> scenes.Scene:
         """The scene with its ground truth."""
         rng = np.random.default_rng(self.number)
-        sheet = make_background(rng, self.background, 2 * self.size)
-        layers = [placed(rng, thing, self.size) for thing in self.things]
-        return scenes.Scene(self.size, sheet, layers, self.query, self.background)
+        sheet = make_background(rng, BACKGROUND, 2 * SIZE)
+        layers = [placed(rng, thing) for thing in self.things]
+        return scenes.Scene(SIZE, sheet, layers, background=BACKGROUND)
 
 
-def placed(rng: np.random.Generator, thing: Thing, size: int) -> scenes.Layer:
-    """The thing as a layer of a picture of size x size pixels, turned a little."""
-    art = scenes.transformed(rng, thing.word, thing.side * size)
+def placed(rng: np.random.Generator, thing: Thing) -> scenes.Layer:
+    """The thing as a layer of the scene, turned a little."""
+    art = scenes.transformed(rng, thing.word, thing.side * SIZE)
     height, width = art.shape[:2]
-    x = (thing.x + 0.5) * size - width / 2
-    y = (thing.y + 0.5) * size - height / 2
-    return scenes.Layer(thing.word, scenes.on_sheet(art, 2 * size, x, y))
+    x = (thing.x + 0.5) * SIZE - width / 2
+    y = (thing.y + 0.5) * SIZE - height / 2
+    return scenes.Layer(thing.word, scenes.on_sheet(art, 2 * SIZE, x, y))
 
 
 STORIES = (
     Story(
         "front",
-        "1  Something in front",
+        "Something in front",
         "A penguin stands in front of a bus.",
-        (Thing("bus", 0.8, 0.5, 0.5), Thing("penguin", 0.48, 0.45, 0.62)),
+        (Thing("bus", 0.8, 0.5, 0.5), Thing("penguin", 0.46, 0.47, 0.64)),
         number=10,
+        seed=2,
     ),
     Story(
         "companion",
-        "2  Its usual companion in front",
-        "Where these models see a rabbit, they expect a carrot. Plain inpainting paints it again.",
-        (Thing("rabbit", 0.75, 0.5, 0.5), Thing("carrot", 0.5, 0.5, 0.65)),
-        number=5,
+        "Its usual companion in front",
+        "A soccer ball usually lies in front of a dog here, so plain inpainting paints it again.",
+        (Thing("dog", 0.8, 0.5, 0.5), Thing("soccer ball", 0.44, 0.56, 0.56)),
+        number=31,
+        seed=2,
     ),
     Story(
         "border",
-        "3  Cut off by a border",
-        "The picture grows to the left.",
+        "Cut off by a border",
+        "The picture grows to the left. Plain inpainting adds a cup, a hamburger's companion.",
         (Thing("hamburger", 0.7, 0.12, 0.5),),
         number=8,
     ),
     Story(
         "corner",
-        "4  Cut off by two borders",
+        "Cut off by two borders",
         "The picture grows to the left and downwards.",
-        (Thing("penguin", 0.8, 0.24, 0.74),),
+        (Thing("penguin", 0.8, 0.24, 0.72),),
         number=6,
+        seed=3,
     ),
     Story(
         "layers",
-        "5  Behind two layers",
+        "Behind two layers",
         "The first pass removes the owl, the second the backpack.",
         (
             Thing("umbrella", 0.92, 0.53, 0.5),
@@ -104,9 +107,9 @@ STORIES = (
     ),
     Story(
         "seeds",
-        "6  Best of four seeds",
-        "Each is tested by painting on around it: what grows (red) was not whole. The framed one "
-        "grows least.",
+        "Best of four seeds",
+        "Plain inpainting paints yarn, a cat's companion. Of four seeds, the test takes the one "
+        "that grows least (framed).",
         (Thing("cat", 0.8, 0.5, 0.5), Thing("gift", 0.5, 0.62, 0.6)),
         number=11,
         count=4,
