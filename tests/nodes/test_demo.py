@@ -148,7 +148,7 @@ def test_every_tile_of_a_row_shows_the_same_square(scene, tmp_path):
 def test_both_passes_are_shown_where_there_are_two(tmp_path):
     scene = make_scene(7, query="bus", occluder="cup", hidden=(0.25, 0.4))
     done = completion(scene, true_sheet(scene), 0, 0, tmp_path)
-    Image.new("RGB", (180, 150), "red").save(done.passes[0])
+    Image.new("RGB", Image.open(done.passes[1]).size, "red").save(done.passes[0])
     tiles = rows.row(BY_FOLDER["layers"], scene, done, done).tiles
     assert [caption for caption, _ in tiles[2:4]] == ["after pass 1", "after pass 2"]
     first, second = (np.asarray(picture)[90, 90] for _, picture in tiles[2:4])
@@ -236,18 +236,24 @@ def test_the_head_of_several_columns_stands_above_their_middle():
     assert (columns.min() + columns.max()) / 2 == pytest.approx(middle, abs=3)
 
 
-def test_a_scene_that_fails_leaves_a_row_with_the_reason(tmp_path, monkeypatch):
-    def fail(*_):
-        raise RunError("out of memory", "Sampler (3)")
+def stopped(*_) -> headless.Completion:
+    raise RunError("out of memory", "Sampler (3)")
 
+
+def nothing_seen(*_) -> headless.Completion:
+    return headless.Completion({"status": "nothing detected", "statuses": []}, {}, [], [])
+
+
+@pytest.mark.parametrize("run, why", [(stopped, "memory"), (nothing_seen, "nothing detected")])
+def test_a_scene_that_fails_leaves_a_row_with_the_reason(tmp_path, monkeypatch, run, why):
     class FakeClient:
         def upload(self, picture):
             return picture.name
 
-    monkeypatch.setattr(headless, "complete", fail)
+    monkeypatch.setattr(headless, "complete", run)
     progress = Progress(1, io.StringIO())
     outcome = demo.run_story(FakeClient(), STORIES[0], tmp_path / "front", progress)
-    assert not outcome.ok and "out of memory" in outcome.row.line
+    assert not outcome.ok and why in outcome.row.line
     assert len(outcome.row.tiles) == sum(span for _, span in rows.HEADS)
     assert demo.means([outcome]) == "none was completed"
     demo.contact_sheet.sheet("", "", rows.HEADS, [outcome.row])

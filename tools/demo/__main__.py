@@ -105,7 +105,7 @@ def run_story(client: Client, story: Story, folder: Path, progress: Progress) ->
         mixed = headless.complete(client, prompt, folder, {**about, "workflow": name}, progress)
     except RunError as error:  # continue with the next scene
         return failed(story, scene, f"failed at {error.node}: {error}")
-    if not (rows.COMPLETED in plain.files and rows.COMPLETED in mixed.files):
+    if not (rows.is_whole(plain) and rows.is_whole(mixed)):
         return failed(story, scene, mixed.result["status"])
     for done, place in ((plain, folder / "plain"), (mixed, folder)):
         note_truth(scene, done, place)

@@ -69,6 +69,11 @@ def on_sheet(scene: scenes.Scene, done: Completion) -> np.ndarray:
     return np.asarray(sheet.view(picture, *offset(done)), np.float32) / 255
 
 
+def is_whole(done: Completion) -> bool:
+    """Whether a run gave an object and pictures of how it was painted."""
+    return COMPLETED in done.files and bool(done.passes or pictures(done, SEEDS))
+
+
 def row(
     story: Story, scene: scenes.Scene, plain: Completion, mixed: Completion
 ) -> contact_sheet.Row:
@@ -95,12 +100,13 @@ def steps(
     scene: scenes.Scene, done: Completion, frame: Frame
 ) -> list[tuple[str, Image.Image | None]]:
     """Two tiles: the first pass and the last, or what hides the object and the last pass."""
-    is_cut = scene.amodal_sheet().sum() > scene.amodal().sum()  # then every pass has its own canvas
-    count = len(done.passes)
-    last = frame.view(Image.open(done.passes[-1]), *offset(done))
-    if count > 1 and not is_cut:
-        first = frame.view(Image.open(done.passes[0]), *offset(done))
+    passes = [Image.open(path) for path in done.passes]
+    count, grew = len(passes), passes[0].size != passes[-1].size
+    last = frame.view(passes[-1], *offset(done))
+    if count > 1 and not grew:  # else the place of the first canvas is not known
+        first = frame.view(passes[0], *offset(done))
         return [("after pass 1", first), (f"after pass {count}", last)]
+    is_cut = scene.amodal_sheet().sum() > scene.amodal().sum()
     what = "gray: outside" if is_cut else "red: what hides it"
     after = "after one pass" if count == 1 else f"after {count} passes"
     return [(what, Image.open(done.hides[0])), (after, last)]

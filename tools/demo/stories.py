@@ -65,7 +65,7 @@ STORIES = (
     Story(
         "front",
         "Something in front",
-        "A penguin stands in front of a bus.",
+        "A penguin hides a part of the bus. Plain inpainting tries a bicycle, a bus's companion.",
         (Thing("bus", 0.8, 0.5, 0.5), Thing("penguin", 0.46, 0.47, 0.64)),
         number=10,
         seed=2,
