@@ -45,7 +45,7 @@ def host(session):
 
 @nox.session
 def demo(session):
-    """Completes three occluded stickers in a real ComfyUI; pictures in output/demo/."""
+    """Completes six partly hidden stickers in a real ComfyUI; pictures in output/demo/."""
     in_host(session, "-m", "tools.demo")
 
 

@@ -230,7 +230,7 @@ def version(client: Client) -> str:
 
 
 class Bar:
-    """A progress bar of one run, in sampling steps. Call it with each Event.
+    """A progress bar of one run, in sampling steps, in a terminal only. Call it with each Event.
 
     The number of passes is not known in advance, so the total grows by `steps` with each pass.
     """
@@ -243,7 +243,8 @@ class Bar:
         self._prompt, self._title = prompt, title
         self._done = 0  # steps of the sampling nodes before the current one
         self._now: tuple[str | None, int] = (None, 0)
-        self._bar = tqdm(total=self._steps, desc=title, unit="step", disable=quiet, leave=True)
+        silent = quiet or None  # None: unless a terminal shows it
+        self._bar = tqdm(total=self._steps, desc=title, unit="step", disable=silent, leave=True)
 
     def __enter__(self) -> Bar:
         return self

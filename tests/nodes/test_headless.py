@@ -1,11 +1,13 @@
 """What the command line stores of a run: files by titles, state as data, no old files."""
 
+import io
 import json
 
 import pytest
 
 from amodal.app import headless, workflow
 from amodal.app.client import Run
+from amodal.app.run import Event
 
 SHIPPED = sorted(workflow.STICKERS.parent.glob("*.json"))
 TEXTS = dict.fromkeys(headless.TEXTS)
@@ -149,3 +151,22 @@ def test_a_prompt_made_anew_differs_in_its_pictures_alone():
     assert all(other[node]["inputs"] != again[node]["inputs"] for node in changed)
     for node in changed:
         assert {**again[node]["inputs"], **prompt[node]["inputs"]} == again[node]["inputs"]
+
+
+class Stream(io.StringIO):
+    """A stream that may be a terminal."""
+
+    def __init__(self, terminal: bool):
+        super().__init__()
+        self.isatty = lambda: terminal
+
+
+@pytest.mark.parametrize("terminal, quiet, shows", [(1, 0, True), (1, 1, False), (0, 0, False)])
+def test_only_a_terminal_is_shown_a_progress_bar(monkeypatch, terminal, quiet, shows):
+    stream = Stream(bool(terminal))
+    monkeypatch.setattr("sys.stderr", stream)
+    with headless.Bar("title", {}, bool(quiet)) as bar:
+        for step in range(50):
+            bar(Event("progress", {"value": step + 1, "max": 50, "node": "9"}, 0.0))
+    assert ("title" in stream.getvalue()) is shows
+    assert shows or stream.getvalue() == ""

@@ -1,0 +1,117 @@
+"""The scenes of the demo: what lies where, and which of it is to be completed.
+
+They were composed by trying: each shows what its title says. How often the method succeeds on
+random scenes is a matter of research/results/evaluation.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from amodal.stickers import scenes
+from amodal.stickers.backgrounds import make_background
+
+SIZE = 256  # of a picture; at 512, what the models paint at 128 looks no better
+BACKGROUND = "gradient"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A sticker: its larger side and its centre, as fractions of the picture's side."""
+
+    word: str
+    side: float
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Story:
+    """One row of the sheet.
+
+    folder: where its files go. title, line: what the row shows, for a stranger. things: from far
+    to near; the farthest is to be completed. number: seed of the background and of the slight turn
+    of each thing. seed: seed of the sampling. count: number of seeds to choose the best from.
+    """
+
+    folder: str
+    title: str
+    line: str
+    things: tuple[Thing, ...]
+    number: int = 0
+    seed: int = 1
+    count: int = 1
+
+    def scene(self) -> scenes.Scene:
+        """The scene with its ground truth."""
+        rng = np.random.default_rng(self.number)
+        sheet = make_background(rng, BACKGROUND, 2 * SIZE)
+        layers = [placed(rng, thing) for thing in self.things]
+        return scenes.Scene(SIZE, sheet, layers, background=BACKGROUND)
+
+
+def placed(rng: np.random.Generator, thing: Thing) -> scenes.Layer:
+    """The thing as a layer of the scene, turned a little."""
+    art = scenes.transformed(rng, thing.word, thing.side * SIZE)
+    height, width = art.shape[:2]
+    x = (thing.x + 0.5) * SIZE - width / 2
+    y = (thing.y + 0.5) * SIZE - height / 2
+    return scenes.Layer(thing.word, scenes.on_sheet(art, 2 * SIZE, x, y))
+
+
+STORIES = (
+    Story(
+        "front",
+        "Something in front",
+        "A penguin hides a part of the bus. Plain inpainting tries a bicycle, a bus's companion.",
+        (Thing("bus", 0.8, 0.5, 0.5), Thing("penguin", 0.46, 0.47, 0.64)),
+        number=10,
+        seed=2,
+    ),
+    Story(
+        "companion",
+        "Its usual companion in front",
+        "A soccer ball usually lies in front of a dog here, so plain inpainting paints it again.",
+        (Thing("dog", 0.8, 0.5, 0.5), Thing("soccer ball", 0.44, 0.56, 0.56)),
+        number=31,
+        seed=2,
+    ),
+    Story(
+        "border",
+        "Cut off by a border",
+        "The picture grows to the left. Plain inpainting adds a cup, a hamburger's companion.",
+        (Thing("hamburger", 0.7, 0.12, 0.5),),
+        number=8,
+    ),
+    Story(
+        "corner",
+        "Cut off by two borders",
+        "The picture grows to the left and downwards.",
+        (Thing("penguin", 0.8, 0.24, 0.72),),
+        number=6,
+        seed=3,
+    ),
+    Story(
+        "layers",
+        "Behind two layers",
+        "The first pass removes the owl, the second the backpack.",
+        (
+            Thing("umbrella", 0.92, 0.53, 0.5),
+            Thing("backpack", 0.62, 0.14, 0.40),
+            Thing("owl", 0.48, 0.36, 0.33),
+        ),
+        number=15,
+        seed=2,
+    ),
+    Story(
+        "seeds",
+        "Best of four seeds",
+        "Plain inpainting paints yarn, a cat's companion. Of four seeds, the test takes the one "
+        "that grows least (framed).",
+        (Thing("cat", 0.8, 0.5, 0.5), Thing("gift", 0.5, 0.62, 0.6)),
+        number=11,
+        count=4,
+    ),
+)
