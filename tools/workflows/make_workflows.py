@@ -15,9 +15,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools.workflows.api_format import api_format
 from tools.workflows.drawings import APPS, DRAWINGS, titles
 from tools.workflows.drawings.blueprints import BLUEPRINTS, whole
-from tools.workflows.workflow_formats import api_format, as_app, blueprint_formats, editor_format
+from tools.workflows.workflow_formats import as_app, blueprint_formats, editor_format
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,70 +1,23 @@
-"""Writes a drawing in the host's formats: API, the editor's with its layout, and blueprint."""
+"""Writes a drawing in the editor's formats: a workflow with its layout, and blueprints."""
 
 from __future__ import annotations
 
 import uuid
 
-from amodal.app.editor_file import WIDGETS
 from tools.package import archive
 from tools.workflows.drawing import Drawing
 from tools.workflows.layout import lay_out, size_of, view_of_all
-from tools.workflows.nesting import Borders, Socket
+from tools.workflows.nesting import Borders
+from tools.workflows.node_schemas import (
+    outputs_of,
+    sockets_of,
+    values_of,
+)
 from tools.workflows.untangle import untangled
 
 PACK_ID, VERSION = archive.project()
 CATEGORY = "amodal completion"
 INPUTS, OUTPUTS = -10, -20  # ids of a subgraph's own two panels, by which links refer to them
-
-
-def api_format(draw: Drawing, schemas: dict) -> dict:
-    """{id: {class_type, inputs, _meta}}, with the values of all widgets; without subgraphs.
-
-    schemas: {class: {"input", "output", "output_name", "display_name"}}, as the host sends them.
-    """
-    numbers = {name: str(i + 1) for i, name in enumerate(draw.nodes)}
-    prompt = {}
-    for name, node in draw.nodes.items():
-        inputs = {}
-        for key, spec in specs(schemas[node["class_type"]]).items():
-            value = node["inputs"].get(key, default_of(spec) if is_widget(spec) else None)
-            if isinstance(value, list):
-                value = [numbers[value[0]], value[1]]
-            if value is not None:
-                inputs[key] = value
-        title = draw.titles.get(name) or schemas[node["class_type"]]["display_name"]
-        prompt[numbers[name]] = {
-            "class_type": node["class_type"],
-            "inputs": inputs,
-            "_meta": {"title": title},
-        }
-        if name in draw.models:
-            prompt[numbers[name]]["_meta"]["models"] = draw.models[name]
-    return prompt
-
-
-def specs(schema: dict) -> dict:
-    return {**schema["input"].get("required", {}), **schema["input"].get("optional", {})}
-
-
-def kind_of(spec) -> str:
-    return "COMBO" if isinstance(spec[0], list) else spec[0]
-
-
-def options_of(spec) -> dict:
-    return spec[1] if len(spec) > 1 else {}
-
-
-def is_widget(spec) -> bool:
-    return kind_of(spec) in WIDGETS and not options_of(spec).get("forceInput")
-
-
-def default_of(spec):
-    options = options_of(spec)
-    if "default" in options:
-        return options["default"]
-    choices = spec[0] if isinstance(spec[0], list) else options.get("options")
-    empty = {"INT": 0, "FLOAT": 0.0, "STRING": "", "BOOLEAN": False}
-    return choices[0] if choices else empty.get(kind_of(spec))
 
 
 def editor_format(draw: Drawing, schemas: dict, name: str) -> dict:
@@ -336,38 +289,3 @@ class Writer:
             "widgets_values": values,
             "properties": properties,
         }
-
-
-def sockets_of(node: dict, schema: dict) -> list[Socket]:
-    """All inputs of a node in the editor's order: those without a widget, then the widgets."""
-    found = []
-    for key, spec in specs(schema).items():
-        value = node["inputs"].get(key)
-        source = tuple(value) if isinstance(value, list) else None
-        shown = default_of(spec) if source or value is None else value
-        widget = is_widget(spec)
-        found.append(Socket(key, kind_of(spec), source, widget, shown if widget else None))
-    return sorted(found, key=lambda socket: socket.widget)
-
-
-def values_of(node: dict, schema: dict) -> list:
-    """The values of a node's widgets, with those of the widgets that the editor adds."""
-    values = []
-    for key, spec in specs(schema).items():
-        if not is_widget(spec):
-            continue
-        value = node["inputs"].get(key)
-        values.append(default_of(spec) if value is None or isinstance(value, list) else value)
-        if options_of(spec).get("control_after_generate"):
-            values.append("fixed")
-        if options_of(spec).get("image_upload"):
-            values.append("image")
-    return values
-
-
-def outputs_of(schema: dict) -> list[tuple[str, str]]:
-    """Name and type of each output of a node."""
-    return [
-        (name, kind if isinstance(kind, str) else "COMBO")
-        for name, kind in zip(schema["output_name"], schema["output"])
-    ]
