@@ -1,8 +1,12 @@
 """A short fuzz session in the real host: nothing goes wrong, and a case can be repeated."""
 
+from random import Random
+
 import pytest
+import torch
 
 from tools.fuzz import __main__ as fuzz
+from tools.fuzz import values
 
 pytestmark = pytest.mark.slow
 CASES = 40  # of each kind; `nox -s fuzz` runs thousands
@@ -33,3 +37,10 @@ def test_what_goes_wrong_is_counted(session):
     assert fuzz.is_wrong(torch.full((1, 2, 2, 3), 1.5), "IMAGE")
     assert fuzz.is_wrong({"samples": torch.tensor([float("nan")])}, "LATENT")
     assert not fuzz.is_wrong(torch.full((2, 2), float("nan")), "AMODAL_ORDER")
+
+
+def test_any_tensor_can_be_made_odd():
+    for seed in range(200):
+        for tensor in (torch.ones(2, 3, dtype=torch.bool), torch.ones(2, 3, dtype=torch.int64)):
+            assert isinstance(values.odd(Random(seed), tensor), torch.Tensor)
+            assert isinstance(values.damaged(Random(seed), tensor), torch.Tensor)

@@ -72,7 +72,7 @@ def tensor(draw: Random) -> torch.Tensor:
 
 def odd(draw: Random, values: torch.Tensor) -> torch.Tensor:
     """The tensor in another type, place or layout, or with a value that is no number."""
-    if values.numel() and draw.random() < 0.2:
+    if values.is_floating_point() and values.numel() and draw.random() < 0.2:
         values = values.contiguous().clone()
         values.view(-1)[draw.randrange(values.numel())] = draw.choice((math.nan, math.inf, -1e38))
     if draw.random() < 0.1:
