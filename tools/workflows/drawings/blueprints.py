@@ -11,6 +11,7 @@ INSIDE = (
     "DetectAll",
     "Pick",
     "LoopStart",
+    "Prompt",
     "analysis",
     "mixed",
     "paste",

@@ -141,7 +141,7 @@ def with_query(draw: Drawing, assembly, source: dict) -> dict:
 
 
 STAGES = {
-    "pass": ("LoopStart", "LoopEnd"),
+    "pass": ("LoopStart", "Prompt", "LoopEnd"),
     "analysis": (
         "RefineModalMask",
         "PadIfTouching",
@@ -154,7 +154,6 @@ STAGES = {
         "CheckOcclusion",
     ),
     "settings": (
-        "Prompt",
         "PassSeed",
         "RandomNoise",
         "KSamplerSelect",

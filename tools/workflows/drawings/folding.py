@@ -61,7 +61,6 @@ def fold(draw: Drawing, parts: str = "mixed", inside: str = "pass") -> None:
     draw.expose("background", ("SwapBackground", "background"))
     draw.expose("mask_rule", ("MaskRule", "mask_rule"))
     draw.call(
-        Pick__4="name",
         Prompt__0="prompt",
         Seed__0="seed",
         CropToObject__0="crop_image",
