@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..amodal.core import detections, validate, visualize
+from ..amodal.core import detections, filed_masks, validate, visualize
 from ..amodal.core.errors import BadInput
 from ..amodal.core.search import search
 from ..amodal.core.types import Objects
@@ -82,17 +82,13 @@ class DetectObjects(io.ComfyNode):
         nothing = NOTHING.format(detections.looked_for(objects))
         return io.NodeOutput(
             replace(objects, image=image),  # a reference, for Pick Object to show
-            as_mask_batch(objects.masks) if len(objects) else ExecutionBlocker(nothing),
+            filed_masks.as_numbers(objects.masks, ui.temporary_folder())
+            if len(objects)
+            else ExecutionBlocker(nothing),
             "\n".join(objects.labels),
             len(objects),
             visualize.overlay(image, objects.masks, objects.labels),
         )
-
-
-def as_mask_batch(masks: torch.Tensor) -> torch.Tensor:
-    """Masks [n, H, W] bool as a MASK: float32, or float16 where that would take over 1 GB."""
-    large = masks.numel() * 4 > 2**30
-    return masks.to(torch.float16 if large else torch.float32)
 
 
 class ObjectsFromMasks(io.ComfyNode):

@@ -14,14 +14,20 @@ FOLDER = "amodal"  # in the host's temp folder, which it empties when it starts
 DETECT = ".detect"  # ends the id of the Pick Object that the Detect button adds to a prompt
 
 
+def temporary_folder() -> Path:
+    """The pack's folder in the host's temp folder; it may not exist yet."""
+    import folder_paths
+
+    return Path(folder_paths.get_temp_directory()) / FOLDER
+
+
 def saved(pixels: torch.Tensor, name: str) -> dict:
     """Saves [h, w, 3 or 4] float 0..1, or [h, w] uint8, as PNG; arguments of the host's /view."""
-    import folder_paths
     from PIL import Image
 
     if pixels.dtype != torch.uint8:
         pixels = (pixels * 255).round().byte()
-    folder = Path(folder_paths.get_temp_directory()) / FOLDER
+    folder = temporary_folder()
     folder.mkdir(parents=True, exist_ok=True)
     file = f"{name}_{uuid.uuid4().hex}.png"
     Image.fromarray(pixels.cpu().numpy()).save(folder / file, compress_level=1)

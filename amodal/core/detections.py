@@ -37,7 +37,7 @@ def from_masks(masks, labels: list[str], scores: torch.Tensor | None = None) -> 
         )
     names = [*labels, *(f"object {i + 1}" for i in range(len(labels), len(masks)))]
     scores = torch.ones(len(masks)) if scores is None else scores.float()
-    full = [i for i, mask in enumerate(masks) if bool((mask > 0.5).any())]
+    full = [i for i, mask in enumerate(masks) if mask_ops.box_of(mask)]
     return only(masks, names, scores, full)
 
 

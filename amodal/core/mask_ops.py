@@ -5,6 +5,7 @@ Masks are bool, or float 0 or 1; a result is float unless its function says othe
 
 import math
 
+import numpy as np
 import torch
 
 from . import interrupts
@@ -37,6 +38,15 @@ def object_box(mask: torch.Tensor) -> Box:
     if box is None:
         raise ValueError("the mask is empty")
     return box
+
+
+def centre_of(mask: torch.Tensor, box: Box) -> tuple[float, float]:
+    """The mean position (x, y) of the set pixels of a mask [H, W] that is set in a box only."""
+    x0, y0, x1, y1 = box
+    pixels = hard(mask[y0:y1, x0:x1]).cpu().numpy()
+    columns, rows = pixels.sum(0), pixels.sum(1)
+    x, y = (columns @ np.arange(x0, x1), rows @ np.arange(y0, y1)) / columns.sum()
+    return float(x), float(y)
 
 
 def mean_side(mask: torch.Tensor) -> float:

@@ -68,10 +68,8 @@ def with_names(image: torch.Tensor, masks: torch.Tensor, names: list[str]) -> to
         box = mask_ops.box_of(mask)
         if box is None or not name.isascii():
             continue
-        place = mask_ops.hard(mask[box[1] : box[3], box[0] : box[2]]).nonzero().float()
-        y, x = (place.mean(0) + torch.tensor(box[1::-1])).tolist()
         draw.text(
-            (x, y),
+            mask_ops.centre_of(mask, box),
             name,
             fill="white",
             font=font,

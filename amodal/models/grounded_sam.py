@@ -80,10 +80,9 @@ class GroundedSegmenter:
         if not keep:
             return nothing(image)
         masks, quality = self.masker.masks(image, boxes=detected.boxes[keep])
-        masks = masks[:, 0]
-        masks[quality[:, 0] <= MIN_PREDICTED_IOU] = False
-        not_empty = [i for i, mask in enumerate(masks) if mask.any()]
-        return detections.only(masks, [detected.words[i] for i in keep], scores[keep], not_empty)
+        masks, sure = masks[:, 0], (quality[:, 0] > MIN_PREDICTED_IOU).tolist()
+        found = [i for i, mask in enumerate(masks) if sure[i] and mask_ops.box_of(mask)]
+        return detections.only(masks, [detected.words[i] for i in keep], scores[keep], found)
 
     def segment(
         self,
