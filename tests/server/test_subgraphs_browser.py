@@ -113,3 +113,29 @@ def test_a_blueprint_is_found_by_search_and_added_with_its_widgets(editor, title
     saved = json.loads((SUBGRAPHS / f"{title}.json").read_text())["nodes"][0]
     names = [slot["name"] for slot in saved["inputs"] if "widget" in slot]
     assert shown == [list(pair) for pair in zip(names, saved["widgets_values"])]
+
+
+def test_a_blueprint_keeps_its_texts_through_saving(editor):
+    """Every text of the blueprint that holds the whole method, in it and on it."""
+    editor.wait_for_timeout(1000)
+    editor.mouse.dblclick(800, 800)
+    editor.keyboard.type("Complete an object")
+    title = "Complete an object (Amodal)"
+    editor.get_by_role("option").filter(has_text=title).first.click()
+    editor.wait_for_function("() => app.graph.nodes.some((node) => node.subgraph)")
+    before = editor.evaluate("async () => (await app.graphToPrompt()).output")
+    saved = editor.evaluate("() => JSON.parse(JSON.stringify(app.graph.serialize()))")
+    drop_workflow(editor, saved)
+    after = editor.evaluate("async () => (await app.graphToPrompt()).output")
+    assert texts(after) == texts(before)
+    assert "a photo of a {label}" in texts(before).values()
+
+
+def texts(prompt: dict) -> dict:
+    """The texts of a prompt's nodes, by node and input."""
+    return {
+        (node["class_type"], number.split(":")[-1], name): value
+        for number, node in prompt.items()
+        for name, value in node["inputs"].items()
+        if isinstance(value, str)
+    }

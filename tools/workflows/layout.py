@@ -5,7 +5,7 @@ from __future__ import annotations
 from tools.workflows.drawing import Drawing
 
 # All sizes are in pixels.
-GAP, GROUP_TITLE = 26, 56  # space between nodes and columns; space for a group's title
+GAP, GROUP_TITLE = 24, 52  # space between nodes and columns; space for a group's title
 MARGIN = 10  # between a group's frame and its nodes
 FILM, RUN_BAR = 120, 24  # heights of a loop's previews and of the progress bar in a node
 FILMS = 4  # more loops than these make the node grow when it runs
@@ -22,10 +22,10 @@ WIDTHS = {
     "AmodalTrimAndOverlay": 300,
     "AmodalLoopEnd": 300,
     "AmodalCompletion": 320,
-    "AmodalLoadSegmenter": 260,
-    "AmodalLoadOrderModel": 260,
-    "AmodalLoadInpaintModel": 260,
-    "CheckpointLoaderSimple": 260,
+    "AmodalLoadSegmenter": 240,
+    "AmodalLoadOrderModel": 240,
+    "AmodalLoadInpaintModel": 240,
+    "CheckpointLoaderSimple": 240,
 }
 SHOWN_HEIGHT = {  # of what a node shows below its widgets
     "LoadImage": 230,
@@ -212,7 +212,7 @@ def note_node(text: str, left: int, top: int, width: int) -> dict:
         "type": "MarkdownNote",
         "title": "Note",
         "pos": [left, top + NODE_TITLE],
-        "size": [width, max(88, 36 + 22 * lines)],
+        "size": [width, max(80, 36 + 22 * lines)],
         "flags": {},
         "order": 0,
         "mode": 0,

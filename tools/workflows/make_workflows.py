@@ -1,6 +1,8 @@
 """Writes the shipped workflows in editor format and in API format, and the blueprints.
 
-    python -m tools.workflows.make_workflows
+    python -m tools.workflows.make_workflows [NAME ...]
+
+Without names all are written; a name is that of a file in workflows/api/, or "blueprints".
 
 `tools/workflows/drawings/` draws them from the graphs of `nodes/assembly/`, which Amodal Completion
 uses too. Nodes lie in columns, with links from left to right. Each section of the paper has a
@@ -49,15 +51,22 @@ CORE = (
 )
 
 
-def contents(assembly, schemas: dict) -> Iterator[tuple[Path, dict]]:
-    """The path and content of each workflow in both formats, and of each blueprint."""
+def contents(assembly, schemas: dict, wanted=()) -> Iterator[tuple[Path, dict]]:
+    """The path and content of each workflow in both formats, and of each blueprint.
+
+    wanted: their names, or "blueprints"; all without any.
+    """
     for name, title in titles().items():
+        if wanted and name not in wanted:
+            continue
         draw = DRAWINGS[name][1](assembly)
         saved = editor_format(draw, schemas, name)
         yield WORKFLOWS / f"{title}.json", saved
         if name in APPS:
             yield WORKFLOWS / f"{APPS[name]}.json", as_app(saved)
         yield WORKFLOWS / "api" / f"{name}.json", api_format(draw, schemas)
+    if wanted and "blueprints" not in wanted:
+        return
     for name, content in blueprint_formats(whole(assembly), schemas, BLUEPRINTS).items():
         yield SUBGRAPHS / f"{name}.json", content
 
@@ -88,7 +97,7 @@ def main():
     package = sys.modules[running.classes["AmodalCompletion"].__module__].__package__
     assembly = importlib.import_module(f"{package}.assembly")
     schemas = schemas_of(running.classes, nodes.NODE_DISPLAY_NAME_MAPPINGS)
-    for path, content in contents(assembly, schemas):
+    for path, content in contents(assembly, schemas, sys.argv[1:]):
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         print(path.relative_to(ROOT))

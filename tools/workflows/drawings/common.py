@@ -32,6 +32,7 @@ STACKS = (
     ("judge",),
     ("result",),
 )
+LOW_MODELS = (("query",), ("pass", "models"), ("result",))  # large loaders stand below the pass
 ROWS = ("pass", "judge")
 DIFFUSION = "512-inpainting-ema.safetensors"
 DETECTOR, WORDS, MASKER = "groundingdino_swint_ogc.pth", "vocab.txt", "sam_vit_h_4b8939.pth"

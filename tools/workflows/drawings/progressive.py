@@ -7,6 +7,8 @@ from tools.workflows.drawing import Drawing
 from .common import (
     BORDER,
     CAT,
+    LOW_MODELS,
+    STACKS,
     new_drawing,
     photo_source,
     place_stages,
@@ -61,8 +63,10 @@ def beyond_the_boundary(assembly) -> Drawing:
 
 def photographs(assembly) -> Drawing:
     """The same graph on the paper's models, for photographs."""
-    draw = progressive(assembly, CAT, "cat", photo_source)
-    draw.place("models", "OrderModel", "Checkpoint", column=1)
+    draw = progressive(assembly, CAT, "cat", photo_source, stacks=LOW_MODELS)
+    draw.column_height = 1560
+    draw.place("query", "Segmenter")
+    draw.place("models", "InpaintModel", "Checkpoint", column=1)
     draw.note(
         "models",
         "**For photographs.** The files of these models are not part of the pack, and nothing is "
@@ -82,17 +86,22 @@ def photographs(assembly) -> Drawing:
     return draw
 
 
-def progressive(assembly, picture: str, words: str, models=sticker_source, **changes) -> Drawing:
+def progressive(
+    assembly, picture: str, words: str, models=sticker_source, stacks=STACKS, **changes
+) -> Drawing:
     """The loop with previews of each pass, saved results, and notes; Figure 2 at the top level.
 
-    models: `sticker_source` or `photo_source`. changes: other values for entries of the source.
+    models: `sticker_source` or `photo_source`. stacks: where the groups lie. changes: other
+    values for entries of the source.
     """
-    draw = new_drawing()
+    draw = new_drawing(stacks)
     if models is sticker_source:  # whose loaders are low, which leaves room above them
         draw.column_height = 1560
     given = models(draw, assembly, picture, words, rule_menu=True, **changes)
     source = with_query(draw, assembly, given)
     completed = assembly.completion(draw, source)
+    texts = ("status", "passes", "report", "offset", "warnings")
+    tell(draw, **{name: completed[name] for name in texts})
     place_stages(draw)
     draw.place("models", "Checkpoint", "Seed", column=1)
     show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
@@ -100,8 +109,6 @@ def progressive(assembly, picture: str, words: str, models=sticker_source, **cha
     show(draw, "segment", "MaskAtK", "M^k, the object's mask at step k", mask_k, mask=True)
     show(draw, "paste", "Pass", "Pass", ["PasteBack", 0])
     save(draw, completed)
-    texts = ("status", "passes", "report", "offset", "warnings")
-    tell(draw, **{name: completed[name] for name in texts})
     draw.place("details", "Passes", "Report", "Warnings", "Offset")
     draw.subgraph("details", DETAILS, "result")
     fold(draw)
