@@ -65,7 +65,8 @@ def photographs(assembly) -> Drawing:
     """The same graph on the paper's models, for photographs."""
     draw = progressive(assembly, CAT, "cat", photo_source, stacks=LOW_MODELS)
     draw.column_height = 1560
-    draw.place("query", "Segmenter")
+    del draw.places["Segmenter"]
+    draw.place("query", "Segmenter")  # below the picture
     draw.place("models", "InpaintModel", "Checkpoint", column=1)
     draw.note(
         "models",
