@@ -161,6 +161,17 @@ def test_a_neighbour_of_the_same_kind_is_not_swallowed(known):
     assert not taken.any() if known else float(taken.sum()) <= 4 * 16  # the reach, 0.1 of 40
 
 
+@pytest.mark.parametrize("left", [46, 50, 53])
+def test_a_hole_that_is_seen_stays_where_the_occluder_hides_its_rest(left):
+    """Between the spokes of a wheel the background is seen; an occluder's edge runs across."""
+    hole = box(left, 40, left + 10, 48, 128)
+    modal = box(4, 4, 56, 80, 128) * (1 - hole)
+    inpaint = box(56, 0, 128, 128, 128)
+    segment = box(4, 4, 110, 80, 128) * (1 - hole)
+    result = segment_amodal(segment, modal, inpaint, 0.3, 0.1).mask
+    assert torch.equal(result, segment)
+
+
 def test_holes_of_the_object_stay_and_gaps_at_the_seam_are_closed():
     """A handle's hole in the painted part is the object's; a gap beside the modal mask is not."""
     modal, inpaint = box(4, 4, 60, 80, 128), box(56, 0, 128, 128, 128)
