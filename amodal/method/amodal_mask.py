@@ -88,14 +88,13 @@ def without_holes(
 ) -> torch.Tensor:
     """The amodal mask without specks, and without small holes between modal mask and painted part.
 
-    All masks are [H, W], 0 or 1. Other holes belong to the object, such as those of a tree's crown
-    and those that are seen beside the occluder.
+    All masks are [H, W], 0 or 1. Other holes belong to the object, such as those of a tree's crown,
+    and so do wide ones at the seam: what a mask lacks there is narrow.
     """
     area, width = float(whole.sum()), 2 * gap(modal_mask)
     specks = mask_ops.fill_holes(whole, max(1, int(SPECK_HOLE * area)))
     holes = mask_ops.fill_holes(whole, int(SEAM_HOLE * area)) * (1 - whole)
-    seen = mask_ops.erode(holes * (1 - inpaint_mask), gap(modal_mask))
-    holes = holes * (1 - mask_ops.connected_to(holes, seen))
+    holes -= mask_ops.connected_to(holes, mask_ops.erode(holes, gap(modal_mask)))
     if not holes.any():
         return specks
     painted = mask_ops.erode(whole * (1 - modal_mask) * inpaint_mask, 1)
