@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import re
 import shutil
 import socket
@@ -16,7 +15,8 @@ from typing import Any
 
 from ..batch.faults import OutOfMemory, WorkerLost
 from ..batch.items import Item
-from ..batch.places import PART, Folder, place_of
+from ..batch.places import Folder, place_of
+from ..batch.results import Results
 from ..core.errors import BadInput
 from . import headless, host, outcomes, pictures, template
 from .client import Client
@@ -25,7 +25,6 @@ from .run import Event, RunError
 NO_MEMORY = re.compile(
     r"OutOfMemory|out of memory|Allocation on device|MemoryError|can't allocate memory", re.I
 )
-RESULT = "result.json"
 ANSWERS_WITHIN = 60.0  # seconds that a server may be away until its worker counts as lost
 
 
@@ -78,26 +77,22 @@ class Completer:
         Raises BadInput, OutOfMemory, WorkerLost and OSError.
         """
         item = Item(**words)
-        folder = outcomes.folder_of(item, key)
-        earlier = self._earlier(folder, key)
+        kept = Results(self._dest, item, key)
+        earlier = kept.earlier()
         if earlier:
             return earlier
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="amodal-item-") as temporary:
             out = Path(temporary) / "out"
             try:
-                prompts = self._prompts(item, Path(temporary), less)
-                results = self._run(item, prompts, out)
+                results = self._run(item, self._prompts(item, Path(temporary), less), out)
             except RunError as error:
                 results = [self._of_failure(error)]
             record = outcomes.record_of(results, self._job.best)
             record["seconds"] = round(time.monotonic() - began, 3)
-            kept = outcomes.kept_files(out, results, self._job.best)
-            record["files"] = [f"{folder}/{name}" for name in kept]
-            for name, path in kept.items():
-                self._dest.write(f"{folder}/{name}", path.read_bytes())
-        whole = {"key": key, "record": record, "runs": results}
-        self._dest.write(f"{folder}/{RESULT}", (json.dumps(whole, indent=1) + "\n").encode())
+            files = outcomes.kept_files(out, results, self._job.best)
+            content = {name: path.read_bytes() for name, path in files.items()}
+        record = kept.keep(content, record, results)
         self._tidy()
         return record
 
@@ -108,20 +103,6 @@ class Completer:
         elif self._running:
             with contextlib.suppress(RunError):
                 self._client.cancel(self._running)
-
-    def _earlier(self, folder: str, key: str) -> dict | None:
-        """The record of the same item from a driver that was killed before it wrote it down.
-
-        Removes what such a driver's worker left unfinished.
-        """
-        with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
-            whole = json.loads(self._dest.read(f"{folder}/{RESULT}"))
-            if whole["key"] == key:
-                return dict(whole["record"])
-        if isinstance(self._dest, Folder):
-            for path in (self._dest.path / folder).glob(f".*{PART}"):
-                path.unlink(missing_ok=True)
-        return None
 
     def _prompts(self, item: Item, temporary: Path, less: dict) -> list[dict]:
         """The prompts to run, one for each group of seeds."""

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from ..batch.items import Item
 from . import headless
-
-LONGEST = 60  # characters of an object's name in the name of a folder
-
-
-def folder_of(item: Item, key: str) -> str:
-    """The folder of an item's files below DEST: PICTURE/OBJECT-KEY."""
-    plain = re.sub(r"[^\w.-]+", "_", item.object, flags=re.ASCII).strip("._") or "object"
-    parts = [part for part in PurePosixPath(item.name).parts if part not in ("..", "/")]
-    return f"{'/'.join(parts)}/{plain[:LONGEST]}-{key[:8]}"
 
 
 def record_of(results: list[dict], best: bool) -> dict[str, Any]:

@@ -147,10 +147,10 @@ class Processes:
 def serve(link: connection.Connection, make: Make, slot: int) -> None:
     """What a worker process does until its parent ends it, or ends itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the driver, which ends this one
-    signal.signal(signal.SIGTERM, lambda *_: exit_quietly())
     threading.Thread(target=leave_with_parent, daemon=True).start()
     work = None
     try:
+        signal.signal(signal.SIGTERM, leave)
         try:
             work = make(slot)
         except Exception as error:
@@ -165,10 +165,12 @@ def serve(link: connection.Connection, make: Make, slot: int) -> None:
     except (EOFError, OSError, SystemExit):
         return
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing may break into the closing
         close_work(work)
 
 
-def exit_quietly() -> None:
+def leave(*_: object) -> None:
+    """What SIGTERM does: the worker is closed as at its end."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(0)
 

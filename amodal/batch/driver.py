@@ -185,5 +185,5 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
     else:
         record |= outcome.result
     record |= {"worker": outcome.worker, "tries": task.tries or None}
-    record["reduced"] = task.lighter or None
+    record |= {"reduced": task.lighter or None, "time": round(time.time(), 3)}
     return {name: value for name, value in record.items() if value is not None}
