@@ -7,6 +7,7 @@ actor gets the addresses only; it reads and writes the pictures itself.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from .faults import Fault, fault_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
+CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0, before the import: Ray keeps to loopback
 QUIET = {  # no reports to Ray's makers, no dashboard
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
@@ -41,31 +43,37 @@ def ray_module() -> Any:
     return ray
 
 
-def connect(address: str, cpus: float, gpus: float) -> Any:
-    """Ray, connected: to the cluster at `address`, or, for "auto", to one of this machine.
+def connect(address: str, cpus: float) -> Any:
+    """Ray, connected to the cluster at `address`.
 
-    If "auto" finds none, one is started that listens on loopback only; it has at least these CPUs
-    and ends with this process. Raises BadInput if nothing answers at the address.
+    "auto" is the one that runs on this machine, or, without one, the same as "local": one of at
+    least these CPUs is started that listens on loopback only and ends with this process.
+
+    Raises BadInput if nothing answers at the address.
     """
+    if address == "auto" and not runs_here():
+        address = "local"
+    if address == "local":
+        os.environ[CLUSTERS] = "0"
     ray = ray_module()
     if ray.is_initialized():
         return ray
-    common = {"log_to_driver": False, "logging_level": "ERROR"}
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address == "local":
+        enough = max(os.cpu_count() or 1, math.ceil(cpus))
+        common |= {"num_cpus": enough, "include_dashboard": False, "_node_ip_address": LOOPBACK}
     try:
         ray.init(address=address, **common)
-    except ConnectionError as error:
-        if address != "auto":
-            problem = f"no Ray answers at {address} ({error})"
-            raise BadInput("ray", problem, "check the address, or give --ray auto") from None
-        detected = os.cpu_count() or 1
-        ray.init(
-            address="local",
-            num_cpus=max(detected, int(-(-cpus // 1))),
-            include_dashboard=False,
-            _node_ip_address=LOOPBACK,
-            **common,
-        )
+    except (ConnectionError, ValueError) as error:
+        remedy = "check the address, or give --ray local, which starts one"
+        raise BadInput("ray", f"has no cluster at {address} ({error})", remedy) from None
     return ray
+
+
+def runs_here() -> bool:
+    """Has somebody started Ray on this machine (`ray start`), or named a cluster?"""
+    folder = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray"
+    return bool(os.environ.get("RAY_ADDRESS")) or (folder / "ray_current_cluster").exists()
 
 
 class Actor:
@@ -98,7 +106,7 @@ class RayActors:
         self, size: int, make: Make, address: str = "auto", gpus: float = 0.0, cpus: float = 1.0
     ):
         self.size, self._make = size, make
-        self._ray = connect(address, size * cpus, size * gpus)
+        self._ray = connect(address, size * cpus)
         self._needs = {"num_cpus": cpus, "num_gpus": gpus}
         self._actors: dict[int, Any] = {}
         self._waiting: dict[Any, int] = {}  # reference -> slot

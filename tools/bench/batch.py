@@ -53,12 +53,12 @@ def parser() -> argparse.ArgumentParser:
     driver.add_argument("--items", type=int, default=100_000)
     driver.add_argument("--workers", type=int, default=20)
     driver.add_argument("--seconds", type=float, default=0.01, help="that a stand-in takes")
-    driver.add_argument("--ray", metavar="auto|ADDRESS")
+    driver.add_argument("--ray", metavar="auto|local|ADDRESS")
     scaling = commands.add_parser("scaling", help="1 and 2 workers with the sticker models")
     scaling.set_defaults(does=measure_scaling)
     scaling.add_argument("--pictures", type=int, default=12)
     scaling.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    scaling.add_argument("--ray", metavar="auto|ADDRESS")
+    scaling.add_argument("--ray", metavar="auto|local|ADDRESS")
     batch_kills.add_options(commands.add_parser("kills", help="kill -9, again and again"))
     return top
 

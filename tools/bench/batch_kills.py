@@ -201,14 +201,14 @@ def local_nodes():
 @contextlib.contextmanager
 def cluster():
     """A Ray cluster on loopback: a head and two nodes."""
-    from amodal.batch.ray_crew import ray_module
+    from amodal.batch.ray_crew import CLUSTERS, LOOPBACK, ray_module
 
+    os.environ[CLUSTERS] = "0"
     ray_module()
     from ray.cluster_utils import Cluster
 
-    running = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
-    )
+    head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": LOOPBACK}
+    running = Cluster(initialize_head=True, head_node_args=head)
     try:
         yield Nodes(running)
     finally:
@@ -220,13 +220,16 @@ class Nodes:
 
     def __init__(self, running: Any):
         self._cluster, self.address = running, running.address
-        self._nodes = [running.add_node(num_cpus=WORKERS) for _ in range(2)]
+        self._nodes = [self._new() for _ in range(2)]
+
+    def _new(self) -> Any:
+        return self._cluster.add_node(num_cpus=WORKERS, node_ip_address="127.0.0.1")
 
     def replace_one(self, chance: random.Random) -> None:
         """kill -9 of all processes of a node; then another one joins."""
         node = self._nodes.pop(chance.randrange(len(self._nodes)))
         self._cluster.remove_node(node, allow_graceful=False)
-        self._nodes.append(self._cluster.add_node(num_cpus=WORKERS))
+        self._nodes.append(self._new())
 
 
 def drive(dest: str, log: str, items: int, seconds: float, address: str) -> None:
