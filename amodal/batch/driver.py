@@ -60,7 +60,8 @@ class Batch:
             finally:
                 progress.end()
                 book.close()
-            manifest.compact(self.dest, book.number)
+            for number in journal.segments(self.dest)[-1:]:
+                manifest.compact(self.dest, number)
 
     def _work(
         self,
