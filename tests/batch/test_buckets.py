@@ -124,8 +124,7 @@ def test_results_journal_and_manifest_in_a_bucket(bucket, monkeypatch):
     batch_of(address, "abcdefgh", make).run()
     place = place_of(address)
     rows = list(manifest.records(place))
-    assert [row["source"][-1] for row in rows] == sorted(row["source"][-1] for row in rows)
-    assert len(rows) == 8
+    assert sorted(row["source"][-1] for row in rows) == list("abcdefgh")
     assert all(stand_ins.is_whole(place.read(name)) for row in rows for name in row["files"])
     system, root = place._root
     assert pq.read_table(f"{root}/manifest.parquet", filesystem=system).num_rows == 8
@@ -153,6 +152,7 @@ def test_a_second_driver_on_a_bucket_is_refused_until_the_first_is_gone(bucket):
             lease.renew()
 
 
+@pytest.mark.slow
 def test_a_killed_driver_of_a_bucket_goes_on(bucket, tmp_path):
     address, log = below(bucket, "out"), tmp_path / "log"
     log.mkdir()
