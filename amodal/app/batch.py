@@ -194,10 +194,10 @@ def crew_of(options: argparse.Namespace, job: completing.Job, urls: list[str]) -
     if options.ray:
         from ..batch.ray_crew import RayActors
 
-        gpus = options.gpus_per_worker or 0.0
         threads = {"OMP_NUM_THREADS": str(options.threads)} if options.threads else {}
         make = completing.maker(job, [], [threads])
-        return RayActors(size, make, options.ray, gpus, max(1, options.threads))
+        cpus = max(1, options.threads)
+        return RayActors(size, make, options.ray, options.gpus_per_worker, cpus)
     return crews.Processes(size, completing.maker(job, [], environments(options, size)))
 
 

@@ -145,7 +145,7 @@ class Completer:
     def _local(self, place: Any, name: str, folder: Path) -> Path:
         """A local file with the content of a picture. Raises BadInput if there is none."""
         if isinstance(place, Folder):
-            return place.path / name
+            return place.at(name)
         folder.mkdir(exist_ok=True)
         path = folder / PurePosixPath(name).name
         try:

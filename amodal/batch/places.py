@@ -6,6 +6,7 @@ synced and renamed; in a bucket, an object exists once its upload is complete.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -47,10 +48,10 @@ class Folder:
         self.address = str(self.path)
 
     def read(self, name: str) -> bytes:
-        return self._at(name).read_bytes()
+        return self.at(name).read_bytes()
 
     def write(self, name: str, data: bytes) -> None:
-        place = self._at(name)
+        place = self.at(name)
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_name(f".{uuid.uuid4().hex}{PART}")
         try:
@@ -64,17 +65,17 @@ class Folder:
             raise
 
     def has(self, name: str) -> bool:
-        return self._at(name).is_file()
+        return self.at(name).is_file()
 
     def remove(self, name: str) -> None:
-        place = self._at(name)
+        place = self.at(name)
         if place.is_dir():
             shutil.rmtree(place)
         else:
             place.unlink(missing_ok=True)
 
     def names(self, below: str = "") -> Iterator[str]:
-        top = self._at(below) if below else self.path
+        top = self.at(below) if below else self.path
         if not top.is_dir():
             return
         for folder, folders, files in os.walk(top):
@@ -85,12 +86,13 @@ class Folder:
     def digest(self, name: str) -> str:
         """Of the content, so that a copied or touched picture is the same picture."""
         digest = hashlib.sha256()
-        with open(self._at(name), "rb") as file:
+        with open(self.at(name), "rb") as file:
             while block := file.read(2**20):
                 digest.update(block)
         return digest.hexdigest()
 
-    def _at(self, name: str) -> Path:
+    def at(self, name: str) -> Path:
+        """The path of a file. Raises BadInput if the name leads out of the folder."""
         return self.path / checked(name)
 
 
@@ -101,10 +103,11 @@ class Bucket:
 
     def __init__(self, address: str):
         self.address = address
+        self._listed = ("", "")  # name and state of the file that `names` gave last
         _ = self._root  # a wrong address is an error here, not in a worker
 
     def __getstate__(self) -> dict:
-        return {"address": self.address}
+        return {"address": self.address, "_listed": ("", "")}
 
     @cached_property
     def _root(self) -> tuple[Any, str]:
@@ -142,17 +145,21 @@ class Bucket:
         fs, (system, root) = pyarrow_fs(), self._root
         top = f"{root}/{checked(below)}" if below else root
         selector = fs.FileSelector(top, allow_not_found=True, recursive=True)
-        found = [info.path for info in system.get_file_info(selector) if info.is_file]
-        for path in sorted(found):
-            yield path[len(root) :].lstrip("/")
+        found = [info for info in system.get_file_info(selector) if info.is_file]
+        for info in sorted(found, key=lambda info: info.path):
+            self._listed = (info.path[len(root) :].lstrip("/"), state_of(info))
+            yield self._listed[0]
 
     def digest(self, name: str) -> str:
         """Of address, size and time of change: the driver does not load pictures of a bucket."""
-        info = self._info(name)
-        if info.type != pyarrow_fs().FileType.File:
-            raise FileNotFoundError(f"{self.address}/{name}")
-        text = f"{self.address}/{name} {info.size} {info.mtime_ns}"
-        return hashlib.sha256(text.encode()).hexdigest()
+        listed, state = self._listed
+        if listed != name:  # else no request is needed; not for long, because files change
+            info = self._info(name)
+            if not info.is_file:
+                raise FileNotFoundError(f"{self.address}/{name}")
+            state = state_of(info)
+        self._listed = ("", "")
+        return hashlib.sha256(f"{self.address}/{name} {state}".encode()).hexdigest()
 
     def _info(self, name: str) -> Any:
         system, path = self._at(name)
@@ -161,6 +168,17 @@ class Bucket:
     def _at(self, name: str) -> tuple[Any, str]:
         system, root = self._root
         return system, f"{root}/{checked(name)}"
+
+
+def state_of(info: Any) -> str:
+    """Size and time of change of a file."""
+    return f"{info.size} {info.mtime_ns}"
+
+
+@functools.lru_cache(maxsize=64)
+def bucket_at(address: str) -> Bucket:
+    """One Bucket for each address, so that a digest knows what a listing has seen."""
+    return Bucket(address)
 
 
 def checked(name: str) -> str:
@@ -177,7 +195,7 @@ def place_of(address: str | Path) -> Folder | Bucket:
         return Folder(Path(text).expanduser().resolve())
     if text.startswith("file://"):
         return Folder(Path(unquote(urlsplit(text).path)))
-    return Bucket(text)
+    return bucket_at(text)
 
 
 def parent_and_name(address: str) -> tuple[str, str]:

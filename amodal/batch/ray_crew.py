@@ -100,13 +100,23 @@ class Actor:
 
 
 class RayActors:
-    """An actor for each slot. gpus: the share of a GPU that each one needs; cpus likewise."""
+    """An actor for each slot.
+
+    gpus, cpus: how many each one needs; None: one GPU if the cluster has any.
+    """
 
     def __init__(
-        self, size: int, make: Make, address: str = "auto", gpus: float = 0.0, cpus: float = 1.0
+        self,
+        size: int,
+        make: Make,
+        address: str = "auto",
+        gpus: float | None = None,
+        cpus: float = 1.0,
     ):
         self.size, self._make = size, make
         self._ray = connect(address, size * cpus)
+        if gpus is None:
+            gpus = 1.0 if self._ray.cluster_resources().get("GPU") else 0.0
         self._needs = {"num_cpus": cpus, "num_gpus": gpus}
         self._actors: dict[int, Any] = {}
         self._waiting: dict[Any, int] = {}  # reference -> slot

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import BadInput
+from ..core.files import stays_below
 from .items import Item
 from .manifest import has_pyarrow
 from .places import INSTALL, Folder, Place, parent_and_name, place_of
@@ -188,6 +189,9 @@ def located(place: Place, address: str) -> tuple[Place, str]:
     if "://" in address or Path(address).is_absolute():
         folder, name = parent_and_name(address)
         return place_of(folder), name
+    if isinstance(place, Folder) and not stays_below(address):
+        path = (place.path / address).resolve()
+        return place_of(path.parent), path.name
     return place, address
 
 

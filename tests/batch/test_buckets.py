@@ -102,6 +102,8 @@ def test_pictures_masks_globs_and_manifests_of_a_bucket(bucket):
     ]
     assert items[1].source == below(bucket, "in/sub/dog.png")
     assert place_of(parent_and_name(items[1].source)[0]).read("dog.png") == b"sub/dog.png"
+    listed = [Keys("s")(item) for item in source_of(folder)]  # digests while it is listed
+    assert listed == [Keys("s")(item) for item in list(source_of(folder))]
     key = Keys("s")(items[0])
     assert Keys("s")(items[0]) == key
     place.write("cat.jpg", b"another picture")

@@ -120,6 +120,40 @@ def test_a_full_disk_stops_the_batch_and_the_same_command_goes_on(tmp_path, monk
     assert sorted(row["source"][-1] for row in rows(out)) == list("abcdefgh")
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MB, and a function that makes it larger."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("may not mount a file system")
+    grow = ["mount", "-o", "remount,size=20m", place]
+    yield place, lambda: subprocess.run(grow, check=True)
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_disk_that_is_full_and_gets_room(small_disk, tmp_path):
+    """Real files of 20 kB on a real file system; 100 items need twice its room."""
+    disk, grow = small_disk
+    out, log = disk / "out", tmp_path / "log"
+    log.mkdir()
+    make, items = stand_ins.making(str(out), 0.0, log=str(log)), list(stand_ins.numbered(100))
+    with pytest.raises(DiskFull, match="No space"):
+        batch_of(out, items, make).run()
+    before = rows(out)
+    assert 5 < len(before) < 60
+    assert all(stand_ins.is_whole((out / n).read_bytes()) for row in before for n in row["files"])
+    grow()
+    batch_of(out, items, make).run()
+    after = rows(out)
+    assert after[: len(before)] == before and len(after) == len({r["key"] for r in after}) == 100
+    assert all(stand_ins.is_whole((out / n).read_bytes()) for row in after for n in row["files"])
+    assert not list(out.rglob("*.part"))
+
+
 def test_two_drivers_on_one_folder(tmp_path):
     out, log = tmp_path / "out", tmp_path / "log"
     log.mkdir()

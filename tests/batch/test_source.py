@@ -112,13 +112,16 @@ def test_a_manifest_may_name_pictures_anywhere(folder, tmp_path):
         {"picture": str(folder / "sub" / "c.webp"), "words": "x"},
         {"picture": str(folder / "a.JPG"), "mask": str(folder / "a_mask.png")},
         {"picture": f"file://{folder}/b.png"},
+        {"picture": "../in/b.png"},
     ]
-    manifest = tmp_path / "rows.jsonl"
+    (tmp_path / "lists").mkdir()
+    manifest = tmp_path / "lists" / "rows.jsonl"
     manifest.write_text("\n".join(map(json.dumps, rows)))
     items = list(source_of(str(manifest)))
     assert [(i.place, i.name, i.mask) for i in items] == [
         (str(folder / "sub"), "c.webp", None),
         (str(folder), "a.JPG", "a_mask.png"),
+        (str(folder), "b.png", None),
         (str(folder), "b.png", None),
     ]
 
