@@ -1,5 +1,6 @@
-"""`python -m amodal complete PICTURE --out DIR` and `python -m amodal serve`."""
+"""`python -m amodal complete PICTURE --out DIR`, `batch SOURCE --out DIR`, and `serve`."""
 
 from .app.cli import main
 
-raise SystemExit(main())
+if __name__ == "__main__":
+    raise SystemExit(main())

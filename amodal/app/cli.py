@@ -13,16 +13,12 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..core.errors import BadInput
 from ..core.text import number, whole_number
-from . import headless, host, photographs, workflow
+from . import batch, headless, host, photographs, pictures, workflow
 from .client import Client
 from .run import RunError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
 
 DONE, BAD_INPUT, NOT_COMPLETED = 0, 2, 3
 STUDY = {"AMODAL_STUDY": "1"}  # turns on the user study's page; see nodes/study/server.py
@@ -55,7 +51,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands `complete` and `serve` with their options."""
+    """The commands `complete`, `batch` and `serve` with their options."""
     description = "Completes an object of a picture without a browser."
     top = argparse.ArgumentParser(prog="python -m amodal", description=description)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -109,6 +105,9 @@ def parser() -> argparse.ArgumentParser:
         "default: AMODAL_SERVER, else one is started",
     )
     completing.add_argument("--quiet", action="store_true", help="no progress bar")
+    many = commands.add_parser("batch", help="complete the objects of a folder or a manifest")
+    many.set_defaults(does=batch.run)
+    batch.add_options(many, integer)
     serving = commands.add_parser("serve", help="start ComfyUI with the pack on loopback")
     serving.set_defaults(does=serve)
     serving.add_argument(
@@ -162,7 +161,7 @@ def complete(options: argparse.Namespace) -> int:
         mask = None
         if options.mask:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            mask_picture(options.mask).save(folder / "mask.png")
+            pictures.mask_picture(options.mask).save(folder / "mask.png")
             mask = client.upload(folder / "mask.png")
         status = DONE
         for number in range(options.count):
@@ -203,9 +202,9 @@ def check(options: argparse.Namespace) -> None:
 
     The name of a shipped workflow becomes its path.
     """
-    loaded("picture", options.picture)
+    pictures.loaded("picture", options.picture)
     if options.mask is not None:
-        mask_picture(options.mask)
+        pictures.mask_picture(options.mask)
     if options.workflow is not None:
         options.workflow = workflow.named(options.workflow)
         if not options.workflow.is_file():
@@ -238,44 +237,6 @@ def check_pick(template: dict, options: argparse.Namespace) -> None:
             f"cannot choose the object, because {options.workflow.name} supplies the masks",
             f"leave --{chosen_by} out, or use another workflow",
         )
-
-
-def mask_picture(path: Path) -> Picture:
-    """The mask of a picture file, mode L: its alpha if it is transparent anywhere, else its red.
-
-    Raises BadInput if the file is not a picture, or if its mask is empty or the whole picture.
-    """
-    picture = loaded("mask", path)
-    alpha = picture.convert("RGBA").getchannel("A")
-    is_transparent = min(alpha.tobytes()) < 255
-    mask = alpha if is_transparent else picture.convert("RGB").getchannel("R")
-    values = mask.tobytes()
-    dark, light = min(values), max(values)
-    if not light:
-        empty = "transparent everywhere" if is_transparent else "black"
-        raise BadInput("mask", f"{path} is {empty}", "paint the object's visible pixels white")
-    if dark > 127:
-        raise BadInput(
-            "mask",
-            f"{path} is white everywhere, so the object would be the whole picture",
-            "paint everything but the object's visible pixels black, or make it transparent",
-        )
-    return mask
-
-
-def loaded(name: str, path: Path) -> Picture:
-    """The picture of a file. Raises BadInput if it is not one; `name` is the option's name."""
-    from PIL import Image, UnidentifiedImageError
-
-    if not path.is_file():
-        raise BadInput(name, f"{path} is not a file", "check the path")
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        problem = f"{path} is not a picture ({error})"
-        raise BadInput(name, problem, "save it as PNG or JPEG") from None
 
 
 def serve(options: argparse.Namespace) -> int:

@@ -31,6 +31,8 @@ TEXTS = {  # key in result.json -> title of the node that shows the text
     "passes": "Passes",
     "report": "Report",
     "offset": "Offset",
+    "ranking": "Order",
+    "detected": "Objects of the picture",
 }
 IN_BODY = {"pass": "Pass", "hides": "What hides it"}  # in the loop's body: one picture each pass
 STATUSES = tuple(status.value for status in Status)
@@ -171,6 +173,8 @@ def summary(run: Run, prompt: dict, text_nodes: dict[str, str | None]) -> dict:
     offset: [x, y] of the canvas' corner in the picture, in pixels, at most 0. None if the node
         shows anything else.
     status: the statuses in one line, or why there are none; for people.
+    ranking: [number from 1, score] of each completion, best first, if the workflow ranks them.
+    detected: the labels of the objects of the picture, if a node so titled shows them.
     passes: the largest number of passes, or None.
     report: the lines of all reports; for people.
     messages: reasons of nodes that stopped the nodes behind them, and problems with the result.
@@ -193,6 +197,8 @@ def summary(run: Run, prompt: dict, text_nodes: dict[str, str | None]) -> dict:
         "passes": max(passes, default=None),
         "report": [line for text in texts["report"] for line in text.splitlines()],
         "offset": [point(text) for text in texts["offset"]],
+        "ranking": [pair for text in texts["ranking"] for pair in ranking(text)],
+        "detected": texts["detected"],
         "messages": [*run.blocked, *map(unknown_status, unknown)],
         "seconds": {"total": round(run.total, 3), "by_stage": by_stage(run, prompt)},
     }
@@ -207,6 +213,12 @@ def point(text: str) -> list[int] | None:
     """[x, y] from "x,y", or None if the text is not a pair of integers."""
     pair = [whole_number(part.strip()) for part in text.split(",")]
     return [n for n in pair if n is not None] if len(pair) == 2 and None not in pair else None
+
+
+def ranking(text: str) -> list[tuple[int, float]]:
+    """(number, score) of each line '2: score 0.81, ...' that Pick Best writes."""
+    found = re.findall(r"^(\d+): score (-?[0-9.]+)", text, re.MULTILINE)
+    return [(int(number), float(score)) for number, score in found]
 
 
 def unknown_status(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from ..core.errors import BadInput
@@ -38,9 +39,14 @@ def first_complete(client: Client) -> Path:
 
     Raises BadInput that lists the missing files of each one.
     """
+    return first_whole(lambda folder: present(client, folder))
+
+
+def first_whole(present: Callable[[str], list[str]]) -> Path:
+    """The same, of models that `present` lists: the names of the files in a folder of models/."""
     lacking = []
     for path in shipped():
-        missing = [pair for pair in files_of(path) if pair[0] not in present(client, pair[1])]
+        missing = [pair for pair in files_of(path) if pair[0] not in present(pair[1])]
         if all(name in FOUND_ELSEWHERE for name, _ in missing):
             return path
         files = ", ".join(f"{name} (models/{folder})" for name, folder in missing)

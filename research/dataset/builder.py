@@ -10,23 +10,24 @@ The same command writes the same bytes, also after an interruption.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from amodal.batch import crews, locks
+from amodal.batch.engine import Crew, Engine, Task, in_order
 from amodal.core.errors import BadInput
 from amodal.core.files import parsed
 from amodal.core.text import write_text
 from amodal.measures import dataset_item
 
-from . import locks
 from .occlusion import LEVELS, occlude
 
 PAIRS = ("random", "co-occurring")  # the category of the occluder
@@ -177,28 +178,28 @@ def alone_in(out: Path) -> Iterator[BinaryIO]:
         yield manifest
 
 
-def made(maker: Maker, todo: list, out: Path, workers: int):
-    """The items' lines in order; their pictures are written first."""
-    if workers == 1:
-        for item in todo:
-            yield write(maker, item, out)
-        return
-    with get_context("spawn").Pool(workers, take, (maker, out)) as pool:
-        yield from pool.imap(write_taken, todo)
+def made(maker: Maker, todo: list, out: Path, workers: int) -> Iterator[dict]:
+    """The items' lines in order; their pictures are written first. Raises BadInput."""
+    tasks = [Task(name_of(*item), (item,)) for item in todo]
+    engine = Engine(functools.partial(crew, maker, out, workers))
+    with contextlib.closing(engine.run(tasks)) as outcomes:
+        for outcome in in_order(tasks, outcomes):
+            if outcome.fault:
+                raise outcome.fault.error()
+            yield outcome.result
 
 
-TAKEN = []  # in a worker process: [maker, folder]
+def crew(maker: Maker, out: Path, workers: int) -> Crew:
+    make = functools.partial(writer, maker, out)
+    return crews.Here(make) if workers == 1 else crews.Processes(workers, make)
 
 
-def take(maker: Maker, out: Path) -> None:
-    TAKEN[:] = [maker, out]
+def writer(maker: Maker, out: Path, slot: int):
+    """The function that makes an item, in its worker."""
+    return functools.partial(write, maker, out)
 
 
-def write_taken(item: tuple[str, int]) -> dict:
-    return write(TAKEN[0], item, TAKEN[1])
-
-
-def write(maker: Maker, item: tuple[str, int], out: Path) -> dict:
+def write(maker: Maker, out: Path, item: tuple[str, int]) -> dict:
     line, images = maker.item(*item)
     for folder, pixels in images.items():
         Image.fromarray(pixels).save(out / folder / f"{line['item']}.png", compress_level=1)

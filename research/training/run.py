@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from ..dataset import locks
+from amodal.batch import locks
+
 from .muon import Muon, split
 from .precision import CPU, DEVICE
 

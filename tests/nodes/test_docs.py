@@ -27,6 +27,7 @@ QUESTIONS = {  # what a newcomer asks -> page and heading of the answer
         "docs/command-line.md",
         "Complete an object without a browser",
     ),
+    "How do I complete a folder of pictures?": ("docs/batch.md", "Complete a folder of pictures"),
     "Why is my mask black?": ("docs/troubleshooting.md", "The mask is black"),
     "How do I use the paper's own mask rule?": (
         "docs/workflows.md",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amodal.app import cli
+from amodal.app import pictures
 from amodal.core.errors import BadInput
 
 SHAPE = np.zeros((20, 30), np.uint8)
@@ -39,7 +39,7 @@ PICTURES = {
 @pytest.mark.parametrize("form", PICTURES)
 def test_every_form_of_a_mask_gives_the_same_mask(tmp_path, form):
     PICTURES[form].save(tmp_path / "mask.png", **PICTURES[form].info)
-    assert np.array_equal(np.asarray(cli.mask_picture(tmp_path / "mask.png")), SHAPE)
+    assert np.array_equal(np.asarray(pictures.mask_picture(tmp_path / "mask.png")), SHAPE)
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_every_form_of_a_mask_gives_the_same_mask(tmp_path, form):
 def test_an_empty_mask_and_a_full_one_are_refused(tmp_path, picture, said):
     picture.save(tmp_path / "mask.png")
     with pytest.raises(BadInput, match=f"input 'mask' .*{said}.*Remedy"):
-        cli.mask_picture(tmp_path / "mask.png")
+        pictures.mask_picture(tmp_path / "mask.png")

@@ -47,7 +47,7 @@ def make(folder: Path) -> Path:
         return host.python_in(folder / "venv")
     if sys.version_info < (3, 11):
         raise SystemExit(f"The environment needs Python 3.11 or newer; this is {sys.version}")
-    print(f"Making {folder} (about 520 MB to download; a few minutes, once)", flush=True)
+    print(f"Making {folder} (about 680 MB to download; a few minutes, once)", flush=True)
     for part in ("venv", "ComfyUI"):
         shutil.rmtree(folder / part, ignore_errors=True)
     stamp.unlink(missing_ok=True)
