@@ -46,6 +46,10 @@ CORE = (
     "SamplerCustomAdvanced",
     "ImageBatch",
     "CheckpointLoaderSimple",
+    "UNETLoader",
+    "DualCLIPLoader",
+    "VAELoader",
+    "FluxGuidance",
 )
 
 

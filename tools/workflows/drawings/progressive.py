@@ -7,10 +7,12 @@ from tools.workflows.drawing import Drawing
 from .common import (
     BORDER,
     CAT,
+    flux_source,
     new_drawing,
     photo_source,
     place_stages,
     save,
+    sdxl_source,
     show,
     sticker_source,
     tell,
@@ -79,6 +81,35 @@ def photographs(assembly) -> Drawing:
         "**The removed background**: LaMa removes object and occluder. Noised to the same step. "
         "Without LaMa, delete its loader; the background is then filled smoothly.",
     )
+    return draw
+
+
+CORE_MODELS = (
+    "SAM 3 comes with ComfyUI 0.20 and newer. The order is decided by the objects' borders, which "
+    "needs no file; for a depth picture instead, put Load Depth Anything 3, Run Depth Anything 3 "
+    "and Render Depth Anything 3 before **Order From Depth**, in the place of Order Objects. "
+    "Nothing is downloaded by itself."
+)
+NAME_IT = (
+    "**1. Choose a photograph** in Load Image, and the object: by its name, a point on it, or "
+    "a mask. **2. Run.** Names to search for also takes what may stand in front."
+)
+
+
+def flux_fill_sam3(assembly) -> Drawing:
+    """The same graph for photographs on Flux Fill and SAM 3."""
+    draw = progressive(assembly, CAT, "cat", flux_source)
+    draw.expose("guidance", ("FluxGuidance", "guidance"))
+    draw.note("models", f"**For photographs: Flux Fill and SAM 3.** {CORE_MODELS}")
+    draw.note("query", NAME_IT)
+    return draw
+
+
+def sdxl_sam3(assembly) -> Drawing:
+    """The same graph for photographs on Stable Diffusion XL and SAM 3."""
+    draw = progressive(assembly, CAT, "cat", sdxl_source)
+    draw.note("models", f"**For photographs: SDXL inpainting and SAM 3.** {CORE_MODELS}")
+    draw.note("query", NAME_IT)
     return draw
 
 
