@@ -25,8 +25,10 @@ NAME = "groundingdino-py"
 INSTALL = f"pip install --no-deps {NAME}==0.4.0"
 PARTS = "groundingdino.models.GroundingDINO"
 SPECIAL = (101, 102, 1012, 1029)  # BERT's ids of [CLS], [SEP], full stop and question mark
-OWN = ("relative_position_index", "position_ids", "bert.pooler.dense.weight")
-OWN += ("bert.pooler.dense.bias",)  # tensors that some files lack and the network does not use
+OWN = (  # tensors that some files lack and the network does not use
+    *("relative_position_index", "position_ids"),
+    *("bert.pooler.dense.weight", "bert.pooler.dense.bias"),
+)
 
 
 def problem() -> str:

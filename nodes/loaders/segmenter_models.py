@@ -24,7 +24,7 @@ from ...amodal.models import (
     sam,
 )
 from .. import types, ui
-from ..common import CATEGORY, names_itself
+from ..common import CATEGORY, names_itself, shows_results
 from . import model_files
 
 DETECTORS, MASKERS, WORDS = "grounding-dino", "sams", "bert-base-uncased"
@@ -42,6 +42,7 @@ class LoadSegmenter(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalLoadSegmenter",
+            **shows_results(),
             display_name="Load Grounded Segmenter (Amodal)",
             category=f"{CATEGORY}/models",
             description="Loads a segmenter for photographs: GroundingDINO finds the objects that "
