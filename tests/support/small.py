@@ -169,7 +169,7 @@ def sdxl(inputs: int = 4, seed: int = 0):
 
 
 def vae(seed: int = 0, channels: int = 4) -> comfy.sd.VAE:
-    """A VAE of Stable Diffusion's kind, eight times smaller: four channels; Flux's has sixteen."""
+    """A VAE of Stable Diffusion's kind: four channels (Flux has 16), eight times smaller."""
     config = {
         "embed_dim": channels,
         "ddconfig": {
