@@ -145,6 +145,8 @@ def pixels(socket: Any, value: Any) -> torch.Tensor:
     value = plain(socket.id, value)
     if isinstance(socket, types.MasksOrNone) and validate.is_no_mask(value):
         return value.float()
+    if isinstance(socket, types.DepthPicture):
+        value = validate.stretched(value)
     as_pixels = validate.as_pictures if is_picture else validate.as_masks
     return as_pixels(value, name=socket.id)
 

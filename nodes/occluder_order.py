@@ -99,13 +99,19 @@ class OrderFromDepth(io.ComfyNode):
             description="Orders neighbouring objects by any depth picture, compared where they "
             "meet.",
             inputs=[
-                io.Image.Input("depth", tooltip="A depth picture of the same scene."),
+                types.DepthPicture(
+                    "depth",
+                    tooltip="A depth picture of the same scene, in shades of gray, or depth in "
+                    "metres as an image.",
+                ),
                 types.Objects.Input("objects", tooltip=OBJECTS),
                 io.Combo.Input(
                     "near",
                     options=["bright", "dark"],
                     default="bright",
-                    tooltip="How near things look in the depth picture.",
+                    tooltip="How near things look in the depth picture. bright: Depth Anything, "
+                    "MoGe, Lotus after Invert Image, and most others. dark: Lotus before it, and "
+                    "depth in metres (raw).",
                 ),
                 query_input(),
                 max_gap_input(),

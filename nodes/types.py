@@ -19,6 +19,10 @@ class MasksOrNone(io.Mask.Input):
     """A MASK socket that takes [0, H, W] too, from a detector that found nothing."""
 
 
+class DepthPicture(io.Image.Input):
+    """An IMAGE socket that takes any range of numbers, such as metres, and stretches it to 0..1."""
+
+
 GATHERED = (  # the results of one loop
     *("object", "amodal_mask", "overlay", "status", "passes", "report", "x", "y", "warnings"),
 )

@@ -144,13 +144,17 @@ def chosen_workflow(urls: list[str]) -> Path:
     """The shipped one for photographs whose models the first server, or ComfyUI's folder, has."""
     if urls:
         return photographs.first_complete(Client(urls[0]))
-    models = host.find_comfyui() / "models"
+    comfyui = host.find_comfyui()
 
     def present(folder: str) -> list[str]:
-        place = models / folder
+        place = comfyui / "models" / folder
         return [path.name for path in place.iterdir()] if place.is_dir() else []
 
-    return photographs.first_whole(present)
+    def knows(node: str) -> bool:
+        extras = (comfyui / "comfy_extras").glob("*.py")
+        return any(f'"{node}"' in path.read_text("utf-8") for path in extras)
+
+    return photographs.first_whole(present, knows)
 
 
 def object_info(urls: list[str]) -> dict:

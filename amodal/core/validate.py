@@ -48,6 +48,14 @@ def as_pictures(image, name: str = "image") -> torch.Tensor:
     return image
 
 
+def stretched(values: torch.Tensor) -> torch.Tensor:
+    """Numbers of any shape, stretched to 0..1 where they exceed it. `checked` refuses others."""
+    if not values.is_floating_point() or not values.numel() or not values.isfinite().all():
+        return values
+    low, high = (float(value) for value in torch.aminmax(values.float()))
+    return values if low >= 0 and high <= 1 else (values.float() - low) / max(high - low, 1e-12)
+
+
 def each_picture(batches: list, name: str) -> list[torch.Tensor]:
     """The pictures [H, W, 3 or 4] of all batches in a list. Raises BadInput as `as_pictures`."""
     return [picture for batch in batches for picture in as_pictures(batch, name)]

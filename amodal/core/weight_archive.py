@@ -87,16 +87,20 @@ def is_stretched(value: torch.Tensor) -> bool:
 
 
 def bounded(make: Callable[[], Net], state: dict[str, torch.Tensor]) -> Net:
-    """The network of `make`, once a sketch without memory shows that it fits the file's size.
+    """The network of `make`, once `check_size` has passed it."""
+    check_size(make, state)
+    return make()
 
-    Raises ValueError for a network of far more numbers than the state dict holds: a small file can
-    state any sizes.
+
+def check_size(make: Callable[[], torch.nn.Module], state: dict[str, torch.Tensor]) -> None:
+    """Raises ValueError for a network of far more numbers than the state dict holds.
+
+    A small file can state any sizes. So a sketch without memory shows whether they fit it.
     """
     with torch.device("meta"):
         size = sum(value.numel() for value in make().state_dict().values())
     if size > 2 * sum(value.numel() for value in state.values()) + 2**20:
         raise ValueError("its sizes do not fit its tensors")
-    return make()
 
 
 def is_script(path: str | Path) -> bool:

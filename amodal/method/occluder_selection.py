@@ -15,6 +15,7 @@ AROUND = 1 / 12  # of the crop's side: how far around the contact the other obje
 BELIEVED = 0.05  # below this probability of being in front, the order is believed
 UNSEEN = 0.75  # with this part of the other object inpainted there, its outline is unknown
 CLOSE_CALL = 0.04  # a depth difference of this fraction of the picture's range gives P = 0.73
+COLOURED = 0.15  # mean difference of the channels of a picture in false colours
 FLAT = 1e-6  # depths (0..1) that differ by less are equal; a step of 16 bits is 15 times that
 
 
@@ -66,8 +67,10 @@ def by_depth(
 
     P[i, j] is a logistic function of the difference between the median depths of i and j, each in
     the zone within `max_gap` of the other object, in units of 4 % of the picture's depth range.
-    P[j, i] = 1 - P[i, j]. Raises BadInput for a flat picture, which orders nothing.
+    P[j, i] = 1 - P[i, j]. Raises BadInput for a flat picture, which orders nothing, and for one in
+    colours, whose brightness is no depth.
     """
+    refuse_coloured(depth)
     near = depth[0].mean(-1) if bright_is_near else 1 - depth[0].mean(-1)
     radius = radius_of(objects, max_gap)
     ahead = {}  # by how much the first of two neighbours is nearer
@@ -84,6 +87,17 @@ def by_depth(
         order[i, j] = torch.sigmoid(difference / (CLOSE_CALL * max(high - low, FLAT)))
         order[j, i] = 1 - order[i, j]
     return order
+
+
+def refuse_coloured(depth: torch.Tensor) -> None:
+    """Raises BadInput for a depth picture [1, H, W, 3] in false colours."""
+    colour = float((depth[0].amax(-1) - depth[0].amin(-1)).mean())
+    if colour > COLOURED:
+        raise BadInput(
+            "depth",
+            "is in colours, whose brightness does not tell near from far",
+            "choose gray depth in the node that draws it: 'depth', not 'depth_colored'",
+        )
 
 
 def refuse_flat(depth: torch.Tensor) -> None:

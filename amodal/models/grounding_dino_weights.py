@@ -121,6 +121,15 @@ LATER = [(re.compile(rf"^({re.escape(SWIN)})" + old), new) for old, new in LATER
 UNUSED = re.compile(r"^label_enc\.|^bert\.pooler\.|^bert\.embeddings\.position_ids$")
 
 
+def problem() -> str:
+    """Why the network of transformers cannot be used here; empty if it can."""
+    try:
+        from transformers import GroundingDinoForObjectDetection  # noqa: F401
+    except Exception as error:  # code of other packages runs, in any of their versions
+        return f"transformers has no GroundingDINO ({error})"
+    return ""
+
+
 def renamed(name: str) -> str:
     """The name in transformers of a tensor with the authors' name `name`."""
     for old, new in NAMES:

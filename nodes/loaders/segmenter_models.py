@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,23 @@ from ...amodal.models import (
     grounded_sam,
     grounding_dino,
     grounding_dino_folder,
+    grounding_dino_package,
     grounding_dino_weights,
     pretrained,
     sam,
 )
-from .. import types
-from ..common import CATEGORY, names_itself
+from .. import types, ui
+from ..common import CATEGORY, names_itself, shows_results
 from . import model_files
 
 DETECTORS, MASKERS, WORDS = "grounding-dino", "sams", "bert-base-uncased"
 WORKING = 3e9  # bytes for the activations of either network at full size
 TOKENIZERS = ("tokenizer.json", "vocab.txt")
+AUTOMATIC = "automatic"
+BACKENDS = {  # the code that GroundingDINO runs in, in the order that AUTOMATIC tries it
+    "transformers": grounding_dino_weights,
+    grounding_dino_package.NAME: grounding_dino_package,
+}
 
 
 class LoadSegmenter(io.ComfyNode):
@@ -35,6 +42,7 @@ class LoadSegmenter(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="AmodalLoadSegmenter",
+            **shows_results(),
             display_name="Load Grounded Segmenter (Amodal)",
             category=f"{CATEGORY}/models",
             description="Loads a segmenter for photographs: GroundingDINO finds the objects that "
@@ -87,6 +95,15 @@ class LoadSegmenter(io.ComfyNode):
                     tooltip="Of two boxes with a larger IoU, only the one with the better score is "
                     "kept. Lower keeps fewer boxes.",
                 ),
+                io.Combo.Input(
+                    "backend",
+                    options=[AUTOMATIC, *BACKENDS],
+                    default=AUTOMATIC,
+                    optional=True,
+                    tooltip="The code that GroundingDINO runs in: transformers, or the authors' "
+                    "package groundingdino-py, which takes .pth files only. automatic: the first "
+                    "of them that is installed and works. The node says which.",
+                ),
             ],
             outputs=[
                 types.Segmenter.Output(
@@ -94,6 +111,7 @@ class LoadSegmenter(io.ComfyNode):
                     tooltip="Connect it to Detect Objects, Segment Object or Amodal Completion.",
                 )
             ],
+            hidden=[io.Hidden.dynprompt],
         )
 
     @classmethod
@@ -117,20 +135,40 @@ class LoadSegmenter(io.ComfyNode):
         box_threshold: float,
         text_threshold: float,
         overlap: float,
+        backend: str = AUTOMATIC,
     ) -> io.NodeOutput:
         names = detections.as_words(vocabulary) or detections.as_words(grounded_sam.VOCABULARY)
-        return io.NodeOutput(
-            grounded_sam.GroundedSegmenter(
-                load_detector(detector, text_threshold),
-                load_masker(masker),
-                names,
-                box_threshold,
-                overlap,
-            )
+        taken = working(backend, detector)
+        segmenter = grounded_sam.GroundedSegmenter(
+            load_detector(detector, text_threshold, taken),
+            load_masker(masker),
+            names,
+            box_threshold,
+            overlap,
         )
+        said = f"GroundingDINO runs in {taken} {grounding_dino_package.version(taken)}"
+        logging.info("Load Grounded Segmenter: %s", said)
+        return io.NodeOutput(segmenter, ui=ui.say(cls.hidden, "AmodalLoadSegmenter", said))
 
 
-def load_detector(name: str, text_threshold: float) -> grounding_dino.Detector:
+def working(backend: str, detector: str) -> str:
+    """The backend to take for a detector. Raises BadInput where none works, or not that one."""
+    is_folder = os.path.isdir(model_files.need(DETECTORS, detector, "detector"))
+    problems = {}
+    for name in BACKENDS if backend == AUTOMATIC else (backend,):
+        if is_folder and name == grounding_dino_package.NAME:
+            problems[name] = "it reads no folder in Hugging Face's layout"
+        else:
+            problems[name] = BACKENDS[name].problem()
+        if not problems[name]:
+            return name
+    why = "; ".join(f"{name} does not work here ({text})" for name, text in problems.items())
+    raise BadInput("backend", f"is {backend}: {why}", "choose another backend, or install it")
+
+
+def load_detector(
+    name: str, text_threshold: float, backend: str = "transformers"
+) -> grounding_dino.Detector:
     """GroundingDINO from a file or folder, in bfloat16 where the device is fast with it."""
     tokenizer = load_tokenizer(name)
     path = model_files.need(DETECTORS, name, "detector")
@@ -139,9 +177,10 @@ def load_detector(name: str, text_threshold: float) -> grounding_dino.Detector:
             net = from_folder(path, name)
         else:
             state = model_files.read(DETECTORS, name, "detector")
-            net = grounding_dino_weights.net_of(state, name, "detector")
+            net = BACKENDS[backend].net_of(state, name, "detector")
     patcher = model_files.managed(net)
     half = comfy.model_management.should_use_bf16(patcher.load_device)
+    half = half and backend == "transformers"  # the authors' code computes in float32
     return grounding_dino.Detector(
         net, tokenizer, text_threshold, lambda: model_files.bring(patcher, WORKING), half
     )

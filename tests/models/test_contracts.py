@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 import stand_ins
 import torch
-from stickers_at_hand import Loaded, image_of, masks_of
+from stickers_at_hand import Loaded, image_of, masks_of, module_of
 
 from amodal.models.border_order import BorderOrder
 from amodal.models.grounded_sam import GroundedSegmenter
@@ -49,7 +49,18 @@ def grounded() -> Case:
     return Case(GroundedSegmenter(*nets, stand_ins.WORDS), image, masks, stand_ins.WORDS)
 
 
-SEGMENTERS = {"stickers": lambda: stickers("segmenter"), "grounded": grounded}
+def sam3() -> Case:
+    """The host's SAM3_Detect over a net that knows colours; on an older host, a stand-in for it."""
+    import stand_in_sam3
+
+    image, masks = stand_ins.scene()
+    module = module_of("AmodalLoadSam3Segmenter")
+    core = module.CoreSam3(*stand_in_sam3.model_and_clip())
+    model = module.sam3.Sam3Segmenter(core, stand_ins.WORDS)
+    return Case(model, image, masks, stand_ins.WORDS)
+
+
+SEGMENTERS = {"stickers": lambda: stickers("segmenter"), "grounded": grounded, "sam 3": sam3}
 ORDER_MODELS = {
     "stickers": lambda: stickers("order_model"),
     "instaorder": instaorder,
@@ -58,7 +69,11 @@ ORDER_MODELS = {
 
 
 @pytest.fixture(params=SEGMENTERS)
-def case(request, real_host):
+def case(request, real_host, monkeypatch):
+    if request.param == "sam 3":
+        import stand_in_sam3
+
+        stand_in_sam3.put(monkeypatch)
     return SEGMENTERS[request.param]()
 
 

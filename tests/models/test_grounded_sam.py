@@ -8,7 +8,7 @@ import torch
 from model_files import LOADER, WORDS, put_segmenter, small_sam
 from reference_groundingdino import DATA, weights
 
-from amodal.models import grounded_sam
+from amodal.models import grounded_sam, prompted_sam
 from amodal.models.grounding_dino import Found
 from tools.host.inprocess import Failed
 
@@ -121,11 +121,11 @@ def test_another_object_is_not_taken_for_a_grown_one():
 def test_points_deep_inside_a_mask():
     mask = torch.zeros(40, 60)
     mask[5:35, 10:50] = 1
-    points = grounded_sam.deep_points(mask)
+    points = prompted_sam.deep_points(mask)
     assert points.shape == (4, 2)
     assert all(mask[int(y), int(x)] == 1 for x, y in points)
     assert min((a - b).norm() for i, a in enumerate(points) for b in points[:i]) > 5
-    assert grounded_sam.deep_points(torch.eye(3)).shape == (4, 2)
+    assert prompted_sam.deep_points(torch.eye(3)).shape == (4, 2)
 
 
 # --- the loader ----------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalGather",
     "AmodalLoadInpaintModel",
     "AmodalLoadOrderModel",
+    "AmodalLoadSam3Segmenter",
     "AmodalLoadSegmenter",
     "AmodalMaskFromBatch",
     "AmodalOrderFromDepth",

@@ -17,11 +17,26 @@ FILES = {
 }
 
 
-class Host:
-    """In the place of a client: a host with these files in its folders of models."""
+TODAY = {  # files of the workflows on today's models
+    "checkpoints": [
+        "sam3.1_multiplex_fp16.safetensors",
+        "sd_xl_base_1.0_inpainting_0.1.safetensors",
+    ],
+    "diffusion_models": ["flux1-fill-dev.safetensors"],
+    "text_encoders": ["clip_l.safetensors", "t5xxl_fp16.safetensors"],
+    "vae": ["ae.safetensors"],
+}
 
-    def __init__(self, files):
-        self.files = files
+
+class Host:
+    """In the place of a client: a host with these files in its folders, and these nodes."""
+
+    def __init__(self, files, nodes=("SAM3_Detect",)):
+        self.files, self.nodes = files, nodes
+
+    def get(self, path):
+        node = path.removeprefix("/object_info/")
+        return {node: {}} if node in self.nodes else {}
 
     def names(self, path):
         if path == "/models":
@@ -32,7 +47,10 @@ class Host:
 def write(folder, name, *files):
     """A workflow whose loader names published files."""
     models = [{"name": file, "directory": place, "url": "https://x"} for file, place in files]
-    saved = {"1": {"_meta": {"title": "Loader", "models": models}}, "2": {"_meta": {"title": ""}}}
+    saved = {
+        "1": {"class_type": "Loader", "_meta": {"title": "Loader", "models": models}},
+        "2": {"class_type": "Other", "_meta": {"title": ""}},
+    }
     (folder / "api" / f"{name}.json").write_text(json.dumps(saved))
 
 
@@ -45,6 +63,29 @@ def folder(tmp_path, monkeypatch):
 
 def test_the_shipped_workflow_is_taken_if_all_its_files_are_there():
     assert photographs.first_complete(Host(FILES)) == workflow.FOLDER / "amodal_completion.json"
+
+
+@pytest.mark.parametrize(
+    "lacking, taken",
+    [
+        (None, "photograph_flux_fill_sam3"),
+        ("vae", "photograph_sdxl"),
+        ("diffusion_models", "photograph_sdxl"),
+        ("checkpoints", "amodal_completion"),
+        ("SAM3_Detect", "amodal_completion"),  # the files are there, the host is too old
+    ],
+)
+def test_todays_models_come_before_the_papers(lacking, taken):
+    both = {**FILES, **TODAY, "checkpoints": FILES["checkpoints"] + TODAY["checkpoints"]}
+    if lacking in both:
+        both[lacking] = FILES.get(lacking, [])
+    nodes = () if lacking == "SAM3_Detect" else ("SAM3_Detect",)
+    assert photographs.first_complete(Host(both, nodes)).stem == taken
+
+
+def test_an_older_host_is_told_what_the_newer_workflows_need():
+    with pytest.raises(BadInput, match="photograph_sdxl lacks ComfyUI 0.20 with SAM3_Detect"):
+        photographs.first_complete(Host({}, ()))
 
 
 @pytest.mark.parametrize("folder_of", [name for name in FILES if name != "bert-base-uncased"])

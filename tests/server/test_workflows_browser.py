@@ -10,7 +10,9 @@ from tools.workflows.drawings import editor_file, titles
 
 NAMES = list(titles())
 NOTE = "MarkdownNote"
-NEEDS_WEIGHTS = {"amodal_completion"}  # files of several GB that are no part of the pack
+NEEDS_WEIGHTS = {  # files of several GB that are no part of the pack
+    *("amodal_completion", "photograph_flux_fill_sam3", "photograph_sdxl"),
+}
 BOXES = """() => app.graph.nodes.map((node) => ({
   title: node.title, at: [...node.pos], size: [...node.size],
 }))"""

@@ -41,7 +41,8 @@ SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in
     "4.1 data, measures, user study": "LoadItem CompletionMetrics ResultsTable AddToStudy",
     "4.2 sweeps": "SweepValues LabelledGrid",
     "Whole method": "Completion Gather",
-    "Loaders for photographs": "LoadSegmenter LoadOrderModel LoadInpaintModel BorderOrder",
+    "Loaders for photographs": "LoadSam3Segmenter LoadSegmenter LoadOrderModel LoadInpaintModel "
+    "BorderOrder",
     "Embedded models": "StickerCheckpoint StickerSegmenter StickerOrder StickerScene",
 }
 

@@ -26,7 +26,10 @@ SCENE = {
     "background": "plain",
     "size": 128,
 }
-LOADERS = ("AmodalLoadSegmenter", "AmodalLoadOrderModel", "AmodalLoadInpaintModel")
+LOADERS = (
+    *("AmodalLoadSegmenter", "AmodalLoadSam3Segmenter"),
+    *("AmodalLoadOrderModel", "AmodalLoadInpaintModel"),
+)
 
 
 Inputs = dict[str, Any]

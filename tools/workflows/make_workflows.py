@@ -48,6 +48,10 @@ CORE = (
     "SamplerCustomAdvanced",
     "ImageBatch",
     "CheckpointLoaderSimple",
+    "UNETLoader",
+    "DualCLIPLoader",
+    "VAELoader",
+    "FluxGuidance",
 )
 
 

@@ -29,6 +29,11 @@ DRAWINGS = {
     "sweep_steps": ("Sweep the step k", sweeps.steps),
     "sweep_layers": ("Sweep the decoder level", sweeps.layers),
     "dataset_viewer": ("Look through a data set", items.dataset_viewer),
+    "photograph_flux_fill_sam3": (
+        "Photograph with Flux Fill and SAM 3 (ComfyUI 0.20)",
+        progressive.flux_fill_sam3,
+    ),
+    "photograph_sdxl": ("Photograph with SDXL and SAM 3 (ComfyUI 0.20)", progressive.sdxl_sam3),
 }
 # Drawings with a form, of which a second file opens as that form.
 APPS = {"amodal_completion_stickers": "15 Complete an object with a form.app"}
@@ -37,10 +42,15 @@ WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
 
 
 def titles() -> dict[str, str]:
-    """The numbered title of each workflow, which is the name of its file for the editor."""
+    """The numbered title of each workflow, which is the name of its file for the editor.
+
+    The numbers of forms are left out.
+    """
+    taken = {int(title[:2]) for title in APPS.values()}
+    numbers = (number for number in range(1, 100) if number not in taken)
     return {
         name: f"{number:02} {title}"
-        for number, (name, (title, _)) in enumerate(DRAWINGS.items(), 1)
+        for number, (name, (title, _)) in zip(numbers, DRAWINGS.items())
     }
 
 

@@ -9,10 +9,12 @@ from .common import (
     CAT,
     LOW_MODELS,
     STACKS,
+    flux_source,
     new_drawing,
     photo_source,
     place_stages,
     save,
+    sdxl_source,
     show,
     sticker_source,
     tell,
@@ -63,11 +65,7 @@ def beyond_the_boundary(assembly) -> Drawing:
 
 def photographs(assembly) -> Drawing:
     """The same graph on the paper's models, for photographs."""
-    draw = progressive(assembly, CAT, "cat", photo_source, stacks=LOW_MODELS)
-    draw.column_height = 1560
-    del draw.places["Segmenter"]
-    draw.place("query", "Segmenter")  # below the picture
-    draw.place("models", "InpaintModel", "Checkpoint", column=1)
+    draw = with_low_models(assembly, photo_source)
     draw.note(
         "models",
         "**For photographs.** The files of these models are not part of the pack, and nothing is "
@@ -84,6 +82,46 @@ def photographs(assembly) -> Drawing:
         "**The removed background**: LaMa removes object and occluder. Noised to the same step. "
         "Without LaMa, delete its loader; the background is then filled smoothly.",
     )
+    return draw
+
+
+def with_low_models(assembly, models) -> Drawing:
+    """`progressive` with large loaders: the segmenter's below the picture, others below the pass."""
+    draw = progressive(assembly, CAT, "cat", models, stacks=LOW_MODELS)
+    draw.column_height = 1560
+    del draw.places["Segmenter"]
+    draw.place("query", "Segmenter")
+    draw.place("models", "Seed")
+    draw.place("models", "InpaintModel", "Checkpoint", "Clip", "Vae", column=1)
+    return draw
+
+
+CORE_MODELS = (
+    "SAM 3 comes with ComfyUI 0.20 and newer. The order is decided by the objects' borders, which "
+    "needs no file; for a depth picture instead, put Load Depth Anything 3, Run Depth Anything 3 "
+    "and Render Depth Anything 3 before **Order From Depth**, in the place of Order Objects. "
+    "Nothing is downloaded by itself."
+)
+NAME_IT = (
+    "**1. Choose a photograph** in Load Image, and the object: by its name, a point on it, or "
+    "a mask. **2. Run.** Names to search for also takes what may stand in front."
+)
+
+
+def flux_fill_sam3(assembly) -> Drawing:
+    """The same graph for photographs on Flux Fill and SAM 3."""
+    draw = with_low_models(assembly, flux_source)
+    draw.expose("guidance", ("FluxGuidance", "guidance"))
+    draw.note("models", f"**For photographs: Flux Fill and SAM 3.** {CORE_MODELS}")
+    draw.note("query", NAME_IT)
+    return draw
+
+
+def sdxl_sam3(assembly) -> Drawing:
+    """The same graph for photographs on Stable Diffusion XL and SAM 3."""
+    draw = with_low_models(assembly, sdxl_source)
+    draw.note("models", f"**For photographs: SDXL inpainting and SAM 3.** {CORE_MODELS}")
+    draw.note("query", NAME_IT)
     return draw
 
 
