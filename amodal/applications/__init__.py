@@ -1,0 +1,5 @@
+"""What completed objects are good for, as pure functions.
+
+framing.py         an object in the middle of a square, for the models below
+correspondence.py  which point of one object is which of another (section 5, figure 10)
+"""
