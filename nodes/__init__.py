@@ -32,6 +32,7 @@ FILES = (
     "dataset_item",
     "rule_menu",
     "match_features",
+    "layers",
 )
 
 

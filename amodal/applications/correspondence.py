@@ -134,11 +134,11 @@ def points_in(inside: torch.Tensor) -> torch.Tensor:
 def at(field: Field, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Targets [..., 2], confidence and cycle [...] at points [..., 2] in cells.
 
-    Between cells the targets of the cells inside are weighted by nearness; a point with none
-    around it takes the nearest cell's. Confidence and cycle are those of the cell under the point.
+    A point moves as the cells inside around it do, weighted by nearness; with none around it, as
+    the nearest cell. Confidence and cycle are those of the cell under the point.
     """
-    filled = filled_in(field)
-    cells = len(filled)
+    moves = moves_of(field)
+    cells = len(moves)
     places = (points / cells * 2 - 1).view(1, 1, -1, 2).float()
 
     def sampled(values: torch.Tensor, mode: str) -> torch.Tensor:
@@ -151,25 +151,27 @@ def at(field: Field, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, 
         )
         return found[0, :, 0].T
 
-    weight = sampled(field.inside[..., None].float(), "bilinear")
-    targets = sampled(filled * field.inside[..., None], "bilinear") / weight.clamp(min=1e-6)
-    targets = torch.where(weight > 1e-3, targets, sampled(filled, "nearest"))
+    inside = field.inside[..., None].float()
+    weight = sampled(inside, "bilinear")
+    move = sampled(moves * inside, "bilinear") / weight.clamp(min=1e-6)
+    move = torch.where(weight > 1e-3, move, sampled(moves, "nearest"))
     cycle = torch.where(field.inside, field.cycle, 2.0 * cells)
     shape = points.shape[:-1]
     return (
-        targets.view(*shape, 2),
+        points + move.view(*shape, 2),
         sampled(field.confidence[..., None], "nearest").view(shape),
         sampled(cycle[..., None], "nearest").view(shape),
     )
 
 
-def filled_in(field: Field) -> torch.Tensor:
-    """A field's targets [G, G, 2], outside the object those of its nearest cell."""
+def moves_of(field: Field) -> torch.Tensor:
+    """From each cell to its target [G, G, 2]; outside the object as its nearest cell moves."""
     from scipy.ndimage import distance_transform_edt
 
+    moves = field.targets - points_in(torch.ones_like(field.inside)).view_as(field.targets)
     outside = (~field.inside).numpy()
     rows, columns = distance_transform_edt(outside, return_distances=False, return_indices=True)
-    return field.targets[torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]
+    return moves[torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]
 
 
 def agreement(field: Field, tolerance: float) -> float:
