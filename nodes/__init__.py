@@ -33,6 +33,8 @@ FILES = (
     "rule_menu",
     "match_features",
     "layers",
+    "limits",
+    "prepare_3d",
 )
 
 

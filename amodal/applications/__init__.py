@@ -5,4 +5,5 @@ correspondence.py  which point of one object is which of another (section 5, fig
 match_pictures.py  pictures of that
 scene_layers.py    a picture as whole objects before a clean background
 open_raster.py     layers as a file for image editors
+view.py            from which height a photograph shows an object
 """

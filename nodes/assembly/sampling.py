@@ -15,8 +15,11 @@ def sees_around_hole(model) -> bool:
     return config.get("in_channels", 0) > 2 * config["out_channels"]
 
 
-def prepared(node, source, start) -> dict:
-    """Noise, sampler, noise levels and text of a pass."""
+def prepared(node, source, start, view=None) -> dict:
+    """Noise, sampler, noise levels and text of a pass.
+
+    view: needed only where the source asks to `avoid_occluders`.
+    """
     seed = node("AmodalPassSeed", seed=source["seed"], pass_number=start.out(4))
     prompt = node(
         "StringReplace",
@@ -38,9 +41,21 @@ def prepared(node, source, start) -> dict:
         ).out(0),
         "positive": node("CLIPTextEncode", "Positive", clip=source["clip"], text=prompt.out(0)),
         "negative": node(
-            "CLIPTextEncode", "Negative", clip=source["clip"], text=source["negative"]
+            "CLIPTextEncode", "Negative", clip=source["clip"], text=negative(node, source, view)
         ),
     }
+
+
+def negative(node, source, view):
+    """The negative prompt; with the occluders' names where the source asks for that."""
+    if not source.get("avoid_occluders"):
+        return source["negative"]
+    return node(
+        "AmodalNegativeFromOccluders",
+        negative=source["negative"],
+        occlusion=view["occluders"].out(1),
+        label=source["label"],
+    ).out(0)
 
 
 def mixed_context(node, source, view, draw) -> dict:

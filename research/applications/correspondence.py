@@ -3,7 +3,7 @@
     python -m research.applications.correspondence --pairs 60 --seed 1
 
 Each pair of `pairs` is completed once by Amodal Completion, with its true modal masks, and kept
-under OUT. A point is right if it is found within 0.1 of the second object's larger side from its
+under OUT. Without the state "completed" nothing is completed, and it is quick. A point is right if it is found within 0.1 of the second object's larger side from its
 true place (PCK@0.1). `--noise`, `--levels` and `--cells` take several values, to be compared on
 development pairs (`--seed 0`).
 """
@@ -114,18 +114,29 @@ def on_sheet(rgba: np.ndarray, x: int, y: int) -> np.ndarray:
     return sheet
 
 
-def states_of(pair: pairs.Pair, number: int, seed: int, out: Path) -> dict[str, list[np.ndarray]]:
-    """The two objects of a pair in each of STATES, before the second one is moved."""
+def objects_of(pair: pairs.Pair, number: int, seed: int, out: Path, states) -> dict[str, list]:
+    """The two objects of a pair in each of some STATES, before the second one is moved."""
+    every = {
+        "occluded": [
+            on_sheet(np.dstack([scene.image, scene.modal()]).astype(np.float32), 0, 0)
+            for scene in pair.scenes
+        ],
+        "truth": [scene.layers[scene.query].rgba for scene in pair.scenes],
+    }
+    if "completed" in states:
+        every["completed"] = completed_pair(pair, number, seed, out)
+    return {state: every[state] for state in states}
+
+
+def completed_pair(pair: pairs.Pair, number: int, seed: int, out: Path) -> list[np.ndarray]:
+    """Both objects of a pair completed, each RGBA [2S, 2S, 4]; made once."""
     path = out / "completed" / f"{seed}-{number}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         made = [completed(scene, 1 + 2 * number + i) for i, scene in enumerate(pair.scenes)]
         np.savez_compressed(path, *[(rgba * 255).round().astype(np.uint8) for rgba in made])
     with np.load(path) as kept:
-        made = [kept[name].astype(np.float32) / 255 for name in kept.files]
-    seen = [on_sheet(np.dstack([s.image, s.modal()]).astype(np.float32), 0, 0) for s in pair.scenes]
-    truth = [scene.layers[scene.query].rgba for scene in pair.scenes]
-    return dict(zip(STATES, (seen, made, truth)))
+        return [kept[name].astype(np.float32) / 255 for name in kept.files]
 
 
 # --- measure -------------------------------------------------------------------------------------
@@ -170,27 +181,24 @@ def features_of(pictures: torch.Tensor, settings: Settings) -> list[list[torch.T
         )
 
 
-def measured(number: int, seed: int, every: list[Settings], out: Path) -> list[dict]:
+def measured(number: int, seed: int, every: list[Settings], out: Path, states=STATES) -> list[dict]:
     """A record for each setting: the share of right points in each state and part."""
     pair = pairs.pair(number, seed)
-    states = states_of(pair, number, seed, out)
+    objects = objects_of(pair, number, seed, out, states)
+    seen = objects_of(pair, number, seed, out, ["occluded"])["occluded"]
     here, there = pair.places()
-    seen, elsewhere = (
-        states["occluded"][0],
-        pairs.moved(states["occluded"][1], pair.turn, pair.scale),
-    )
-    visible = pairs.shown(seen[..., 3], here) & pairs.shown(elsewhere[..., 3], there)
+    elsewhere = pairs.moved(seen[1], pair.turn, pair.scale)
+    visible = pairs.shown(seen[0][..., 3], here) & pairs.shown(elsewhere[..., 3], there)
     parts = dict(zip(PARTS, (np.ones(len(here), bool), visible, ~visible)))
-    whole = pairs.moved(states["truth"][1], pair.turn, pair.scale)[..., 3] > 0.5
+    whole = pairs.moved(pair.scenes[1].layers[pair.scenes[1].query].rgba, pair.turn, pair.scale)
+    whole = whole[..., 3] > 0.5
     side = max(np.ptp(line.nonzero()[0]) + 1 for line in (whole.any(0), whole.any(1)))
     records = []
     for settings in every:
         record = {"number": number, "word": pair.word, "settings": str(settings)}
-        for state, (first, second) in states.items():
-            objects = [first, pairs.moved(second, pair.turn, pair.scale)]
-            right = (
-                np.linalg.norm(matched(objects, here, settings) - there, axis=1) <= WITHIN * side
-            )
+        for state, (first, second) in objects.items():
+            both = [first, pairs.moved(second, pair.turn, pair.scale)]
+            right = np.linalg.norm(matched(both, here, settings) - there, axis=1) <= WITHIN * side
             record |= {
                 f"{state} {name}": float(right[kept].mean())
                 for name, kept in parts.items()
@@ -203,18 +211,18 @@ def measured(number: int, seed: int, every: list[Settings], out: Path) -> list[d
 # --- report --------------------------------------------------------------------------------------
 
 
-def table(records: list[dict]) -> str:
+def table(records: list[dict], states=STATES) -> str:
     """PCK in each state and part, with 95 % intervals over pairs, and what completing gains."""
-    lines = [
-        "| points | " + " | ".join(STATES) + " | gain of completing |",
-        "|---" * (len(STATES) + 2) + "|",
-    ]
+    titles = ["points", *states, *(["gain of completing"] if "completed" in states else [])]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for part in PARTS:
-        rows = [r for r in records if f"completed {part}" in r]
-        columns = [[row[f"{state} {part}"] for row in rows] for state in STATES]
-        gains = [after - before for before, after in zip(*columns[:2])]
-        cells = [interval(values) for values in [*columns, gains]]
-        lines.append(f"| {part} ({len(rows)} pairs) | " + " | ".join(cells) + " |")
+        rows = [r for r in records if f"{states[0]} {part}" in r]
+        columns = {state: [row[f"{state} {part}"] for row in rows] for state in states}
+        cells = [interval(values) for values in columns.values()]
+        if "completed" in states:
+            gains = zip(columns["occluded"], columns["completed"])
+            cells.append(interval([after - before for before, after in gains]))
+        lines.append(f"| {part} ({len(rows)} pairs) | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -230,6 +238,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, nargs="+", default=[0.26])
     parser.add_argument("--levels", nargs="+", default=["paper"])
     parser.add_argument("--cells", type=int, nargs="+", default=[32])
+    parser.add_argument("--states", nargs="+", choices=STATES, default=STATES)
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     every = [
@@ -238,11 +247,12 @@ def main() -> None:
     ]
     records = []
     for number in tqdm(range(options.pairs)):
-        records += measured(number, options.seed, every, options.out)
+        records += measured(number, options.seed, every, options.out, options.states)
     path = options.out / f"records-{options.seed}.jsonl"
     path.write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
     for settings in every:
-        print(f"\n{settings}\n\n{table([r for r in records if r['settings'] == str(settings)])}")
+        of_setting = [record for record in records if record["settings"] == str(settings)]
+        print(f"\n{settings}\n\n{table(of_setting, options.states)}")
 
 
 if __name__ == "__main__":

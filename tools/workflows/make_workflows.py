@@ -46,6 +46,9 @@ CORE = (
     "SamplerCustomAdvanced",
     "ImageBatch",
     "CheckpointLoaderSimple",
+    "ImageOnlyCheckpointLoader",
+    "StableZero123_Conditioning",
+    "KSampler",
 )
 
 

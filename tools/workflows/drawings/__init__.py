@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from . import (
+    applications,
     comparisons,
     curation,
     items,
@@ -29,6 +30,8 @@ DRAWINGS = {
     "sweep_steps": ("Sweep the step k", sweeps.steps),
     "sweep_layers": ("Sweep the decoder level", sweeps.layers),
     "dataset_viewer": ("Look through a data set", items.dataset_viewer),
+    "dense_correspondence": ("Match two objects", applications.dense_correspondence),
+    "novel_view": ("Turn an object", applications.novel_view),
 }
 # Drawings with a form, of which a second file opens as that form.
 APPS = {"amodal_completion_stickers": "15 Complete an object with a form.app"}
@@ -37,10 +40,15 @@ WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
 
 
 def titles() -> dict[str, str]:
-    """The numbered title of each workflow, which is the name of its file for the editor."""
+    """The numbered title of each workflow, which is the name of its file for the editor.
+
+    The numbers of forms are left out.
+    """
+    taken = {int(title[:2]) for title in APPS.values()}
+    numbers = (number for number in range(1, 100) if number not in taken)
     return {
         name: f"{number:02} {title}"
-        for number, (name, (title, _)) in enumerate(DRAWINGS.items(), 1)
+        for number, (name, (title, _)) in zip(numbers, DRAWINGS.items())
     }
 
 
