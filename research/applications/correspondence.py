@@ -3,9 +3,9 @@
     python -m research.applications.correspondence --pairs 60 --seed 1
 
 Each pair of `pairs` is completed once by Amodal Completion, with its true modal masks, and kept
-under OUT. Without the state "completed" nothing is completed, and it is quick. A point is right if it is found within 0.1 of the second object's larger side from its
-true place (PCK@0.1). `--noise`, `--levels` and `--cells` take several values, to be compared on
-development pairs (`--seed 0`).
+under OUT. Without the state "completed" nothing is completed, and it is quick. A point is right if
+it is found within 0.1 of the second object's larger side from its true place (PCK@0.1). `--noise`,
+`--levels` and `--cells` take several values, to be compared on development pairs (`--seed 0`).
 """
 
 from __future__ import annotations
