@@ -46,7 +46,7 @@ def test_a_mask_stands_in_for_alpha(host, graph):
         object=graph.value("plain", pictures[..., :3]),
         object_mask=graph.value("mask", pictures[..., 3]),
     )
-    assert 0.3 < float(found["mask"].mean()) < 0.5
+    assert float(found["mask"].mean()) == pytest.approx(48 * 24 / 64**2, abs=0.01)
     graph.prompt.clear()
     with pytest.raises(Failed, match="Prepare For 3D.*object"):
         prepare(host, graph, object=graph.value("plain", pictures[..., :3]))
