@@ -130,10 +130,10 @@ def layers_of_scene(draw: Drawing, source, objects, completed, background) -> No
     moved = draw.node("AmodalComposeLayers", "Move", layers=stack.out(0), layer="1", x=48, y=24)
     draw.place("judge", "Order", "SceneLayers", "Move")
     draw.title(Order="Who hides whom", SceneLayers="Scene Layers", Move="Move the front object")
-    draw.node("AmodalSaveLayers", "SaveLayers", layers=stack.out(0), filename_prefix="amodal/scene")
+    draw.node("AmodalSaveLayers", "SaveStack", layers=stack.out(0), filename_prefix="amodal/scene")
     draw.node("SaveImage", "Moved", images=moved.out(0), filename_prefix="amodal/moved")
-    draw.place("result", "SaveLayers", "Moved")
-    draw.title(SaveLayers="Save for Krita and GIMP", Moved="The front object moved")
+    draw.place("result", "SaveStack", "Moved")
+    draw.title(SaveStack="Save for Krita and GIMP", Moved="The front object moved")
 
 
 def completion_node(draw: Drawing, source: dict, **changes):
