@@ -72,3 +72,76 @@ def test_lower_in_the_photograph_is_seen_more_from_above():
     assert guesses[4] == pytest.approx(view.USUAL + view.LENS / 2, abs=0.1)
     assert view.elevation_guess(1e6, 10) <= view.RANGE[1]
     assert view.elevation_guess(-1e6, 10) >= view.RANGE[0]
+
+
+def zero123(small):
+    """The host's Stable Zero123, narrow and with random weights: MODEL."""
+    import comfy.supported_models
+
+    shape = {**small.unet_config(8, context=768), "use_linear_in_transformer": False}
+    config = comfy.supported_models.Stable_Zero123(shape)
+    config.set_inference_dtype(torch.float32, None)
+    weights = {
+        "cc_projection.weight": small.tensor(768, 772) / 28,
+        "cc_projection.bias": torch.zeros(768),
+    }
+    net = config.get_model(weights, "", device=torch.device("cpu"))
+    small.fill(net.diffusion_model, 0)
+    return small.managed(net)
+
+
+class Vision:
+    """Gives what the host's node reads of a CLIP_VISION: an embedding, here by mean colours."""
+
+    def encode_image(self, image):
+        import types
+
+        embeds = image.mean((1, 2)).repeat(1, 256)
+        return types.SimpleNamespace(image_embeds=embeds)
+
+
+def test_cores_own_nodes_turn_what_it_gives(host, graph, small):
+    """Stable Zero123's nodes run on its outputs; another elevation gives another view."""
+
+    def view_of(y):
+        host.forget()
+        graph.prompt.clear()
+        ready = graph.add(
+            "AmodalPrepareFor3D",
+            object=graph.value("objects", rgba([(10, 10, 58, 34)])),
+            size=64,
+            margin=0.1,
+            background="white",
+            y=graph.value("y", y),
+        )
+        vae = graph.value("vae", small.vae())
+        turned = graph.add(
+            "StableZero123_Conditioning",
+            clip_vision=graph.value("vision", Vision()),
+            init_image=ready[0],
+            vae=vae,
+            width=64,
+            height=64,
+            batch_size=1,
+            elevation=ready[2],
+            azimuth=40.0,
+        )
+        sampled = graph.add(
+            "KSampler",
+            model=graph.value("zero123", zero123(small)),
+            positive=turned[0],
+            negative=turned[1],
+            latent_image=turned[2],
+            seed=1,
+            steps=2,
+            cfg=2.0,
+            sampler_name="euler",
+            scheduler="sgm_uniform",
+            denoise=1.0,
+        )
+        graph.keep(image=graph.add("VAEDecode", samples=sampled, vae=vae)[0])
+        return host.run(graph).values["image"]
+
+    level, above = view_of(0), view_of(30)
+    assert level.shape == (1, 64, 64, 3) and torch.isfinite(level).all()
+    assert not torch.equal(level, above)
