@@ -32,6 +32,10 @@ FILES = (
     "dataset_item",
     "rule_menu",
     "loaders.sam3_models",
+    "match_features",
+    "layers",
+    "limits",
+    "prepare_3d",
 )
 
 

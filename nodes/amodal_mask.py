@@ -8,6 +8,7 @@ from ..amodal.core.errors import BadInput
 from ..amodal.method.amodal_mask import segment_amodal
 from . import types
 from .common import CATEGORY, names_itself
+from .limits import bound_inputs, forbidden
 
 
 class SegmentObject(io.ComfyNode):
@@ -57,6 +58,7 @@ class SegmentObject(io.ComfyNode):
                     tooltip="The objects of the crop before painting, from Apply Occluder Hints or "
                     "Order Objects. Visible pixels of other objects are never taken.",
                 ),
+                *bound_inputs(),
             ],
             outputs=[
                 io.Mask.Output(display_name="amodal_mask", tooltip="The completed object."),
@@ -89,6 +91,8 @@ class SegmentObject(io.ComfyNode):
         min_iou=0.3,
         reach=0.1,
         objects=None,
+        upper_bound=None,
+        crop=None,
     ):
         image = validate.as_images(image)
         size = validate.picture_size(image)
@@ -96,6 +100,7 @@ class SegmentObject(io.ComfyNode):
         inpaint_mask = validate.one_mask(inpaint_mask, size, "inpaint_mask")[0]
         if objects is not None and len(objects) and validate.size_of(objects.masks) != size:
             raise BadInput("objects", "belong to a picture of another size", "take the crop's")
+        allowed = 1 - forbidden(upper_bound, crop, size)[0]
         others = [
             validate.one_mask(mask, size, "objects")[0]
             for mask in (detections.others(objects, modal_mask) if objects is not None else ())
@@ -110,7 +115,7 @@ class SegmentObject(io.ComfyNode):
                 segment_amodal(segment, modal_mask, inpaint_mask, min_iou, reach, *others)
             )
         return io.NodeOutput(
-            torch.stack([result.mask for result in results]),
+            torch.stack([result.mask * torch.maximum(allowed, modal_mask) for result in results]),
             "\n".join(result.describe() for result in results),
             all(result.found for result in results),
             any(result.joined for result in results),

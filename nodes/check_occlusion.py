@@ -8,6 +8,7 @@ from ..amodal.core.types import OcclusionReport
 from ..amodal.method import loop
 from . import types
 from .common import LOOP_CATEGORY, names_itself
+from .limits import bound_inputs, forbidden
 
 
 class PassSeed(io.ComfyNode):
@@ -80,6 +81,7 @@ class CheckOcclusion(io.ComfyNode):
                     tooltip="Dilates the inpaint mask, as a fraction of the crop's side, so that "
                     "soft edges and contact shadows of the occluder go too.",
                 ),
+                *bound_inputs(),
             ],
             outputs=[
                 io.Mask.Output(
@@ -100,7 +102,15 @@ class CheckOcclusion(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, occluder_mask, padding_mask, modal_mask, occlusion=None, padding=None, dilate=0.03
+        cls,
+        occluder_mask,
+        padding_mask,
+        modal_mask,
+        occlusion=None,
+        padding=None,
+        dilate=0.03,
+        upper_bound=None,
+        crop=None,
     ):
         modal_mask = validate.as_masks(modal_mask, None, "modal_mask")
         size = validate.size_of(modal_mask)
@@ -110,10 +120,15 @@ class CheckOcclusion(io.ComfyNode):
         report = (occlusion or OcclusionReport()).but(
             sides=sides, enclosed=mask_ops.surrounds(occluder_mask[0], modal_mask[0])
         )
+        allowed = 1 - forbidden(upper_bound, crop, size)
         has_occluder = bool(occluder_mask.any())
         if has_occluder or (sides and padding_mask.any()):
-            inpaint_mask = loop.inpaint_mask(
-                occluder_mask, padding_mask, modal_mask, dilate, sides if padding else None
+            inpaint_mask = allowed * loop.inpaint_mask(
+                occluder_mask * allowed,
+                padding_mask * allowed,
+                modal_mask,
+                dilate,
+                sides if padding else None,
             )
             if inpaint_mask.any():
                 return io.NodeOutput(inpaint_mask, True, report)

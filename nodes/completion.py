@@ -7,6 +7,7 @@ from ..amodal.core import validate
 from . import types, ui
 from .assembly import AUTOMATIC, RULES, TEMPLATE, completion, pick, sees_around_hole
 from .common import CATEGORY, aliases, names_itself, shows_results
+from .limits import bounds_of
 from .model_family import crop_of_family
 from .unet_features import shows_features
 
@@ -135,6 +136,20 @@ class Completion(io.ComfyNode):
                     tooltip="Names of things that may stand in front, such as 'hand, pole, "
                     "curtain'. The segmenter searches for them beside everything it knows.",
                 ),
+                io.Mask.Input(
+                    "upper_bound",
+                    optional=True,
+                    tooltip="The object reaches no further than this: a shape drawn on the "
+                    "picture, any amodal mask, or Size Prior's. For enclosed and nearly hidden "
+                    "objects.",
+                ),
+                io.Boolean.Input(
+                    "avoid_occluders",
+                    default=False,
+                    optional=True,
+                    tooltip="Add the occluders' names to the negative prompt, where a pose calls "
+                    "its partner back in.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -212,12 +227,15 @@ class Completion(io.ComfyNode):
         given.update(crop_of_family(settings["model"], settings["size"]))
         texts = {name: settings.get(name, "") for name in ("words", "occluder_words")}
         given.update(texts)  # values in place of links, to be joined
-        given["mask_rule"] = settings["mask_rule"]  # it decides which nodes there are
+        for name in ("mask_rule", "avoid_occluders"):  # they decide which nodes there are
+            given[name] = settings.get(name)
         graph = GraphBuilder()
         gathered: list = []  # a link to the results so far
         loops = []  # which object and seed each is of
-        for index, chosen in enumerate(queries(graph, links, images, masks)):
-            source = {**given, **chosen, "edges": "modal_mask" not in chosen}
+        chosen_ones = queries(graph, links, images, masks)
+        bounds = bounds_of(graph, links, settings.get("upper_bound"), len(chosen_ones))
+        for index, (chosen, bound) in enumerate(zip(chosen_ones, bounds)):
+            source = {**given, **chosen, **bound, "edges": "modal_mask" not in chosen}
             picked = pick(graph, source, f"{index}-")
             for number in range(count):
                 one = {"object": index + 1, "seed": (seed + number) % 2**64}

@@ -13,6 +13,7 @@ Loop = io.Custom("AMODAL_LOOP")  # LoopHandle
 Segmenter = io.Custom("AMODAL_SEGMENTER")  # Segmenter
 OrderModel = io.Custom("AMODAL_ORDER_MODEL")  # OrderModel
 Boxes = io.Custom("BOUNDING_BOX")  # of the host's detectors: dictionaries, a list for each picture
+Layers = io.Custom("LAYERS")  # of the host from 0.31 on; see layer_document.py
 
 
 class MasksOrNone(io.Mask.Input):

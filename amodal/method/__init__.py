@@ -9,6 +9,7 @@
      amodal_mask.py         the amodal mask of the completed object
      cutout.py              the completed object as RGBA, and in its picture
      colour_match.py        colours of the painted part as in the picture around it (our addition)
+     upper_bound.py         how far the object may reach (our addition)
      (zoom and paste back: core/zoom.py, core/canvas.py)
 3.5  Mixed context diffusion sampling
      swapped_background.py  I_syn, the object on a clean background

@@ -192,6 +192,15 @@ KNOWN = [
         f"{REMOVAL}; needs the package spandrel_extra_arches",
         SMOOTH,
     ),
+    Pretrained(
+        "stable_zero123.ckpt",
+        "checkpoints",
+        f"{HUB}stabilityai/stable-zero123/resolve/main/stable_zero123.ckpt",
+        "8.6 GB",
+        "Stability AI Non-Commercial Community",
+        "turning a completed object",
+        "SV3D, or any other model of views, takes what Prepare For 3D gives",
+    ),
 ]
 
 

@@ -75,12 +75,14 @@ def completion(graph, source: dict, name: str = "") -> dict:
     crop), match_colours, background, levels and level (of the decoder), inpaint_model, front_hint
     and behind_hint (masks), noise_mask (for a model that takes no masked picture), features (False
     for a model whose features cannot be captured), name (the label for the prompt), sought (names
-    to search for beside the known ones), rule_menu (draws all mask rules, and a menu that chooses).
+    to search for beside the known ones), rule_menu (draws all mask rules, and a menu that chooses),
+    upper_bound (a mask that the object stays within), avoid_occluders (puts the occluders' names
+    into the negative prompt).
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], modal_mask=source["modal_mask"])
     view = analysed(node, source, start)
-    painted = mixed_context(node, source, view, prepared(node, source, start))["painted"]
+    painted = mixed_context(node, source, view, prepared(node, source, start, view))["painted"]
     return finished(node, source, start, view, painted)
 
 

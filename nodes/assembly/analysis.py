@@ -13,6 +13,7 @@ def analysed(node, source, start) -> dict:
         modal_mask=select.out(3),
         occlusion=select.out(1),
         padding=padding.out(0),
+        **bound_of(source, crop),
     )
     return {
         "canvas_mask": refined.out(0),
@@ -23,6 +24,13 @@ def analysed(node, source, start) -> dict:
         "check": check,
         "inpaint_mask": check.out(0),
     }
+
+
+def bound_of(source, crop) -> dict:
+    """The inputs that limit a stage to the source's upper bound, if it has one."""
+    if source.get("upper_bound") is None:
+        return {}
+    return {"upper_bound": source["upper_bound"], "crop": crop.out(3)}
 
 
 def refined_mask(node, source, start):

@@ -1,5 +1,7 @@
 """Section 3.4, after painting: amodal mask, paste, the loop's end, the cut-out."""
 
+from .analysis import bound_of
+
 
 def finished(node, source, start, view, painted) -> dict:
     """Segment the result, paste it back, close the loop, and cut the object out."""
@@ -39,6 +41,7 @@ def placed(node, source, start, view, painted) -> tuple:
         inpaint_mask=view["inpaint_mask"],
         label=source["label"],
         objects=view.get("objects"),
+        **bound_of(source, view["crop"]),
     )
     pasted = node(
         "AmodalPasteBack",

@@ -16,8 +16,11 @@ def sees_around_hole(model) -> bool:
     return config.get("in_channels", 0) > 2 * config["out_channels"]
 
 
-def prepared(node, source, start) -> dict:
-    """Noise, sampler, noise levels and conditioning of a pass, as links by name."""
+def prepared(node, source, start, view=None) -> dict:
+    """Noise, sampler, noise levels and text of a pass.
+
+    view: needed only where the source asks to `avoid_occluders`.
+    """
     seed = node("AmodalPassSeed", seed=source["seed"], pass_number=start.out(4))
     prompt = node(
         "StringReplace",
@@ -38,7 +41,7 @@ def prepared(node, source, start) -> dict:
             denoise=1.0,
         ).out(0),
         "positive": guided(node, source, prompt.out(0)),
-        "negative": encoded(node, source, "Negative", source["negative"]),
+        "negative": encoded(node, source, "Negative", negative(node, source, view)),
     }
 
 
@@ -60,6 +63,18 @@ def guided(node, source, text):
     if not source.get("guidance"):
         return positive
     return node("FluxGuidance", conditioning=positive, guidance=source["guidance"]).out(0)
+
+
+def negative(node, source, view):
+    """The negative prompt; with the occluders' names where the source asks for that."""
+    if not source.get("avoid_occluders"):
+        return source["negative"]
+    return node(
+        "AmodalNegativeFromOccluders",
+        negative=source["negative"],
+        occlusion=view["occluders"].out(1),
+        label=source["label"],
+    ).out(0)
 
 
 def mixed_context(node, source, view, draw) -> dict:

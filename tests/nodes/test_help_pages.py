@@ -29,6 +29,13 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalResultsTable",
     # no picture yet
     "AmodalOrderInpaintedContacts",
+    "AmodalMatchFeatures",
+    "AmodalSceneLayers",
+    "AmodalComposeLayers",
+    "AmodalSaveLayers",
+    "AmodalPrepareFor3D",
+    "AmodalSizePrior",
+    "AmodalNegativeFromOccluders",
 }
 
 

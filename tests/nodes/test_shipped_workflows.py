@@ -21,7 +21,7 @@ PARTS = {  # Figure 4: title of the part, colour of its node
     "4 Composite, and on to the end": "#535",
 }
 TITLE = 30  # a node's title bar stands above its position
-SHOWS = ("SaveImage", "PreviewImage", "MaskPreview", "PreviewAny")
+SHOWS = ("SaveImage", "PreviewImage", "MaskPreview", "PreviewAny", "AmodalSaveLayers")
 NOTE = "MarkdownNote"
 
 
@@ -160,6 +160,7 @@ LIMITS = {  # the most nodes, crossings of wires, and wires behind nodes, at the
     **dict.fromkeys(MAIN, (24, 60, 60)),
     "amodal_completion": (25, 75, 60),
     "photograph_flux_fill_sam3": (26, 60, 60),  # three loaders in the place of one
+    "all_objects": (27, 215, 90),
     "mixed_context_step_by_step": (34, 360, 130),
 }
 OTHERS = (26, 210, 75)

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("amodal", "nodes", "research", "tools", "tests")
-CORE_ONLY = ("method", "models", "measures", "batch", "stickers", "study")
+CORE_ONLY = ("method", "models", "measures", "batch", "stickers", "study", "applications")
 LABS = ("amodal", "nodes", "research", "tools")
 MAY_IMPORT = {  # the longest matching prefix decides; anything inside the prefix itself is allowed
     "amodal.core": (),
@@ -20,6 +20,7 @@ MAY_IMPORT = {  # the longest matching prefix decides; anything inside the prefi
     "research.training": ("amodal", "nodes", "tools", "research.dataset"),
     "research.evaluation": LABS,
     "research.photographs": LABS,
+    "research.applications": LABS,
     "research": LABS,
     "tools": ("amodal", "nodes"),
     "tests": FOLDERS,
@@ -105,7 +106,7 @@ def test_every_folder_of_the_pack_has_its_floor():
     folders = {path.name for path in (ROOT / "amodal").iterdir() if (path / "__init__.py").exists()}
     assert folders == {"core", "app", *CORE_ONLY}
     folders = {path.name for path in (ROOT / "research").iterdir() if list(path.glob("*.py"))}
-    assert folders == {"dataset", "training", "evaluation", "photographs"}
+    assert folders == {"dataset", "training", "evaluation", "photographs", "applications"}
 
 
 def test_the_imports_of_this_repository_are_seen(imports):

@@ -40,6 +40,8 @@ SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in
     "3.6 curation": "CounterfactualMask CounterfactualBackgrounds JudgeCompletion PickBest",
     "4.1 data, measures, user study": "LoadItem CompletionMetrics ResultsTable AddToStudy",
     "4.2 sweeps": "SweepValues LabelledGrid",
+    "5 applications, limitations": "MatchFeatures SceneLayers ComposeLayers SaveLayers "
+    "PrepareFor3D SizePrior NegativeFromOccluders",
     "Whole method": "Completion Gather",
     "Loaders for photographs": "LoadSam3Segmenter LoadSegmenter LoadOrderModel LoadInpaintModel "
     "BorderOrder",

@@ -52,6 +52,9 @@ CORE = (
     "DualCLIPLoader",
     "VAELoader",
     "FluxGuidance",
+    "ImageOnlyCheckpointLoader",
+    "StableZero123_Conditioning",
+    "KSampler",
 )
 
 

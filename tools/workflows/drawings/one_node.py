@@ -58,8 +58,8 @@ def several_seeds(assembly) -> Drawing:
 
 
 def all_objects(assembly) -> Drawing:
-    """Completes every object of a picture as a layer, and fills the background behind them."""
-    draw = new_drawing()
+    """Completes every object of a picture as a layer before its background; moves the front one."""
+    draw = new_drawing(groups={"judge": ("Layers", "#8A8")})
     source = sticker_source(draw, assembly, SEVERAL, "")
     objects = draw.node(
         "AmodalDetectObjects",
@@ -88,15 +88,52 @@ def all_objects(assembly) -> Drawing:
     )
     draw.place("result", "Background")
     draw.titles["Background"] = "Background"
-    tell(draw, status=completed.out(3), x=completed.out(6), y=completed.out(7))
+    layers_of_scene(draw, source, objects, completed, background)
+    tell(draw, status=completed.out(3))
     draw.note("query", "**All objects of a picture**: one mask each, one loop each.")
     draw.note("background", "The background behind the layers: the picture without its objects.")
     draw.note(
+        "judge",
+        "**Composed unmoved, the layers give the picture back.** Here the front object is moved "
+        "away, and the whole one behind it shows. Newer hosts have Image Compositor, to drag "
+        "layers by hand: connect `layers` and set `blend`.",
+    )
+    draw.note(
         "result",
-        "**Layers** with transparency, one file for each object. x and y are the top left corner "
-        "of its canvas in the picture.",
+        "**Layers** with transparency: one file for each object, and one OpenRaster file of all, "
+        "which Krita and GIMP open.",
     )
     return draw
+
+
+def layers_of_scene(draw: Drawing, source, objects, completed, background) -> None:
+    """Stacks the completed objects before the background, saves them, and moves the front one."""
+    order = draw.node(
+        "AmodalOrderObjects",
+        "Order",
+        image=source["image"],
+        objects=objects.out(0),
+        order_model=source["order_model"],
+    )
+    stack = draw.node(
+        "AmodalSceneLayers",
+        "SceneLayers",
+        image=source["image"],
+        background=background.out(0),
+        objects=completed.out(0),
+        modal_masks=objects.out(1),
+        x=completed.out(6),
+        y=completed.out(7),
+        order=order.out(0),
+        names=objects.out(2),
+    )
+    moved = draw.node("AmodalComposeLayers", "Move", layers=stack.out(0), layer="1", x=48, y=24)
+    draw.place("judge", "Order", "SceneLayers", "Move")
+    draw.title(Order="Who hides whom", SceneLayers="Scene Layers", Move="Move the front object")
+    draw.node("AmodalSaveLayers", "SaveStack", layers=stack.out(0), filename_prefix="amodal/scene")
+    draw.node("SaveImage", "Moved", images=moved.out(0), filename_prefix="amodal/moved")
+    draw.place("result", "SaveStack", "Moved")
+    draw.title(SaveStack="Save for Krita and GIMP", Moved="The front object moved")
 
 
 def completion_node(draw: Drawing, source: dict, **changes):

@@ -1,0 +1,119 @@
+"""What helps against the limitations of section 5: bounds by size, and names to keep out."""
+
+import torch
+from comfy_api.latest import io
+
+from ..amodal.core import validate
+from ..amodal.core.types import Crop
+from ..amodal.method import upper_bound
+from . import types
+from .common import CATEGORY, names_itself
+
+
+def bound_inputs() -> list:
+    """The inputs of a stage that an upper bound limits."""
+    return [
+        io.Mask.Input(
+            "upper_bound",
+            optional=True,
+            tooltip="The object reaches no further than this: a shape drawn on the input picture, "
+            "any amodal mask, or Size Prior's.",
+        ),
+        types.Crop.Input(
+            "crop",
+            optional=True,
+            tooltip="From Crop To Object: takes the upper bound into the crop.",
+        ),
+    ]
+
+
+def forbidden(bound, crop: Crop | None, size):
+    """[1, h, w]: 1 where an upper bound forbids the object; zeros without one."""
+    if bound is None:
+        return torch.zeros(1, *size)
+    original = size if crop is None else crop.canvas.original[::-1]
+    return upper_bound.forbidden(validate.object_mask(bound, original, "upper_bound"), crop)
+
+
+def bounds_of(graph, links: dict, bounds, count: int) -> list[dict]:
+    """A link to the upper bound of each of `count` objects: one for all, or one for each."""
+    if bounds is None:
+        return [{}] * count
+    link, bounds = links["upper_bound"], validate.as_masks(bounds, None, "upper_bound")
+    validate.paired(count, bounds, "upper_bound")
+    if len(bounds) == 1:
+        return [{"upper_bound": link}] * count
+    single = (
+        graph.node("AmodalMaskFromBatch", f"bound{index}", masks=link, index=index)
+        for index in range(count)
+    )
+    return [{"upper_bound": node.out(0)} for node in single]
+
+
+class SizePrior(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalSizePrior",
+            display_name="Size Prior (Amodal)",
+            category=f"{CATEGORY}/mask analysis",
+            description="Bounds an object by the size of others of its kind in the picture, for "
+            "the upper_bound of Amodal Completion. For objects that their occluder encloses.",
+            inputs=[
+                types.Objects.Input("objects", tooltip="The picture's objects, of Detect Objects."),
+                io.Mask.Input("modal_mask", tooltip="The object's visible pixels."),
+                io.String.Input("label", default="", tooltip="Its name, as the objects have it."),
+                io.Float.Input(
+                    "tolerance",
+                    default=0.15,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="By how much it may be larger than the median of the others, as a "
+                    "fraction.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output(
+                    display_name="upper_bound",
+                    tooltip="Where the object may be; everywhere if there is no other one.",
+                ),
+                io.Int.Output(display_name="others", tooltip="How many others there are."),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, objects, modal_mask, label, tolerance=0.15):
+        size = validate.size_of(objects.masks) if len(objects) else None
+        modal_mask = validate.object_mask(modal_mask, size, "modal_mask")
+        return io.NodeOutput(*upper_bound.by_instances(objects, modal_mask, label, tolerance))
+
+
+class NegativeFromOccluders(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalNegativeFromOccluders",
+            display_name="Negative From Occluders (Amodal)",
+            category=f"{CATEGORY}/mixed context",
+            description="Adds the names of what hides the object to the negative prompt, so that "
+            "a pose which asks for a partner does not call it back in.",
+            inputs=[
+                io.String.Input("negative", default="", tooltip="The negative prompt so far."),
+                types.Occlusion.Input("occlusion", tooltip="From Select Occluders."),
+                io.String.Input(
+                    "label", default="", tooltip="The object's own name, which is left out."
+                ),
+            ],
+            outputs=[io.String.Output(display_name="negative", tooltip="The negative prompt.")],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, negative, occlusion, label=""):
+        names = dict.fromkeys(name for name in occlusion.occluders if name and name != label)
+        return io.NodeOutput(", ".join(filter(None, [negative.strip(), *names])))
+
+
+NODES = [SizePrior, NegativeFromOccluders]
