@@ -69,12 +69,13 @@ def completion(graph, source: dict, name: str = "") -> dict:
     """The nodes that complete one object, as links to its results by name.
 
     `source` holds links or values: model, clip, vae, segmenter, order_model, image, modal_mask,
-    label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes. Optional: sampler,
-    scheduler, context, shape and largest (of the crop), match_colours, background, levels and
-    level (of the decoder), inpaint_model, front_hint and behind_hint (masks), noise_mask (for a
-    model that takes no masked picture), features (False for a model whose features cannot be
-    captured), name (the label for the prompt), sought (names to search for beside the known ones),
-    rule_menu (draws all mask rules, and a menu that chooses).
+    label, prompt, negative, seed, steps, k, cfg, mask_rule, size, max_passes. Optional: sampler (a
+    name or a link), scheduler, guidance (of Flux), positive_conditioning and
+    negative_conditioning (links, in place of the prompts), context, shape and largest (of the
+    crop), match_colours, background, levels and level (of the decoder), inpaint_model, front_hint
+    and behind_hint (masks), noise_mask (for a model that takes no masked picture), features (False
+    for a model whose features cannot be captured), name (the label for the prompt), sought (names
+    to search for beside the known ones), rule_menu (draws all mask rules, and a menu that chooses).
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], modal_mask=source["modal_mask"])

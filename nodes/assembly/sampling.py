@@ -1,6 +1,7 @@
 """Section 3.5: mixed context diffusion sampling, stage by stage."""
 
 import comfy.model_base
+from comfy_execution.graph_utils import is_link
 
 
 def sees_around_hole(model) -> bool:
@@ -16,7 +17,7 @@ def sees_around_hole(model) -> bool:
 
 
 def prepared(node, source, start) -> dict:
-    """Noise, sampler, noise levels and text of a pass."""
+    """Noise, sampler, noise levels and conditioning of a pass, as links by name."""
     seed = node("AmodalPassSeed", seed=source["seed"], pass_number=start.out(4))
     prompt = node(
         "StringReplace",
@@ -28,7 +29,7 @@ def prepared(node, source, start) -> dict:
     return {
         "seed": seed.out(0),
         "noise": node("RandomNoise", noise_seed=seed.out(0)).out(0),
-        "sampler": node("KSamplerSelect", sampler_name=source.get("sampler", "ddim")).out(0),
+        "sampler": sampler_of(node, source),
         "sigmas": node(
             "BasicScheduler",
             model=source["model"],
@@ -36,11 +37,29 @@ def prepared(node, source, start) -> dict:
             steps=source["steps"],
             denoise=1.0,
         ).out(0),
-        "positive": node("CLIPTextEncode", "Positive", clip=source["clip"], text=prompt.out(0)),
-        "negative": node(
-            "CLIPTextEncode", "Negative", clip=source["clip"], text=source["negative"]
-        ),
+        "positive": guided(node, source, prompt.out(0)),
+        "negative": encoded(node, source, "Negative", source["negative"]),
     }
+
+
+def sampler_of(node, source):
+    """A link to the sampler: the source's `sampler` if it is one, else the sampler of that name."""
+    sampler = source.get("sampler", "ddim")
+    return sampler if is_link(sampler) else node("KSamplerSelect", sampler_name=sampler).out(0)
+
+
+def encoded(node, source, name: str, text):
+    """A link to the conditioning that the source gives in the text's place, or to the text's."""
+    given = source.get(f"{name.lower()}_conditioning")
+    return given or node("CLIPTextEncode", name, clip=source["clip"], text=text).out(0)
+
+
+def guided(node, source, text):
+    """The positive conditioning, with the guidance that Flux takes as a number."""
+    positive = encoded(node, source, "Positive", text)
+    if not source.get("guidance"):
+        return positive
+    return node("FluxGuidance", conditioning=positive, guidance=source["guidance"]).out(0)
 
 
 def mixed_context(node, source, view, draw) -> dict:
@@ -79,8 +98,8 @@ def conditioned(node, source, draw, pixels, inpaint_mask, name: str) -> dict:
     see = node(
         "InpaintModelConditioning",
         f"See-{name}",
-        positive=draw["positive"].out(0),
-        negative=draw["negative"].out(0),
+        positive=draw["positive"],
+        negative=draw["negative"],
         vae=source["vae"],
         pixels=pixels,
         mask=inpaint_mask,

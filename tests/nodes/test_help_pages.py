@@ -12,6 +12,7 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalMaskRule",
     "AmodalRefineModalMask",
     "AmodalGather",
+    "AmodalItemOfList",
     "AmodalLoadInpaintModel",
     "AmodalLoadOrderModel",
     "AmodalLoadSegmenter",

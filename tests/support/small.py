@@ -168,13 +168,13 @@ def sdxl(inputs: int = 4, seed: int = 0):
     return managed(net)
 
 
-def vae(seed: int = 0) -> comfy.sd.VAE:
-    """A VAE of Stable Diffusion's kind: four channels, eight times smaller."""
+def vae(seed: int = 0, channels: int = 4) -> comfy.sd.VAE:
+    """A VAE of Stable Diffusion's kind: four channels (Flux has 16), eight times smaller."""
     config = {
-        "embed_dim": 4,
+        "embed_dim": channels,
         "ddconfig": {
             "double_z": True,
-            "z_channels": 4,
+            "z_channels": channels,
             "resolution": 256,
             "in_channels": 3,
             "out_ch": 3,

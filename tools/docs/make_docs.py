@@ -40,7 +40,7 @@ SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in
     "3.6 curation": "CounterfactualMask CounterfactualBackgrounds JudgeCompletion PickBest",
     "4.1 data, measures, user study": "LoadItem CompletionMetrics ResultsTable AddToStudy",
     "4.2 sweeps": "SweepValues LabelledGrid",
-    "Whole method": "Completion Gather",
+    "Whole method": "Completion Gather ItemOfList",
     "Loaders for photographs": "LoadSegmenter LoadOrderModel LoadInpaintModel BorderOrder",
     "Embedded models": "StickerCheckpoint StickerSegmenter StickerOrder StickerScene",
 }
