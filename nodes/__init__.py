@@ -31,6 +31,7 @@ FILES = (
     "study.node",
     "dataset_item",
     "rule_menu",
+    "registration",
 )
 
 

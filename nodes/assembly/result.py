@@ -1,9 +1,12 @@
 """Section 3.4, after painting: amodal mask, paste, the loop's end, the cut-out."""
 
 
-def finished(node, source, start, view, painted) -> dict:
-    """Segment the result, paste it back, close the loop, and cut the object out."""
-    segmented, pasted = placed(node, source, start, view, painted)
+def finished(node, source, start, view, painted, background=None) -> dict:
+    """Segment the result, paste it back, close the loop, and cut the object out.
+
+    background: what lies behind the object where `painted` shows it alone.
+    """
+    segmented, pasted = placed(node, source, start, view, painted, background)
     end = node(
         "AmodalLoopEnd",
         loop=start.out(0),
@@ -26,10 +29,11 @@ def finished(node, source, start, view, painted) -> dict:
     }
 
 
-def placed(node, source, start, view, painted) -> tuple:
+def placed(node, source, start, view, painted, background=None) -> tuple:
     """The result of a pass: the amodal mask, and the canvas with what was painted.
 
-    A view without mask analysis (a baseline) has no objects, and Loop Start's mask.
+    background: as in `finished`. A view without mask analysis (a baseline) has no objects, and
+    Loop Start's mask.
     """
     segmented = node(
         "AmodalSegmentObject",
@@ -40,12 +44,24 @@ def placed(node, source, start, view, painted) -> tuple:
         label=source["label"],
         objects=view.get("objects"),
     )
+    completed = painted.out(0)
+    if background is not None:
+        completed = node(
+            "ImageCompositeMasked",
+            "InPlace",
+            destination=background.out(0),
+            source=completed,
+            mask=segmented.out(0),
+            x=0,
+            y=0,
+            resize_source=False,
+        ).out(0)
     pasted = node(
         "AmodalPasteBack",
         image=start.out(1),
         modal_mask=view.get("canvas_mask", start.out(2)),
         crop=view["crop"].out(3),
-        completed=painted.out(0),
+        completed=completed,
         amodal_mask=segmented.out(0),
         inpaint_mask=view["inpaint_mask"],
         match_colours=source.get("match_colours", 0.0),

@@ -81,7 +81,7 @@ def counterfactual(draw: Drawing, assembly, source: dict, completed):
         "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
     )
     texts = {
-        name: node("CLIPTextEncode", name.capitalize(), clip=source["clip"], text=text)
+        name: node("CLIPTextEncode", name.capitalize(), clip=source["clip"], text=text).out(0)
         for name, text in (("positive", prompt.out(0)), ("negative", source["negative"]))
     }
     conditions = assembly.conditioned(node, source, texts, plain.out(0), inpaint.out(0), "test")
