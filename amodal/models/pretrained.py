@@ -34,6 +34,7 @@ class Pretrained:
 DETECTION = "finding objects by words"
 BY_HAND = "Objects From Masks takes masks from any other node, or masks drawn by hand"
 MASKS = "the masks of the found objects"
+OTHER_PAINTER = "any other inpainting checkpoint works, also of Stable Diffusion 1.5 or XL"
 REMOVAL = "a textured background behind the removed objects"
 SMOOTH = "Remove Objects fills smoothly"
 DINO = "https://github.com/IDEA-Research/GroundingDINO/releases/download/"
@@ -42,6 +43,73 @@ LAMA = "https://github.com/Sanster/models/releases/download/"
 HUB = "https://huggingface.co/"
 KNOWN = [
     Pretrained(
+        "sam3.1_multiplex_fp16.safetensors",
+        "checkpoints",
+        f"{HUB}Comfy-Org/sam3.1/resolve/main/checkpoints/sam3.1_multiplex_fp16.safetensors",
+        "1.7 GB",
+        "SAM licence",
+        f"{DETECTION}, and their masks",
+        BY_HAND,
+        "for ComfyUI 0.20 or newer",
+    ),
+    Pretrained(
+        "flux1-fill-dev.safetensors",
+        "diffusion_models",
+        f"{HUB}Comfy-Org/flux1-dev/resolve/main/split_files/diffusion_models/"
+        "flux1-fill-dev.safetensors",
+        "23.8 GB",
+        "FLUX.1 [dev] non-commercial",
+        "painting the hidden part",
+        OTHER_PAINTER,
+    ),
+    Pretrained(
+        "flux1-dev-kontext_fp8_scaled.safetensors",
+        "diffusion_models",
+        f"{HUB}Comfy-Org/flux1-kontext-dev_ComfyUI/resolve/main/split_files/diffusion_models/"
+        "flux1-dev-kontext_fp8_scaled.safetensors",
+        "11.9 GB",
+        "FLUX.1 [dev] non-commercial",
+        "painting by instruction",
+        "Qwen Image Edit and Flux.2 Klein edit by instruction too",
+    ),
+    Pretrained(
+        "clip_l.safetensors",
+        "text_encoders",
+        f"{HUB}comfyanonymous/flux_text_encoders/resolve/main/clip_l.safetensors",
+        "0.2 GB",
+        "MIT",
+        "reading the prompt, with Flux",
+        OTHER_PAINTER,
+    ),
+    Pretrained(
+        "t5xxl_fp16.safetensors",
+        "text_encoders",
+        f"{HUB}comfyanonymous/flux_text_encoders/resolve/main/t5xxl_fp16.safetensors",
+        "9.8 GB",
+        "Apache-2.0",
+        "reading the prompt, with Flux",
+        OTHER_PAINTER,
+    ),
+    Pretrained(
+        "ae.safetensors",
+        "vae",
+        f"{HUB}Comfy-Org/Lumina_Image_2.0_Repackaged/resolve/main/split_files/vae/ae.safetensors",
+        "0.3 GB",
+        "Apache-2.0",
+        "the latents of Flux",
+        OTHER_PAINTER,
+    ),
+    Pretrained(
+        "sd_xl_base_1.0_inpainting_0.1.safetensors",
+        "checkpoints",
+        f"{HUB}benjamin-paine/sd-xl-alternative-bases/resolve/main/"
+        "sd_xl_base_1.0_inpainting_0.1.safetensors",
+        "6.9 GB",
+        "CreativeML Open RAIL++-M",
+        "painting the hidden part",
+        OTHER_PAINTER,
+    ),
+    Pretrained(
         "512-inpainting-ema.safetensors",
         "checkpoints",
         f"{HUB}sd2-community/stable-diffusion-2-inpainting/resolve/main/"
@@ -49,7 +117,7 @@ KNOWN = [
         "5.2 GB",
         "CreativeML Open RAIL++-M",
         "painting the hidden part",
-        "any other inpainting checkpoint works, also of Stable Diffusion 1.5 or XL",
+        OTHER_PAINTER,
         "a mirror; the original was withdrawn",
     ),
     Pretrained(

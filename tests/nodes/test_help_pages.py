@@ -28,6 +28,7 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalCompletionMetrics",
     "AmodalResultsTable",
     # no picture yet
+    "AmodalRegisterToCrop",
     "AmodalOrderInpaintedContacts",
 }
 

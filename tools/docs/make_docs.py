@@ -37,6 +37,7 @@ SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in
     "3.5 sampling (equations 4, 5, 6)": "SampleToStep NoiseToStep CompositeAtStep ResumeFromStep",
     "3.5 mask at step k": "CaptureFeatures ClusterFeatures SelectClusters KnownBackgroundMask "
     "SeededMask ChooseMask MaskRule MaskFromBatch",
+    "By instruction": "RegisterToCrop",
     "3.6 curation": "CounterfactualMask CounterfactualBackgrounds JudgeCompletion PickBest",
     "4.1 data, measures, user study": "LoadItem CompletionMetrics ResultsTable AddToStudy",
     "4.2 sweeps": "SweepValues LabelledGrid",

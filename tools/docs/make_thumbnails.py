@@ -44,7 +44,9 @@ SHOWN = {  # workflow -> titles of the nodes whose last pictures are shown, from
     "all_objects": ("Picture", "Background", "Layers: picture"),
 }
 # Workflows that need downloaded models: the same graph runs on the embedded models instead.
-INSTEAD = {"amodal_completion": "amodal_completion_stickers"}
+INSTEAD = dict.fromkeys(
+    ("amodal_completion", "photograph_by_instruction"), "amodal_completion_stickers"
+)
 
 
 def main(names: list[str]) -> None:

@@ -31,6 +31,7 @@ class Drawing:
         self.models, self.subgraphs, self.columns = {}, {}, {}
         self.exposed, self.names = {}, {}
         self.fields, self.shown = {}, ()
+        self.editor_lists_models = False  # not the pack's own list of missing files
         self.column_height = COLUMN_HEIGHT  # in pixels; what does not fit goes into the next column
 
     def node(self, kind: str, name: str, **inputs) -> Ref:
@@ -85,7 +86,8 @@ class Drawing:
         self.titles.update({name: title for name, title in titles.items() if name in self.nodes})
 
     def model(self, name: str, *files: str):
-        """Sets the published files of a loader node. js/missing_models.js lists missing ones."""
+        """Sets the published files of a loader node. js/missing_models.js lists missing ones, or
+        the editor itself does, with `editor_lists_models`."""
         self.models[name] = [
             {"name": model.file, "url": model.url, "directory": model.folder}
             for model in map(pretrained.named, files)

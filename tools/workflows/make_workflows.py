@@ -46,6 +46,12 @@ CORE = (
     "SamplerCustomAdvanced",
     "ImageBatch",
     "CheckpointLoaderSimple",
+    "UNETLoader",
+    "DualCLIPLoader",
+    "VAELoader",
+    "FluxGuidance",
+    "ReferenceLatent",
+    "ImageCompositeMasked",
 )
 
 

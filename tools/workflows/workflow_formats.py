@@ -279,7 +279,8 @@ class Writer:
             "ver": VERSION if ours else "0.3.75",
         }
         if name in self.draw.models:
-            properties["amodal_models"] = self.draw.models[name]
+            key = "models" if self.draw.editor_lists_models else "amodal_models"
+            properties[key] = self.draw.models[name]
         loops = node["inputs"].get("count", 1)  # Amodal Completion runs a loop for each seed
         sockets, outputs = self.borders.inputs(name), outputs_of(schema)
         return {

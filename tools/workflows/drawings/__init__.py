@@ -5,6 +5,7 @@ from pathlib import Path
 from . import (
     comparisons,
     curation,
+    instruction,
     items,
     one_node,
     one_pass,
@@ -29,6 +30,10 @@ DRAWINGS = {
     "sweep_steps": ("Sweep the step k", sweeps.steps),
     "sweep_layers": ("Sweep the decoder level", sweeps.layers),
     "dataset_viewer": ("Look through a data set", items.dataset_viewer),
+    "photograph_by_instruction": (
+        "Photograph by instruction",
+        instruction.photograph_by_instruction,
+    ),
 }
 # Drawings with a form, of which a second file opens as that form.
 APPS = {"amodal_completion_stickers": "15 Complete an object with a form.app"}
@@ -37,10 +42,15 @@ WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
 
 
 def titles() -> dict[str, str]:
-    """The numbered title of each workflow, which is the name of its file for the editor."""
+    """The numbered title of each workflow, which is the name of its file for the editor.
+
+    The numbers of forms are left out.
+    """
+    taken = {int(title[:2]) for title in APPS.values()}
+    numbers = (number for number in range(1, 100) if number not in taken)
     return {
         name: f"{number:02} {title}"
-        for number, (name, (title, _)) in enumerate(DRAWINGS.items(), 1)
+        for number, (name, (title, _)) in zip(numbers, DRAWINGS.items())
     }
 
 

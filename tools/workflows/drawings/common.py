@@ -35,6 +35,9 @@ STACKS = (
 ROWS = ("pass", "judge")
 DIFFUSION = "512-inpainting-ema.safetensors"
 DETECTOR, WORDS, MASKER = "groundingdino_swint_ogc.pth", "vocab.txt", "sam_vit_h_4b8939.pth"
+SAM3, SDXL = "sam3.1_multiplex_fp16.safetensors", "sd_xl_base_1.0_inpainting_0.1.safetensors"
+FLUX, VAE = "flux1-fill-dev.safetensors", "ae.safetensors"
+CLIP_L, T5 = "clip_l.safetensors", "t5xxl_fp16.safetensors"
 ORDER, REMOVER = "InstaOrder_InstaOrderNet_od.pth.tar", "big-lama.pt"
 MODELS = """**For photographs** replace these loaders: an inpainting checkpoint (Load Checkpoint), a
 segmenter and an order model; set size to 512 and cfg to 7.5. The three here come with the pack and
@@ -56,7 +59,8 @@ def sticker_source(draw: Drawing, assembly, picture: str, words: str, **changes)
     checkpoint = draw.node("AmodalStickerCheckpoint", "Checkpoint")
     segmenter = draw.node("AmodalStickerSegmenter", "Segmenter")
     order = draw.node("AmodalStickerOrder", "OrderModel")
-    return source_of(draw, assembly, checkpoint, segmenter, order, picture, words, **changes)
+    loaded = links_of(checkpoint)
+    return source_of(draw, assembly, loaded, segmenter, order, picture, words, **changes)
 
 
 def photo_source(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
@@ -79,7 +83,7 @@ def photo_source(draw: Drawing, assembly, picture: str, words: str, **changes) -
     return source_of(
         draw,
         assembly,
-        checkpoint,
+        links_of(checkpoint),
         segmenter,
         order,
         picture,
@@ -93,10 +97,61 @@ def photo_source(draw: Drawing, assembly, picture: str, words: str, **changes) -
     )
 
 
+def flux_source(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
+    """As `sticker_source`, with Flux Fill and SAM 3, which ComfyUI's own nodes load."""
+    unet = draw.node("UNETLoader", "Checkpoint", unet_name=FLUX, weight_dtype="default")
+    clip = draw.node(
+        "DualCLIPLoader", "Clip", clip_name1=CLIP_L, clip_name2=T5, type="flux", device="default"
+    )
+    vae = draw.node("VAELoader", "Vae", vae_name=VAE)
+    draw.model("Checkpoint", FLUX)
+    draw.model("Clip", CLIP_L, T5)
+    draw.model("Vae", VAE)
+    draw.place("models", "Clip", "Vae")
+    draw.title(Checkpoint="Flux Fill", Clip="Text encoders", Vae="VAE")
+    settings = {
+        "guidance": 30.0,
+        "cfg": 1.0,
+        "sampler": "euler",
+        "scheduler": "normal",
+        "steps": 20,
+    }
+    loaded = unet.out(0), clip.out(0), vae.out(0)
+    return today(draw, assembly, loaded, picture, words, **{**settings, **changes})
+
+
+def sdxl_source(draw: Drawing, assembly, picture: str, words: str, **changes) -> dict:
+    """As `sticker_source`, with Stable Diffusion XL's inpainting model and SAM 3."""
+    checkpoint = draw.node("CheckpointLoaderSimple", "Checkpoint", ckpt_name=SDXL)
+    draw.model("Checkpoint", SDXL)
+    draw.title(Checkpoint="SDXL inpainting")
+    settings = {"cfg": 7.0, "steps": 30, **changes}
+    return today(draw, assembly, links_of(checkpoint), picture, words, **settings)
+
+
+def today(draw: Drawing, assembly, loaded: tuple, picture: str, words: str, **changes) -> dict:
+    """The models that come with ComfyUI around a diffusion model: SAM 3, and the border order."""
+    segmenter = draw.node("AmodalLoadSam3Segmenter", "Segmenter", file=SAM3)
+    order = draw.node("AmodalBorderOrder", "OrderModel")
+    draw.model("Segmenter", SAM3)
+    draw.title(Segmenter="SAM 3", OrderModel="Order by the borders")
+    draw.editor_lists_models = True
+    settings = {"k": 0.4, "size": 1024, "shape": "rectangle", "match_colours": 1.0, **changes}
+    return source_of(draw, assembly, loaded, segmenter, order, picture, words, **settings)
+
+
+def links_of(checkpoint) -> tuple:
+    """Links to model, clip and vae of a checkpoint's loader."""
+    return tuple(checkpoint.out(slot) for slot in range(3))
+
+
 def source_of(
-    draw: Drawing, assembly, checkpoint, segmenter, order, picture, words, **changes
+    draw: Drawing, assembly, loaded: tuple, segmenter, order, picture, words, **changes
 ) -> dict:
-    """Draws picture and seed; returns the `source` with these and the given models."""
+    """Draws picture and seed; returns the `source` with these and the given models.
+
+    loaded: links to model, clip and vae.
+    """
     image = draw.node("LoadImage", "Picture", image=picture)
     seed = draw.node("PrimitiveInt", "Seed", value=1)
     draw.place("models", "OrderModel", "Segmenter", "Checkpoint")
@@ -104,9 +159,7 @@ def source_of(
     draw.place("query", "Picture")
     draw.title(Picture="Picture", Seed="Seed")
     return {
-        "model": checkpoint.out(0),
-        "clip": checkpoint.out(1),
-        "vae": checkpoint.out(2),
+        **dict(zip(("model", "clip", "vae"), loaded)),
         "segmenter": segmenter.out(0),
         "order_model": order.out(0),
         "image": image.out(0),
@@ -159,6 +212,7 @@ STAGES = {
         "KSamplerSelect",
         "BasicScheduler",
         "Positive",
+        "FluxGuidance",
         "Negative",
     ),
     "object": ("SwapBackground", "See-object", "Guide-object", "SampleToStep"),
