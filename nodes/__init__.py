@@ -36,6 +36,7 @@ FILES = (
     "layers",
     "limits",
     "prepare_3d",
+    "registration",
 )
 
 

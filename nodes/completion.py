@@ -1,15 +1,13 @@
 """The whole method as one node. It expands into the nodes of its stages (`assembly`)."""
 
+import comfy.samplers
 from comfy_api.latest import io
-from comfy_execution.graph_utils import GraphBuilder
 
-from ..amodal.core import validate
 from . import types, ui
-from .assembly import AUTOMATIC, RULES, TEMPLATE, completion, pick, sees_around_hole
+from .assembly import AUTOMATIC, RULES, TEMPLATE
 from .common import CATEGORY, aliases, names_itself, shows_results
-from .limits import bounds_of
-from .model_family import crop_of_family
-from .unet_features import shows_features
+from .completion_graph import expanded
+from .loaders.inpaint_models import InpaintModel
 
 
 class Completion(io.ComfyNode):
@@ -22,8 +20,8 @@ class Completion(io.ComfyNode):
             display_name="Amodal Completion",
             category=CATEGORY,
             description="Completes the object at the mask, the point or the words: picture in, "
-            "whole object out. Each picture, each mask of one picture and each seed becomes a "
-            "loop of its own. Every output is a list with one item for each.",
+            "whole object out. Each picture, each mask of one picture, each item of a list and "
+            "each seed becomes a loop of its own. Every output is a list with one item for each.",
             inputs=[
                 io.Model.Input(
                     "model",
@@ -78,16 +76,18 @@ class Completion(io.ComfyNode):
                     min=0.01,
                     max=999,
                     step=0.01,
-                    tooltip="The step at which contexts mix; below 1 a fraction of N. The paper's "
-                    "20 of 50 is 0.4.",
+                    tooltip="The step at which contexts mix; below 1 a fraction of N, with at "
+                    "least one step on each side. The paper's 20 of 50 is 0.4.",
                 ),
                 io.Float.Input(
                     "cfg",
-                    default=7.5,
+                    default=0,
                     min=0,
                     max=100,
                     step=0.1,
-                    tooltip="Classifier-free guidance.",
+                    tooltip="Classifier-free guidance. 0: what suits the model, which is 7.5 for "
+                    "Stable Diffusion, 4 for transformers, 2.5 for the sticker models, and 1 for "
+                    "models with a guidance of their own and for runs of 8 steps or fewer.",
                 ),
                 io.Combo.Input(
                     "mask_rule",
@@ -150,6 +150,48 @@ class Completion(io.ComfyNode):
                     tooltip="Add the occluders' names to the negative prompt, where a pose calls "
                     "its partner back in.",
                 ),
+                io.Conditioning.Input(
+                    "positive_conditioning",
+                    optional=True,
+                    tooltip="What to paint, in place of the prompt: any text encoder's output.",
+                ),
+                io.Conditioning.Input(
+                    "negative_conditioning",
+                    optional=True,
+                    tooltip="What not to paint, in place of the negative prompt.",
+                ),
+                io.Sampler.Input(
+                    "sampler",
+                    optional=True,
+                    tooltip="Any sampler. Open: ddim, the paper's; euler for flow models and for "
+                    "runs of 8 steps or fewer.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    optional=True,
+                    options=[AUTOMATIC, *comfy.samplers.SCHEDULER_NAMES],
+                    default=AUTOMATIC,
+                    tooltip="The noise levels. automatic: ddim_uniform, the paper's; from the "
+                    "highest noise on for flow models (simple) and for runs of 8 steps or fewer "
+                    "(sgm_uniform).",
+                ),
+                io.Float.Input(
+                    "guidance",
+                    optional=True,
+                    default=0.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    tooltip="The guidance that Flux takes as a number. 0: what suits the model, "
+                    "which is 30 for Flux Fill and 3.5 for Flux; a given conditioning keeps its "
+                    "own. Models that take none ignore it.",
+                ),
+                InpaintModel.Input(
+                    "inpaint_model",
+                    optional=True,
+                    tooltip="Removes object and occluder from the background, as in Remove "
+                    "Objects. Open: a smooth fill.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -210,45 +252,15 @@ class Completion(io.ComfyNode):
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt, io.Hidden.extra_pnginfo],
+            is_input_list=True,
             enable_expand=True,
         )
 
     @classmethod
     @names_itself
-    def execute(cls, image, seed, count, modal_mask=None, **settings):
-        images = validate.as_images(image, "image")
-        masks = None
-        if modal_mask is not None:
-            masks = validate.as_masks(modal_mask, validate.picture_size(images), "modal_mask")
+    def execute(cls, **lists):
         links = cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"]
-        given = {name: links.get(name, value) for name, value in settings.items()}
-        given["noise_mask"] = not sees_around_hole(settings["model"])
-        given["features"] = shows_features(settings["model"])
-        given.update(crop_of_family(settings["model"], settings["size"]))
-        texts = {name: settings.get(name, "") for name in ("words", "occluder_words")}
-        given.update(texts)  # values in place of links, to be joined
-        for name in ("mask_rule", "avoid_occluders"):  # they decide which nodes there are
-            given[name] = settings.get(name)
-        graph = GraphBuilder()
-        gathered: list = []  # a link to the results so far
-        loops = []  # which object and seed each is of
-        chosen_ones = queries(graph, links, images, masks)
-        bounds = bounds_of(graph, links, settings.get("upper_bound"), len(chosen_ones))
-        for index, (chosen, bound) in enumerate(zip(chosen_ones, bounds)):
-            source = {**given, **chosen, **bound, "edges": "modal_mask" not in chosen}
-            picked = pick(graph, source, f"{index}-")
-            for number in range(count):
-                one = {"object": index + 1, "seed": (seed + number) % 2**64}
-                made = completion(
-                    graph, {**source, **picked, "seed": one["seed"]}, f"{index}-{number}-"
-                )
-                loops.append(one)
-                gathered = graph.node(
-                    "AmodalGather",
-                    f"gather-{index}-{number}",
-                    **{name: made[name] for name in types.GATHERED},
-                    **({"results": gathered} if gathered else {}),
-                ).out(0)
+        graph, gathered, loops = expanded(links, lists)
         names = range(1, len(types.GATHERED) + 1)
         shown_on = cls.hidden.dynprompt.get_display_node_id(cls.hidden.unique_id)
         shown = ui.entry(cls.hidden, node=shown_on, loops=loops)
@@ -257,34 +269,6 @@ class Completion(io.ComfyNode):
             expand=graph.finalize(),
             ui={"amodal_loops": [ui.tell("amodal.loops", shown)]},
         )
-
-
-def queries(graph, links: dict, images, masks) -> list[dict]:
-    """Links to image and modal mask of each object: one for each picture, or each mask of one."""
-    several_masks = masks is not None and len(images) == 1
-    if masks is not None and not several_masks:
-        validate.paired(len(images), masks, "modal_mask")
-    sources = []
-    for index in range(len(masks) if several_masks else len(images)):
-        source = {"image": links["image"]}
-        if len(images) > 1:
-            source["image"] = from_batch(
-                graph, "ImageFromBatch", f"image{index}", links["image"], index
-            )
-        if masks is not None:
-            source["modal_mask"] = links["modal_mask"]
-            if len(masks) > 1:
-                source["modal_mask"] = from_batch(
-                    graph, "AmodalMaskFromBatch", f"mask{index}", links["modal_mask"], index
-                )
-        sources.append(source)
-    return sources
-
-
-def from_batch(graph, kind: str, name: str, link, index: int):
-    if kind == "ImageFromBatch":
-        return graph.node(kind, name, image=link, batch_index=index, length=1).out(0)
-    return graph.node(kind, name, masks=link, index=index).out(0)
 
 
 NODES = [Completion]

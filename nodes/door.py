@@ -224,6 +224,8 @@ def is_payload(kind: str, value: Any) -> bool:
         return all(hasattr(value, name) for name in NEEDED[kind])
     if kind == types.Results.io_type:
         return isinstance(value, list) and all(is_row(row) for row in value)
+    if kind == io.Conditioning.io_type:
+        return isinstance(value, list) and all(is_condition(part) for part in value)
     if kind == "SEGS":  # of the Impact Pack: (size, segments)
         is_pair = isinstance(value, tuple | list) and len(value) == 2
         return is_pair and isinstance(value[1], tuple | list)
@@ -232,6 +234,11 @@ def is_payload(kind: str, value: Any) -> bool:
     if kind == io.Latent.io_type:
         return isinstance(value, dict) and "samples" in value
     return True
+
+
+def is_condition(value: Any) -> bool:
+    """Is it one condition of a CONDITIONING: tokens, or none, and options beside them?"""
+    return isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[1], dict)
 
 
 def is_row(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..amodal.core import validate, visualize
+from ..amodal.core.errors import BadInput
 from . import ui
 from .common import CATEGORY, names_itself, shows_results
 from .loop_graph import links_of
@@ -104,4 +105,31 @@ class MaskFromBatch(io.ComfyNode):
         return io.NodeOutput(masks[min(index, len(masks) - 1)][None])
 
 
-NODES = [Gather, MaskFromBatch]
+class ItemOfList(io.ComfyNode):
+    """Amodal Completion takes lists as they are, and makes loops of their items."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalItemOfList",
+            display_name="Item Of List (Amodal)",
+            category=f"{CATEGORY}/internal",
+            description="Used by Amodal Completion to take one item of a list.",
+            inputs=[
+                io.AnyType.Input("items", tooltip="A list of anything."),
+                io.Int.Input("index", default=0, min=0, tooltip="Which item, from 0."),
+            ],
+            outputs=[io.AnyType.Output("item", display_name="item", tooltip="That item alone.")],
+            is_input_list=True,
+            is_experimental=True,
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, items, index):
+        if index[0] >= len(items):
+            raise BadInput("index", f"is {index[0]} in a list of {len(items)}", "choose less")
+        return io.NodeOutput(items[index[0]])
+
+
+NODES = [Gather, MaskFromBatch, ItemOfList]

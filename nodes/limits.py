@@ -35,8 +35,11 @@ def forbidden(bound, crop: Crop | None, size):
     return upper_bound.forbidden(validate.object_mask(bound, original, "upper_bound"), crop)
 
 
-def bounds_of(graph, links: dict, bounds, count: int) -> list[dict]:
-    """A link to the upper bound of each of `count` objects: one for all, or one for each."""
+def bounds_of(graph, links: dict, bounds, count: int, first: int = 0) -> list[dict]:
+    """A link to the upper bound of each of `count` objects: one for all, or one for each.
+
+    first: how many objects there are already.
+    """
     if bounds is None:
         return [{}] * count
     link, bounds = links["upper_bound"], validate.as_masks(bounds, None, "upper_bound")
@@ -44,7 +47,7 @@ def bounds_of(graph, links: dict, bounds, count: int) -> list[dict]:
     if len(bounds) == 1:
         return [{"upper_bound": link}] * count
     single = (
-        graph.node("AmodalMaskFromBatch", f"bound{index}", masks=link, index=index)
+        graph.node("AmodalMaskFromBatch", f"bound{first + index}", masks=link, index=index)
         for index in range(count)
     )
     return [{"upper_bound": node.out(0)} for node in single]

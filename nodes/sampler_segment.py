@@ -6,6 +6,7 @@ of the schedule.
 
 import copy
 
+import comfy.k_diffusion.sampling as k_diffusion
 import comfy.model_management
 import comfy.sample
 import comfy.utils
@@ -15,6 +16,18 @@ import torch
 from ..amodal.core.errors import BadInput
 from ..amodal.method import sampling
 from ..amodal.method.sampling import KEY, ExactX
+
+# The host's samplers that draw one noise from the seed in each step but the last, and remember
+# nothing else, so that a run can go on exactly as if it had never stopped.
+ONE_NOISE_A_STEP = {
+    "sample_euler_ancestral",
+    "sample_euler_ancestral_cfg_pp",
+    "sample_dpm_2_ancestral",
+    "sample_dpmpp_2s_ancestral",
+    "sample_dpmpp_2s_ancestral_cfg_pp",
+    "sample_ddpm",
+    "sample_lcm",
+}
 
 
 class Segment:
@@ -41,12 +54,23 @@ class Segment:
         extra_args = dict(extra_args or {})
         if self.x is not None:
             x = self.x.to(x)
-            if extra_args.get("seed") is not None:  # ancestral samplers must not draw step 0's
-                extra_args["seed"] += self.first or 1  # noise a second time
+            seed = extra_args.get("seed")
+            if seed is not None and getattr(self.inner, "__name__", "") in ONE_NOISE_A_STEP:
+                options.setdefault("noise_sampler", noise_after(x, seed, self.first))
+            if seed is not None:  # others that draw noise must not draw step 0's a second time
+                extra_args["seed"] = seed + (self.first or 1)
         self.noise = getattr(model, "noise", None)
         part = sigmas[self.first : self.last + 1].clone()  # cloned: uni_pc writes into it
         self.end = self.inner(model, x, part, extra_args=extra_args, **options)
         return self.end
+
+
+def noise_after(x, seed: int, steps: int):
+    """The noise that an uninterrupted run draws after `steps` steps, if it draws one in each."""
+    draw = k_diffusion.default_noise_sampler(x, seed=seed)
+    for _ in range(steps or 1):
+        draw(None, None)
+    return draw
 
 
 def sample(noise, guider, segment: Segment, sigmas, latent, image, mask, tell):

@@ -5,12 +5,15 @@ transformer has no decoder levels, so its blocks are counted in quarters: level 
 the last block of the third quarter, as SD2's decoder has it as the third of four levels.
 """
 
+import functools
 import math
 
-import comfy.model_management
 import comfy.model_patcher
 import comfy.patcher_extension
 import torch
+
+from ..amodal.core import validate
+from .regions import Regions
 
 # Lists of blocks, and which of a block's two outputs is the picture's (the other is the text's).
 STREAMS = {"double_blocks": 0, "joint_blocks": 1, "transformer_blocks": 1}
@@ -34,20 +37,6 @@ def quarter_ends(blocks: int) -> list[int]:
     return sorted({math.ceil(blocks * quarter / 4) - 1 for quarter in (1, 2, 3, 4)})
 
 
-def positive_rows(batch: torch.Tensor, options: dict, positive: set) -> torch.Tensor | None:
-    """A copy of the batch rows of the first positive conditioning, or None if there are none.
-
-    positive: the ids of the positive prompt's conditionings.
-    """
-    names = options.get("uuids", [])
-    part = next((i for i, name in enumerate(names) if name in positive), None)
-    if part is None:
-        return None
-    rows = len(batch) // len(names)
-    device = comfy.model_management.intermediate_device()
-    return batch[part * rows : (part + 1) * rows].to(device, torch.float32, copy=True)
-
-
 def as_picture(tokens: torch.Tensor, size: tuple[int, int], patch: int) -> torch.Tensor:
     """Features [B, C, h, w] from tokens [B, n, C], of which the first h * w are the picture's.
 
@@ -63,16 +52,12 @@ def as_picture(tokens: torch.Tensor, size: tuple[int, int], patch: int) -> torch
 
 
 class BlockProbe:
-    """Captures the outputs of some levels' blocks in the positive prompt's branch of one pass.
+    """Captures the outputs of some levels' blocks in the positive prompt's branch of one pass."""
 
-    size: the latent's (height, width).
-    """
-
-    def __init__(self, net, levels: list[int], positive, size: tuple[int, int]):
+    def __init__(self, net, levels: list[int], regions: Regions):
         blocks = blocks_of(net)
         ends = quarter_ends(len(blocks))
-        self.patch, self.size, self.positive = net.patch_size, size, positive
-        self.features: dict[int, torch.Tensor] = {}
+        self.patch, self.regions = net.patch_size, regions
         self.at_block = [(*blocks[ends[level - 1]], level) for level in levels]
         self.joined = any(stream is None for _, stream in blocks)  # text first, then the picture
         self.first, stream = blocks[0]
@@ -82,25 +67,23 @@ class BlockProbe:
     def count_words(self, _block, _inputs, output):
         self.words = output[self.stream_of_words].shape[1]
 
-    def keeper(self, level: int, stream: int | None, options: dict):
+    def keeper(self, level: int, stream: int | None, options: dict, size: tuple[int, int]):
         def keep(_block, _inputs, output):
-            if level in self.features:
-                return
             sequence = output[:, self.words :] if stream is None else output[stream]
-            rows = positive_rows(sequence, options, self.positive())
-            if rows is not None:
-                self.features[level] = as_picture(rows, self.size, self.patch)
+            as_map = functools.partial(as_picture, size=size, patch=self.patch)
+            self.regions.keep(level, sequence, options, as_map)
 
         return keep
 
     def wrap(self, executor, *args, **kwargs):
+        size = validate.size_of(args[0])  # of the latent's part that this call is for
         # given by name or, in the host's own call, as the last positional argument
         options = kwargs.get("transformer_options") or next(
             given for given in args[::-1] if isinstance(given, dict) and "uuids" in given
         )
         hooks = [self.first.register_forward_hook(self.count_words)] if self.joined else []
         hooks += [
-            block.register_forward_hook(self.keeper(level, stream, options))
+            block.register_forward_hook(self.keeper(level, stream, options, size))
             for block, stream, level in self.at_block
         ]
         try:
@@ -112,9 +95,9 @@ class BlockProbe:
     def attach(self, model_options: dict) -> dict:
         """A copy of a guider's model options with this probe around the model's call."""
         model_options = comfy.model_patcher.create_model_options_clone(model_options)
+        inner = model_options.setdefault("transformer_options", {})
         comfy.patcher_extension.add_wrapper(
-            comfy.patcher_extension.WrappersMP.APPLY_MODEL,
-            self.wrap,
-            model_options.setdefault("transformer_options", {}),
+            comfy.patcher_extension.WrappersMP.APPLY_MODEL, self.wrap, inner
         )
+        self.regions.attach(inner)
         return model_options

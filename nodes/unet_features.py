@@ -13,8 +13,9 @@ import torch
 from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
 from ..amodal.method.sampling import check_made
+from .regions import Regions
 from .sampler_segment import Segment, schedule_of
-from .transformer_features import STREAMS, BlockProbe, blocks_of, positive_rows, quarter_ends
+from .transformer_features import STREAMS, BlockProbe, blocks_of, quarter_ends
 
 
 def level_ends(unet) -> list[int]:
@@ -35,30 +36,23 @@ class Probe:
     the input of the UNet's `out`, after every patch.
     """
 
-    def __init__(self, unet, levels: list[int], positive):
+    def __init__(self, unet, levels: list[int], regions: Regions):
         ends = level_ends(unet)
-        self.unet, self.positive = unet, positive
-        self.features: dict[int, torch.Tensor] = {}
+        self.unet, self.regions = unet, regions
         self.at_block = {ends[level - 1] + 1: level for level in levels}
         self.last = self.at_block.pop(len(unet.output_blocks), None)
-
-    def keep(self, level: int, h, options: dict):
-        if level not in self.features:
-            rows = positive_rows(h, options, self.positive())
-            if rows is not None:
-                self.features[level] = rows
 
     def patch(self, h, skip, options):
         kind, index = options["block"]
         if kind == "output" and index in self.at_block:
-            self.keep(self.at_block[index], h, options)
+            self.regions.keep(self.at_block[index], h, options)
         return h, skip
 
     def wrap(self, executor, x, timesteps, context, y, control, options, **kwargs):
         if self.last is None:
             return executor(x, timesteps, context, y, control, options, **kwargs)
         hook = self.unet.out.register_forward_pre_hook(
-            lambda _module, inputs: self.keep(self.last, inputs[0], options)
+            lambda _module, inputs: self.regions.keep(self.last, inputs[0], options)
         )
         try:
             return executor(x, timesteps, context, y, control, options, **kwargs)
@@ -74,6 +68,7 @@ class Probe:
         comfy.patcher_extension.add_wrapper(
             comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, self.wrap, inner
         )
+        self.regions.attach(inner)
         return model_options
 
 
@@ -118,12 +113,12 @@ def is_unet(net) -> bool:
     return hasattr(net, "output_blocks") and hasattr(net, "out")
 
 
-def probe_of(guider, levels: list[int], positive, size: tuple[int, int]):
+def probe_of(guider, levels: list[int], regions: Regions):
     """The probe for the guider's model, which `depth_of` accepts."""
     net = guider.model_patcher.get_model_object("diffusion_model")
     if is_unet(net):
-        return Probe(net, levels, positive)
-    return BlockProbe(net, levels, positive, size)
+        return Probe(net, levels, regions)
+    return BlockProbe(net, levels, regions)
 
 
 def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.Tensor]:
@@ -132,13 +127,10 @@ def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.T
     levels: from 1 to `depth_of(guider)`. Raises BadInput if the features are not finite.
     """
     watched = copy.copy(guider)
-    probe = probe_of(
-        guider,
-        levels,
-        lambda: {cond["uuid"] for cond in watched.conds.get("positive", []) if "uuid" in cond},
-        validate.size_of(exact.x),
+    regions = Regions(
+        lambda: {cond["uuid"] for cond in watched.conds.get("positive", []) if "uuid" in cond}
     )
-    watched.model_options = probe.attach(guider.model_options)
+    watched.model_options = probe_of(guider, levels, regions).attach(guider.model_options)
     whole, first = schedule_of(exact, sigmas)
     segment = Segment(one_call(exact.mask_noise), first, len(whole) - 1, exact.x)
     watched.sample(
@@ -149,10 +141,11 @@ def capture(guider, sigmas, exact, mask, levels: list[int]) -> dict[int, torch.T
         seed=0,
         denoise_mask=None if exact.mask_noise is None else mask,
     )
-    if set(probe.features) != set(levels):
+    features = regions.features(validate.size_of(exact.x))
+    if set(features) != set(levels):
         raise BadInput(
             "guider",
             "showed no features for its positive prompt",
             "use CFG Guider or Basic Guider, with a positive prompt that is active at this step",
         )
-    return {level: check_made(maps, "latent") for level, maps in probe.features.items()}
+    return {level: check_made(maps, "latent") for level, maps in features.items()}

@@ -1,6 +1,7 @@
 """Fixtures: the real host in this process, once for all tests."""
 
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -13,7 +14,18 @@ sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).paren
 
 from model_files import models, prompt  # noqa: E402, F401  fixtures
 
+from amodal.app.host import HostError, find_comfyui  # noqa: E402
 from tools.host import inprocess  # noqa: E402
+
+
+def pytest_report_header(config):
+    """Says which ComfyUI the tests run on."""
+    try:
+        folder = find_comfyui()
+    except HostError as error:
+        return f"ComfyUI: none ({error})"
+    version = re.search(r'"(.+)"', (folder / "comfyui_version.py").read_text(encoding="utf-8"))
+    return f"ComfyUI: {version[1] if version else 'of unknown version'} in {folder}"
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@
      known_background.py    M^k by the difference from the known background (our addition)
      seeded_mask.py         M^k by a classifier of the features (our addition)
      mask_check.py          how well a rule tells what is certain apart, and the choice
+     registration.py        an edit model's answer put back in its place, where a model that takes
+                            no mask paints instead of 3.5 (our addition)
 3.6  Counterfactual completion curation
      curation.py            does the object grow when its surroundings are outpainted?
      thresholds/            thresholds for curation.py, a file for each model they were fitted to

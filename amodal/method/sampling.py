@@ -50,18 +50,18 @@ def exact_x(latent: dict) -> ExactX | None:
 def resolve_k(k: float, steps: int) -> int:
     """The step k at which contexts mix (section 4.2.1), as an integer in 1 .. N - 1.
 
-    `k` is a step or, below 1, a fraction of all N steps. Raises BadInput for any other value.
+    `k` is a step or, below 1, a fraction of all N >= 2 steps: the nearest step that leaves at least
+    one on each side. So a fraction means the same in a run of 4 steps as in one of 50. Raises
+    BadInput for any other value.
     """
-    asked = f"is {k:g} with {steps} steps"
-    if not 0 < k < steps:
-        raise BadInput("k", asked, f"choose a step from 1 to {steps - 1}, or a fraction of 1")
-    step = round(k * steps) if k < 1 else round(k)
+    if 0 < k < 1:
+        return min(max(round(k * steps), 1), steps - 1)
+    step = round(k) if 0 < k < steps else 0
     if not 1 <= step < steps:
         raise BadInput(
             "k",
-            f"{asked}, which is step {step}",
-            f"choose a step from 1 to {steps - 1}, or a fraction between {1 / steps:.2g} and "
-            f"{1 - 1 / steps:.2g}",
+            f"is {k:g} with {steps} steps",
+            f"choose a step from 1 to {steps - 1}, or a fraction between 0 and 1",
         )
     return step
 

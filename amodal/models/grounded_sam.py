@@ -6,7 +6,7 @@ from typing import Protocol
 
 import torch
 
-from ..core import detections, interrupts
+from ..core import detections, interrupts, mask_ops
 from ..core.types import Objects
 from .grounding_dino import Found
 from .prompted_sam import (

@@ -63,6 +63,16 @@ KNOWN = [
         OTHER_PAINTER,
     ),
     Pretrained(
+        "flux1-dev-kontext_fp8_scaled.safetensors",
+        "diffusion_models",
+        f"{HUB}Comfy-Org/flux1-kontext-dev_ComfyUI/resolve/main/split_files/diffusion_models/"
+        "flux1-dev-kontext_fp8_scaled.safetensors",
+        "11.9 GB",
+        "FLUX.1 [dev] non-commercial",
+        "painting by instruction",
+        "Qwen Image Edit and Flux.2 Klein edit by instruction too",
+    ),
+    Pretrained(
         "clip_l.safetensors",
         "text_encoders",
         f"{HUB}comfyanonymous/flux_text_encoders/resolve/main/clip_l.safetensors",

@@ -7,18 +7,22 @@ pass, and `view` the result of `analysed`.
 """
 
 from .analysis import analysed, zoomed
+from .instruction import INSTRUCTION, by_instruction
 from .result import cut_out, finished, placed
 from .sampling import conditioned, mixed_context, prepared, sees_around_hole
 
 __all__ = [
     "AUTOMATIC",
+    "INSTRUCTION",
     "RULES",
     "TEMPLATE",
     "analysed",
+    "by_instruction",
     "completion",
     "conditioned",
     "cut_out",
     "finished",
+    "instructed",
     "mixed_context",
     "naming",
     "pick",
@@ -84,6 +88,18 @@ def completion(graph, source: dict, name: str = "") -> dict:
     view = analysed(node, source, start)
     painted = mixed_context(node, source, view, prepared(node, source, start, view))["painted"]
     return finished(node, source, start, view, painted)
+
+
+def instructed(graph, source: dict, name: str = "") -> dict:
+    """As `completion`, with a model that edits by instruction.
+
+    Of the source it needs no k and no mask_rule. Its prompt is the instruction (INSTRUCTION).
+    """
+    node = naming(graph, name)
+    start = node("AmodalLoopStart", image=source["image"], modal_mask=source["modal_mask"])
+    view = analysed(node, source, start)
+    stages = by_instruction(node, source, view, prepared(node, source, start))
+    return finished(node, source, start, view, stages["painted"], stages["background"])
 
 
 def naming(graph, name: str = ""):

@@ -3,9 +3,12 @@
 from .analysis import bound_of
 
 
-def finished(node, source, start, view, painted) -> dict:
-    """Segment the result, paste it back, close the loop, and cut the object out."""
-    segmented, pasted = placed(node, source, start, view, painted)
+def finished(node, source, start, view, painted, background=None) -> dict:
+    """Segment the result, paste it back, close the loop, and cut the object out.
+
+    background: what lies behind the object where `painted` shows it alone.
+    """
+    segmented, pasted = placed(node, source, start, view, painted, background)
     end = node(
         "AmodalLoopEnd",
         loop=start.out(0),
@@ -28,10 +31,11 @@ def finished(node, source, start, view, painted) -> dict:
     }
 
 
-def placed(node, source, start, view, painted) -> tuple:
+def placed(node, source, start, view, painted, background=None) -> tuple:
     """The result of a pass: the amodal mask, and the canvas with what was painted.
 
-    A view without mask analysis (a baseline) has no objects, and Loop Start's mask.
+    background: as in `finished`. A view without mask analysis (a baseline) has no objects, and
+    Loop Start's mask.
     """
     segmented = node(
         "AmodalSegmentObject",
@@ -43,12 +47,24 @@ def placed(node, source, start, view, painted) -> tuple:
         objects=view.get("objects"),
         **bound_of(source, view["crop"]),
     )
+    completed = painted.out(0)
+    if background is not None:
+        completed = node(
+            "ImageCompositeMasked",
+            "InPlace",
+            destination=background.out(0),
+            source=completed,
+            mask=segmented.out(0),
+            x=0,
+            y=0,
+            resize_source=False,
+        ).out(0)
     pasted = node(
         "AmodalPasteBack",
         image=start.out(1),
         modal_mask=view.get("canvas_mask", start.out(2)),
         crop=view["crop"].out(3),
-        completed=painted.out(0),
+        completed=completed,
         amodal_mask=segmented.out(0),
         inpaint_mask=view["inpaint_mask"],
         match_colours=source.get("match_colours", 0.0),

@@ -23,8 +23,6 @@ def test_k_is_a_step_or_a_fraction_of_all_steps(steps, data):
         (-1, 50),
         (50, 50),
         (51, 50),
-        (0.001, 50),
-        (0.999, 50),
         (float("nan"), 50),
         (49.7, 50),
     ],
@@ -32,6 +30,14 @@ def test_k_is_a_step_or_a_fraction_of_all_steps(steps, data):
 def test_k_outside_the_run_is_refused(k, steps):
     with pytest.raises(BadInput, match="input 'k'.*Remedy: choose a step from 1 to 49"):
         sampling.resolve_k(k, steps)
+
+
+@given(st.floats(0, 1, exclude_min=True, exclude_max=True), st.integers(2, 200))
+def test_every_fraction_leaves_a_step_on_each_side(fraction, steps):
+    step = sampling.resolve_k(fraction, steps)
+    assert 1 <= step <= steps - 1
+    nearest = min(range(1, steps), key=lambda k: abs(k - fraction * steps))
+    assert abs(step - fraction * steps) == abs(nearest - fraction * steps)
 
 
 def test_k_of_the_paper_is_20_of_50_steps():

@@ -22,6 +22,12 @@ from amodal.stickers.scenes import make_scene
 from tools.host.inprocess import Failed
 
 K = 2
+
+
+def family():
+    return sys.modules[f"{module_of('AmodalCompletion').__package__}.model_family"]
+
+
 ENDS = {1: 3, 2: 6}  # XL's first two levels end before these output blocks; the third is the last
 
 
@@ -187,7 +193,7 @@ def given(host, run, name: str) -> list:
 def test_which_models_are_given_the_masked_picture(real_host, small, kind, sees):
     """As in ComfyUI's concat_cond: with a mask, if the model takes one."""
     model = Loaded()["model"] if kind == "sticker" else small.transformer(kind)
-    assert module_of("AmodalCompletion").sees_around_hole(model) == sees
+    assert family().sees_around_hole(model) == sees
     channels = model.model.latent_format.latent_channels
     extra = model.model.concat_cond(
         noise=torch.zeros(1, channels, 8, 8),
@@ -218,9 +224,49 @@ def of_family(small, kind: str):
 
 @pytest.mark.parametrize(("kind", "wanted"), FAMILIES.items())
 def test_the_size_a_family_was_trained_at(real_host, small, kind, wanted):
-    family = sys.modules[f"{module_of('AmodalCompletion').__package__}.model_family"]
     model = of_family(small, kind)
-    assert (family.native_size(model), family.square_only(model)) == wanted
+    assert (family().native_size(model), family().square_only(model)) == wanted
+
+
+PAPERS = {"sampler": "ddim", "scheduler": "ddim_uniform", "guidance": None}
+FLOW = {"sampler": "euler", "scheduler": "simple"}
+SAMPLED = {  # of 20 steps
+    "sticker": {**PAPERS, "cfg": 2.5},
+    "eps": {**PAPERS, "cfg": 7.5},
+    "v": {**PAPERS, "cfg": 7.5},
+    "xl": {**PAPERS, "cfg": 7.5},
+    "flux": {**FLOW, "cfg": 1.0, "guidance": 3.5},
+    "flux fill": {**FLOW, "cfg": 1.0, "guidance": 30.0},
+    "sd3": {**FLOW, "cfg": 4.0, "guidance": None},
+    "qwen": {**FLOW, "cfg": 4.0, "guidance": None},
+}
+
+
+@pytest.mark.parametrize("kind", SAMPLED)
+def test_a_family_is_sampled_as_it_wants_unless_told(real_host, small, kind):
+    model, wanted = of_family(small, kind), SAMPLED[kind]
+    assert family().sampling_of_family(model, {"steps": 20, "cfg": 0, "guidance": 0}) == wanted
+    told = {"steps": 20, "cfg": 3.3, "guidance": 2.2, "scheduler": "karras"}
+    found = family().sampling_of_family(model, told)
+    assert (found["cfg"], found["scheduler"]) == (3.3, "karras")
+    assert found["guidance"] == (2.2 if wanted["guidance"] else None)
+    own = {"steps": 20, "guidance": 0, "positive_conditioning": []}
+    assert family().sampling_of_family(model, own)["guidance"] is None
+
+
+@pytest.mark.parametrize("steps", [2, 4, 8])
+@pytest.mark.parametrize("kind", ["eps", "v", "xl", "flux", "sd3", "qwen"])
+def test_few_steps_begin_at_the_highest_noise(real_host, small, kind, steps):
+    """LCM, Lightning and Turbo models are told by their steps alone, and want no guidance."""
+    import comfy.samplers
+
+    model = of_family(small, kind)
+    found = family().sampling_of_family(model, {"steps": steps})
+    space = model.get_model_object("model_sampling")
+    sigmas = comfy.samplers.calculate_sigmas(space, found["scheduler"], steps)
+    assert len(sigmas) == steps + 1
+    assert float(sigmas[0]) == pytest.approx(float(space.sigma_max))
+    assert (found["cfg"], found["sampler"]) == (1.0, "euler")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ MENUS = ("", "no such choice", 3, ["gray"], "\udcff")
 
 
 def bad_values(io, socket) -> list:
-    """Values that a socket must refuse."""
+    """Values that a socket must refuse; one for anything refuses nothing."""
+    if socket.get_io_type() == io.AnyType.io_type:
+        return []
     if isinstance(socket, io.Combo.Input):
         options = [str(option) for option in socket.options or []]
         cased = [option.swapcase() for option in options if option.swapcase() not in options]
@@ -46,6 +48,7 @@ def cases(real_host) -> list[tuple]:
         for socket in schema.inputs:
             if not (isinstance(socket, io.Combo.Input) and socket.id in own):
                 may_be_open = socket.optional or getattr(socket, "lazy", False)
+                may_be_open = may_be_open or socket.get_io_type() == io.AnyType.io_type
                 for value in [*bad_values(io, socket), *([] if may_be_open else [None])]:
                     found.append((node, socket.id, [value] if schema.is_input_list else value))
     return found

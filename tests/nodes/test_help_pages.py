@@ -12,6 +12,7 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalMaskRule",
     "AmodalRefineModalMask",
     "AmodalGather",
+    "AmodalItemOfList",
     "AmodalLoadInpaintModel",
     "AmodalLoadOrderModel",
     "AmodalLoadSam3Segmenter",
@@ -28,6 +29,7 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalCompletionMetrics",
     "AmodalResultsTable",
     # no picture yet
+    "AmodalRegisterToCrop",
     "AmodalOrderInpaintedContacts",
     "AmodalMatchFeatures",
     "AmodalSceneLayers",

@@ -14,6 +14,7 @@ import comfy.ops
 import comfy.sd
 import comfy.supported_models
 import torch
+from comfy.ldm.flux.model import FluxParams
 
 CONTEXT = 32
 MULT, DEPTH = (1, 2, 4, 4), (1, 1, 1, 0)
@@ -78,6 +79,8 @@ FLUX = {
     "patch_size": 2,
     "qkv_bias": True,
 }
+if "txt_ids_dims" in FluxParams.__annotations__:  # newer hosts ask for it
+    FLUX["txt_ids_dims"] = []
 TRANSFORMERS = {
     "flux": (comfy.supported_models.Flux, FLUX),
     "flux fill": (comfy.supported_models.FluxInpaint, {**FLUX, "in_channels": 96}),

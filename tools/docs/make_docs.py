@@ -37,12 +37,13 @@ SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in
     "3.5 sampling (equations 4, 5, 6)": "SampleToStep NoiseToStep CompositeAtStep ResumeFromStep",
     "3.5 mask at step k": "CaptureFeatures ClusterFeatures SelectClusters KnownBackgroundMask "
     "SeededMask ChooseMask MaskRule MaskFromBatch",
+    "By instruction": "RegisterToCrop",
     "3.6 curation": "CounterfactualMask CounterfactualBackgrounds JudgeCompletion PickBest",
     "4.1 data, measures, user study": "LoadItem CompletionMetrics ResultsTable AddToStudy",
     "4.2 sweeps": "SweepValues LabelledGrid",
     "5 applications, limitations": "MatchFeatures SceneLayers ComposeLayers SaveLayers "
     "PrepareFor3D SizePrior NegativeFromOccluders",
-    "Whole method": "Completion Gather",
+    "Whole method": "Completion Gather ItemOfList",
     "Loaders for photographs": "LoadSam3Segmenter LoadSegmenter LoadOrderModel LoadInpaintModel "
     "BorderOrder",
     "Embedded models": "StickerCheckpoint StickerSegmenter StickerOrder StickerScene",

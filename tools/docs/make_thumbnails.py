@@ -45,7 +45,12 @@ SHOWN = {  # workflow -> titles of the nodes whose last pictures are shown, from
 }
 # Workflows that need downloaded models: the same graph runs on the embedded models instead.
 INSTEAD = dict.fromkeys(
-    ("amodal_completion", "photograph_flux_fill_sam3", "photograph_sdxl"),
+    (
+        "amodal_completion",
+        "photograph_flux_fill_sam3",
+        "photograph_sdxl",
+        "photograph_by_instruction",
+    ),
     "amodal_completion_stickers",
 )
 

@@ -55,6 +55,8 @@ CORE = (
     "ImageOnlyCheckpointLoader",
     "StableZero123_Conditioning",
     "KSampler",
+    "ReferenceLatent",
+    "ImageCompositeMasked",
 )
 
 

@@ -6,6 +6,7 @@ from . import (
     applications,
     comparisons,
     curation,
+    instruction,
     items,
     one_node,
     one_pass,
@@ -37,6 +38,10 @@ DRAWINGS = {
     "photograph_sdxl": ("Photograph with SDXL and SAM 3 (ComfyUI 0.20)", progressive.sdxl_sam3),
     "dense_correspondence": ("Match two objects", applications.dense_correspondence),
     "novel_view": ("Turn an object", applications.novel_view),
+    "photograph_by_instruction": (
+        "Photograph by instruction",
+        instruction.photograph_by_instruction,
+    ),
 }
 # Drawings with a form, of which a second file opens as that form.
 APPS = {"amodal_completion_stickers": "15 Complete an object with a form.app"}

@@ -22,7 +22,8 @@ def best_of_seeds(assembly) -> Drawing:
     draw = new_drawing()
     source = with_query(draw, assembly, sticker_source(draw, assembly, CAT, "cat"))
     completed = completion_node(draw, {**source, "words": source["label"], "point": ""}, count=4)
-    judged = counterfactual(draw, assembly, source, completed)
+    judged = counterfactual(draw, assembly, source, completed.out(0), completed.out(1))
+    draw.call(Whole__0="objects", Whole__1="amodal_masks", Prompt__0="prompt", Seed__0="seed")
     best = draw.node(
         "AmodalPickBest",
         "Best",
@@ -59,13 +60,16 @@ def best_of_seeds(assembly) -> Drawing:
     return draw
 
 
-def counterfactual(draw: Drawing, assembly, source: dict, completed):
-    """Outpaints every completion of a list on plain backgrounds; returns the judging node."""
-    node = assembly.naming(draw)
+def counterfactual(draw: Drawing, assembly, source: dict, objects, masks, prefix: str = ""):
+    """Outpaints every completion of a list on plain backgrounds; returns the judging node.
+
+    objects, masks: links to the completions. prefix: goes before the names of the nodes.
+    """
+    node = assembly.naming(draw, prefix)
     crop = node(
         "AmodalCropToObject",
-        image=completed.out(0),
-        modal_mask=completed.out(1),
+        image=objects,
+        modal_mask=masks,
         context=0.3,
         size=source["size"],
     )
@@ -78,7 +82,11 @@ def counterfactual(draw: Drawing, assembly, source: dict, completed):
     )
     inpaint = node("AmodalCounterfactualMask", amodal_mask=crop.out(1), corner=0.1)
     prompt = node(
-        "StringReplace", "Prompt", string=source["prompt"], find="{label}", replace=source["label"]
+        "StringReplace",
+        "Prompt",
+        string=source.get("test_prompt", source["prompt"]),
+        find="{label}",
+        replace=source["label"],
     )
     texts = {
         name: node("CLIPTextEncode", name.capitalize(), clip=source["clip"], text=text).out(0)
@@ -89,11 +97,11 @@ def counterfactual(draw: Drawing, assembly, source: dict, completed):
         "SamplerCustomAdvanced",
         noise=node("RandomNoise", noise_seed=source["seed"]).out(0),
         guider=conditions["guider"],
-        sampler=node("KSamplerSelect", sampler_name="ddim").out(0),
+        sampler=node("KSamplerSelect", sampler_name=source.get("sampler", "ddim")).out(0),
         sigmas=node(
             "BasicScheduler",
             model=source["model"],
-            scheduler="ddim_uniform",
+            scheduler=source.get("scheduler", "ddim_uniform"),
             steps=12,
             denoise=1.0,
         ).out(0),
@@ -117,30 +125,31 @@ def counterfactual(draw: Drawing, assembly, source: dict, completed):
         outpainted_mask=outpainted_mask.out(0),
         extension=0.2,
         border=0.02,
-        thresholds="sticker models",
+        thresholds=source.get("thresholds", "sticker models"),
         found=outpainted_mask.out(2),
     )
-    draw.place(
-        "test",
-        "CropToObject",
-        "CounterfactualBackgrounds",
-        "CounterfactualMask",
-        "Positive",
-        "Negative",
-        "See-test",
-        "Guide-test",
-        "RandomNoise",
-        "KSamplerSelect",
-        "BasicScheduler",
-        "SamplerCustomAdvanced",
-        "Outpainted",
-        "SegmentObject",
-        "JudgeCompletion",
-    )
-    draw.place("models", "Prompt")
-    draw.titles["Prompt"] = "Prompt"
+    draw.place("test", *(f"{prefix}{name}" for name in TESTING))
+    draw.place("models", f"{prefix}Prompt")
+    draw.titles[f"{prefix}Prompt"] = "Prompt"
     draw.subgraph("test", TEST, "judge")
-    draw.expose("count", ("CounterfactualBackgrounds", "count"))
-    draw.expose("thresholds", ("JudgeCompletion", "thresholds"))
-    draw.call(Whole__0="objects", Whole__1="amodal_masks", Prompt__0="prompt", Seed__0="seed")
+    draw.expose("count", (f"{prefix}CounterfactualBackgrounds", "count"))
+    draw.expose("thresholds", (f"{prefix}JudgeCompletion", "thresholds"))
     return judged
+
+
+TESTING = (
+    "CropToObject",
+    "CounterfactualBackgrounds",
+    "CounterfactualMask",
+    "Positive",
+    "Negative",
+    "See-test",
+    "Guide-test",
+    "RandomNoise",
+    "KSamplerSelect",
+    "BasicScheduler",
+    "SamplerCustomAdvanced",
+    "Outpainted",
+    "SegmentObject",
+    "JudgeCompletion",
+)

@@ -86,7 +86,7 @@ def photographs(assembly) -> Drawing:
 
 
 def with_low_models(assembly, models) -> Drawing:
-    """`progressive` with large loaders: the segmenter's below the picture, others below the pass."""
+    """`progressive` with large loaders: the segmenter below the picture, others below the pass."""
     draw = progressive(assembly, CAT, "cat", models, stacks=LOW_MODELS)
     draw.column_height = 1560
     del draw.places["Segmenter"]
