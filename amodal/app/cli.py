@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..core.errors import BadInput
 from ..core.text import number, whole_number
-from . import batch, headless, host, photographs, pictures, workflow
+from . import batch, doctor, headless, host, photographs, pictures, workflow
 from .client import Client
 from .run import RunError
 
@@ -51,7 +51,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands `complete`, `batch` and `serve` with their options."""
+    """The commands `complete`, `batch`, `doctor` and `serve` with their options."""
     description = "Completes an object of a picture without a browser."
     top = argparse.ArgumentParser(prog="python -m amodal", description=description)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -97,17 +97,15 @@ def parser() -> argparse.ArgumentParser:
         help="the embedded models, for scenes of their 56 stickers; they know no photographs",
     )
     completing.add_argument("--out", type=Path, required=True, metavar="DIR")
-    completing.add_argument(
-        "--server",
-        default=os.environ.get("AMODAL_SERVER"),
-        metavar="URL",
-        help="a running ComfyUI with this pack, such as http://127.0.0.1:8188 or just a host; "
-        "default: AMODAL_SERVER, else one is started",
-    )
+    add_server(completing)
     completing.add_argument("--quiet", action="store_true", help="no progress bar")
     many = commands.add_parser("batch", help="complete the objects of a folder or a manifest")
     many.set_defaults(does=batch.run)
     batch.add_options(many, integer)
+    checking = commands.add_parser("doctor", help="say which workflows run, and what others lack")
+    checking.set_defaults(does=doctor.run)
+    doctor.add_options(checking)
+    add_server(checking)
     serving = commands.add_parser("serve", help="start ComfyUI with the pack on loopback")
     serving.set_defaults(does=serve)
     serving.add_argument(
@@ -124,6 +122,17 @@ def parser() -> argparse.ArgumentParser:
         help="turn on the user study's page, /amodal/study/ (sets AMODAL_STUDY=1)",
     )
     return top
+
+
+def add_server(command: argparse.ArgumentParser) -> None:
+    """Adds the option `--server` to a command."""
+    command.add_argument(
+        "--server",
+        default=os.environ.get("AMODAL_SERVER"),
+        metavar="URL",
+        help="a running ComfyUI with this pack, such as http://127.0.0.1:8188 or just a host; "
+        "default: AMODAL_SERVER, else one is started",
+    )
 
 
 def integer(text: str) -> int:

@@ -31,14 +31,18 @@ def shipped() -> list[Path]:
     return [path for path in paths if files_of(path)]
 
 
-def files_of(path: Path) -> list[tuple[str, str]]:
-    """(file, folder of models/) of each published file of a shipped workflow.
+def listed(path: Path) -> list[dict]:
+    """Name, url, directory and size of each published file of a shipped workflow.
 
-    The loaders have them beside their titles.
+    The loaders have them beside their titles. directory: the folder of models/.
     """
     prompt = json.loads(path.read_text(encoding="utf-8"))
-    models = [file for node in prompt.values() for file in node["_meta"].get("models", ())]
-    return [(file["name"], file["directory"]) for file in models]
+    return [file for node in prompt.values() for file in node["_meta"].get("models", ())]
+
+
+def files_of(path: Path) -> list[tuple[str, str]]:
+    """(file, folder of models/) of each published file of a shipped workflow."""
+    return [(file["name"], file["directory"]) for file in listed(path)]
 
 
 def first_complete(client: Client) -> Path:

@@ -350,3 +350,12 @@ def test_serve_prints_its_address_turns_the_study_on_and_ends_when_interrupted(t
             assert served.wait(timeout=60) == 0
         finally:
             served.terminate()  # otherwise a failed test waits forever
+
+
+def test_doctor_says_what_runs_and_what_each_other_workflow_lacks(amodal):
+    status, said = amodal("doctor")
+    assert status == 0, said
+    runs, _, lacks = said.partition("\n\namodal_completion lacks")
+    assert "ComfyUI 0" in runs and "free: memory" in runs
+    assert "\n  amodal_completion_stickers\n" in runs
+    assert "sam_vit_h_4b8939.pth (2.6 GB), into models/sams: https://" in lacks

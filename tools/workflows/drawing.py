@@ -89,7 +89,12 @@ class Drawing:
         """Sets the published files of a loader node. js/missing_models.js lists missing ones, or
         the editor itself does, with `editor_lists_models`."""
         self.models[name] = [
-            {"name": model.file, "url": model.url, "directory": model.folder}
+            {
+                "name": model.file,
+                "url": model.url,
+                "directory": model.folder,
+                "size": model.size,
+            }
             for model in map(pretrained.named, files)
         ]
 

@@ -16,6 +16,7 @@ from tools.workflows.node_schemas import (
 from tools.workflows.untangle import untangled
 
 PACK_ID, VERSION = archive.project()
+EDITOR_READS = ("name", "url", "directory")  # of a published file
 CATEGORY = "amodal completion"
 INPUTS, OUTPUTS = -10, -20  # ids of a subgraph's own two panels, by which links refer to them
 
@@ -280,7 +281,9 @@ class Writer:
         }
         if name in self.draw.models:
             key = "models" if self.draw.editor_lists_models else "amodal_models"
-            properties[key] = self.draw.models[name]
+            properties[key] = [
+                {name: file[name] for name in EDITOR_READS} for file in self.draw.models[name]
+            ]
         loops = node["inputs"].get("count", 1)  # Amodal Completion runs a loop for each seed
         sockets, outputs = self.borders.inputs(name), outputs_of(schema)
         return {
