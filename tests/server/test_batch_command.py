@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -14,7 +15,7 @@ import pytest
 from graphs import toy
 from PIL import Image
 
-from amodal.app import batch, completing, template
+from amodal.app import batch, completing, outcomes, template
 from amodal.app import workflow as workflows
 from amodal.app.host import ROOT
 from amodal.batch import manifest
@@ -186,6 +187,43 @@ def test_less_memory_means_fewer_seeds_then_a_smaller_crop_then_nothing():
     sizes = [node["inputs"]["size"] for node in smaller.values() if "size" in node["inputs"]]
     assert sizes == [96] and template.smaller(smaller) != smaller
     assert workflows.load(workflows.FOLDER / "several_seeds.json", dict) == prompt
+
+
+def result(statuses, ranking=(), **more):
+    about = {"messages": [], "passes": 2, "warnings": [[]], "files": ["completed.png"]}
+    about |= {"status": "; ".join(statuses or []), "statuses": statuses, "ranking": ranking}
+    return {**about, **more}
+
+
+@pytest.mark.parametrize(
+    "results, best, expected",
+    [
+        ([result(["completed", "unchanged"])], False, "unchanged"),
+        ([result(["completed"]), result(["nothing to complete"])], False, "completed"),
+        ([result(["nothing to complete"])], False, "nothing to complete"),
+        ([result([], status="not found")], False, "not found"),
+        ([result([])], False, "not completed"),
+        ([result(None)], False, "completed"),
+        ([result(None, files=[])], False, "not completed"),
+        ([result(["unchanged", "completed"], [(2, 0.9), (1, 0.1)])], True, "completed"),
+        ([result(["unchanged", "completed"], [(1, 0.9), (2, 0.1)])], True, "unchanged"),
+        (
+            [
+                result(["unchanged", "unchanged"], [(1, 0.4), (2, 0.1)]),
+                result(["completed", "unchanged"], [(1, 0.8), (2, 0.2)]),
+            ],
+            True,
+            "completed",
+        ),
+    ],
+)
+def test_the_status_of_an_item_is_that_of_what_is_kept(results, best, expected):
+    record = outcomes.record_of(results, best)
+    assert record["status"] == expected
+    kept = outcomes.kept_files(Path("out"), results, best)
+    if best:
+        assert kept == {"completed.png": Path("out") / str(len(results)) / "completed.png"}
+        assert record["scores"] == sorted((s for r in results for _, s in r["ranking"]))[::-1]
 
 
 @pytest.mark.parametrize(
