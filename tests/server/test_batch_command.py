@@ -17,8 +17,11 @@ from PIL import Image
 
 from amodal.app import batch, completing, outcomes, template
 from amodal.app import workflow as workflows
-from amodal.app.host import ROOT
+from amodal.app.client import Client
+from amodal.app.host import ROOT, free_port
+from amodal.app.run import RunError
 from amodal.batch import manifest
+from amodal.batch.faults import WorkerLost
 from amodal.batch.items import Item
 from amodal.batch.places import place_of
 from amodal.core.errors import BadInput
@@ -187,6 +190,21 @@ def test_less_memory_means_fewer_seeds_then_a_smaller_crop_then_nothing():
     sizes = [node["inputs"]["size"] for node in smaller.values() if "size" in node["inputs"]]
     assert sizes == [96] and template.smaller(smaller) != smaller
     assert workflows.load(workflows.FOLDER / "several_seeds.json", dict) == prompt
+
+
+def test_a_host_that_ended_is_told_from_one_that_refuses(running):
+    """A connection that a killed host breaks off looks like one that it hangs up on."""
+    refusal = RunError("The host does not take 0.0 MB at once", kind="refused")
+    prompt = workflows.load(workflows.STICKERS, dict)
+    worker = completing.Completer(completing.Job("nowhere", prompt, "w"), running.url)
+    with pytest.raises(BadInput, match="0.0 MB"):
+        worker._of_failure(refusal)
+    picked = RunError("nothing was detected", f"Pick ({workflows.titled(prompt, *template.PICK)})")
+    picked.kind = "amodal.core.errors.BadInput"
+    assert worker._of_failure(picked)["status"] == "not found"
+    worker._client = Client(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(WorkerLost):
+        worker._of_failure(refusal)
 
 
 def result(statuses, ranking=(), **more):
