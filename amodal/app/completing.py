@@ -173,7 +173,9 @@ class Completer:
         text = f"{error.node}: {error}" if error.node else str(error)
         if NO_MEMORY.search(f"{error.kind} {error}"):
             raise OutOfMemory(text) from error
-        if not error.kind:  # not the workflow: ComfyUI has ended or does not answer
+        # a host that ends may look as one that hangs up on too large a picture
+        is_gone = not error.node and not host.answers(self._client.url)
+        if is_gone or not error.kind:
             tail = f"; its log ends: {self._host.log_tail(3)}" if self._host else ""
             raise WorkerLost(f"{text}{tail}") from error
         if template.is_pick(self._job.workflow, error.node) and error.is_bad_input:

@@ -198,7 +198,7 @@ def summary(run: Run, prompt: dict, text_nodes: dict[str, str | None]) -> dict:
         "report": [line for text in texts["report"] for line in text.splitlines()],
         "offset": [point(text) for text in texts["offset"]],
         "ranking": [pair for text in texts["ranking"] for pair in ranking(text)],
-        "detected": texts["detected"],
+        "detected": [label for text in texts["detected"] for label in text.split("\n")],
         "messages": [*run.blocked, *map(unknown_status, unknown)],
         "seconds": {"total": round(run.total, 3), "by_stage": by_stage(run, prompt)},
     }

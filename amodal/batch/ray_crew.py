@@ -147,14 +147,17 @@ class RayActors:
         ready, _ = self._ray.wait(every, num_returns=1, timeout=seconds)
         if ready:  # and whatever else has come meanwhile
             ready, _ = self._ray.wait(every, num_returns=len(every), timeout=0)
-        return [self._event(reference) for reference in ready]
+        slots = [self._waiting.pop(reference) for reference in ready]
+        try:
+            return list(self._ray.get(ready))  # one call for all is quicker
+        except self._ray.exceptions.RayError:
+            return [self._event(*pair) for pair in zip(ready, slots)]
 
     def close(self) -> None:
         self._end(list(self._actors))
         self._waiting.clear()
 
-    def _event(self, reference: Any) -> Event:
-        slot = self._waiting.pop(reference)
+    def _event(self, reference: Any, slot: int) -> Event:
         try:
             event: Event = self._ray.get(reference)
             return event

@@ -111,12 +111,11 @@ def result_of(dest: Place, record: dict) -> Picture | None:
 
 def loaded(place: str, name: str) -> Picture | None:
     """The picture at SIDE, on white where it is transparent; None if it cannot be read."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(io.BytesIO(place_of(place).read(name))) as file:
-            picture = file.convert("RGBA")
-            picture.thumbnail((SIDE, SIDE))
+            picture = ImageOps.contain(file.convert("RGBA"), (SIDE, SIDE))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     tile = Image.new("RGB", (SIDE, SIDE), PAPER)

@@ -39,12 +39,13 @@ for outcomes in engine.run(Task(key, words) for key, words in every.items()):
         fault = outcome.fault and outcome.fault.kind
         found[outcome.task.key] = [outcome.result, fault, outcome.task.tries]
 ray = sys.modules["ray"]
-heard = [
-    connection.laddr.ip.removeprefix("::ffff:")
-    for process in psutil.Process().children(recursive=True)
-    for connection in process.net_connections()
-    if connection.status == "LISTEN"
-]
+heard = []
+for process in psutil.Process().children(recursive=True):
+    try:
+        every = process.net_connections()
+    except psutil.NoSuchProcess:
+        continue
+    heard += [one.laddr.ip.removeprefix("::ffff:") for one in every if one.status == "LISTEN"]
 from ray._common.usage import usage_lib
 print(json.dumps([found, engine.deaths, heard, usage_lib.usage_stats_enabled()]))
 """

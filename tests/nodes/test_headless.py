@@ -93,6 +93,15 @@ def test_warnings_and_offsets_have_one_entry_for_each_object():
     assert summary["offset"] == [[-10, -16], [0, 0], None]
 
 
+def test_rankings_and_labels_become_lists():
+    """As Pick Best and Detect Objects write them; a label may be empty."""
+    shown = summary_of(
+        ["completed"], ranking=["2: score 0.81, fit 0.93\n1: score -0.20"], detected=["cat\n\nmug"]
+    )
+    assert shown["ranking"] == [(2, 0.81), (1, -0.2)] and shown["detected"] == ["cat", "", "mug"]
+    assert summary_of()["ranking"] == summary_of()["detected"] == []
+
+
 def test_a_run_that_detected_nothing_is_an_outcome_with_a_message():
     why = "No object was detected"
     for status in (None, ()):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -14,10 +15,13 @@ import pytest
 from graphs import toy
 from PIL import Image
 
-from amodal.app import batch, completing, template
+from amodal.app import batch, completing, outcomes, template
 from amodal.app import workflow as workflows
-from amodal.app.host import ROOT
+from amodal.app.client import Client
+from amodal.app.host import ROOT, free_port
+from amodal.app.run import RunError
 from amodal.batch import manifest
+from amodal.batch.faults import WorkerLost
 from amodal.batch.items import Item
 from amodal.batch.places import place_of
 from amodal.core.errors import BadInput
@@ -186,6 +190,58 @@ def test_less_memory_means_fewer_seeds_then_a_smaller_crop_then_nothing():
     sizes = [node["inputs"]["size"] for node in smaller.values() if "size" in node["inputs"]]
     assert sizes == [96] and template.smaller(smaller) != smaller
     assert workflows.load(workflows.FOLDER / "several_seeds.json", dict) == prompt
+
+
+def test_a_host_that_ended_is_told_from_one_that_refuses(running):
+    """A connection that a killed host breaks off looks like one that it hangs up on."""
+    refusal = RunError("The host does not take 0.0 MB at once", kind="refused")
+    prompt = workflows.load(workflows.STICKERS, dict)
+    worker = completing.Completer(completing.Job("nowhere", prompt, "w"), running.url)
+    with pytest.raises(BadInput, match="0.0 MB"):
+        worker._of_failure(refusal)
+    picked = RunError("nothing was detected", f"Pick ({workflows.titled(prompt, *template.PICK)})")
+    picked.kind = "amodal.core.errors.BadInput"
+    assert worker._of_failure(picked)["status"] == "not found"
+    worker._client = Client(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(WorkerLost):
+        worker._of_failure(refusal)
+
+
+def result(statuses, ranking=(), **more):
+    about = {"messages": [], "passes": 2, "warnings": [[]], "files": ["completed.png"]}
+    about |= {"status": "; ".join(statuses or []), "statuses": statuses, "ranking": ranking}
+    return {**about, **more}
+
+
+@pytest.mark.parametrize(
+    "results, best, expected",
+    [
+        ([result(["completed", "unchanged"])], False, "unchanged"),
+        ([result(["completed"]), result(["nothing to complete"])], False, "completed"),
+        ([result(["nothing to complete"])], False, "nothing to complete"),
+        ([result([], status="not found")], False, "not found"),
+        ([result([])], False, "not completed"),
+        ([result(None)], False, "completed"),
+        ([result(None, files=[])], False, "not completed"),
+        ([result(["unchanged", "completed"], [(2, 0.9), (1, 0.1)])], True, "completed"),
+        ([result(["unchanged", "completed"], [(1, 0.9), (2, 0.1)])], True, "unchanged"),
+        (
+            [
+                result(["unchanged", "unchanged"], [(1, 0.4), (2, 0.1)]),
+                result(["completed", "unchanged"], [(1, 0.8), (2, 0.2)]),
+            ],
+            True,
+            "completed",
+        ),
+    ],
+)
+def test_the_status_of_an_item_is_that_of_what_is_kept(results, best, expected):
+    record = outcomes.record_of(results, best)
+    assert record["status"] == expected
+    kept = outcomes.kept_files(Path("out"), results, best)
+    if best:
+        assert kept == {"completed.png": Path("out") / str(len(results)) / "completed.png"}
+        assert record["scores"] == sorted((s for r in results for _, s in r["ranking"]))[::-1]
 
 
 @pytest.mark.parametrize(
