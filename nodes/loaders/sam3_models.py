@@ -125,7 +125,7 @@ class LoadSam3Segmenter(io.ComfyNode):
                     default=sam3.VOCABULARY,
                     multiline=True,
                     tooltip="Names to detect when a node gives no words, comma separated. Add "
-                    "the kinds of objects that occlude yours. Each name costs one look at the "
+                    "the kinds of objects that occlude yours. Each name costs one search of the "
                     "picture.",
                 ),
                 io.Int.Input(
