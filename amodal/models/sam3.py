@@ -6,17 +6,18 @@ The network is the host's; `nodes/loaders/sam3_models.py` asks it.
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
 
-from ..core import detections
+from ..core import detections, interrupts
 from ..core.errors import BadInput
 from ..core.types import Objects
 from .prompted_sam import PromptedSegmenter, nothing
 
 WHAT = "SAM 3 model"
-# SAM 3 looks at the picture once for each name, so these are few: names of wide classes, and of
+# SAM 3 searches the picture once for each name, so these are few: names of wide classes, and of
 # what often stands in front.
 VOCABULARY = (
     "person, hand, animal, bird, vehicle, bicycle, furniture, plant, tree, branch, flower, "
@@ -33,6 +34,9 @@ class Sam3(Protocol):
         self, image: torch.Tensor, name: str, most: int, threshold: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(masks [n, H, W] bool, scores [n] in 0..1) of up to `most` objects of a name."""
+
+    def one_picture(self) -> AbstractContextManager[None]:
+        """While several names are asked for in one picture: what they share is computed once."""
 
     def boxed(self, image: torch.Tensor, box: list[float]) -> torch.Tensor:
         """The mask [H, W] bool of the object in a box xyxy in pixels."""
@@ -57,8 +61,10 @@ class Sam3Segmenter(PromptedSegmenter):
         BadInput for words that name nothing.
         """
         masks, labels, scores = [], [], []
-        for name in askable(list(words or self.vocabulary)):
-            found, quality = self.sam3.named(image, name, self.most, threshold)
+        names = askable(list(words or self.vocabulary))
+        with self.sam3.one_picture():
+            answers = [(name, *self.ask(image, name, threshold)) for name in names]
+        for name, found, quality in answers:
             for mask, score in zip(found, quality):
                 if score >= threshold and mask.any():
                     masks.append(mask)
@@ -69,6 +75,13 @@ class Sam3Segmenter(PromptedSegmenter):
         best = torch.tensor(scores)
         order = best.argsort(descending=True, stable=True).tolist()
         return detections.only(torch.stack(masks), labels, best, order)
+
+    def ask(
+        self, image: torch.Tensor, name: str, threshold: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The answer of `Sam3.named`, unless the run is cancelled."""
+        interrupts.check()
+        return self.sam3.named(image, name, self.most, threshold)
 
 
 class Prompts:

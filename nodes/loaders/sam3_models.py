@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -47,6 +49,35 @@ class CoreSam3:
         rows = [box for picture in boxes for box in picture]
         scores = torch.tensor([float(row["score"]) for row in rows])
         return masks, scores
+
+    @contextmanager
+    def one_picture(self) -> Iterator[None]:
+        """The network's features of the first picture are kept for the other names.
+
+        The host computes them anew for each name, which takes most of the time. A host that names
+        its parts in another way does so here too.
+        """
+        try:
+            backbone = self.model.model.diffusion_model.detector.backbone["vision_backbone"]
+        except (AttributeError, KeyError, TypeError):
+            yield
+            return
+        own = backbone.forward
+        kept: list[tuple[torch.Tensor, dict, Any]] = []
+
+        def remembered(images: torch.Tensor, **options: Any) -> Any:
+            if kept and kept[0][1] == options and torch.equal(kept[0][0], images):
+                return kept[0][2]
+            answer = own(images, **options)
+            if not kept:
+                kept.append((images, options, answer))
+            return answer
+
+        backbone.forward = remembered
+        try:
+            yield
+        finally:
+            del backbone.forward
 
     def boxed(self, image: torch.Tensor, box: list[float]) -> torch.Tensor:
         x0, y0, x1, y1 = box
@@ -94,7 +125,7 @@ class LoadSam3Segmenter(io.ComfyNode):
                     default=sam3.VOCABULARY,
                     multiline=True,
                     tooltip="Names to detect when a node gives no words, comma separated. Add "
-                    "the kinds of objects that occlude yours. Each name costs one look at the "
+                    "the kinds of objects that occlude yours. Each name costs one search of the "
                     "picture.",
                 ),
                 io.Int.Input(

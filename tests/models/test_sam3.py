@@ -1,5 +1,6 @@
 """Load SAM 3 Segmenter: its words, its prompts, the host's own node, and hosts without it."""
 
+import contextlib
 import sys
 
 import pytest
@@ -26,6 +27,9 @@ class Answers:
         masks = [mask for mask, _ in self.rows]
         stacked = torch.stack(masks) if masks else torch.zeros(0, *size, dtype=torch.bool)
         return stacked, torch.tensor([score for _, score in self.rows])
+
+    def one_picture(self):
+        return contextlib.nullcontext()
 
     def boxed(self, image, box):
         self.asked.append(box)
@@ -246,3 +250,25 @@ def test_the_hosts_own_network_answers_every_prompt(real_sam3):
         assert mask.shape == (96, 128) and mask.dtype == torch.bool
     objects = sam3.Sam3Segmenter(real_sam3, ["green box", "red box"], 1).detect(image, None, 0.0)
     assert set(objects.labels) <= {"green box", "red box"} and len(objects) <= 2
+
+
+@pytest.mark.slow
+def test_the_picture_is_looked_at_once_for_all_names_and_the_answers_stay_the_same(real_sam3):
+    image, _ = stand_ins.scene()
+    names = ["green box", "red box", "cat"]
+    backbone = real_sam3.model.model.diffusion_model.detector.backbone["vision_backbone"]
+    sizes = []
+    hook = backbone.trunk.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].sum()))
+    real_sam3.refine = 0  # refining looks at crops
+    alone = [real_sam3.named(image, name, 1, 0.0) for name in names]
+    assert len(sizes) == 3
+    with real_sam3.one_picture():
+        together = [real_sam3.named(image, name, 1, 0.0) for name in names]
+        other = real_sam3.named(image.flip(0), "cat", 1, 0.0)
+    assert len(sizes) == 5  # the three names shared one, and another picture is looked at
+    for (mask, score), (same_mask, same_score) in zip(alone, together):
+        assert torch.equal(mask, same_mask) and torch.equal(score, same_score)
+    flipped = real_sam3.named(image.flip(0), "cat", 1, 0.0)
+    assert len(sizes) == 6 and torch.equal(flipped[1], other[1])
+    assert "forward" not in vars(backbone)
+    hook.remove()

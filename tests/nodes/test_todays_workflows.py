@@ -117,6 +117,14 @@ def put(prompt: dict, node: str, *values) -> None:
     del prompt[node]
 
 
+def flux_fill(small):
+    """A small Flux Fill; newer hosts want to know which parts of a position are text's."""
+    from comfy.ldm.flux.model import FluxParams
+
+    newer = "txt_ids_dims" in FluxParams.__dataclass_fields__
+    return small.transformer("flux fill", **({"txt_ids_dims": []} if newer else {}))
+
+
 def titled(prompt: dict, title: str) -> str:
     return workflow.need(prompt, title)
 
@@ -141,7 +149,7 @@ def ready(host, small, name, api, monkeypatch, tmp_path):
     if name == "photograph_sdxl":
         put(prompt, titled(prompt, "SDXL inpainting"), small.sdxl(9), reader, small.vae())
     else:
-        put(prompt, titled(prompt, "Flux Fill"), small.transformer("flux fill"))
+        put(prompt, titled(prompt, "Flux Fill"), flux_fill(small))
         put(prompt, titled(prompt, "Text encoders"), reader)
         put(prompt, titled(prompt, "VAE"), small.vae(channels=16))
     prompt[titled(prompt, "SAM 3")]["inputs"]["vocabulary"] = "green box, red box"

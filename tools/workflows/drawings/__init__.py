@@ -36,12 +36,12 @@ DRAWINGS = {
         progressive.flux_fill_sam3,
     ),
     "photograph_sdxl": ("Photograph with SDXL and SAM 3 (ComfyUI 0.20)", progressive.sdxl_sam3),
-    "dense_correspondence": ("Match two objects", applications.dense_correspondence),
-    "novel_view": ("Turn an object", applications.novel_view),
     "photograph_by_instruction": (
         "Photograph by instruction",
         instruction.photograph_by_instruction,
     ),
+    "dense_correspondence": ("Match two objects", applications.dense_correspondence),
+    "novel_view": ("Turn an object", applications.novel_view),
 }
 # Drawings with a form, of which a second file opens as that form.
 APPS = {"amodal_completion_stickers": "15 Complete an object with a form.app"}
