@@ -38,6 +38,7 @@ NEEDED = {  # socket type -> what nodes use of its objects
     io.Noise.io_type: ("generate_noise", "seed"),
     io.Sampler.io_type: ("sample",),
     io.Guider.io_type: ("model_patcher", "sample"),
+    io.ClipVision.io_type: ("encode_image",),
     "INPAINT_MODEL": ("model", "__call__"),
 }
 SOUND = {  # socket type -> what is wrong with the contents of its payload
@@ -229,7 +230,15 @@ def is_payload(kind: str, value: Any) -> bool:
         return isinstance(value, torch.Tensor)
     if kind == io.Latent.io_type:
         return isinstance(value, dict) and "samples" in value
+    if kind == io.Conditioning.io_type:
+        return isinstance(value, list) and bool(value) and all(map(is_condition, value))
     return True
+
+
+def is_condition(value: Any) -> bool:
+    """Is it a pair of a text's tensor and what goes beside it?"""
+    is_pair = isinstance(value, tuple | list) and len(value) == 2
+    return is_pair and isinstance(value[0], torch.Tensor) and isinstance(value[1], dict)
 
 
 def is_row(value: Any) -> bool:
