@@ -38,6 +38,7 @@ NEEDED = {  # socket type -> what nodes use of its objects
     io.Noise.io_type: ("generate_noise", "seed"),
     io.Sampler.io_type: ("sample",),
     io.Guider.io_type: ("model_patcher", "sample"),
+    io.ClipVision.io_type: ("encode_image",),
     "INPAINT_MODEL": ("model", "__call__"),
 }
 SOUND = {  # socket type -> what is wrong with the contents of its payload
@@ -233,6 +234,8 @@ def is_payload(kind: str, value: Any) -> bool:
         return isinstance(value, torch.Tensor)
     if kind == io.Latent.io_type:
         return isinstance(value, dict) and "samples" in value
+    if kind == io.Conditioning.io_type:
+        return isinstance(value, list) and bool(value) and all(map(is_condition, value))
     return True
 
 

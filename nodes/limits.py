@@ -4,8 +4,10 @@ import torch
 from comfy_api.latest import io
 
 from ..amodal.core import validate
-from ..amodal.core.types import Crop
+from ..amodal.core.errors import BadInput
+from ..amodal.core.types import Canvas, Crop
 from ..amodal.method import upper_bound
+from ..amodal.method.upper_bound import on_canvas
 from . import types
 from .common import CATEGORY, names_itself
 
@@ -119,4 +121,39 @@ class NegativeFromOccluders(io.ComfyNode):
         return io.NodeOutput(", ".join(filter(None, [negative.strip(), *names])))
 
 
-NODES = [SizePrior, NegativeFromOccluders]
+class KeepInBound(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="AmodalKeepInBound",
+            display_name="Keep In Bound (Amodal)",
+            category=f"{CATEGORY}/mask analysis",
+            description="Keeps what a mask gains within the upper bound. Put it after Refine Modal "
+            "Mask where the loop has an upper bound.",
+            inputs=[
+                io.Mask.Input("mask", tooltip="The mask, from Refine Modal Mask."),
+                io.Mask.Input("before", tooltip="The mask before; it is kept wherever it reaches."),
+                io.Mask.Input(
+                    "upper_bound", tooltip="The object reaches no further, on the input picture."
+                ),
+                types.Canvas.Input(
+                    "canvas", optional=True, tooltip="The map of a grown canvas, from Loop Start."
+                ),
+            ],
+            outputs=[io.Mask.Output(display_name="mask", tooltip="The mask within the bound.")],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(cls, mask, before, upper_bound, canvas=None):
+        mask = validate.one_mask(mask)
+        height, width = size = validate.size_of(mask)
+        before = validate.one_mask(before, size, "before")
+        canvas = canvas or Canvas.whole(width, height)
+        if canvas.size != (width, height):
+            raise BadInput("canvas", "is of another size than the mask", "take both from one loop")
+        bound = validate.object_mask(upper_bound, canvas.original[::-1], "upper_bound")
+        return io.NodeOutput(mask * torch.maximum(1 - on_canvas(bound, canvas), before))
+
+
+NODES = [SizePrior, NegativeFromOccluders, KeepInBound]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from ..core import canvas, detections, mask_ops
-from ..core.types import Crop, Objects
+from ..core.types import Canvas, Crop, Objects
 
 
 def forbidden(bound: torch.Tensor, crop: Crop | None) -> torch.Tensor:
@@ -25,6 +25,12 @@ def forbidden(bound: torch.Tensor, crop: Crop | None) -> torch.Tensor:
     (x, y), (width, height) = crop.canvas.offset, crop.canvas.size
     around = (x, width - x - bound.shape[2], y, height - y - bound.shape[1])
     return canvas.window_mask(F.pad(1 - bound[None], around, mode="replicate")[0], crop)
+
+
+def on_canvas(bound: torch.Tensor, whole: Canvas) -> torch.Tensor:
+    """As `forbidden`, of a whole canvas: [1, H, W]."""
+    width, height = whole.size
+    return forbidden(bound, Crop(whole, (0, 0, width, height), (width, height)))
 
 
 def by_instances(

@@ -3,7 +3,7 @@
 
 def analysed(node, source, start) -> dict:
     """Padding, zoom and mask analysis, and whether anything is left to paint (section 3.4)."""
-    refined = refined_mask(node, source, start)
+    refined = kept_in_bound(node, source, start, refined_mask(node, source, start))
     padding, crop = zoomed(node, source, start, refined.out(0))
     select, objects = occluders(node, source, crop)
     check = node(
@@ -24,6 +24,19 @@ def analysed(node, source, start) -> dict:
         "check": check,
         "inpaint_mask": check.out(0),
     }
+
+
+def kept_in_bound(node, source, start, refined):
+    """The refined mask, which grows only within the source's upper bound, if it has one."""
+    if source.get("upper_bound") is None:
+        return refined
+    return node(
+        "AmodalKeepInBound",
+        mask=refined.out(0),
+        before=start.out(2),
+        upper_bound=source["upper_bound"],
+        canvas=start.out(3),
+    )
 
 
 def bound_of(source, crop) -> dict:

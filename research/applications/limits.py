@@ -63,6 +63,16 @@ def bounded(wiring: methods.Wiring) -> None:
     bound = wiring.add("bound", "EvaluationBound")
     for name in ("check", "segment"):
         wiring.inputs(name).update(upper_bound=bound, crop=wiring.link("crop", 3))
+    refined, start = wiring.link("refine"), wiring.ids["start"]
+    kept = wiring.add(
+        "kept",
+        "AmodalKeepInBound",
+        mask=refined,
+        before=[start, 2],
+        upper_bound=bound,
+        canvas=[start, 3],
+    )
+    wiring.redirect(refined, kept)
 
 
 def avoiding(wiring: methods.Wiring) -> None:

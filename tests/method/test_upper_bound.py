@@ -35,6 +35,12 @@ def test_a_bound_that_meets_the_border_goes_on_beyond_it():
     assert shown[:, :6].all() and shown[:, 16:].all() and shown[:, :, :14].all()
 
 
+def test_of_a_whole_canvas_the_bound_goes_on_beyond_the_picture():
+    canvas = Canvas((60, 40), (70, 40), (10, 0))
+    shown = upper_bound.on_canvas(box(0, 10, 20, 20), canvas)
+    assert torch.equal(1 - shown, box(0, 10, 30, 20, width=70))
+
+
 def test_beyond_the_canvas_nothing_is_forbidden():
     crop = Crop(Canvas.whole(60, 40), (-10, 0, 30, 40), (40, 40))
     shown = upper_bound.forbidden(box(20, 10, 30, 20), crop)

@@ -37,6 +37,7 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalSaveLayers",
     "AmodalPrepareFor3D",
     "AmodalSizePrior",
+    "AmodalKeepInBound",
     "AmodalNegativeFromOccluders",
 }
 

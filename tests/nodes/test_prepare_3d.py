@@ -85,7 +85,8 @@ def zero123(small):
         "cc_projection.weight": small.tensor(768, 772) / 28,
         "cc_projection.bias": torch.zeros(768),
     }
-    net = config.get_model(weights, "", device=torch.device("cpu"))
+    with torch.no_grad():
+        net = config.get_model(weights, "", device=torch.device("cpu"))
     small.fill(net.diffusion_model, 0)
     return small.managed(net)
 

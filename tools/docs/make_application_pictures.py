@@ -3,7 +3,7 @@
     python -m tools.docs.make_application_pictures
 
 First row: a hidden object, completed, and matched with another one of its kind. Second row: a
-picture, and the same with its front object moved.
+picture, the same with its front object moved, and the background behind the layers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tools.docs.make_thumbnails import GAP, HEIGHT, PAPER, ROOT, at_height
 
 ROWS = {  # workflow -> titles of the nodes whose pictures are shown
     "dense_correspondence": ("Picture", "Equal colours correspond", "The best points"),
-    "all_objects": ("Picture", "The front object moved", "Background", "Overlay"),
+    "all_objects": ("Picture", "The front object moved", "Background"),
 }
 IMAGE = ROOT / "docs" / "images" / "applications.jpg"
 
