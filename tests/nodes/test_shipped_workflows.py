@@ -150,6 +150,8 @@ def test_all_of_it_is_in_the_window_at_first_sight(saved):
 
 
 LOW = (  # open at a smaller scale
+    "ablation_without_mixed_context",
+    "baseline_naive_outpainting",
     "amodal_completion",
     "mixed_context_step_by_step",
     "photograph_by_instruction",
