@@ -116,7 +116,7 @@ class StickerVAE(comfy.sd.VAE):
             offload_device=comfy.model_management.vae_offload_device(),
         )
         self.process_input = lambda image: image
-        self.process_output = lambda image: image.clamp(0.0, 1.0)
+        self.process_output = lambda image: image.clamp_(0.0, 1.0)  # newer hosts ignore the result
         # activations of the widest layers, in bytes
         self.memory_used_encode = lambda shape, dtype: 400 * shape[2] * shape[3] * 4
         self.memory_used_decode = lambda shape, dtype: 400 * shape[2] * shape[3] * 64 * 4

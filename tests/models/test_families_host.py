@@ -183,7 +183,7 @@ def test_amodal_completion_keeps_the_surroundings_of_an_ordinary_model(host, gra
 def given(host, run, name: str) -> list:
     """The cached output of a node in the first pass of Amodal Completion."""
     node = next(one for one in run.executed if one.endswith(f"-{name}"))
-    return [values[0] for values in host.executor.caches.outputs.get(node).outputs]
+    return [values[0] for values in host.outputs(node)]
 
 
 @pytest.mark.parametrize(

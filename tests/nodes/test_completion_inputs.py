@@ -82,7 +82,7 @@ def completing(graph, **changes):
 def given(host, run, name: str) -> list:
     """The cached output of a node in the first pass of Amodal Completion."""
     node = next(one for one in run.executed if one.endswith(f"-{name}"))
-    return [values[0] for values in host.executor.caches.outputs.get(node).outputs]
+    return [values[0] for values in host.outputs(node)]
 
 
 def ran(run, name: str) -> bool:

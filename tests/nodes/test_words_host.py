@@ -60,7 +60,7 @@ def completed(host, graph, **settings):
 def given(host, run, name: str) -> list:
     """The cached output of a node in the first pass of Amodal Completion."""
     node = next(one for one in run.executed if one.endswith(f"-{name}"))
-    return [values[0] for values in host.executor.caches.outputs.get(node).outputs]
+    return [values[0] for values in host.outputs(node)]
 
 
 def test_words_choose_the_object_and_name_what_hides_it(host, graph):
