@@ -8,7 +8,7 @@ from tools.workflows.drawing import Drawing
 GAP, GROUP_TITLE = 24, 52  # space between nodes and columns; space for a group's title
 MARGIN = 10  # between a group's frame and its nodes
 FILM, RUN_BAR = 120, 24  # heights of a loop's previews and of the progress bar in a node
-FILMS = 3  # more loops than these make the node grow when it runs
+FILMS = 2  # more loops than these make the node grow when it runs
 PICKER = 254  # height of the picture to click
 NODE_TITLE = 30  # the title bar of a node; it lies above the node's position
 WINDOW = (1600, 1000)  # width and height of the editor's window that shows a whole workflow

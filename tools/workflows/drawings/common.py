@@ -255,6 +255,15 @@ def place_stages(draw: Drawing) -> None:
     )
 
 
+def place_large_loaders(draw: Drawing) -> None:
+    """Puts the segmenter's loader below the picture, and the others in two columns."""
+    draw.column_height = 1560
+    del draw.places["Segmenter"]
+    draw.place("query", "Segmenter")
+    draw.place("models", "Seed")
+    draw.place("models", "InpaintModel", "Checkpoint", "Clip", "Vae", column=1)
+
+
 def show(draw: Drawing, group: str, name: str, title: str, link, mask: bool = False) -> None:
     """Adds a preview of an image or a mask to a group."""
     if mask:

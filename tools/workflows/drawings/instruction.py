@@ -8,11 +8,13 @@ from .common import (
     CAT,
     CLIP_L,
     DETECTOR,
+    LOW_MODELS,
     MASKER,
     T5,
     VAE,
     WORDS,
     new_drawing,
+    place_large_loaders,
     place_stages,
     save,
     show,
@@ -39,7 +41,7 @@ STAGES = (
 
 def photograph_by_instruction(assembly) -> Drawing:
     """The progressive loop with a model that edits by instruction, and a test of the result."""
-    draw = new_drawing()
+    draw = new_drawing(LOW_MODELS)
     draw.editor_lists_models = True
     source = with_query(draw, assembly, kontext_source(draw, assembly, CAT, "cat"))
     completed = assembly.instructed(draw, source)
@@ -68,7 +70,7 @@ def photograph_by_instruction(assembly) -> Drawing:
     texts = ("status", "passes", "report", "offset", "warnings")
     tell(draw, **{name: completed[name] for name in texts}, verdict=judged.out(4))
     draw.place("details", "Passes", "Report", "Warnings", "Offset", "Verdict")
-    draw.place("models", "Checkpoint", "Clip", "Vae", "Seed", column=1)
+    place_large_loaders(draw)
     draw.subgraph("details", DETAILS, "result")
     fold(draw, parts="instructed")
     draw.subgraph("instructed", INSTRUCTED, "pass")

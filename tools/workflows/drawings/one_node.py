@@ -128,11 +128,11 @@ def layers_of_scene(draw: Drawing, source, objects, completed, background) -> No
         names=objects.out(2),
     )
     moved = draw.node("AmodalComposeLayers", "Move", layers=stack.out(0), layer="1", x=48, y=24)
-    draw.place("judge", "Order", "SceneLayers", "Move")
     draw.title(Order="Who hides whom", SceneLayers="Scene Layers", Move="Move the front object")
     draw.node("AmodalSaveLayers", "SaveStack", layers=stack.out(0), filename_prefix="amodal/scene")
     draw.node("SaveImage", "Moved", images=moved.out(0), filename_prefix="amodal/moved")
-    draw.place("result", "SaveStack", "Moved")
+    draw.place("judge", "Order", "SceneLayers", "Move", "SaveStack")
+    draw.place("result", "Moved")
     draw.title(SaveStack="Save for Krita and GIMP", Moved="The front object moved")
 
 

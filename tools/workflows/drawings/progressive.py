@@ -12,6 +12,7 @@ from .common import (
     flux_source,
     new_drawing,
     photo_source,
+    place_large_loaders,
     place_stages,
     save,
     sdxl_source,
@@ -88,11 +89,7 @@ def photographs(assembly) -> Drawing:
 def with_low_models(assembly, models) -> Drawing:
     """`progressive` with large loaders: the segmenter below the picture, others below the pass."""
     draw = progressive(assembly, CAT, "cat", models, stacks=LOW_MODELS)
-    draw.column_height = 1560
-    del draw.places["Segmenter"]
-    draw.place("query", "Segmenter")
-    draw.place("models", "Seed")
-    draw.place("models", "InpaintModel", "Checkpoint", "Clip", "Vae", column=1)
+    place_large_loaders(draw)
     return draw
 
 
