@@ -42,7 +42,7 @@ QUESTIONS = {  # what a newcomer asks -> page and heading of the answer
         "Paper or release",
     ),
     "How do I switch the user study on?": ("docs/user-study.md", "Switch it on"),
-    "Which node is which section of the paper?": ("README.md", "Nodes by section of the paper"),
+    "Which node is which section of the paper?": ("docs/nodes.md", "Nodes by section of the paper"),
 }
 
 
@@ -133,8 +133,10 @@ def test_the_table_of_nodes_holds_each_node_exactly_once():
     golden = json.loads((Path(__file__).with_name("schema.json")).read_text(encoding="utf-8"))
     named = [name for ids in make_docs.sections().values() for name in ids]
     assert sorted(named) == sorted(golden)
-    table = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- nodes:begin -->")[1]
-    linked = re.findall(r"\(js/docs/(\w+)\.md\)", table.split("<!-- nodes:end -->")[0])
+    table = (
+        (ROOT / "docs" / "nodes.md").read_text(encoding="utf-8").split("<!-- nodes:begin -->")[1]
+    )
+    linked = re.findall(r"\(\.\./js/docs/(\w+)\.md\)", table.split("<!-- nodes:end -->")[0])
     assert linked == named
 
 

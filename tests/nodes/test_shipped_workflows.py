@@ -160,8 +160,8 @@ LIMITS = {  # the most nodes, crossings of wires, and wires behind nodes, at the
     **dict.fromkeys(MAIN, (24, 60, 60)),
     "amodal_completion": (25, 75, 60),
     "photograph_flux_fill_sam3": (26, 60, 60),  # three loaders in the place of one
-    "all_objects": (27, 215, 90),
-    "photograph_by_instruction": (27, 130, 80),  # with a test of the result
+    "all_objects": (27, 110, 80),
+    "photograph_by_instruction": (27, 135, 75),  # with a test of the result
     "mixed_context_step_by_step": (34, 360, 130),
 }
 OTHERS = (26, 210, 75)

@@ -6,7 +6,7 @@ It writes:
 - locales/en/nodeDefs.json, from the schemas;
 - js/docs/<NodeId>.md: title, lead sentence and lists from the schema. The part between the lead
   sentence and "## Inputs" is written by hand and is kept;
-- the node table of README.md, from the schemas and `SECTIONS` below;
+- the node table of docs/nodes.md, from the schemas and `SECTIONS` below;
 - the model table of docs/models.md, from `amodal.models.pretrained.KNOWN`.
 """
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LOCALE = ROOT / "locales" / "en" / "nodeDefs.json"
 PAGES = ROOT / "js" / "docs"
-README = ROOT / "README.md"
+NODES = ROOT / "docs" / "nodes.md"
 MODELS = ROOT / "docs" / "models.md"
 LISTS = "## Inputs"  # this program writes everything from this line on
 
@@ -77,7 +77,7 @@ def files(nodes: dict[str, dict]) -> dict[Path, str]:
     return {
         LOCALE: json.dumps(locale, indent=2, ensure_ascii=True) + "\n",
         **pages,
-        README: between(read(README), "nodes", node_table(nodes)),
+        NODES: between(read(NODES), "nodes", node_table(nodes)),
         MODELS: between(read(MODELS), "models", model_table()),
     }
 
@@ -100,7 +100,7 @@ def sections() -> dict[str, list[str]]:
 
 
 def node_table(nodes: dict[str, dict]) -> str:
-    """The node table of README.md: each section of the paper, with links to help pages.
+    """The node table of docs/nodes.md: each section of the paper, with links to help pages.
 
     Raises ValueError if `SECTIONS` does not name each of the nodes exactly once.
     """
@@ -111,7 +111,7 @@ def node_table(nodes: dict[str, dict]) -> str:
     rows = []
     for title, ids in sections().items():
         links = [
-            f"[{nodes[name]['display_name'].removesuffix(' (Amodal)')}](js/docs/{name}.md)"
+            f"[{nodes[name]['display_name'].removesuffix(' (Amodal)')}](../js/docs/{name}.md)"
             for name in ids
             if name in nodes
         ]

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PAPER, GAP, HEIGHT, WIDEST = "#fbfaf7", 10, 300, 800
 OBJECT = ("Picture", "Completed object")
+MASK_AT_K = "M^k, the object's mask at step k"
 SHOWN = {  # workflow -> titles of the nodes whose last pictures are shown, from left to right
     "amodal_completion_stickers": ("Picture", "What hides it", "Completed object"),
     "best_of_seeds": ("Picture", "Outpainted: what was added, in red: picture", "Completed object"),
@@ -40,8 +41,13 @@ SHOWN = {  # workflow -> titles of the nodes whose last pictures are shown, from
     "sweep_layers": ("Clusters, by level: picture", "M^k: picture"),
     "several_seeds": ("Six seeds: picture",),
     "amodal_completion": ("Picture", "Overlay", "Completed object"),
+    "photograph_flux_fill_sam3": ("Picture", MASK_AT_K, "Completed object"),
+    "photograph_sdxl": ("Picture", "What hides it", "Overlay", "Completed object"),
+    "photograph_by_instruction": ("Picture", "Amodal mask", "Completed object"),
+    "novel_view": ("Overlay", "Completed object"),
     "dataset_viewer": ("Picture", "Visible and hidden part", "Amodal mask", "Truth"),
-    "all_objects": ("Picture", "Background", "Layers: picture"),
+    "all_objects": ("Picture", "Background", "Layers: picture", "The front object moved"),
+    "dense_correspondence": ("Equal colours correspond", "The best points"),
 }
 # Workflows that need downloaded models: the same graph runs on the embedded models instead.
 INSTEAD = dict.fromkeys(
@@ -50,6 +56,7 @@ INSTEAD = dict.fromkeys(
         "photograph_flux_fill_sam3",
         "photograph_sdxl",
         "photograph_by_instruction",
+        "novel_view",
     ),
     "amodal_completion_stickers",
 )

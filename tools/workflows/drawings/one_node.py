@@ -90,6 +90,7 @@ def all_objects(assembly) -> Drawing:
     draw.titles["Background"] = "Background"
     layers_of_scene(draw, source, objects, completed, background)
     tell(draw, status=completed.out(3))
+    draw.place("result", "Status", column=1)
     draw.note("query", "**All objects of a picture**: one mask each, one loop each.")
     draw.note("background", "The background behind the layers: the picture without its objects.")
     draw.note(
