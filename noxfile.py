@@ -56,6 +56,12 @@ def run(session):
 
 
 @nox.session
+def photographs(session):
+    """Runs a folder of photographs through all workflows that can run: report, seconds, memory."""
+    in_host(session, "-m", "tools.photographs", keep_status=True)
+
+
+@nox.session
 def serve(session):
     """Starts ComfyUI with the pack on loopback and prints its address."""
     in_host(session, "-m", "amodal", "serve")

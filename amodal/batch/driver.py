@@ -9,17 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import journal, manifest
 from .engine import Crew, Engine, Lighter, Outcome, Task
 from .faults import DiskFull
-from .finished import Finished
 from .items import Item, Keys
 from .places import Place
 from .report import FAILED, KINDS, Progress, Tally
 from .source import Source
 from .worst import Worst
+
+if TYPE_CHECKING:
+    from .finished import Finished
 
 FLUSH = 1.0  # seconds between two writings of a bucket's journal
 
@@ -91,6 +93,8 @@ class Batch:
 
     def _earlier(self) -> Finished:
         """What earlier runs finished, by their journal; parts of the manifest are caught up."""
+        from .finished import Finished  # brings numpy, which other commands do without
+
         numbers = journal.segments(self.dest)
         if manifest.has_pyarrow():
             for number in numbers[:-1]:

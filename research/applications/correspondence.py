@@ -24,6 +24,7 @@ import torch
 from tqdm import tqdm
 
 from amodal.applications import correspondence, framing
+from amodal.core.text import write_text
 from amodal.measures import statistics
 from amodal.stickers.scenes import Scene
 
@@ -249,7 +250,7 @@ def main() -> None:
     for number in tqdm(range(options.pairs)):
         records += measured(number, options.seed, every, options.out, options.states)
     path = options.out / f"records-{options.seed}.jsonl"
-    path.write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(map(json.dumps, records)) + "\n")
     for settings in every:
         of_setting = [record for record in records if record["settings"] == str(settings)]
         print(f"\n{settings}\n\n{table(of_setting, options.states)}")

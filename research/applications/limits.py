@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage, spatial
 
+from amodal.core.text import write_text
 from amodal.measures import statistics
 
 from ..evaluation import methods, runner, truth
@@ -121,7 +122,7 @@ def main() -> None:
             for method in ("mixed", change):
                 record = runner.run(runner.Task(cell, number, method, options.seed), options.out)
                 records.append(record)
-        path.write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
+        write_text(path, "\n".join(map(json.dumps, records)) + "\n")
         print(table(records), flush=True)
 
 

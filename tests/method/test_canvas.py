@@ -5,7 +5,7 @@ import math
 import hypothesis.strategies as st
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from amodal.core import canvas, mask_ops, zoom
 from amodal.core.errors import BadInput
@@ -54,7 +54,15 @@ def test_the_window_holds_the_object_and_its_pads(case):
     assert crop.canvas.inpainted == ()
 
 
+def across_the_border():
+    """A case: pixels of the crop that are painted lie half beyond the canvas."""
+    crop = Crop(Canvas((8, 13), (9, 50), (0, 30), ()), (-15, 12, 23, 50), (8, 8), (0, 30))
+    image = torch.rand(1, 13, 8, 3, generator=seeded(1))
+    return image, torch.zeros(1, 13, 8), crop, None
+
+
 @given(a_case(), st.sampled_from([0.0, 0.02, 0.1]), st.integers(0, 99))
+@example(across_the_border(), 0.0, 0)
 @settings(deadline=None, max_examples=150)
 def test_pixels_that_are_not_painted_stay_equal_to_the_bit(case, feather, seed):
     image, mask, crop, _ = case
@@ -77,7 +85,7 @@ def test_pixels_that_are_not_painted_stay_equal_to_the_bit(case, feather, seed):
     reach = feather * 1.1 * side + 2 * max(1.0, crop.scale)  # sides of boxes are rounded
     untouched = mask_ops.dilate(painted, reach)[0][here] == 0
     assert torch.equal(pasted[0][here][untouched], image[0][untouched])
-    hard = canvas.to_canvas(inpaint, crop, box)[0] > 0.5
+    hard = canvas.to_canvas(canvas.held_inside(inpaint, crop), crop, box)[0] > 0.5
     expected_colours = canvas.to_canvas(completed, crop, box)[0]
     assert torch.equal(pasted[0, y0:y1, x0:x1][hard], expected_colours[hard])
     assert (whole[0][here] >= mask[0]).all() and set(whole.unique().tolist()) <= {0.0, 1.0}

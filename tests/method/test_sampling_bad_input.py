@@ -10,7 +10,6 @@ BAD = {
     "k=0": ({"k": 0}, "k", "from 1 to 5"),
     "k=N": ({"k": STEPS}, "k", "from 1 to 5"),
     "k beyond N": ({"k": 20}, "k", "20 with 6 steps"),
-    "k rounds to 0": ({"k": 0.01}, "k", "step 0"),
     "NaN": ({"latent": torch.full((1, 4, SIZE, SIZE), float("nan"))}, "latent", "NaN"),
     "one step": ({"sigmas": torch.tensor([1.0, 0.0])}, "sigmas", "1 steps"),
     "no sigmas": ({"sigmas": torch.tensor([])}, "sigmas", "0 steps"),

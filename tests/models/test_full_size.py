@@ -7,6 +7,7 @@ but for the trial run of the same code.
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -89,8 +90,12 @@ def level_shapes(net, config: dict, inputs: int) -> list[tuple]:
     """(channels, side) of each level in the probe of Capture Features, at the family's own size."""
     side = 128 if config.get("adm_in_channels") else 64
     levels = list(range(1, 1 + len(unet_features().level_ends(net))))
-    probe, made = unet_features().Probe(net, levels, None), {}
-    probe.keep = lambda level, h, options: made.update({level: (h.shape[1], h.shape[2])})
+    made = {}
+
+    def keep(level, h, options):
+        made[level] = (h.shape[1], h.shape[2])
+
+    probe = unet_features().Probe(net, levels, SimpleNamespace(keep=keep))
     half = {"dtype": torch.half, "device": "meta"}
     y = torch.zeros(1, 2816, **half) if side == 128 else None
     probe.wrap(

@@ -159,6 +159,7 @@ def test_its_titles_can_be_read_at_first_sight(name, saved):
 LIMITS = {  # the most nodes, crossings of wires, and wires behind nodes, at the top level
     **dict.fromkeys(MAIN, (24, 60, 60)),
     "amodal_completion": (25, 75, 60),
+    "photograph_sdxl": (24, 65, 60),
     "photograph_flux_fill_sam3": (26, 60, 60),  # three loaders in the place of one
     "all_objects": (27, 110, 80),
     "photograph_by_instruction": (27, 135, 75),  # with a test of the result

@@ -11,7 +11,7 @@ from tools.host.browser import needs_browser, open_editor, plain, wait_until_unb
 from tools.workflows.drawings import APPS, titles
 
 FOLDER = workflow.FOLDER.parent
-NAMES = [*titles().values(), *APPS.values()]
+NAMES = sorted([*titles().values(), *APPS.values()])
 PACK = "amodal_completion"
 slow, without_browser = needs_browser
 TITLE = titles()["sweep_steps"]

@@ -69,6 +69,7 @@ def examples(host: inprocess.Host) -> dict[str, Inputs]:
     seen = recorded(host)
     names = ("image", "modal_mask", "occluder_mask")
     image, modal, occluders = (seen["AmodalRemoveObjects"][name] for name in names)
+    gray = image.mean(-1, keepdim=True).expand_as(image)
     objects = seen["AmodalSelectOccluders"]["objects"]
     models = {**seen["AmodalOrderObjects"], **seen["AmodalSegmentObject"]}
     two = {"amodal_mask": modal, "true_amodal_mask": modal, "modal_mask": modal}
@@ -83,7 +84,7 @@ def examples(host: inprocess.Host) -> dict[str, Inputs]:
             **{"canvas": handle.canvas, "max_passes": 2},
         },
         "AmodalObjectsFromMasks": {"masks": objects.masks, "labels": "a, b"},
-        "AmodalOrderFromDepth": {"depth": image, "objects": objects, "near": "bright"},
+        "AmodalOrderFromDepth": {"depth": gray, "objects": objects, "near": "bright"},
         "AmodalKnownBackgroundMask": {
             **{"estimate": image, "synthetic_image": image, "modal_mask": modal},
             "inpaint_mask": occluders,

@@ -1,0 +1,1 @@
+"""Photographs through the shipped workflows whose models a machine has."""
