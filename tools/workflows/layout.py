@@ -7,6 +7,7 @@ from tools.workflows.drawing import Drawing
 # All sizes are in pixels.
 GAP, GROUP_TITLE = 24, 52  # space between nodes and columns; space for a group's title
 MARGIN = 10  # between a group's frame and its nodes
+TITLE_FONT, TITLE_LETTER = 36, 0.55  # of a group: size, and width of a letter as a fraction of it
 FILM, RUN_BAR = 120, 24  # heights of a loop's previews and of the progress bar in a node
 FILMS = 2  # more loops than these make the node grow when it runs
 PICKER = 254  # height of the picture to click
@@ -114,7 +115,7 @@ def frame(draw: Drawing, group: str, bounding: list, number: int) -> dict:
         "color": color,
         "flags": {},
         "bounding": bounding,
-        "font_size": 36,
+        "font_size": min(TITLE_FONT, int(bounding[2] / max(1, TITLE_LETTER * len(title)))),
     }
 
 
