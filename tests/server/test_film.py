@@ -187,6 +187,7 @@ def test_a_picture_is_enlarged_by_mouse_and_keyboard_and_grows_with_the_node(pag
     show(page, "AmodalLoopEnd")
     press_run(page)
     picture = page.locator(f"{FRAMES} img").first
+    picture.wait_for()
     small = picture.bounding_box()
     large = page.get_by_role("dialog", name="Picture")
     picture.click()

@@ -12,6 +12,7 @@ NAMES = list(titles())
 NOTE = "MarkdownNote"
 NEEDS_WEIGHTS = {  # files of several GB that are no part of the pack
     *("amodal_completion", "photograph_flux_fill_sam3", "photograph_sdxl"),
+    *("photograph_by_instruction", "novel_view"),
 }
 BOXES = """() => app.graph.nodes.map((node) => ({
   title: node.title, at: [...node.pos], size: [...node.size],
@@ -73,9 +74,7 @@ def test_the_run_button_runs_it_and_what_it_shows_has_room(page, name):
     opened(page, name)
     assert_apart(page)
     if name in NEEDS_WEIGHTS:
-        pytest.skip(
-            "its models come from elsewhere; tests/nodes/test_photographs.py runs its graph"
-        )
+        pytest.skip("its models come from elsewhere; tests/nodes/ runs its graph")
     ends = browser.press_run(page)
     assert "id" in ends, ends
     page.wait_for_timeout(1500)
