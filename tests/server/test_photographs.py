@@ -30,6 +30,8 @@ def run(running, folder, out, *words):
 @pytest.mark.slow
 def test_each_photograph_has_a_row_and_a_failure_is_one_too(running, folder, tmp_path):
     out = tmp_path / "out"
+    out.mkdir()
+    (out / "records.jsonl").write_text('{"of": "an earlier run"}\n')
     assert run(running, folder, out, "--workflow", STICKERS, "--object", "cat") == 0
     lines = (out / "records.jsonl").read_text().splitlines()
     cat, broken = map(json.loads, lines)

@@ -40,6 +40,7 @@ def main(words: list[str] | None = None) -> int:
             found = doctor.about(client)
             paths = chosen(client, found, options.workflow)
             options.out.mkdir(parents=True, exist_ok=True)
+            (options.out / "records.jsonl").unlink(missing_ok=True)  # of an earlier run
             records = [recorded(client, path, file, options) for path in paths for file in files]
     except (BadInput, HostError, RunError) as error:
         print(error, file=sys.stderr)
