@@ -77,7 +77,7 @@ def filled(graph, models: dict, **settings) -> dict:
         "Flux Kontext": models["model"],
         "Text encoders": models["clip"],
         "VAE": models["vae"],
-        "Segmenter": Loaded()["segmenter"],
+        "SAM 3": Loaded()["segmenter"],
         "Order by the borders": Loaded()["order_model"],
         "Picture": at["image"],
     }

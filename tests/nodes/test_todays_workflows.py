@@ -18,7 +18,8 @@ from amodal.models import pretrained
 from tools.host.inprocess import VALUES, Failed
 from tools.workflows.drawings import editor_file
 
-NAMES = ("photograph_flux_fill_sam3", "photograph_sdxl")
+INPAINTED = ("photograph_flux_fill_sam3", "photograph_sdxl")
+NAMES = (*INPAINTED, "photograph_by_instruction")
 FILES = {
     "photograph_flux_fill_sam3": {
         "UNETLoader": ["flux1-fill-dev.safetensors"],
@@ -28,6 +29,12 @@ FILES = {
     },
     "photograph_sdxl": {
         "CheckpointLoaderSimple": ["sd_xl_base_1.0_inpainting_0.1.safetensors"],
+        "AmodalLoadSam3Segmenter": ["sam3.1_multiplex_fp16.safetensors"],
+    },
+    "photograph_by_instruction": {
+        "UNETLoader": ["flux1-dev-kontext_fp8_scaled.safetensors"],
+        "DualCLIPLoader": ["clip_l.safetensors", "t5xxl_fp16.safetensors"],
+        "VAELoader": ["ae.safetensors"],
         "AmodalLoadSam3Segmenter": ["sam3.1_multiplex_fp16.safetensors"],
     },
 }
@@ -117,12 +124,12 @@ def put(prompt: dict, node: str, *values) -> None:
     del prompt[node]
 
 
-def flux_fill(small):
-    """A small Flux Fill; newer hosts want to know which parts of a position are text's."""
+def flux(small, kind: str = "flux fill"):
+    """A small Flux; newer hosts want to know which parts of a position are text's."""
     from comfy.ldm.flux.model import FluxParams
 
     newer = "txt_ids_dims" in FluxParams.__dataclass_fields__
-    return small.transformer("flux fill", **({"txt_ids_dims": []} if newer else {}))
+    return small.transformer(kind, **({"txt_ids_dims": []} if newer else {}))
 
 
 def titled(prompt: dict, title: str) -> str:
@@ -149,7 +156,10 @@ def ready(host, small, name, api, monkeypatch, tmp_path):
     if name == "photograph_sdxl":
         put(prompt, titled(prompt, "SDXL inpainting"), small.sdxl(9), reader, small.vae())
     else:
-        put(prompt, titled(prompt, "Flux Fill"), flux_fill(small))
+        if name == "photograph_by_instruction":
+            put(prompt, titled(prompt, "Flux Kontext"), flux(small, "flux"))
+        else:
+            put(prompt, titled(prompt, "Flux Fill"), flux(small))
         put(prompt, titled(prompt, "Text encoders"), reader)
         put(prompt, titled(prompt, "VAE"), small.vae(channels=16))
     prompt[titled(prompt, "SAM 3")]["inputs"]["vocabulary"] = "green box, red box"
@@ -172,8 +182,9 @@ def test_it_runs_end_to_end(host, name, ready):
         prompt[f"keep {key}"] = {"class_type": "TestKeep", "inputs": {"name": key, "value": link}}
     run = host.run(prompt)
     ran = set(run.executed_classes())
-    assert {"AmodalLoadSam3Segmenter", "AmodalBorderOrder", "AmodalResumeFromStep"} <= ran
-    assert ("FluxGuidance" in ran) == (name == "photograph_flux_fill_sam3")
+    drawn_by = "AmodalResumeFromStep" if name in INPAINTED else "AmodalRegisterToCrop"
+    assert {"AmodalLoadSam3Segmenter", "AmodalBorderOrder", drawn_by} <= ran
+    assert ("FluxGuidance" in ran) == (name != "photograph_sdxl")
     assert "a photo of a green box" in reader.texts
     values, (image, masks) = run.values, stand_ins.scene()
     visible = masks[0] > 0

@@ -4,7 +4,7 @@ import json
 import re
 
 from graphs import growing, nested, one_node, picking
-from widgets import PROMPT, change_and_undo, detect, reload, to_another_tab_and_back
+from widgets import PROMPT, change_and_undo, detect, reload, to_another_tab_and_back, until, widths
 
 from tools.host.browser import RUN_ENDS, drop, drop_prompt, needs_browser, press_run, show
 
@@ -67,9 +67,7 @@ def test_the_film_grows_with_every_pass(page):
         show(page, "AmodalLoopEnd")
         page.locator(FRAMES).first.wait_for()
         assert page.locator(FRAMES).count() == 2
-        loaded = "(all) => all.every((one) => one.complete && one.naturalWidth === 128)"
-        page.wait_for_timeout(300)
-        assert page.locator(f"{FRAMES} img").evaluate_all(loaded)
+        assert widths(page.locator(f"{FRAMES} img")) == [128, 128]
 
 
 def test_the_one_node_shows_a_row_for_each_seed_and_one_bar_for_both(page):
@@ -144,8 +142,8 @@ def test_a_new_run_dims_the_last_one_until_it_ends_well(page):
     assert page.locator(".stage.done:visible").count() == 2 and old.count() == 0
     page.evaluate(SET, ["AmodalCompletion", {"count": 1}])
     press_run(page)
-    page.wait_for_timeout(300)
-    assert stages.count() == 1 and stages.inner_text().startswith("seed 1: completed")
+    until(page, lambda: stages.count() == 1)
+    assert stages.inner_text().startswith("seed 1: completed")
 
 
 def test_completions_are_compared_and_one_is_kept_by_keyboard(page):
@@ -161,10 +159,9 @@ def test_completions_are_compared_and_one_is_kept_by_keyboard(page):
         "seed 6",
         "seed 7",
     ]
-    wide = "(all) => all.every((one) => one.naturalWidth === 128)"
     for kind, other in (("overlay", "cutout"), ("cutout", "overlay")):
         pictures = gallery.locator(f"img.{kind}:visible")
-        assert pictures.count() == 3 and pictures.evaluate_all(wide)
+        assert widths(pictures) == [128] * 3
         assert gallery.locator(f"img.{other}:visible").count() == 0
         gallery.get_by_role("button", name="Alpha").click()
     gallery.get_by_role("button", name="Keep seed 5").focus()
@@ -177,9 +174,9 @@ def test_completions_are_compared_and_one_is_kept_by_keyboard(page):
     assert (chosen["inputs"]["seed"], chosen["inputs"]["count"]) == (6, 1)
     for _ in range(2):  # the seed stays
         press_run(page)
-        page.wait_for_timeout(300)
-        rows = page.locator(".amodal-film .stage:visible").all_inner_texts()
-        assert len(rows) == 1 and rows[0].startswith("seed 6: completed")
+        rows = page.locator(".amodal-film .stage:visible")
+        until(page, lambda rows=rows: rows.count() == 1)
+        assert rows.inner_text().startswith("seed 6: completed")
 
 
 def test_a_picture_is_enlarged_by_mouse_and_keyboard_and_grows_with_the_node(page, request):
@@ -234,9 +231,7 @@ def test_no_row_is_of_another_workflow_or_of_a_loop_that_is_no_more(page):
         else:
             page.evaluate(SHRINK)
         press_run(page)
-        page.wait_for_timeout(300)
-        rows = page.evaluate(ROWS)
-        assert rows == {"5": 1, "25": inner}
+        until(page, lambda inner=inner: page.evaluate(ROWS) == {"5": 1, "25": inner})
 
 
 def test_a_run_that_does_not_reach_the_loop_leaves_its_film_alone(page):

@@ -13,6 +13,7 @@ from widgets import (
     reload,
     to_another_tab_and_back,
     undo,
+    until,
     wait_for_objects,
     words,
 )
@@ -91,8 +92,8 @@ def test_shift_and_click_marks_an_occluder_by_hand(page):
     reload(page)
     show(page, "AmodalPickObject")
     wait_for_objects(page)
-    page.wait_for_timeout(500)
-    assert occluder_hints(page) == f"{x:.5f},{y:.5f}" and colour_at(page, YARN) == red
+    until(page, lambda: colour_at(page, YARN) == red)
+    assert occluder_hints(page) == f"{x:.5f},{y:.5f}"
     shift_click_on(page, YARN)
     assert occluder_hints(page) == f"not {x:.5f},{y:.5f}"
     assert words(page).endswith("marked: does not hide it")

@@ -97,6 +97,23 @@ def wait_for_objects(page) -> None:
     page.locator(f"{CANVAS} [role=option]").first.wait_for(state="attached")
 
 
+def widths(pictures) -> list[int]:
+    """The widths in pixels of pictures, once each is loaded."""
+    return pictures.evaluate_all("""async (all) => {
+      await Promise.all(all.map((one) => one.decode()));
+      return all.map((one) => one.naturalWidth);
+    }""")
+
+
+def until(page, true, seconds: int = 15) -> None:
+    """Waits until the function is true. Raises AssertionError if it does not become true."""
+    for _ in range(10 * seconds):
+        if true():
+            return
+        page.wait_for_timeout(100)
+    assert true()
+
+
 def click_on(page, place) -> None:
     page.mouse.move(*at(page.locator(CANVAS), *place))
     page.mouse.click(*at(page.locator(CANVAS), *place))

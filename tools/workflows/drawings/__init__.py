@@ -37,7 +37,7 @@ DRAWINGS = {
     ),
     "photograph_sdxl": ("Photograph with SDXL and SAM 3 (ComfyUI 0.20)", progressive.sdxl_sam3),
     "photograph_by_instruction": (
-        "Photograph by instruction",
+        "Photograph by instruction (ComfyUI 0.20)",
         instruction.photograph_by_instruction,
     ),
     "dense_correspondence": ("Match two objects", applications.dense_correspondence),

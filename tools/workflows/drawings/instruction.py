@@ -7,19 +7,16 @@ from tools.workflows.drawing import Drawing, Subgraph
 from .common import (
     CAT,
     CLIP_L,
-    DETECTOR,
     LOW_MODELS,
-    MASKER,
     T5,
     VAE,
-    WORDS,
     new_drawing,
     place_large_loaders,
     place_stages,
     save,
     show,
-    source_of,
     tell,
+    today,
     with_query,
 )
 from .curation import counterfactual
@@ -42,7 +39,6 @@ STAGES = (
 def photograph_by_instruction(assembly) -> Drawing:
     """The progressive loop with a model that edits by instruction, and a test of the result."""
     draw = new_drawing(LOW_MODELS)
-    draw.editor_lists_models = True
     source = with_query(draw, assembly, kontext_source(draw, assembly, CAT, "cat"))
     completed = assembly.instructed(draw, source)
     place_stages(draw)
@@ -80,31 +76,20 @@ def photograph_by_instruction(assembly) -> Drawing:
 
 
 def kontext_source(draw: Drawing, assembly, picture: str, words: str) -> dict:
-    """Draws Flux Kontext, a segmenter and the border order; returns the source."""
+    """Draws Flux Kontext, SAM 3 and the border order; returns the source."""
     unet = draw.node("UNETLoader", "Checkpoint", unet_name=KONTEXT, weight_dtype="default")
     clip = draw.node(
         "DualCLIPLoader", "Clip", clip_name1=CLIP_L, clip_name2=T5, type="flux", device="default"
     )
     vae = draw.node("VAELoader", "Vae", vae_name=VAE)
-    segmenter = draw.node("AmodalLoadSegmenter", "Segmenter", detector=DETECTOR, masker=MASKER)
-    order = draw.node("AmodalBorderOrder", "OrderModel")
     draw.model("Checkpoint", KONTEXT)
     draw.model("Clip", CLIP_L, T5)
     draw.model("Vae", VAE)
-    draw.model("Segmenter", DETECTOR, WORDS, MASKER)
-    draw.title(
-        Checkpoint="Flux Kontext",
-        Clip="Text encoders",
-        Vae="VAE",
-        Segmenter="Segmenter",
-        OrderModel="Order by the borders",
-    )
-    return source_of(
+    draw.title(Checkpoint="Flux Kontext", Clip="Text encoders", Vae="VAE")
+    return today(
         draw,
         assembly,
         (unet.out(0), clip.out(0), vae.out(0)),
-        segmenter,
-        order,
         picture,
         words,
         prompt=assembly.INSTRUCTION,
@@ -115,7 +100,7 @@ def kontext_source(draw: Drawing, assembly, picture: str, words: str) -> dict:
         steps=20,
         cfg=1.0,
         guidance=2.5,
-        size=1024,
+        shape="square",
         thresholds="paper, Stable Diffusion 2",
     )
 
@@ -126,8 +111,10 @@ def explain(draw: Drawing) -> None:
         "models",
         "**For photographs, with Flux Kontext.** For *Flux.2 Klein* load its files, and set 4 "
         "steps. For *Qwen Image Edit* put Text Encode Qwen Image Edit Plus, with I_syn as its "
-        "image, in the place of Positive and of I_syn as reference. Nothing is downloaded by "
-        "itself.",
+        "image, in the place of Positive and of I_syn as reference. SAM 3 comes with ComfyUI 0.20 "
+        "and newer; Load Grounded Segmenter does the same work on older ones. For an order by depth, "
+        "put the nodes of Depth Anything 3 before **Order From Depth**, in the place of Order "
+        "Objects. Nothing is downloaded by itself.",
     )
     draw.note(
         "query",
