@@ -166,6 +166,9 @@ def show(page, kind: str) -> None:
 
 
 def at(locator, x: float, y: float) -> tuple[float, float]:
-    """Page coordinates of the point at the fractions (x, y) of an element."""
-    box = locator.bounding_box()
+    """Page coordinates of the point at the fractions (x, y) of an element that no longer moves."""
+    box, before = locator.bounding_box(), None
+    while box != before:
+        locator.page.wait_for_timeout(50)
+        box, before = locator.bounding_box(), box
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
