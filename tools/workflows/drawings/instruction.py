@@ -112,9 +112,9 @@ def explain(draw: Drawing) -> None:
         "**For photographs, with Flux Kontext.** For *Flux.2 Klein* load its files, and set 4 "
         "steps. For *Qwen Image Edit* put Text Encode Qwen Image Edit Plus, with I_syn as its "
         "image, in the place of Positive and of I_syn as reference. SAM 3 comes with ComfyUI 0.20 "
-        "and newer; Load Grounded Segmenter does the same work on older ones. For an order by depth, "
-        "put the nodes of Depth Anything 3 before **Order From Depth**, in the place of Order "
-        "Objects. Nothing is downloaded by itself.",
+        "and newer; Load Grounded Segmenter does the same work on older ones. For an order by "
+        "depth, put the nodes of Depth Anything 3 before **Order From Depth**, in the place of "
+        "Order Objects. Nothing is downloaded by itself.",
     )
     draw.note(
         "query",
