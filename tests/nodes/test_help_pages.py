@@ -29,13 +29,8 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalCompletionMetrics",
     "AmodalResultsTable",
     # no picture yet
-    "AmodalRegisterToCrop",
     "AmodalOrderInpaintedContacts",
-    "AmodalMatchFeatures",
-    "AmodalSceneLayers",
-    "AmodalComposeLayers",
     "AmodalSaveLayers",
-    "AmodalPrepareFor3D",
     "AmodalSizePrior",
     "AmodalKeepInBound",
     "AmodalNegativeFromOccluders",

@@ -21,23 +21,27 @@ from amodal.app import workflow
 from amodal.app.client import Client, with_query
 from amodal.app.host import Host
 from amodal.core import visualize
-from tools.workflows.drawings.common import SEVERAL
+from tools.docs.help_prompts import (
+    BORDER,
+    LAYERS,
+    MARKED,
+    MOVED,
+    OBJECTS,
+    ONE_NODE,
+    PAIR,
+    SCENE,
+    SEEDS,
+    SQUARE,
+    STEPS,
+    VIEWER,
+    add,
+    prompt_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
 PICTURES = ROOT / "js" / "docs" / "pictures"
 CELL = 160  # pixels of a tile's larger side
-STEPS, LAYERS, BORDER, SEEDS, ONE_NODE, VIEWER = (
-    "mixed_context_step_by_step",
-    "sweep_layers",
-    "beyond_the_boundary",
-    "best_of_seeds",
-    "amodal_one_node",
-    "dataset_viewer",
-)
-SCENE = "Sticker Scene alone"
-MARKED = "the cat of another picture, with the scooter marked as in front"
-MARKS = {"words": "cat", "occluder_hints": "40,49"}
 MASK, LATENT, IMAGE = "mask", "latent", "image"
 
 
@@ -169,6 +173,30 @@ SHOWN = {  # NodeId -> (workflow, tiles)
         Tile("object", "AmodalCompletion"),
         Tile("overlay", "AmodalCompletion", 2),
     ),
+    "AmodalMatchFeatures": (
+        PAIR,
+        Tile("map", "AmodalMatchFeatures"),
+        Tile("lines", "AmodalMatchFeatures", 1),
+    ),
+    "AmodalSceneLayers": (
+        OBJECTS,
+        ORIGINAL,
+        Tile("background", "AmodalRemoveObjects"),
+        Tile("object", "AmodalCompletion"),
+    ),
+    "AmodalComposeLayers": (OBJECTS, ORIGINAL, Tile("front object moved", "AmodalComposeLayers")),
+    "AmodalRegisterToCrop": (
+        MOVED,
+        SYNTHETIC,
+        Tile("answer", "ImageCrop"),
+        Tile("registered", "AmodalRegisterToCrop"),
+    ),
+    "AmodalPrepareFor3D": (
+        SQUARE,
+        Tile("object", "AmodalCompletion"),
+        Tile("image", "AmodalPrepareFor3D"),
+        mask("mask", "AmodalPrepareFor3D", 1),
+    ),
     "AmodalStickerScene": (
         SCENE,
         Tile("image", "AmodalStickerScene"),
@@ -176,16 +204,6 @@ SHOWN = {  # NodeId -> (workflow, tiles)
         Tile("true_image", "AmodalStickerScene", 3),
         mask("amodal_mask", "AmodalStickerScene", 4),
     ),
-}
-SCENE_INPUTS = {  # values of Sticker Scene's inputs
-    "seed": 3,
-    "query": "any",
-    "occluder": "co-occurring",
-    "hidden_from": 0.2,
-    "hidden_to": 0.5,
-    "cut": "none",
-    "background": "plain",
-    "size": 128,
 }
 
 
@@ -224,18 +242,6 @@ def run(client: Client, source: str, tiles: set[Tile]) -> dict[Tile, list[torch.
     }
 
 
-def prompt_of(source: str) -> dict:
-    """The prompt of a shipped workflow, of SCENE, or of MARKED."""
-    if source == SCENE:
-        return {"1": {"class_type": "AmodalStickerScene", "inputs": SCENE_INPUTS}}
-    if source != MARKED:
-        return workflow.load(workflow.FOLDER / f"{source}.json", dict)
-    prompt = workflow.load(workflow.FOLDER / f"{STEPS}.json", dict)
-    prompt[workflow.need(prompt, "Picture")]["inputs"]["image"] = SEVERAL
-    prompt[workflow.need(prompt, "Pick the object")]["inputs"].update(MARKS)
-    return prompt
-
-
 def previewed(prompt: dict, tile: Tile) -> str:
     """Adds a preview of the tile's output to the prompt; the id of the preview."""
     titled = workflow.titled(prompt, tile.node)
@@ -247,13 +253,6 @@ def previewed(prompt: dict, tile: Tile) -> str:
     elif tile.kind == MASK:
         link = add(prompt, "MaskToImage", mask=link)
     return add(prompt, "PreviewImage", images=link)[0]
-
-
-def add(prompt: dict, kind: str, **inputs) -> list:
-    """Adds a node to the prompt; a link to its first output."""
-    key = f"help{len(prompt)}"
-    prompt[key] = {"class_type": kind, "inputs": inputs, "_meta": {"title": key}}
-    return [key, 0]
 
 
 def read(client: Client, image: dict) -> torch.Tensor:

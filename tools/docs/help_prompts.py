@@ -1,0 +1,88 @@
+"""The prompts that the pictures of the help pages come from: shipped workflows, some changed."""
+
+from __future__ import annotations
+
+from amodal.app import workflow
+from tools.workflows.drawings.common import SEVERAL
+
+STEPS, LAYERS, BORDER, SEEDS, ONE_NODE, VIEWER, OBJECTS, PAIR = (
+    "mixed_context_step_by_step",
+    "sweep_layers",
+    "beyond_the_boundary",
+    "best_of_seeds",
+    "amodal_one_node",
+    "dataset_viewer",
+    "all_objects",
+    "dense_correspondence",
+)
+SCENE = "Sticker Scene alone"
+MARKED = "the cat of another picture, with the scooter marked as in front"
+MARKS = {"words": "cat", "occluder_hints": "40,49"}
+MOVED = "an answer to I_syn that is larger than it and moved"
+SQUARE = "the completed object, prepared for 3D"
+SCENE_INPUTS = {  # values of Sticker Scene's inputs
+    "seed": 3,
+    "query": "any",
+    "occluder": "co-occurring",
+    "hidden_from": 0.2,
+    "hidden_to": 0.5,
+    "cut": "none",
+    "background": "plain",
+    "size": 128,
+}
+
+
+def prompt_of(source: str) -> dict:
+    """The prompt of a shipped workflow, of SCENE, or of one with other values or more nodes."""
+    if source == SCENE:
+        return {"1": {"class_type": "AmodalStickerScene", "inputs": SCENE_INPUTS}}
+    changed = {MARKED: (STEPS, marked), MOVED: (STEPS, moved), SQUARE: (ONE_NODE, prepared)}
+    name, change = changed.get(source, (source, None))
+    prompt = workflow.load(workflow.FOLDER / f"{name}.json", dict)
+    if change:
+        change(prompt)
+    return prompt
+
+
+def marked(prompt: dict) -> None:
+    """Another picture, with a mark on what hides the object."""
+    prompt[workflow.need(prompt, "Picture")]["inputs"]["image"] = SEVERAL
+    prompt[workflow.need(prompt, "Pick the object")]["inputs"].update(MARKS)
+
+
+def moved(prompt: dict) -> None:
+    """I_syn enlarged by a fifth and moved, as an edit model may draw it, and its registration."""
+    synthetic = only(prompt, "AmodalSwapBackground")
+    larger = add(prompt, "ImageScaleBy", image=synthetic, upscale_method="bicubic", scale_by=1.2)
+    answer = add(prompt, "ImageCrop", image=larger, width=128, height=128, x=4, y=20)
+    add(
+        prompt,
+        "AmodalRegisterToCrop",
+        image=synthetic,
+        answer=answer,
+        modal_mask=only(prompt, "AmodalCropToObject", 1),
+        inpaint_mask=only(prompt, "AmodalCheckOcclusion"),
+    )
+
+
+def prepared(prompt: dict) -> None:
+    add(
+        prompt,
+        "AmodalPrepareFor3D",
+        object=only(prompt, "AmodalCompletion"),
+        size=256,
+        margin=0.1,
+        background="white",
+    )
+
+
+def only(prompt: dict, kind: str, slot: int = 0) -> list:
+    """A link to an output of the last node of a class."""
+    return [[key for key, node in prompt.items() if node["class_type"] == kind][-1], slot]
+
+
+def add(prompt: dict, kind: str, **inputs) -> list:
+    """Adds a node to the prompt; a link to its first output."""
+    key = f"help{len(prompt)}"
+    prompt[key] = {"class_type": kind, "inputs": inputs, "_meta": {"title": key}}
+    return [key, 0]
