@@ -116,6 +116,18 @@ def dataset(session):
 
 
 @nox.session
+def train(session):
+    """Trains the sticker models in one go: nox -s train -- --device cuda --minutes 10."""
+    in_host(session, "-m", "research.training")
+
+
+@nox.session
+def adopt(session):
+    """Takes over trained weights if 60 fixed scenes say that they are better."""
+    in_host(session, "-m", "research.evaluation.adopt")
+
+
+@nox.session
 def curves(session):
     """Draws the training curves, completes 30 random scenes; pictures in output/training/."""
     in_host(session, "-m", "research.evaluation.training_report")

@@ -17,15 +17,16 @@ State = dict[str, torch.Tensor]  # tensors by name
 Net = TypeVar("Net", bound=torch.nn.Module)
 
 
-def read(name: str, *needed: str) -> tuple[State, dict[str, Any]]:
-    """(float32 tensors by name, configuration) of `weights/<name>.safetensors`.
+def read(name: str, *needed: str, folder: Path | None = None) -> tuple[State, dict[str, Any]]:
+    """(float32 tensors by name, configuration) of `<name>.safetensors` in a folder.
 
-    `needed` are entries that the configuration must have. Raises BadInput if the file is missing,
+    folder: that of the shipped weights, unless given. `needed` are entries that the configuration
+    must have. Raises BadInput if the file is missing,
     is not a safetensors file, lacks an entry, or was trained on other words than the catalog's.
     """
     from safetensors import SafetensorError, safe_open
 
-    path = FOLDER / f"{name}.safetensors"
+    path = (folder or FOLDER) / f"{name}.safetensors"
     remedy = (
         f"put {path.name}, which is part of the pack's repository, into the pack's folder "
         "'amodal/stickers/weights', or train it with the scripts in 'research/training'"

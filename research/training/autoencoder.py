@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from amodal.stickers.catalog import WORDS
 
 from .peers import Peers, shares_of, start
 from .precision import autocast
-from .run import WEIGHTS, Run, half
+from .run import SHIPPED, Run, half, trained
 
 CROP = 64
 BATCH = 48
@@ -82,7 +83,7 @@ def train(peers: Peers | None, minutes: float, rate: float, warm: bool):
     torch.manual_seed(0)
     net, rank = Autoencoder().to(memory_format=torch.channels_last), peers.rank if peers else 0
     if warm:
-        load_shipped(net)
+        load(net)
     run = Run("autoencoder", net, minutes=minutes, lr=rate, peers=peers)
     if peers:
         torch.set_num_threads(1)
@@ -106,9 +107,9 @@ def train(peers: Peers | None, minutes: float, rate: float, warm: bool):
         export(run)
 
 
-def load_shipped(net: Autoencoder) -> Autoencoder:
-    """Loads the shipped weights into `net` and returns it."""
-    state = load_file(WEIGHTS / "stickers_vae.safetensors")
+def load(net: Autoencoder, path: Path = SHIPPED / "stickers_vae.safetensors") -> Autoencoder:
+    """Loads weights (the shipped ones, unless given) into `net` and returns it."""
+    state = load_file(path)
     net.load_state_dict({key: value.float() for key, value in state.items()})
     return net
 
@@ -131,7 +132,6 @@ def export(run: Run):
     ).solution
     error = float((decoded - batch).square().mean((1, 2, 3)).log10().mean() * -10)
     print(f"PSNR of full pictures {error:.2f} dB, std of latents {float(z.std()):.3f}")
-    WEIGHTS.mkdir(exist_ok=True)
     about = {
         "latent_channels": CHANNELS,
         "psnr": round(error, 2),
@@ -139,7 +139,7 @@ def export(run: Run):
         "latent_rgb_factors": factors[:-1].tolist(),
         "latent_rgb_bias": factors[-1].tolist(),
     }
-    save_file(half(state), WEIGHTS / "stickers_vae.safetensors", {"config": json.dumps(about)})
+    save_file(half(state), trained("stickers_vae"), {"config": json.dumps(about)})
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ the co-occurrence. Most objects lie as in the crop of a pass: centred, two third
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import os
+import time
 
 import numpy as np
 import torch
@@ -25,9 +27,9 @@ from amodal.stickers import backgrounds, scenes
 from amodal.stickers.autoencoder import Autoencoder
 from amodal.stickers.catalog import CATALOG, WORDS
 
-from .autoencoder import load_shipped
+from .autoencoder import load
 from .precision import autocast
-from .run import STATE
+from .run import STATE, newest
 
 SIZE = 128
 SHARD = 500
@@ -39,7 +41,7 @@ HIDDEN = (0.15, 0.85)  # the fraction of an object to hide, drawn uniformly
 
 
 def load_autoencoder() -> Autoencoder:
-    net = load_shipped(Autoencoder()).eval().requires_grad_(False)
+    net = load(Autoencoder(), newest("stickers_vae")).eval().requires_grad_(False)
     return net.to(memory_format=torch.channels_last)
 
 
@@ -201,12 +203,13 @@ def encode(net: Autoencoder, items) -> dict[str, torch.Tensor]:
     }
 
 
-def make_shards(first: int, step: int, count: int):
+def make_shards(first: int, step: int, count: int, until: float = math.inf):
+    """Writes the missing shards first, first + step, ... below `count`, none after `until`."""
     torch.set_num_threads(1)
     net = load_autoencoder()
     for number in range(first, count, step):
         path = STATE / BANK / f"{number:05d}.safetensors"
-        if path.exists():
+        if path.exists() or time.time() > until:
             continue
         rng = np.random.default_rng([number, 4711])
         batches = [encode(net, [random_item(rng) for _ in range(50)]) for _ in range(SHARD // 50)]
@@ -221,11 +224,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=24000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no shard later")
     options = parser.parse_args()
     (STATE / BANK).mkdir(parents=True, exist_ok=True)
-    count = -(-options.items // SHARD)
+    count, until = -(-options.items // SHARD), time.time() + 60 * options.minutes
     workers = [
-        multiprocessing.Process(target=make_shards, args=(i, options.workers, count))
+        multiprocessing.Process(target=make_shards, args=(i, options.workers, count, until))
         for i in range(options.workers)
     ]
     for worker in workers:

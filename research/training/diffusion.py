@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from statistics import mean
 
 import torch
@@ -25,7 +26,7 @@ from amodal.stickers.catalog import WORDS
 from .bank import BANK
 from .peers import Peers, shares_of, start
 from .precision import autocast, dtype
-from .run import ROOT, STATE, WEIGHTS, Run, clock_time, half
+from .run import SHIPPED, STATE, Run, clock_time, half, trained
 
 WIDTHS = (128, 128, 128, 128)
 HEAD = 32
@@ -140,7 +141,14 @@ def loss_of(net: Model, batch: dict, sigmas: torch.Tensor) -> tuple[torch.Tensor
     return loss, inside.detach()
 
 
-def train(peers: Peers | None, minutes: float, until: str | None, rate: float, warm: bool):
+def train(
+    peers: Peers | None,
+    minutes: float,
+    until: str | None,
+    rate: float,
+    warm: bool,
+    size: int = BATCH,
+):
     torch.manual_seed(0)
     net, rank = Model(), peers.rank if peers else 0
     if warm and not (STATE / "diffusion.pt").exists():
@@ -153,7 +161,7 @@ def train(peers: Peers | None, minutes: float, until: str | None, rate: float, w
     while run.going:
         if run.step % 200 == 0 or bank.data is None:
             bank.refresh()
-        loss, error = loss_of(net, bank.batch(peers.shares[rank] if peers else BATCH), sigmas)
+        loss, error = loss_of(net, bank.batch(peers.shares[rank] if peers else size), sigmas)
         losses.append(run.update(loss))
         errors.append(float(error))
         if not run.leads:
@@ -174,10 +182,10 @@ def train(peers: Peers | None, minutes: float, until: str | None, rate: float, w
 
 def take_shipped(net: Model):
     """Loads the shipped weights into `net`."""
-    state = load_file(WEIGHTS / "stickers_unet.safetensors")
-    names = host_names(unet_config())
+    state = load_file(SHIPPED / "stickers_unet.safetensors")
+    names = host_names()
     net.unet.load_state_dict({old: state[names[old]].float() for old in net.unet.state_dict()})
-    with safe_open(WEIGHTS / "stickers_text.safetensors", "pt") as file:
+    with safe_open(SHIPPED / "stickers_text.safetensors", "pt") as file:
         table = file.get_tensor("table").float()
         shipped = json.loads(file.metadata()["config"])["words"]
     for row, word in enumerate([*shipped, None]):  # the last row is the empty prompt
@@ -185,20 +193,17 @@ def take_shipped(net: Model):
             net.table.data[len(WORDS) if word is None else WORDS.index(word)] = table[row]
 
 
-def host_names(config: dict) -> dict:
-    """{diffusers' name of a weight: the host's name}, by the host's own map."""
-    import sys
+def host_names() -> dict[str, str]:
+    """{diffusers' name of a weight: the host's name}; a test holds it against the host's own map.
 
-    sys.path.insert(0, str(ROOT / ".host" / "ComfyUI"))
-    import comfy.options  # noqa: F401  keeps the host from reading our arguments
-    from comfy.utils import unet_to_diffusers
-
-    return unet_to_diffusers(config)
+    It is kept in a file, since machines with an accelerator may lack the host.
+    """
+    return json.loads(Path(__file__).with_name("unet_names.json").read_text())
 
 
-def host_keys(state: dict, config: dict) -> dict:
+def host_keys(state: dict) -> dict:
     """A state dict under the host's names. Raises KeyError for a weight without one."""
-    names = host_names(config)
+    names = host_names()
     missing = set(state) - set(names)
     if missing:
         raise KeyError(f"the host's map has no place for {sorted(missing)[:5]}")
@@ -234,13 +239,13 @@ def unet_config() -> dict:
 def export(run: Run):
     config = unet_config()
     state = run.ema.unet.state_dict()
-    mapped = host_keys(state, config)
+    mapped = host_keys(state)
     about = {"unet": config, "head": HEAD, "sigma_scale": SIGMA_SCALE, "steps": run.step}
-    save_file(half(mapped), WEIGHTS / "stickers_unet.safetensors", {"config": json.dumps(about)})
+    save_file(half(mapped), trained("stickers_unet"), {"config": json.dumps(about)})
     words = {"words": list(WORDS)}
     save_file(
         half({"table": run.ema.table}),
-        WEIGHTS / "stickers_text.safetensors",
+        trained("stickers_text"),
         {"config": json.dumps(words)},
     )
 
@@ -258,10 +263,11 @@ if __name__ == "__main__":
         help="e.g. 22,10: two processes with so many items of a batch each",
     )
     parser.add_argument("--warm", action="store_true", help="start from the shipped weights")
+    parser.add_argument("--batch", type=int, default=BATCH, help="items of a batch, in one process")
     options = parser.parse_args()
     words = (options.minutes, options.until, options.rate, options.warm)
     if options.shares:
         size = sum(p.numel() for p in Model().parameters())
         start(Peers(options.shares, size), train, *words)
     else:
-        train(None, *words)
+        train(None, *words, options.batch)

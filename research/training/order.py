@@ -4,6 +4,7 @@
     python -m research.training.order --minutes 12
 
 Masks are the true ones, often slightly wrong, and the segmenter's, with its own kind of errors.
+Some pairs are as a second pass sees them (`passes`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import itertools
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +29,14 @@ from amodal.stickers.catalog import WORDS
 from amodal.stickers.order_model import OrderNet, pair_view
 from amodal.stickers.segmenter import SegmenterNet, StickerSegmenter
 
-from . import pool
+from . import passes, pool
+from .bank import load_autoencoder
 from .precision import autocast
-from .run import STATE, WEIGHTS, Run, half
+from .run import STATE, Run, half, newest, trained
 
 BATCH = 48
 POOL = "pairs"  # pictures in which an occluder may have a hole
+PAINTED = 1.0  # pairs as after a pass, for each picture of the pool
 ZOOMED = 0.6  # probability of a crop around one object, as in a pass
 ENDS = ("trunk.0.", "head")  # trained by AdamW, not Muon
 
@@ -40,14 +44,14 @@ ENDS = ("trunk.0.", "head")  # trained by AdamW, not Muon
 def load_pairs() -> tuple[torch.Tensor, torch.Tensor]:
     """Views [n, 5, 64, 64] uint8 and labels [n, 2] (i hides j, j hides i) of neighbouring pairs.
 
-    They are kept beside the pool's shards. Missing ones are made in two processes. Raises
+    They are kept beside the pool's shards. Missing ones are made by all cores. Raises
     FileNotFoundError without a pool.
     """
     paths = sorted((STATE / POOL).glob("[0-9][0-9][0-9][0-9].npz"))
     if not paths:
         remedy = f"run python -m research.training.pool --name {POOL} --holes 0.3 first"
         raise FileNotFoundError(f"no pictures in .training/{POOL}: {remedy}")
-    with multiprocessing.get_context("spawn").Pool(2) as workers:
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as workers:
         made = list(tqdm(workers.imap(pairs_of, paths), "pairs", total=len(paths)))
     shards = [np.load(path) for path in made]
     return tuple(
@@ -61,7 +65,9 @@ def pairs_of(path: Path) -> Path:
     if made.exists():
         return made
     torch.set_num_threads(1)
-    views, labels = pairs_in({**np.load(path)}, np.random.default_rng([int(path.stem), 3]))
+    data, rng = {**np.load(path)}, np.random.default_rng([int(path.stem), 3])
+    painted = painted_pairs(round(PAINTED * len(data["words"])), rng)
+    views, labels = (np.concatenate(both) for both in zip(pairs_in(data, rng), painted))
     part = path.with_suffix(".part.npz")
     np.savez(part, views=views, labels=labels)
     return part.replace(made)
@@ -69,13 +75,13 @@ def pairs_of(path: Path) -> Path:
 
 def digest() -> str:
     """A digest of this script and the segmenter, which the pairs depend on."""
-    files = (Path(__file__), WEIGHTS / "stickers_segmenter.safetensors")
+    files = (Path(__file__), Path(passes.__file__), newest("stickers_segmenter"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
 
 
 def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
     """Views and labels, as in `load_pairs`, of a shard of the pool."""
-    segmenter, views, labels = shipped_segmenter(), [], []
+    segmenter, views, labels = newest_segmenter(), [], []
     for at in range(len(data["words"])):
         amodal = data["amodal"][at]
         modal = pool.visible(amodal, data["blank"][at])
@@ -93,6 +99,31 @@ def pairs_in(data: dict, rng) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(views), np.array(labels, np.float32)
 
 
+def painted_pairs(count: int, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Views and labels, as in `load_pairs`, of `count` pairs as after a pass.
+
+    Half of the pictures went through the autoencoder, as what a pass paints does.
+    """
+    net, views, labels = load_autoencoder(), [], []
+    while len(views) < count:
+        pair = passes.painted_pair(rng)
+        if pair is None:
+            continue
+        image = pair["image"]
+        if rng.random() < 0.5:
+            soft = pool.softened(net, image[None])[0]
+            image = np.where(pair["painted"][..., None], soft, image)
+        masks = np.stack([roughened(rng, pair["other"]), roughened(rng, pair["query"])])
+        image = pool.as_bytes(image)
+        if rng.random() < ZOOMED:
+            image, masks, _ = pool.zoomed(rng, image, masks, masks)
+        picture = torch.from_numpy(image).float() / 255
+        view = pair_view(picture, *(torch.from_numpy(mask).float() for mask in masks))
+        views.append((view * 255).round().byte().numpy())
+        labels.append([float(hides) for hides in pair["order"]])
+    return np.stack(views), np.array(labels, np.float32)
+
+
 def meet(first: np.ndarray, second: np.ndarray) -> bool:
     """True if both masks [S, S] are large enough and within three pixels of each other."""
     if min(first.sum(), second.sum()) < pool.LEAST:
@@ -100,11 +131,10 @@ def meet(first: np.ndarray, second: np.ndarray) -> bool:
     return bool((ndimage.binary_dilation(first, iterations=3) & second).any())
 
 
-def shipped_segmenter() -> StickerSegmenter:
+def newest_segmenter() -> StickerSegmenter:
     name = "stickers_segmenter"
-    return StickerSegmenter(
-        weight_files.load_into(SegmenterNet(), weight_files.read(name)[0], name)
-    )
+    state, _ = weight_files.read(name, folder=newest(name).parent)
+    return StickerSegmenter(weight_files.load_into(SegmenterNet(), state, name))
 
 
 def detected(segmenter, picture: torch.Tensor, words: np.ndarray, modal: np.ndarray) -> np.ndarray:
@@ -171,7 +201,7 @@ def train(minutes: float, rate: float, warm: bool):
     state = {k: v for k, v in state.items() if "num_batches" not in k}
     save_file(
         half(state),
-        WEIGHTS / "stickers_order.safetensors",
+        trained("stickers_order"),
         {"config": json.dumps({"steps": run.step})},
     )
 

@@ -10,8 +10,10 @@ looks like a result of diffusion.
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -95,12 +97,21 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
     return np.round(images * 255).astype(np.uint8)
 
 
-def make(pictures: int, name: str = "pool", holes: float = 0.0, seed: int = 77):
-    """Writes the missing shards of `.training/<name>` in two processes."""
+def make(
+    pictures: int,
+    name: str = "pool",
+    holes: float = 0.0,
+    seed: int = 77,
+    processes: int = 2,
+    minutes: float = math.inf,
+):
+    """Writes the missing shards of `.training/<name>`, none that begins after `minutes`."""
     folder = STATE / name
     folder.mkdir(parents=True, exist_ok=True)
-    count = -(-pictures // SHARD)
-    every = [(range(first, count, 2), folder, holes, seed) for first in range(2)]
+    count, until = -(-pictures // SHARD), time.time() + 60 * minutes
+    every = [
+        (range(first, count, processes), folder, holes, seed, until) for first in range(processes)
+    ]
     workers = [multiprocessing.Process(target=make_shards, args=words) for words in every]
     for worker in workers:
         worker.start()
@@ -108,12 +119,12 @@ def make(pictures: int, name: str = "pool", holes: float = 0.0, seed: int = 77):
         worker.join()
 
 
-def make_shards(numbers: range, folder: Path, holes: float, seed: int):
+def make_shards(numbers: range, folder: Path, holes: float, seed: int, until: float = math.inf):
     torch.set_num_threads(1)
     net = load_autoencoder()
     for number in numbers:
         path = folder / f"{number:04d}.npz"
-        if path.exists():
+        if path.exists() or time.time() > until:
             continue
         rng = np.random.default_rng([number, seed])
         torch.manual_seed(number)
@@ -178,5 +189,13 @@ if __name__ == "__main__":
     parser.add_argument(
         "--holes", type=float, default=0.0, help="probability of a hole in an occluder"
     )
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no shard later")
     options = parser.parse_args()
-    make(options.pictures, options.name, options.holes)
+    make(
+        options.pictures,
+        options.name,
+        options.holes,
+        processes=options.workers,
+        minutes=options.minutes,
+    )

@@ -1,4 +1,7 @@
-"""Shared by all training scripts: paths, a time budget, averaged weights, curves."""
+"""Shared by all training scripts: paths, a time budget, averaged weights, curves.
+
+Trained weights lie in `.training/weights/`. `research.evaluation.adopt` takes them over.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import copy
 import datetime
 import json
 import math
+import os
 import re
 import time
 from pathlib import Path
@@ -18,8 +22,20 @@ from .muon import Muon, split
 from .precision import CPU, DEVICE
 
 ROOT = Path(__file__).parents[2]
-STATE = ROOT / ".training"
-WEIGHTS = ROOT / "amodal" / "stickers" / "weights"
+STATE = Path(os.environ.get("AMODAL_TRAINING", ROOT / ".training"))
+SHIPPED = ROOT / "amodal" / "stickers" / "weights"
+
+
+def trained(name: str) -> Path:
+    """The file that a training of the model `name` writes."""
+    path = STATE / "weights" / f"{name}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def newest(name: str) -> Path:
+    """The file of a model that other models are trained with: the trained one, else the shipped."""
+    return trained(name) if trained(name).exists() else SHIPPED / trained(name).name
 
 
 class Run:

@@ -25,7 +25,7 @@ from amodal.stickers.segmenter import SIDE, SegmenterNet
 from . import pool
 from .peers import Peers, shares_of, start
 from .precision import autocast
-from .run import STATE, WEIGHTS, Run, half
+from .run import SHIPPED, STATE, Run, half, trained
 
 BATCH = 16
 SOFT = 0.4  # probability of a picture from the pool
@@ -36,7 +36,14 @@ NAME, BEFORE = "segmenter", STATE / "segmenter_before.pt"
 ENDS = ("stem", "head")  # trained by AdamW, not Muon
 
 
-def batches(data: dict, size: int, seed: tuple[int, ...], rank: int = 0, side: int = SIDE):
+def batches(
+    data: dict,
+    size: int,
+    seed: tuple[int, ...],
+    rank: int = 0,
+    side: int = SIDE,
+    soft: float = SOFT,
+):
     """Endless batches: pictures [B, 3, S, S] in 0..1, classes [B, S, S] and weights [B, S, S].
 
     S is `side` or WINDOW; class 0 is background. All processes draw the same sizes, so that none
@@ -44,7 +51,7 @@ def batches(data: dict, size: int, seed: tuple[int, ...], rank: int = 0, side: i
     """
     rng, sizes = np.random.default_rng([*seed, rank, 99]), np.random.default_rng(seed)
     while True:
-        items = [softened(data, rng) if rng.random() < SOFT else drawn(rng) for _ in range(size)]
+        items = [softened(data, rng) if rng.random() < soft else drawn(rng) for _ in range(size)]
         pictures, classes, counts = (torch.from_numpy(np.stack(part)) for part in zip(*items))
         pictures = pictures.permute(0, 3, 1, 2).contiguous()
         if rng.random() < 0.5:  # as a crop resized from a smaller picture
@@ -97,6 +104,7 @@ def fit(
     rate: float = 2e-3,
     side: int = SIDE,
     seed: int = 0,
+    soft: float = SOFT,
 ) -> Run:
     """Trains `net` on the pool `data` and on new pictures of `seed`, at `side` pixels.
 
@@ -105,7 +113,7 @@ def fit(
     rank, size = (peers.rank, peers.shares[peers.rank]) if peers else (0, BATCH)
     run = Run(name, net, minutes=minutes, lr=rate, decay=0.99, peers=peers, ends=ENDS)
     hits, rng = [], np.random.default_rng([run.step, rank])
-    for pictures, *targets in batches(data, size, (seed, run.step + 1), rank, side):
+    for pictures, *targets in batches(data, size, (seed, run.step + 1), rank, side, soft):
         if not run.going:
             break
         net.train()
@@ -127,7 +135,7 @@ def fit(
     return run
 
 
-def train(peers: Peers | None, minutes: float, warm: bool, rate: float):
+def train(peers: Peers | None, minutes: float, warm: bool, rate: float, soft: float = SOFT):
     torch.manual_seed(0)
     if peers:
         torch.set_num_threads(1)
@@ -135,15 +143,15 @@ def train(peers: Peers | None, minutes: float, warm: bool, rate: float):
     if warm and not (STATE / f"{NAME}.pt").exists():
         take_shipped(net)
         torch.save(net.state_dict(), BEFORE)
-    run = fit(NAME, net, minutes, pool.load(), peers, rate)
+    run = fit(NAME, net, minutes, pool.load(), peers, rate, soft=soft)
     if run.leads:
         before = torch.load(BEFORE, weights_only=True) if warm and BEFORE.exists() else None
-        export(run, WEIGHTS / "stickers_segmenter.safetensors", before)
+        export(run, trained("stickers_segmenter"), before)
 
 
 def take_shipped(net: SegmenterNet) -> None:
     """Loads the shipped weights; words that they do not know keep random weights."""
-    with safe_open(WEIGHTS / "stickers_segmenter.safetensors", "pt") as file:
+    with safe_open(SHIPPED / "stickers_segmenter.safetensors", "pt") as file:
         state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         shipped = json.loads(file.metadata()["config"])["words"]
     kept = [(old, WORDS.index(word)) for old, word in enumerate(shipped) if word in WORDS]
@@ -180,9 +188,19 @@ if __name__ == "__main__":
     parser.add_argument(
         "--shares", type=shares_of, help="e.g. 8,8: two processes with so many pictures each"
     )
+    parser.add_argument(
+        "--soft", type=float, default=SOFT, help="probability of a picture from the pool"
+    )
     options = parser.parse_args()
     if options.shares:
         size = sum(p.numel() for p in SegmenterNet().parameters())
-        start(Peers(options.shares, size), train, options.minutes, options.warm, options.rate)
+        start(
+            Peers(options.shares, size),
+            train,
+            options.minutes,
+            options.warm,
+            options.rate,
+            options.soft,
+        )
     else:
-        train(None, options.minutes, options.warm, options.rate)
+        train(None, options.minutes, options.warm, options.rate, options.soft)

@@ -42,6 +42,15 @@ def trained(real_host):
     return net.eval().requires_grad_(False)
 
 
+def test_the_kept_names_of_the_unets_weights_are_the_hosts(real_host):
+    import comfy.utils
+
+    theirs = comfy.utils.unet_to_diffusers(diffusion.unet_config())
+    ours = diffusion.host_names()
+    assert set(ours) == set(diffusion.Model().unet.state_dict())
+    assert ours == {name: theirs[name] for name in ours}
+
+
 def noisy(count: int, level: int, seed: int = 0) -> dict:
     """Random inputs of the network at noise level 0..999: x, sigma, cond (mask, masked), words."""
     make = torch.Generator().manual_seed(seed)
