@@ -21,13 +21,21 @@ def for_report(command: str, words: list[str]) -> str:
     for word in left:
         name, sign, path = word.partition("=")
         if name not in (*HERE, *PLACES):
-            kept.append(word)
+            kept.append(without_path(word))
             continue
         if not sign:
             path = next(left, "")
         if name in PLACES:
             kept += [name, "FILE" if Path(path).suffix else "FOLDER"]
     return " ".join([command, *kept])
+
+
+def without_path(word: str) -> str:
+    """A word of a command, with FOLDER or FILE for a path that exists: also of NAME=PATH."""
+    name, sign, path = word.rpartition("=")
+    if word.startswith("--") or not path or not Path(path).exists():
+        return word
+    return f"{name}{sign}{'FOLDER' if Path(path).is_dir() else 'FILE'}"
 
 
 def commit() -> str:

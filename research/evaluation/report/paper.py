@@ -23,7 +23,7 @@ from amodal.measures import statistics
 from .. import rules, runner
 from ..methods import GROUNDS, METHODS
 from ..scenarios import CELLS
-from . import claims, commands, curate, photograph_report
+from . import amodal_report, claims, commands, curate, photograph_report
 from .plots import draw_bars, draw_curve
 from .tables import (
     CO_OCCURRING,
@@ -40,9 +40,11 @@ SCENES = tuple(cell for cell in CELLS if cell != "border")
 
 
 def main(words: list[str] | None = None) -> None:
-    if any(word.startswith("--coco") for word in (sys.argv[1:] if words is None else words)):
-        photograph_report.main(words)
-        return
+    given = sys.argv[1:] if words is None else words
+    for option, other in (("--amodal", amodal_report), ("--coco", photograph_report)):
+        if any(word.split("=")[0] == option for word in given):
+            other.main(words)
+            return
     options = parser().parse_args(words)
     options.out.mkdir(parents=True, exist_ok=True)
     records = runner.run_all(tasks(options), options)
