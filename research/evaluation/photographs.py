@@ -16,18 +16,21 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from amodal.app import host, workflow
 from amodal.core.errors import BadInput
-from amodal.measures import metrics
+from amodal.measures import dataset_item, metrics
 from research.dataset import builder, wholes
+from research.dataset.occlusion import LEVELS
 
 from .. import records
-from . import methods, pasted, runner
+from . import methods, outside, pasted, removers, runner
 from .pasted import ALWAYS
 
 METHODS = ("removal", "naive", "without", "mixed")
@@ -64,23 +67,49 @@ def measure(options) -> tuple[list[dict], Settings]:
     state = [
         runner.state_of_code(),
         digest(options.workflow),
-        digest(options.coco),
+        digest(options.coco or options.truth / dataset_item.MANIFEST),
         digest(metrics.__file__),
         settings.steps,
         settings.measures,
     ]
+    others = {
+        json.dumps([state, line["name"], result.name, result.digest(line["name"])]): (
+            line,
+            result,
+            asdict(settings),
+        )
+        for result in outside.read(options.results, sizes(lines) if options.results else {})
+        for line in lines
+    }
     todo = {
-        json.dumps([state, name_of(line), method]): (line, method, asdict(settings))
+        json.dumps([state, line["name"], method]): (line, method, asdict(settings))
         for line in lines
         for method in options.methods
     }
-    refuse_what_cannot_run(lines[0], options.methods, settings)
-    made = records.complete(todo, run, options.out / "records.jsonl", options.workers, "items")
+    if options.methods:
+        refuse_what_cannot_run(lines[0], options.methods, settings)
+    path = options.out / "outside.jsonl"
+    made = records.complete(others, outside_record, path, options.workers, "results")
+    made |= records.complete(todo, run, options.out / "records.jsonl", options.workers, "items")
     return list(made.values()), settings
 
 
+def sizes(lines: list[dict]) -> dict[str, tuple[int, int]]:
+    """{name: (width, height) of its picture}."""
+    found = {}
+    for line in lines:
+        with Image.open(line["files"]["picture"]) as file:
+            found[line["name"]] = file.size
+    return found
+
+
 def items(options) -> list[dict]:
-    """The manifest lines of both sets, easy and hard alternating, each with its `pairs`."""
+    """The manifest lines of the items, each with its `name`. Raises BadInput.
+
+    Of COCO both sets, easy and hard alternating.
+    """
+    if options.truth:
+        return items_of_truth(options.truth)
     if options.per_cell < 1:
         raise BadInput("per-cell", f"is {options.per_cell}", "ask for at least one item")
     source = wholes.Coco(options.coco, options.pictures)
@@ -90,7 +119,32 @@ def items(options) -> list[dict]:
         folder = options.out / "items" / f"{pairs}-{options.per_cell}-s{options.seed}"
         folder.mkdir(parents=True, exist_ok=True)
         builder.build(source, plan, folder)
-        lines += [{**line, "pairs": pairs} for line in builder.read(folder)]
+        lines += [
+            {**line, "name": f"{pairs}-{line['item']}-s{line['seed']}"}
+            for line in builder.read(folder)
+        ]
+    return lines
+
+
+def items_of_truth(folder: Path) -> list[dict]:
+    """The manifest lines of a data set of the user's own, all pictures checked. Raises BadInput."""
+    lines = [
+        {**line, "number": number, "name": line["item"]}
+        for number, line in enumerate(builder.read(folder))
+    ]
+    if not lines:
+        raise BadInput("truth", f"names {folder}, which holds no item", "give a data set")
+    names = Counter(line["name"] for line in lines)
+    for line in lines:
+        dataset_item.read(folder, line)
+        if names[line["name"]] > 1:
+            raise BadInput("truth", f"names {folder}, which has {line['item']} twice", "rename it")
+        if line["level"] not in LEVELS:
+            raise BadInput(
+                "truth",
+                f"names {folder}, whose item {line['item']} is of the level {line['level']}",
+                f"choose from {', '.join(LEVELS)}",
+            )
     return lines
 
 
@@ -166,7 +220,7 @@ def run(line: dict, method: str, settings: dict) -> dict:
     figure = pasted.compared(
         known, completed, line["category"], settings.measures, Path(settings.weights)
     )
-    pasted.keep(Path(settings.pictures) / f"{name_of(line)}-{method}", known, completed, canvas)
+    pasted.keep(Path(settings.pictures) / f"{line['name']}-{method}", known, completed, canvas)
     return {
         **about(line),
         "method": method,
@@ -174,20 +228,33 @@ def run(line: dict, method: str, settings: dict) -> dict:
         **spent,
         **runner.outcome_of(values),
         **figure,
+        **({"fill": removers.fill_of(prompt, values)} if method == "removal" else {}),
     }
 
 
-def name_of(line: dict) -> str:
-    return f"{line['pairs']}-{line['item']}-s{line['seed']}"
+def outside_record(line: dict, result: outside.Results, settings: dict) -> dict:
+    """The record of another program's result for an item."""
+    own = Settings(**settings)
+    completed, known = outside.on_item(pasted.read(line), *result.cut_out(line["name"]))
+    canvas = known.picture + (completed[..., :3] - known.picture) * completed[..., 3:]
+    pasted.keep(Path(own.pictures) / f"{line['name']}-{result.name}", known, completed, canvas)
+    return {
+        **about(line),
+        "method": result.name,
+        "outside": True,
+        "k": None,
+        **runner.outcome_of({"status": "completed"}),
+        **pasted.compared(known, completed, line["category"], own.measures, Path(own.weights)),
+    }
 
 
 def about(line: dict) -> dict:
     """What a record says of its item. `cell` is named like those of the sticker world."""
     front = line["occluder"]["category"]
-    relation = "companion" if front == line["co_occurring"] else "other"
+    relation = "companion" if front == line.get("co_occurring") else "other"
     return {
         "cell": f"{relation}-{line['level']}",
-        "number": name_of(line),
+        "number": line["name"],
         "word": line["category"],
         "occluder": front,
         "hidden_share": line["hidden"],
@@ -199,7 +266,7 @@ def prompt_of(line: dict, method: str, settings: Settings) -> dict:
 
     place = Path(folder_paths.get_input_directory())
     place.mkdir(parents=True, exist_ok=True)
-    names = {kind: f"{name_of(line)}-{method}-{kind}.png" for kind in ("picture", "modal")}
+    names = {kind: f"{line['name']}-{method}-{kind}.png" for kind in ("picture", "modal")}
     for kind, name in names.items():
         shutil.copy(line["files"][kind], place / name)
     prompt = workflow.fill(
@@ -213,4 +280,6 @@ def prompt_of(line: dict, method: str, settings: Settings) -> dict:
     if settings.steps:
         wiring.set_steps(settings.steps)
     wiring.keep(wiring.results())
+    if method == "removal":
+        removers.keep(wiring)
     return wiring.prompt

@@ -12,7 +12,14 @@ from amodal.core.text import encodable, write_text
 from ..runner import MAKES_FIGURES, ROOT, SHOWS_FIGURES
 
 HERE = ("--out", "--workers")  # options that change no figure except seconds
-PLACES = ("--art", "--coco", "--pictures", "--models", "--metrics")  # paths of one machine
+PLACES = (
+    "--art",
+    "--coco",
+    "--pictures",
+    "--models",
+    "--metrics",
+    "--truth",
+)  # paths of one machine
 
 
 def for_report(command: str, words: list[str]) -> str:
@@ -67,6 +74,19 @@ def history(out: Path, command: str, when: str, of: str) -> list[str]:
     lines.append(f"{start}{when}{of}")
     write_text(path, "\n".join(lines) + "\n")
     return [line for line in lines if line.endswith(of)]
+
+
+def add_results(top: argparse.ArgumentParser) -> None:
+    """The option for results of other programs: see research/evaluation/outside.py."""
+    top.add_argument(
+        "--results",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="results of other programs: a folder with a cut-out NAME.png (RGBA) for each item, "
+        "and offsets.json",
+    )
 
 
 def parser(command: str, about: str, folder: str) -> argparse.ArgumentParser:

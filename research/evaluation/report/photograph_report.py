@@ -19,7 +19,6 @@ from amodal.core.text import encodable, write_text
 from amodal.measures import metrics, statistics
 
 from .. import photographs, runner
-from ..methods import METHODS
 from ..pasted import ALWAYS
 from . import claims, commands
 from .tables import headed, number, percent, row
@@ -29,7 +28,7 @@ ALSO = ("perceptual", "amodal_iou", "occluded_iou", "colour")
 
 
 def main(words: list[str] | None = None) -> None:
-    options = parser().parse_args(words)
+    options = chosen(words)
     try:
         records, settings = photographs.measure(options)
     except BadInput as error:
@@ -41,14 +40,29 @@ def main(words: list[str] | None = None) -> None:
     print(encodable(f"\n{path}"))
 
 
+def chosen(words: list[str] | None) -> argparse.Namespace:
+    """The options; ends the program as argparse does where they do not fit each other."""
+    top = parser()
+    options = top.parse_args(words)
+    if options.coco and not options.pictures:
+        top.error("--coco needs --pictures")
+    if options.methods is None:
+        options.methods = list(photographs.METHODS) if options.coco else []
+    if not options.methods and not options.results:
+        top.error("--truth needs --results or --methods")
+    return options
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="nox -s paper --",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--coco", type=Path, required=True, help="instances_*.json")
-    top.add_argument("--pictures", type=Path, required=True, help="folder of its pictures")
+    source = top.add_mutually_exclusive_group(required=True)
+    source.add_argument("--coco", type=Path, help="instances_*.json")
+    source.add_argument("--truth", type=Path, help="a data set as nox -s dataset writes it")
+    top.add_argument("--pictures", type=Path, help="folder of COCO's pictures")
     top.add_argument(
         "--workflow",
         type=Path,
@@ -74,8 +88,12 @@ def parser() -> argparse.ArgumentParser:
         "co-occurring ones",
     )
     top.add_argument(
-        "--methods", nargs="+", choices=photographs.METHODS, default=list(photographs.METHODS)
+        "--methods",
+        nargs="+",
+        choices=photographs.METHODS,
+        help="of our own; default: all with --coco, none with --truth",
     )
+    commands.add_results(top)
     top.add_argument("--steps", type=int, help="N; k follows; default: the workflow's")
     top.add_argument("--seed", type=int, default=0, help="seed of the items")
     top.add_argument("--workers", type=int, default=0, help="processes; 0: this one")
@@ -104,7 +122,6 @@ def markdown(records: list[dict], settings: photographs.Settings, command: str, 
 
 
 def table_1(records: list[dict]) -> str:
-    """Removal uses the method of Remove Objects in the given workflow."""
     lines = ["## Table 1: methods", "", *headed("the paper (COCO)", "hidden", *TAKEN)]
     for name, both in claims.PAPER_1.items():
         for title, values in zip(("20-50 %", "50-80 %"), both):
@@ -124,12 +141,12 @@ def table_1(records: list[dict]) -> str:
         ),
     ]
     for title, cells in (("20-50 %", claims.EASY), ("50-80 %", claims.HARD)):
-        for method in claims.TABLES:
+        for method, name in claims.compared_methods(records).items():
             rows = claims.pool(records, cells, method)
             if rows:
                 means = [mean(rows, name) for name in (*TAKEN, *ALSO)]
                 success = percent(claims.success(rows))
-                lines.append(row([METHODS[method], title, str(len(rows)), *means, success]))
+                lines.append(row([name, title, str(len(rows)), *means, success]))
     return "\n".join(lines)
 
 
@@ -151,11 +168,11 @@ def table_2(records: list[dict]) -> str:
             "n",
         ),
     ]
-    for method, theirs in claims.PAPER_2.items():
-        cells = [METHODS[method]]
+    for method, theirs in claims.second_table(records).items():
+        cells = [claims.title(method, records)]
         for share, names in zip(theirs, (claims.OTHER, claims.CO_OCCURRING)):
             rows = claims.pool(records, names, method)
             ours = percent(claims.success(rows)) if rows else "-"
-            cells += [f"{share:.0%}", ours, str(len(rows))]
+            cells += [share, ours, str(len(rows))]
         lines.append(row(cells))
     return "\n".join(lines)
