@@ -23,7 +23,7 @@ from PIL import Image
 from amodal.core.errors import BadInput
 from amodal.core.files import file_inside, parsed
 
-from . import figures, methods, pasted
+from . import figures, instructed, methods, pasted
 
 OFFSETS = "offsets.json"
 NAME = re.compile(r"[^\s=|/\\-][^=|/\\\n]{0,59}")  # a heading of a table
@@ -62,7 +62,7 @@ def read(words: list[str], sizes: dict[str, tuple[int, int]]) -> list[Results]:
     found = [read_one(word, sizes) for word in words]
     names = [one.name for one in found]
     for name in names:
-        if names.count(name) > 1 or name in methods.REWIRE:
+        if names.count(name) > 1 or name in (*methods.REWIRE, *instructed.TITLES):
             raise BadInput("results", f"use the name '{name}' twice", "choose another name")
     return found
 

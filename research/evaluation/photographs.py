@@ -17,7 +17,8 @@ import shutil
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -30,10 +31,11 @@ from research.dataset import builder, wholes
 from research.dataset.occlusion import LEVELS
 
 from .. import records
-from . import methods, outside, pasted, removers, runner
+from . import instructed, methods, outside, pasted, removers, runner
 from .pasted import ALWAYS
 
 METHODS = ("removal", "naive", "without", "mixed")
+BY_CHOICE = tuple(instructed.TITLES)  # methods whose nets few people have
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ class Settings:
     weights: str  # the folder of the measures' weights
     models: str
     pictures: str
+    instruct: str = instructed.CHECKPOINT
+    edit: str = str(instructed.EDITOR)
+    left_out: tuple[str, ...] = ()  # methods without their nets
 
 
 def measure(options) -> tuple[list[dict], Settings]:
@@ -63,6 +68,8 @@ def measure(options) -> tuple[list[dict], Settings]:
         str(weights),
         str(models),
         str(options.out / "pictures"),
+        options.instruct,
+        str(options.edit),
     )
     state = [
         runner.state_of_code(),
@@ -71,6 +78,8 @@ def measure(options) -> tuple[list[dict], Settings]:
         digest(metrics.__file__),
         settings.steps,
         settings.measures,
+        settings.instruct,
+        digest(settings.edit),
     ]
     others = {
         json.dumps([state, line["name"], result.name, result.digest(line["name"])]): (
@@ -81,13 +90,13 @@ def measure(options) -> tuple[list[dict], Settings]:
         for result in outside.read(options.results, sizes(lines) if options.results else {})
         for line in lines
     }
+    chosen, left_out = runnable(lines[0], options, settings)
+    settings = replace(settings, left_out=left_out)
     todo = {
         json.dumps([state, line["name"], method]): (line, method, asdict(settings))
         for line in lines
-        for method in options.methods
+        for method in chosen
     }
-    if options.methods:
-        refuse_what_cannot_run(lines[0], options.methods, settings)
     path = options.out / "outside.jsonl"
     made = records.complete(others, outside_record, path, options.workers, "results")
     made |= records.complete(todo, run, options.out / "records.jsonl", options.workers, "items")
@@ -183,16 +192,36 @@ def started(models: str):
     return running
 
 
-def refuse_what_cannot_run(line: dict, chosen: list[str], settings: Settings) -> None:
-    """Has the host validate one prompt of each method. Raises BadInput if models are missing."""
-    running, problems = started(settings.models), {}
+def runnable(line: dict, options, settings: Settings) -> tuple[list[str], tuple[str, ...]]:
+    """(methods that run, methods left out for want of their nets).
+
+    Methods that the user chose must run. If none were chosen with --coco, those of METHODS must
+    run, and those of BY_CHOICE run if their nets are there. Raises BadInput if models are missing.
+    """
+    if options.methods is not None:
+        refuse(missing_models(line, options.methods, settings))
+        return options.methods, ()
+    refuse(missing_models(line, METHODS, settings))
+    left_out = tuple(one for one in BY_CHOICE if missing_models(line, (one,), settings))
+    return [*METHODS, *(one for one in BY_CHOICE if one not in left_out)], left_out
+
+
+def missing_models(line: dict, chosen: Sequence[str], settings: Settings) -> list[str]:
+    """What the host says against one prompt of each method."""
+    problems: dict[str, None] = {}
     for method in chosen:
+        running = started(settings.models)
         ok, error, _, nodes = asyncio.run(
             running.validate("check", prompt_of(line, method, settings), None)
         )
-        if not ok:
+        if not ok or nodes:  # the host accepts a prompt of which some outputs cannot run
             details = [e["details"] for node in nodes.values() for e in node["errors"]]
             problems.update(dict.fromkeys(details or [error["message"]]))
+    return list(problems)
+
+
+def refuse(problems: list[str]) -> None:
+    """Raises BadInput if there are problems."""
     if problems:
         raise BadInput(
             "workflow",
@@ -276,9 +305,11 @@ def prompt_of(line: dict, method: str, settings: Settings) -> dict:
         words=line["category"],
         seed=1 + line["number"],
     )
-    wiring = methods.wire(method, prompt)
+    wiring = methods.wire("mixed" if method in BY_CHOICE else method, prompt)
     if settings.steps:
         wiring.set_steps(settings.steps)
+    if method in BY_CHOICE:
+        instructed.rewire(wiring, method, line["occluder"]["category"], settings)
     wiring.keep(wiring.results())
     if method == "removal":
         removers.keep(wiring)

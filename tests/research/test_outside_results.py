@@ -9,7 +9,8 @@ from PIL import Image
 
 from amodal.core.errors import BadInput
 from amodal.measures import dataset_item
-from research.evaluation import outside, outside_scenes, pasted, runner
+from amodal.stickers.closeness import iou
+from research.evaluation import join_results, outside, outside_scenes, pasted, runner
 from research.evaluation.report import claims, paper
 
 PLAN = ["--per-cell", "1", "--seed", "3", "--workers", "0"]
@@ -308,3 +309,43 @@ def test_a_wrong_data_set_is_refused_by_name(inputs, scenes, tmp_path, capsys):
         with pytest.raises(SystemExit):
             paper.main([*few, "--out", str(tmp_path / "out")])
         assert "needs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", ["masks", "white", "black"])
+def test_whole_objects_on_a_plain_ground_become_results(two, inputs, tmp_path, shape):
+    """As pix2gestalt's: 256 x 256 pixels whatever the picture's size, with masks or without."""
+    for name, scene in two.items():
+        whole, mask = scene.truth, scene.amodal()
+        ground = 0.0 if shape == "black" else 1.0
+        drawn = bytes_of(np.where(mask[..., None], np.clip(whole, 0.1, 0.9), ground))
+        for folder, pixels in (("drawn", drawn), ("masks", bytes_of(mask))):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            large = Image.fromarray(pixels).resize((256, 256), Image.Resampling.NEAREST)
+            large.save(tmp_path / folder / f"{name}.png")
+    how = ["--masks", str(tmp_path / "masks")] if shape == "masks" else ["--ground", shape]
+    like = ["--like", str(inputs / "picture")]
+    join_results.main([str(tmp_path / "drawn"), str(tmp_path / "joined"), *how, *like])
+    (result,) = outside.read([f"p2g={tmp_path / 'joined'}"], dict.fromkeys(two, (128, 128)))
+    for name, scene in two.items():
+        rgba, corner = result.cut_out(name)
+        assert corner == (0, 0) and iou(rgba[..., 3] > 0.5, scene.amodal()) > 0.97
+        inside = (rgba[..., 3] == 1) & scene.amodal()
+        assert np.abs(rgba[..., :3] - np.clip(scene.truth, 0.1, 0.9))[inside].mean() < 0.03
+
+
+def test_results_that_cannot_be_joined_are_named(two, inputs, tmp_path, capsys):
+    put(tmp_path / "drawn", {name: true_object(scene) for name, scene in two.items()})
+    name = next(iter(two))
+    words = [str(tmp_path / "drawn"), str(tmp_path / "joined"), "--ground", "white"]
+    like = ["--like", str(inputs / "picture")]
+    shutil.copy(tmp_path / "drawn" / f"{name}.png", tmp_path / "drawn" / "other.png")
+    for change, said in (
+        (lambda: None, "no picture of other"),
+        (lambda: no_picture(tmp_path / "drawn", name), name),
+        (lambda: shutil.rmtree(tmp_path / "drawn"), "holds no picture"),
+    ):
+        change()
+        with pytest.raises(SystemExit):
+            join_results.main([*words, *like])
+        assert said in capsys.readouterr().err
+        (tmp_path / "drawn" / "other.png").unlink(missing_ok=True)

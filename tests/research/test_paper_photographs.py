@@ -17,7 +17,7 @@ from amodal.core.types import Canvas
 from amodal.stickers.catalog import CATALOG
 from research import records
 from research.dataset import rle, wholes
-from research.evaluation import pasted, photographs
+from research.evaluation import instructed, pasted, photographs
 from research.evaluation.report import paper, photograph_report
 from tools.host.inprocess import VALUES
 
@@ -231,7 +231,8 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
     models,
     monkeypatch,
 ):
-    """Small Stable Diffusion 2, GroundingDINO, SAM, InstaOrder and LaMa with random weights.
+    """Small Stable Diffusion 2, InstructPix2Pix, GroundingDINO, SAM, InstaOrder and LaMa with
+    random weights.
 
     Nothing is completed well, but every item is painted and measured.
     """
@@ -243,6 +244,7 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
     random_checkpoints.write(
         models / "checkpoints" / "512-inpainting-ema.safetensors", "sd2", **TRIAL
     )
+    random_checkpoints.write(models / "checkpoints" / instructed.CHECKPOINT, "sd15", 8, **TRIAL)
     small_models(models, monkeypatch)
     prompt = json.loads((workflow.FOLDER / "amodal_completion.json").read_text())
     for node in prompt.values():
@@ -266,6 +268,8 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
                 str(models),
                 "--methods",
                 "mixed",
+                "removal",
+                "instruct",
             )
         )
     finally:
@@ -274,9 +278,12 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
         for folder in ("instaorder", "inpaint", "checkpoints"):
             shutil.rmtree(models / folder)
     rows = records.read(tmp_path / "out" / "records.jsonl")
-    assert len(rows) == 4 and all(0 <= r["amodal_iou"] <= 1 for r in rows)
-    assert all(r["calls"] > 0 for r in rows)
-    assert (tmp_path / "out" / "paper.md").exists()
+    assert len(rows) == 3 * 4 and all(0 <= r["amodal_iou"] <= 1 for r in rows)
+    assert all((r["calls"] > 0) == (r["method"] != "removal") for r in rows)
+    assert {r["fill"] for r in rows if r["method"] == "removal"} == {"LaMa"}
+    text = (tmp_path / "out" / "paper.md").read_text()
+    for title in ("LaMa", instructed.TITLES["instruct"]):
+        assert f"| {title} | 20-50 % | 2 |" in text
 
 
 def test_annotations_without_pairs_are_refused(tmp_path, coco):

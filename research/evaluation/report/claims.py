@@ -8,7 +8,7 @@ from scipy import stats
 
 from amodal.measures import statistics
 
-from .. import removers, rules
+from .. import instructed, removers, rules
 from ..judge import SPURIOUS
 from ..methods import GROUNDS, METHODS
 from ..runner import RULES, step_of
@@ -191,12 +191,13 @@ def title(method: str, records: list[dict]) -> str:
         return f"{method} (its own results)"
     if method == "removal":
         return removers.title(records)
-    return METHODS[method]
+    return {**METHODS, **instructed.TITLES}[method]
 
 
 def compared_methods(records: list[dict]) -> dict[str, str]:
-    """{method: title} of Table 1's methods and of other programs' results."""
-    return {method: title(method, records) for method in (*TABLES, *outside(records))}
+    """{method: title} of Table 1's methods, of removal by instruction, and of other programs'."""
+    names = (*TABLES, *instructed.TITLES, *outside(records))
+    return {method: title(method, records) for method in names}
 
 
 def second_table(records: list[dict]) -> dict[str, tuple[str, str]]:

@@ -220,6 +220,7 @@ def table_1(records: list[dict]) -> str:
                         ]
                     )
                 )
+    lines.append(row(["removal by instruction", "no such net for stickers", *["-"] * 6]))
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ from amodal.core.errors import BadInput
 from amodal.core.text import encodable, write_text
 from amodal.measures import metrics, statistics
 
-from .. import photographs, runner
+from .. import instructed, photographs, runner
 from ..pasted import ALWAYS
 from . import claims, commands
 from .tables import headed, number, percent, row
@@ -46,9 +46,9 @@ def chosen(words: list[str] | None) -> argparse.Namespace:
     options = top.parse_args(words)
     if options.coco and not options.pictures:
         top.error("--coco needs --pictures")
-    if options.methods is None:
-        options.methods = list(photographs.METHODS) if options.coco else []
-    if not options.methods and not options.results:
+    if options.truth and options.methods is None:
+        options.methods = []
+    if options.methods == [] and not options.results:
         top.error("--truth needs --results or --methods")
     return options
 
@@ -90,8 +90,21 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--methods",
         nargs="+",
-        choices=photographs.METHODS,
-        help="of our own; default: all with --coco, none with --truth",
+        choices=[*photographs.METHODS, *photographs.BY_CHOICE],
+        help="default: none with --truth; with --coco all, those by instruction if their nets are "
+        "there",
+    )
+    top.add_argument(
+        "--instruct",
+        default=instructed.CHECKPOINT,
+        help="an InstructPix2Pix checkpoint, for the method instruct",
+    )
+    top.add_argument(
+        "--edit",
+        type=Path,
+        default=instructed.EDITOR,
+        help="a workflow in API format with an edit model, for the method edit; with the node "
+        "titles of the shipped one",
     )
     commands.add_results(top)
     top.add_argument("--steps", type=int, help="N; k follows; default: the workflow's")
@@ -109,7 +122,7 @@ def markdown(records: list[dict], settings: photographs.Settings, command: str, 
         f"`{command}` on {date}; through the real host's executor. A success is an amodal IoU of "
         "at least 0.85 (in the paper people decided); spurious objects are not looked for. "
         f"Brackets hold 95 % intervals.{left_out if missing else ''} Of {len(records)} runs "
-        f"{failed} failed; they count as their visible part."
+        f"{failed} failed; they count as their visible part.{without_nets(settings)}"
     )
     parts = [
         "# The paper's tables 1 and 2 on photographs",
@@ -119,6 +132,12 @@ def markdown(records: list[dict], settings: photographs.Settings, command: str, 
         table_2(records),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def without_nets(settings: photographs.Settings) -> str:
+    """Which methods were left out, in a sentence."""
+    names = [instructed.TITLES[method] for method in settings.left_out]
+    return f" Not run, because their nets are not there: {', '.join(names)}." if names else ""
 
 
 def table_1(records: list[dict]) -> str:
