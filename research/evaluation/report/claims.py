@@ -188,7 +188,7 @@ def outside(records: list[dict]) -> list[str]:
 def title(method: str, records: list[dict]) -> str:
     """A method's title in the tables. Removal is called by the name of what fills."""
     if method in outside(records):
-        return f"{method} (its own results)"
+        return f"{method} (outside results)"
     if method == "removal":
         return removers.title(records)
     return {**METHODS, **instructed.TITLES}[method]

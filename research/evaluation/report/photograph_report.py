@@ -124,14 +124,16 @@ def markdown(records: list[dict], settings: photographs.Settings, command: str, 
         f"Brackets hold 95 % intervals.{left_out if missing else ''} Of {len(records)} runs "
         f"{failed} failed; they count as their visible part.{without_nets(settings)}"
     )
+    claimed = claims.of_tables(records)
+    measured = any(claim.gain is not None for claim in claimed)
     parts = [
         "# The paper's tables 1 and 2 on photographs",
         about,
-        claims.agreement(claims.of_tables(records)),
+        claims.agreement(claimed) if measured else "",
         table_1(records),
         table_2(records),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def without_nets(settings: photographs.Settings) -> str:
