@@ -56,6 +56,8 @@ def check(one: Annotated, keys: Counter, path: Path) -> None:
     """Raises BadInput unless the object has a name of its own and valid masks."""
     if one.annotation is None or not NAMES.fullmatch(one.key) or keys[one.key] > 1:
         raise wrong(path, one, "has no id and order of its own")
+    if not isinstance(one.picture, str):
+        raise wrong(path, one, "is of a picture without a name")
     if not (all(type(side) is int and side > 0 for side in one.size)):
         raise wrong(path, one, f"is of a picture of {one.size}")
     if one.size[0] * one.size[1] > LARGEST:

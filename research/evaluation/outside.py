@@ -83,12 +83,14 @@ def read_one(word: str, sizes: dict[str, tuple[int, int]]) -> Results:
 
 def offsets_of(folder: Path) -> dict[str, tuple[int, int]]:
     """The corners in offsets.json; none without the file. Raises BadInput."""
-    path = folder / OFFSETS
-    if not path.exists():
-        return {}
     empty = Results("", folder, {})
+    if OFFSETS not in {one.name for one in folder.iterdir()}:
+        return {}
+    path = file_inside(folder, OFFSETS)
+    if path is None:
+        raise bad(empty, f"has an {OFFSETS} that is no file of it")
     try:
-        entries = parsed((file_inside(folder, OFFSETS) or path).read_bytes())
+        entries = parsed(path.read_bytes())
     except (OSError, ValueError) as error:
         raise bad(empty, f"has an {OFFSETS} that cannot be read ({error})") from None
     if not isinstance(entries, dict):

@@ -346,6 +346,7 @@ SPOILERS = {
     "an id that is a path": (lambda d: d["annotations"][1].update(id="../x"), "x-1"),
     "no picture": (lambda d: d["annotations"][1].update(image_id=77), "annotation 2"),
     "a picture without size": (lambda d: d["images"][1].update(width=0), "41-1"),
+    "a picture without name": (lambda d: d["images"][1].update(file_name=["a"]), "41-1"),
     "a huge picture": (lambda d: d["images"][1].update(width=10**9), "41-1"),
     "no object": (lambda d: [one.update(regions=[]) for one in d["annotations"]], "no object"),
 }

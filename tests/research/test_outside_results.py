@@ -232,6 +232,22 @@ def test_a_name_is_used_once(scenes, tmp_path):
     assert [one.name for one in outside.read(words[:1], {"a": (8, 8)})] == ["other"]
 
 
+@pytest.mark.parametrize("kind", ["no JSON", "a list", "a folder", "a link out", "a link to none"])
+def test_corners_that_cannot_be_read_are_refused(tmp_path, kind):
+    folder = tmp_path / "all"
+    put(folder, {"a": np.ones((8, 8, 4))})
+    path = folder / "offsets.json"
+    (tmp_path / "there.json").write_text('{"a": [0, 0]}')
+    if kind == "a folder":
+        path.mkdir()
+    elif kind.startswith("a link"):
+        path.symlink_to(tmp_path / ("there.json" if kind == "a link out" else "none"))
+    else:
+        path.write_text("{" if kind == "no JSON" else "[1]")
+    with pytest.raises(BadInput, match="offsets.json"):
+        outside.read([f"other={folder}"], {"a": (8, 8)})
+
+
 def test_results_stand_in_the_tables_beside_our_methods(two, tmp_path):
     put(tmp_path / "all", {name: true_object(scene) for name, scene in two.items()})
     found = found_of(tmp_path / "all", tmp_path)
