@@ -22,6 +22,8 @@ from PIL import Image
 
 from amodal.core.errors import BadInput
 from amodal.core.files import file_inside, parsed
+from amodal.measures import dataset_item
+from research.dataset import builder
 
 from . import figures, instructed, methods, pasted
 
@@ -181,3 +183,17 @@ def on_item(item: pasted.Item, rgba: np.ndarray, corner: tuple[int, int]):
     moved = (box[0] - x, box[1] - y, box[2] - x, box[3] - y)
     known = pasted.Item(*(figures.cut(part, box) for part in vars(item).values()))
     return figures.cut(rgba, moved), known
+
+
+def make_set(out: Path) -> None:
+    """Makes the folders of a data set for another program. Raises BadInput if there is one."""
+    if (out / dataset_item.MANIFEST).exists():
+        raise BadInput("inputs", f"name {out}, which holds a set", "choose an empty folder")
+    for folder in builder.FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+
+
+def write_manifest(out: Path, lines: list[dict]) -> int:
+    """Writes the lines of a data set's items, and returns how many."""
+    (out / dataset_item.MANIFEST).write_bytes(b"".join(map(builder.as_line, lines)))
+    return len(lines)

@@ -12,12 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from amodal.core.errors import BadInput
-from amodal.measures import dataset_item
 from amodal.stickers.catalog import CATALOG
 from amodal.stickers.closeness import seen_on_sheet
 from amodal.stickers.scenes import Scene
-from research.dataset import builder
 
 from .. import records
 from . import figures, outside, runner
@@ -79,17 +76,12 @@ def before_background(scene: Scene, completed: np.ndarray) -> np.ndarray:
 
 def write_inputs(tasks: list[runner.Task], out: Path) -> int:
     """Writes the tasks' scenes as a data set, and returns how many. Raises BadInput."""
-    if (out / dataset_item.MANIFEST).exists():
-        raise BadInput("inputs", f"name {out}, which holds a set", "choose an empty folder")
-    for folder in builder.FOLDERS:
-        (out / folder).mkdir(parents=True, exist_ok=True)
+    outside.make_set(out)
     scenes = {name_of(task): task for task in tasks}
     for name, task in scenes.items():
         for folder, pixels in pictures(scene_of(task)).items():
             Image.fromarray(pixels).save(out / folder / f"{name}.png")
-    lines = b"".join(builder.as_line(line(name, task)) for name, task in scenes.items())
-    (out / dataset_item.MANIFEST).write_bytes(lines)
-    return len(scenes)
+    return outside.write_manifest(out, [line(name, task) for name, task in scenes.items()])
 
 
 def pictures(scene: Scene) -> dict[str, np.ndarray]:

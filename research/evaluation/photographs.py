@@ -135,6 +135,22 @@ def items(options) -> list[dict]:
     return lines
 
 
+def write_inputs(options, out: Path) -> int:
+    """Writes the items for another program, as one data set, and returns how many.
+
+    Raises BadInput.
+    """
+    lines = items(options)
+    outside.make_set(out)
+    for line in lines:
+        for folder, path in line["files"].items():
+            shutil.copy(path, out / folder / f"{line['name']}.png")
+    kept = [{**line, "item": line["name"]} for line in lines]
+    return outside.write_manifest(
+        out, [{key: one[key] for key in one if key not in ("files", "name")} for one in kept]
+    )
+
+
 def items_of_truth(folder: Path) -> list[dict]:
     """The manifest lines of a data set of the user's own, all pictures checked. Raises BadInput."""
     lines = [

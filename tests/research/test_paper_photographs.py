@@ -14,6 +14,7 @@ from PIL import Image
 from amodal.app import workflow
 from amodal.core.errors import BadInput
 from amodal.core.types import Canvas
+from amodal.measures import dataset_item
 from amodal.stickers.catalog import CATALOG
 from research import records
 from research.dataset import rle, wholes
@@ -177,6 +178,23 @@ def test_a_missing_model_is_reported_before_anything_runs(real_host, coco, tmp_p
     assert "512-inpainting-ema.safetensors" in said and "groundingdino_swint_ogc.pth" in said
     assert "left out: input 'measures' name CLIP, which needs" in said
     assert not (tmp_path / "out" / "records.jsonl").exists()
+
+
+def test_items_for_another_program_and_its_results_need_no_model(real_host, coco, tmp_path):
+    paper.main(words(coco, tmp_path, "--inputs", str(tmp_path / "inputs")))
+    lines = dataset_item.manifest(tmp_path / "inputs")
+    names = [line["item"] for line in lines]
+    assert len(set(names)) == 4 and "random-easy-00000-s0" in names
+    (tmp_path / "best").mkdir()
+    for line in lines:
+        item = dataset_item.read(tmp_path / "inputs", line)
+        rgba = np.dstack([item.true_image[0].numpy(), item.amodal_mask[0].numpy()])
+        pixels = (rgba * 255).round().astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "best" / f"{line['item']}.png")
+    paper.main(words(coco, tmp_path, "--methods", "--results", f"best={tmp_path / 'best'}"))
+    text = (tmp_path / "out" / "paper.md").read_text()
+    assert "| best (outside results) | 20-50 % | 2 |" in text and "100% (34% to 100%)" in text
+    assert "mixed context | 20-50 %" not in text
 
 
 def test_bad_input_is_said(real_host, coco, tmp_path, capsys):

@@ -30,6 +30,10 @@ ALSO = ("perceptual", "amodal_iou", "occluded_iou", "colour")
 def main(words: list[str] | None = None) -> None:
     options = chosen(words)
     try:
+        if options.inputs:
+            count = photographs.write_inputs(options, options.inputs)
+            print(encodable(f"{count} items in {options.inputs}"))
+            return
         records, settings = photographs.measure(options)
     except BadInput as error:
         print(error, file=sys.stderr)
@@ -48,8 +52,8 @@ def chosen(words: list[str] | None) -> argparse.Namespace:
         top.error("--coco needs --pictures")
     if options.truth and options.methods is None:
         options.methods = []
-    if options.methods == [] and not options.results:
-        top.error("--truth needs --results or --methods")
+    if options.methods == [] and not (options.results or options.inputs):
+        top.error("nothing to do: it needs --results or --methods")
     return options
 
 
@@ -89,11 +93,12 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument(
         "--methods",
-        nargs="+",
+        nargs="*",
         choices=[*photographs.METHODS, *photographs.BY_CHOICE],
         help="default: none with --truth; with --coco all, those by instruction if their nets are "
-        "there",
+        "there; none: the option alone",
     )
+    top.add_argument("--inputs", type=Path, help="only write the items there, as a data set")
     top.add_argument(
         "--instruct",
         default=instructed.CHECKPOINT,
