@@ -96,6 +96,14 @@ def by_group(objects: Iterable[Annotated]) -> dict[tuple, list[Annotated]]:
     return groups
 
 
+def write_visible(objects: Sequence[Annotated], folder: Path) -> None:
+    """Writes each object's visible mask as FOLDER/NAME.png, for a program that completes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in objects:
+        mask = (one.modal() & one.amodal()).astype(np.uint8) * 255
+        Image.fromarray(mask).save(folder / f"{one.key}.png")
+
+
 def scored(objects: Sequence[Annotated], predictions: Predictions) -> list[dict]:
     """A record of each object: IoU of each of its masks, of the hidden part alone, and of the
     modal mask as if it were the amodal one."""

@@ -143,12 +143,10 @@ def write_inputs(options, out: Path) -> int:
     lines = items(options)
     outside.make_set(out)
     for line in lines:
-        for folder, path in line["files"].items():
+        for folder, path in line.pop("files").items():
             shutil.copy(path, out / folder / f"{line['name']}.png")
-    kept = [{**line, "item": line["name"]} for line in lines]
-    return outside.write_manifest(
-        out, [{key: one[key] for key in one if key not in ("files", "name")} for one in kept]
-    )
+        line["item"] = line.pop("name")
+    return outside.write_manifest(out, lines)
 
 
 def items_of_truth(folder: Path) -> list[dict]:

@@ -188,6 +188,18 @@ def test_the_truth_scores_one_and_the_visible_mask_scores_what_it_covers(annotat
     assert len(lines) == 1 + len(objects) and lines[1].startswith(f"{objects[0].key},COCO_val2014")
 
 
+def test_the_visible_masks_are_written_for_other_programs(annotated, tmp_path):
+    """They are predictions themselves: those of a program that adds nothing."""
+    kind, path, objects = annotated
+    masks, out = tmp_path / "visible", tmp_path / "out"
+    run("--amodal", kind, path, "--inputs", masks, "--out", out)
+    names = (out / "objects.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in names] == [one.key for one in objects]
+    text = run("--amodal", kind, path, masks, "--out", out)
+    these = cells(text, "all objects", "these masks")
+    assert these[1] == cells(text, "all objects", "the visible mask as it is")[1]
+
+
 def test_published_figures_stand_apart_with_their_source(made, tmp_path):
     for kind, figures in {
         "coco-a": ("| pix2gestalt | 0.8287 | 0.8710 |", "| SDXL inpainting | 0.7652 | - |"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from amodal.core.errors import BadInput
 from amodal.core.text import csv_text, encodable, write_text
 from amodal.measures import statistics
 from research.dataset import amodal_predictions
+from research.dataset.amodal_truth import Annotated
 
 from .. import amodal_masks, order_models, runner
 from . import commands
@@ -38,19 +40,22 @@ COLUMNS = ("name", "picture", "label", "stuff", "hidden", "visible_iou")
 
 @dataclass(frozen=True)
 class Measured:
-    """The records of masks (empty without predictions), how many runs, and those of each order
-    model by its word."""
+    """The records of masks (empty without predictions), how many runs, those of each order model
+    by its word, and the objects."""
 
     kind: str
     masks: list[dict]
     runs: int
     orders: dict[str, list[dict]]
+    objects: Sequence[Annotated] = ()
 
 
 def main(words: list[str] | None = None) -> None:
     options = parser().parse_args(words)
     try:
         measured = measure(options)
+        if options.inputs:
+            amodal_masks.write_visible(measured.objects, options.inputs)
     except BadInput as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
@@ -85,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--things", action="store_true", help="leave out stuff, such as sky, of COCO-A and BSDS-A"
     )
+    top.add_argument("--inputs", type=Path, help="write the visible masks there, by name")
     top.add_argument("--out", type=Path, default=runner.ROOT / "output" / "amodal")
     return top
 
@@ -110,7 +116,7 @@ def measure(options) -> Measured:
         for word, model in loaded.items()
     }
     write_text(options.out / "objects.csv", listing(objects, found))
-    return Measured(kind, found, predictions.runs if predictions else 0, orders)
+    return Measured(kind, found, predictions.runs if predictions else 0, orders, objects)
 
 
 def listing(objects: list, found: list[dict]) -> str:
