@@ -58,10 +58,31 @@ class Settings:
 
 def measure(options) -> tuple[list[dict], Settings]:
     """Makes the items and runs what is missing; gives all records. Raises BadInput."""
-    lines = items(options)
+    lines, settings = items(options), settings_of(options)
+    results = outside.read(options.results, sizes(lines) if options.results else {})
+    chosen, left_out = runnable(lines[0], options, settings)
+    settings = replace(settings, left_out=left_out)
+    state, kept = state_of(options, settings), asdict(settings)
+
+    def key(line: dict, *names: str) -> str:
+        return json.dumps([state, line["name"], line.get("digest"), *names])
+
+    others = {
+        key(line, result.name, result.digest(line["name"])): (line, result, kept)
+        for result in results
+        for line in lines
+    }
+    todo = {key(line, method): (line, method, kept) for line in lines for method in chosen}
+    path = options.out / "outside.jsonl"
+    made = records.complete(others, outside_record, path, options.workers, "results")
+    made |= records.complete(todo, run, options.out / "records.jsonl", options.workers, "items")
+    return list(made.values()), settings
+
+
+def settings_of(options) -> Settings:
     models = options.models or host.find_comfyui() / "models"
     weights = options.metrics or models / "amodal_metrics"
-    settings = Settings(
+    return Settings(
         str(options.workflow),
         options.steps,
         available(weights),
@@ -71,36 +92,20 @@ def measure(options) -> tuple[list[dict], Settings]:
         options.instruct,
         str(options.edit),
     )
-    state = [
+
+
+def state_of(options, settings: Settings) -> list:
+    """What all records depend on."""
+    return [
         runner.state_of_code(),
         digest(options.workflow),
-        digest(options.coco or options.truth / dataset_item.MANIFEST),
+        digest(options.coco) if options.coco else "",
         digest(metrics.__file__),
         settings.steps,
         settings.measures,
         settings.instruct,
         digest(settings.edit),
     ]
-    others = {
-        json.dumps([state, line["name"], result.name, result.digest(line["name"])]): (
-            line,
-            result,
-            asdict(settings),
-        )
-        for result in outside.read(options.results, sizes(lines) if options.results else {})
-        for line in lines
-    }
-    chosen, left_out = runnable(lines[0], options, settings)
-    settings = replace(settings, left_out=left_out)
-    todo = {
-        json.dumps([state, line["name"], method]): (line, method, asdict(settings))
-        for line in lines
-        for method in chosen
-    }
-    path = options.out / "outside.jsonl"
-    made = records.complete(others, outside_record, path, options.workers, "results")
-    made |= records.complete(todo, run, options.out / "records.jsonl", options.workers, "items")
-    return list(made.values()), settings
 
 
 def sizes(lines: list[dict]) -> dict[str, tuple[int, int]]:
@@ -168,6 +173,7 @@ def items_of_truth(folder: Path) -> list[dict]:
                 f"names {folder}, whose item {line['item']} is of the level {line['level']}",
                 f"choose from {', '.join(LEVELS)}",
             )
+        line["digest"] = " ".join(digest(path) for path in line["files"].values())
     return lines
 
 

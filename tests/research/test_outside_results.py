@@ -305,6 +305,12 @@ def test_a_data_set_of_ones_own_needs_no_model(inputs, scenes, tmp_path):
     assert "| theirs | 50-80 % | 0.290 | 0.184 | 0.110 |" in text
     assert str(tmp_path) not in text and "best=FOLDER" in text
     assert len(list((tmp_path / "out" / "pictures").glob("*.webp"))) == 2 * len(scenes)
+    for path in (inputs / "amodal").iterdir():
+        shutil.copy(inputs / "modal" / path.name, path)
+    paper.main([*words, *results])
+    text = (tmp_path / "out" / "paper.md").read_text()
+    line = next(one for one in text.splitlines() if one.startswith("| worst (outside results) | 5"))
+    assert line.endswith("100% (34% to 100%) |")  # another truth, other records
 
 
 def test_a_wrong_data_set_is_refused_by_name(inputs, scenes, tmp_path, capsys):

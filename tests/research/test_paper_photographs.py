@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,12 @@ def test_the_tables_hold_both_sides_and_say_what_was_not_measured():
     assert "| without mixed context | 90% | 50%" in text
     assert "want of package or weights: CLIP, DreamSim." in text
     assert text.count("**agrees**") == 6 and "Figure" not in text
+    assert "| removal inpainting alone | 20-50 % |" in text and "Not run" not in text
+    filled = [{**r, "fill": "LaMa"} if r["method"] == "removal" else r for r in found]
+    settings = replace(settings, left_out=("instruct",))
+    text = photograph_report.markdown(filled, settings, "command", "today")
+    assert "| LaMa | 20-50 % | 24 |" in text
+    assert "their nets are not there: removal by instruction (InstructPix2Pix)." in text
 
 
 def test_a_missing_model_is_reported_before_anything_runs(real_host, coco, tmp_path, capsys):
