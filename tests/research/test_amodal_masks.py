@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from model_files import put_order_model
 from PIL import Image
 
 from amodal.core.errors import BadInput
@@ -472,6 +473,20 @@ def test_the_command_scores_order_models_of_the_pack(real_host, annotated, tmp_p
     assert (tmp_path / "out" / "objects.csv").exists()
     with pytest.raises(SystemExit):
         run(*words[:3], "--order", "instaorder", "--models", tmp_path, "--out", tmp_path / "out")
+
+
+def test_instaorder_is_scored_from_its_file(real_host, tmp_path, capsys):
+    """With random weights: every pair is asked for in both orders and has an answer."""
+    path = written(tmp_path, region_file(1), "coco-a")
+    (tmp_path / "instaorder").mkdir()
+    put_order_model(tmp_path / "instaorder" / "order.pth.tar")
+    words = ["--amodal", "coco-a", path, "--models", tmp_path, "--out", tmp_path / "out"]
+    text = run(*words, "--order", "instaorder=order.pth.tar")
+    pairs, right, *_ = cells(text, "instaorder")
+    assert int(pairs) >= 1 and right.endswith("%")
+    with pytest.raises(SystemExit):
+        run(*words, "--order", "instaorder=none.pth.tar")
+    assert "none.pth.tar" in capsys.readouterr().err
 
 
 def test_pictures_are_checked_by_name(made, tmp_path):
