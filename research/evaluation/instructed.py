@@ -95,8 +95,9 @@ def by_editor(wiring, text: str, path: Path, steps: int | None) -> list:
     """
     prompt = workflow.load(path, dict)
     answer = workflow.need(prompt, *ANSWER)
+    used = {key: prompt[key] for key in needed(prompt, answer, set())}
     ours = {"seen": wiring.link("crop"), "prompt": text, "noise": wiring.link("noise")}
-    taken = {workflow.need(prompt, *where): ours[name] for name, where in TAKEN.items()}
+    taken = {workflow.need(used, *where): ours[name] for name, where in TAKEN.items()}
     for key in needed(prompt, answer, set(taken)):
         node = prompt[key]
         inputs = {name: moved(value, taken) for name, value in node["inputs"].items()}
