@@ -99,7 +99,7 @@ def evaluate(session):
 
 @nox.session
 def paper(session):
-    """The paper's tables 1 to 3 and figures 8 and 9 beside ours; in output/paper/."""
+    """The paper's tables and figures beside ours, other programs' results, COCO, COCO-A, KINS."""
     in_host(session, "-m", "research.evaluation.paper")
 
 

@@ -15,7 +15,8 @@ first release `segmentation` and `inmodal_seg`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,9 @@ class Annotated:
     """One object as a person drew it.
 
     name: its label. stuff: background such as sky. annotator: index of the annotation of its
-    picture. behind: orders of the regions in front of it. whole, visible: COCO segmentations of the
-    amodal and modal mask; visible is None if nothing occludes the object.
+    picture. behind: orders of the regions in front of it; None where the file does not say. whole,
+    visible: COCO segmentations of the amodal and modal mask; visible is None if nothing occludes
+    the object. annotation: the id of its annotation, or None.
     """
 
     picture: str
@@ -41,9 +43,20 @@ class Annotated:
     order: int | None = None
     stuff: bool = False
     annotator: int = 0
-    behind: list[int] = field(default_factory=list)
+    behind: list[int] | None = None
     whole: object = None
     visible: object = None
+    annotation: int | str | None = None
+
+    @property
+    def key(self) -> str:
+        """Names the object in its file: "12-3" is region 3 of annotation 12, "12" an object."""
+        return f"{self.annotation}" if self.order is None else f"{self.annotation}-{self.order}"
+
+    @property
+    def group(self) -> tuple:
+        """What objects that were drawn together share: the picture, and who drew it."""
+        return self.picture, self.annotator
 
     def amodal(self) -> np.ndarray:
         """The amodal mask [H, W] bool, within the picture."""
@@ -61,43 +74,51 @@ class Annotated:
 
 def read(path: Path | str) -> list[Annotated]:
     """All objects of a file in either format, recognised by its keys. Raises BadInput."""
-    data = read_json(Path(path))
+    data, place = read_json(Path(path)), "the file"
     try:
         pictures = {picture["id"]: picture for picture in data["images"]}
         annotations = data["annotations"]
-        if annotations and "regions" in annotations[0]:
-            return of_regions(pictures, annotations)
-        names = {category["id"]: category["name"] for category in data["categories"]}
-        return [of_kins(pictures[each["image_id"]], names, each) for each in annotations]
+        drawn_by_region = bool(annotations) and "regions" in annotations[0]
+        names = {}
+        if not drawn_by_region:
+            names = {category["id"]: category["name"] for category in data["categories"]}
+        objects: list[Annotated] = []
+        annotators: Counter = Counter()
+        for number, each in enumerate(annotations, 1):
+            place = f"annotation {number} of the file"
+            picture = pictures[each["image_id"]]
+            if drawn_by_region:
+                objects += of_regions(picture, each, annotators[each["image_id"]])
+                annotators[each["image_id"]] += 1
+            else:
+                objects.append(of_kins(picture, names, each))
+        return objects
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadInput(
             "annotations",
-            f"are not those of COCO-A, BSDS-A or KINS ({type(error).__name__}: {error})",
+            f"are not those of COCO-A, BSDS-A or KINS ({place}: {type(error).__name__}: {error})",
             "give the .json file as its authors published it",
         ) from None
 
 
-def of_regions(pictures: dict, annotations: list[dict]) -> list[Annotated]:
-    objects, annotators = [], {}
-    for annotation in annotations:
-        picture = pictures[annotation["image_id"]]
-        number = annotators[annotation["image_id"]] = annotators.get(annotation["image_id"], -1) + 1
-        front = in_front(annotation.get("depth_constraint") or "")
-        for region in annotation["regions"]:
-            objects.append(
-                Annotated(
-                    picture["file_name"],
-                    (picture["height"], picture["width"]),
-                    region["name"],
-                    region["order"],
-                    bool(region.get("isStuff")),
-                    number,
-                    sorted(front.get(region["order"], ())),
-                    region["segmentation"],
-                    region.get("visible_mask"),
-                )
-            )
-    return objects
+def of_regions(picture: dict, annotation: dict, annotator: int) -> list[Annotated]:
+    constraint = annotation.get("depth_constraint")
+    front = in_front(constraint or "")
+    return [
+        Annotated(
+            picture["file_name"],
+            (picture["height"], picture["width"]),
+            region["name"],
+            region["order"],
+            bool(region.get("isStuff")),
+            annotator,
+            None if constraint is None else sorted(front.get(region["order"], ())),
+            region["segmentation"],
+            region.get("visible_mask"),
+            annotation.get("id"),
+        )
+        for region in annotation["regions"]
+    ]
 
 
 def in_front(constraint: str) -> dict[int, set[int]]:
@@ -118,4 +139,5 @@ def of_kins(picture: dict, names: dict, annotation: dict) -> Annotated:
         names[annotation["category_id"]],
         whole=whole,
         visible=visible,
+        annotation=annotation.get("id"),
     )

@@ -59,17 +59,21 @@ def classes(picture: np.ndarray) -> np.ndarray:
     return found.repeat(factor, 0).repeat(factor, 1)
 
 
-def spurious(scene: Scene, canvas: np.ndarray, known: np.ndarray) -> float:
+def spurious(
+    scene: Scene, canvas: np.ndarray, known: np.ndarray, painted: np.ndarray | None = None
+) -> float:
     """The painted area of objects other than the query, as a fraction of its occluded area.
 
     canvas [2S, 2S, 3]: the completed picture on the scene's sheet, valid where known [2S, 2S].
+    painted [2S, 2S]: what was painted; where None, all known pixels that differ from the picture.
     Objects that the judge also finds in the true picture (those behind the query) do not count.
     """
     query = WORDS.index(scene.word) + 1
     found = classes(np.where(known[..., None], canvas, scene.truth_sheet))
     wrong = (found > 0) & (found != query) & (found != classes(scene.truth_sheet))
     hidden = scene.amodal_sheet() & ~seen_on_sheet(scene)
-    painted = known & ~unchanged(scene, canvas)
+    if painted is None:
+        painted = known & ~unchanged(scene, canvas)
     return float((wrong & painted).sum() / max(1, hidden.sum()))
 
 

@@ -12,7 +12,7 @@ from amodal.app import workflow
 from . import release_variant, rules
 
 METHODS = {
-    "removal": "removal inpainting alone",
+    "removal": "removal inpainting alone (smooth fill)",
     "naive": "naive outpainting (equation 2)",
     "without": "without mixed context",
     "clusters": "mixed context with the paper's clusters",

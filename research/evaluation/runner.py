@@ -26,6 +26,7 @@ from . import (
     judge,
     methods,
     release_variant,
+    removers,
     rules,
     truth,
     unseen_art,
@@ -168,17 +169,28 @@ def run(task: Task, pictures: Path | None = None, state: str = "") -> dict:
         return record | {"rules": rules.of_masks(scene, values)}
     completed, canvas, known = on_sheet(scene, values)
     record |= outcome_of(values)
-    close = asdict(closeness(scene, completed))
-    record |= {name: round(value, 4) for name, value in close.items()}
-    record["perceptual"] = round(figures.unlikeness(scene, completed), 4)
-    record["spurious"] = round(judge.spurious(scene, canvas, known), 4)
+    if task.method == "removal":
+        record["fill"] = removers.fill_of(prompt, values)
+    record |= compared(scene, completed, canvas, known)
     if "mask_k" in values:
         record["mask_k"] = round(figures.mask_at_k(scene, values["crop"], values["mask_k"]), 4)
-    right = record["amodal_iou"] >= SUCCESS and record["spurious"] < judge.SPURIOUS
-    record["success"] = right and "object" in values
+    record["success"] = record["success"] and "object" in values
     if pictures is not None:
         keep_pictures(pictures / task.name, scene, completed, canvas)
     return record
+
+
+def compared(scene, completed: np.ndarray, canvas: np.ndarray, *judged: np.ndarray) -> dict:
+    """The figures of a completed object [2S, 2S, 4] and its canvas, on the scene's sheet.
+
+    judged: the last arguments of `judge.spurious`.
+    """
+    values = asdict(closeness(scene, completed))
+    values["perceptual"] = figures.unlikeness(scene, completed)
+    values["spurious"] = judge.spurious(scene, canvas, *judged)
+    rounded = {name: round(value, 4) for name, value in values.items()}
+    right = rounded["amodal_iou"] >= SUCCESS and rounded["spurious"] < judge.SPURIOUS
+    return {**rounded, "success": right}
 
 
 def failed(error) -> dict:
@@ -249,6 +261,8 @@ def prompt_of(task: Task, scene) -> dict:
     prompt = workflow.fill(prompt, picture.name, words=scene.word, seed=1 + task.number)
     wiring = methods.wire(task.method, prompt)
     wiring.set_steps(task.steps, task.k)
+    if task.method == "removal":
+        removers.keep(wiring)
     if task.method == RULES:
         links = {"crop": wiring.link("crop", 3), **rules.links(wiring)}
         wiring.keep(links, of_pass_1=tuple(links))

@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from research import records
-from research.evaluation import methods, runner
+from research.evaluation import methods, outside_scenes, runner
 from research.evaluation.report import claims, paper
 
 
@@ -123,7 +125,16 @@ def test_the_report_holds_both_sides(tmp_path):
 
 @pytest.mark.slow
 def test_a_small_run_writes_everything_and_resumes(tmp_path, real_host):
+    results = tmp_path / "results"
+    results.mkdir()
+    for task in paper.scenes(paper.parser().parse_args(["--per-cell", "1"])):
+        scene = outside_scenes.scene_of(task)
+        rgba = np.dstack([scene.truth, scene.amodal()])
+        pixels = (np.clip(rgba, 0, 1) * 255).round().astype(np.uint8)
+        Image.fromarray(pixels).save(results / f"{outside_scenes.name_of(task)}.png")
     words = [
+        "--results",
+        f"truth={results}",
         "--per-cell",
         "1",
         "--sweep",
@@ -145,6 +156,9 @@ def test_a_small_run_writes_everything_and_resumes(tmp_path, real_host):
     text = (tmp_path / "paper.md").read_text()
     for title in ("Table 1", "Table 2", "Table 3", "Figure 8, left", "Figure 8, right", "Figure 9"):
         assert f"## {title}" in text
+    assert text.count("| truth (outside results) |") == 3
+    assert "| removal inpainting alone (smooth fill, no net) |" in text
+    assert str(tmp_path) not in text
     held = json.loads((tmp_path / "paper.json").read_text())
     assert len(held) == 14 and "not measured" not in {claim["verdict"] for claim in held}
     rows = records.read(tmp_path / "records.jsonl")

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from PIL import Image
 from amodal.app import workflow
 from amodal.core.errors import BadInput
 from amodal.core.types import Canvas
+from amodal.measures import dataset_item
 from amodal.stickers.catalog import CATALOG
 from research import records
 from research.dataset import rle, wholes
-from research.evaluation import pasted, photographs
+from research.evaluation import instructed, pasted, photographs
 from research.evaluation.report import paper, photograph_report
 from tools.host.inprocess import VALUES
 
@@ -167,6 +169,12 @@ def test_the_tables_hold_both_sides_and_say_what_was_not_measured():
     assert "| without mixed context | 90% | 50%" in text
     assert "want of package or weights: CLIP, DreamSim." in text
     assert text.count("**agrees**") == 6 and "Figure" not in text
+    assert "| removal inpainting alone | 20-50 % |" in text and "Not run" not in text
+    filled = [{**r, "fill": "LaMa"} if r["method"] == "removal" else r for r in found]
+    settings = replace(settings, left_out=("instruct",))
+    text = photograph_report.markdown(filled, settings, "command", "today")
+    assert "| LaMa | 20-50 % | 24 |" in text
+    assert "their nets are not there: removal by instruction (InstructPix2Pix)." in text
 
 
 def test_a_missing_model_is_reported_before_anything_runs(real_host, coco, tmp_path, capsys):
@@ -177,6 +185,23 @@ def test_a_missing_model_is_reported_before_anything_runs(real_host, coco, tmp_p
     assert "512-inpainting-ema.safetensors" in said and "groundingdino_swint_ogc.pth" in said
     assert "left out: input 'measures' name CLIP, which needs" in said
     assert not (tmp_path / "out" / "records.jsonl").exists()
+
+
+def test_items_for_another_program_and_its_results_need_no_model(real_host, coco, tmp_path):
+    paper.main(words(coco, tmp_path, "--inputs", str(tmp_path / "inputs")))
+    lines = dataset_item.manifest(tmp_path / "inputs")
+    names = [line["item"] for line in lines]
+    assert len(set(names)) == 4 and "random-easy-00000-s0" in names
+    (tmp_path / "best").mkdir()
+    for line in lines:
+        item = dataset_item.read(tmp_path / "inputs", line)
+        rgba = np.dstack([item.true_image[0].numpy(), item.amodal_mask[0].numpy()])
+        pixels = (rgba * 255).round().astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "best" / f"{line['item']}.png")
+    paper.main(words(coco, tmp_path, "--methods", "--results", f"best={tmp_path / 'best'}"))
+    text = (tmp_path / "out" / "paper.md").read_text()
+    assert "| best (outside results) | 20-50 % | 2 |" in text and "100% (34% to 100%)" in text
+    assert "mixed context | 20-50 %" not in text
 
 
 def test_bad_input_is_said(real_host, coco, tmp_path, capsys):
@@ -231,7 +256,8 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
     models,
     monkeypatch,
 ):
-    """Small Stable Diffusion 2, GroundingDINO, SAM, InstaOrder and LaMa with random weights.
+    """Small Stable Diffusion 2, InstructPix2Pix, GroundingDINO, SAM, InstaOrder and LaMa with
+    random weights.
 
     Nothing is completed well, but every item is painted and measured.
     """
@@ -243,6 +269,7 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
     random_checkpoints.write(
         models / "checkpoints" / "512-inpainting-ema.safetensors", "sd2", **TRIAL
     )
+    random_checkpoints.write(models / "checkpoints" / instructed.CHECKPOINT, "sd15", 8, **TRIAL)
     small_models(models, monkeypatch)
     prompt = json.loads((workflow.FOLDER / "amodal_completion.json").read_text())
     for node in prompt.values():
@@ -266,6 +293,8 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
                 str(models),
                 "--methods",
                 "mixed",
+                "removal",
+                "instruct",
             )
         )
     finally:
@@ -274,9 +303,12 @@ def test_the_shipped_workflow_runs_from_files_in_the_published_layouts(
         for folder in ("instaorder", "inpaint", "checkpoints"):
             shutil.rmtree(models / folder)
     rows = records.read(tmp_path / "out" / "records.jsonl")
-    assert len(rows) == 4 and all(0 <= r["amodal_iou"] <= 1 for r in rows)
-    assert all(r["calls"] > 0 for r in rows)
-    assert (tmp_path / "out" / "paper.md").exists()
+    assert len(rows) == 3 * 4 and all(0 <= r["amodal_iou"] <= 1 for r in rows)
+    assert all((r["calls"] > 0) == (r["method"] != "removal") for r in rows)
+    assert {r["fill"] for r in rows if r["method"] == "removal"} == {"LaMa"}
+    text = (tmp_path / "out" / "paper.md").read_text()
+    for title in ("LaMa", instructed.TITLES["instruct"]):
+        assert f"| {title} | 20-50 % | 2 |" in text
 
 
 def test_annotations_without_pairs_are_refused(tmp_path, coco):

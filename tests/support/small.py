@@ -156,6 +156,23 @@ def model(kind: str = "eps", inputs: int = 4, seed: int = 0, **shape):
     return managed(net)
 
 
+def instruct(seed: int = 0, **shape):
+    """A MODEL of InstructPix2Pix' kind: 8 channels, noise beside the latent of the picture."""
+
+    class Small(comfy.supported_models.SD15_instructpix2pix):
+        unet_extra_config = {
+            "num_heads": -1,
+            "num_head_channels": 16,
+            "attn_precision": torch.float32,
+        }
+
+    config = Small(unet_config(8, **shape))
+    config.set_inference_dtype(torch.float32, None)
+    net = config.get_model({}, "", device=torch.device("cpu"))
+    fill(net.diffusion_model, seed)
+    return managed(net)
+
+
 def sdxl(inputs: int = 4, seed: int = 0):
     """A MODEL of Stable Diffusion XL's kind: three decoder levels, a prompt's pooled output."""
     config = comfy.supported_models.SDXL(

@@ -8,9 +8,9 @@ from scipy import stats
 
 from amodal.measures import statistics
 
-from .. import rules
+from .. import instructed, removers, rules
 from ..judge import SPURIOUS
-from ..methods import GROUNDS
+from ..methods import GROUNDS, METHODS
 from ..runner import RULES, step_of
 from .tables import CO_OCCURRING, SHIPPED_K, gained, headed, pool, row, shared
 
@@ -178,6 +178,32 @@ def of_curation(table: dict | None) -> list[Claim]:
         ours = f"{words}, p {p:.2g}, {count} objects"
         claims.append(Claim(where, paper, ours, sign * (best - than), p))
     return claims
+
+
+def outside(records: list[dict]) -> list[str]:
+    """The names of other programs whose results were scored, in order."""
+    return list(dict.fromkeys(r["method"] for r in records if r.get("outside")))
+
+
+def title(method: str, records: list[dict]) -> str:
+    """A method's title in the tables. Removal is called by the name of what fills."""
+    if method in outside(records):
+        return f"{method} (outside results)"
+    if method == "removal":
+        return removers.title(records)
+    return {**METHODS, **instructed.TITLES}[method]
+
+
+def compared_methods(records: list[dict]) -> dict[str, str]:
+    """{method: title} of Table 1's methods, of removal by instruction, and of other programs'."""
+    names = (*TABLES, *instructed.TITLES, *outside(records))
+    return {method: title(method, records) for method in names}
+
+
+def second_table(records: list[dict]) -> dict[str, tuple[str, str]]:
+    """Table 2's methods and other programs' results, with the paper's figures."""
+    ours = {method: tuple(f"{share:.0%}" for share in both) for method, both in PAPER_2.items()}
+    return ours | dict.fromkeys(outside(records), ("-", "-"))
 
 
 def success(rows: list[dict]):

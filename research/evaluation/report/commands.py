@@ -12,7 +12,14 @@ from amodal.core.text import encodable, write_text
 from ..runner import MAKES_FIGURES, ROOT, SHOWS_FIGURES
 
 HERE = ("--out", "--workers")  # options that change no figure except seconds
-PLACES = ("--art", "--coco", "--pictures", "--models", "--metrics")  # paths of one machine
+PLACES = (
+    "--art",
+    "--coco",
+    "--pictures",
+    "--models",
+    "--metrics",
+    "--truth",
+)  # paths of one machine
 
 
 def for_report(command: str, words: list[str]) -> str:
@@ -21,13 +28,21 @@ def for_report(command: str, words: list[str]) -> str:
     for word in left:
         name, sign, path = word.partition("=")
         if name not in (*HERE, *PLACES):
-            kept.append(word)
+            kept.append(without_path(word))
             continue
         if not sign:
             path = next(left, "")
         if name in PLACES:
             kept += [name, "FILE" if Path(path).suffix else "FOLDER"]
     return " ".join([command, *kept])
+
+
+def without_path(word: str) -> str:
+    """A word of a command, with FOLDER or FILE for a path that exists: also of NAME=PATH."""
+    name, sign, path = word.rpartition("=")
+    if word.startswith("--") or not path or not Path(path).exists():
+        return word
+    return f"{name}{sign}{'FOLDER' if Path(path).is_dir() else 'FILE'}"
 
 
 def commit() -> str:
@@ -59,6 +74,19 @@ def history(out: Path, command: str, when: str, of: str) -> list[str]:
     lines.append(f"{start}{when}{of}")
     write_text(path, "\n".join(lines) + "\n")
     return [line for line in lines if line.endswith(of)]
+
+
+def add_results(top: argparse.ArgumentParser) -> None:
+    """The option for results of other programs: see research/evaluation/outside.py."""
+    top.add_argument(
+        "--results",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="results of other programs: a folder with a cut-out NAME.png (RGBA) for each item, "
+        "and offsets.json",
+    )
 
 
 def parser(command: str, about: str, folder: str) -> argparse.ArgumentParser:

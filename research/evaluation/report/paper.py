@@ -2,10 +2,15 @@
 
     nox -s paper -- --per-cell 100                   # all of it: hours on a CPU
     nox -s paper -- --per-cell 2 --objects 4 --steps 10 --trials 1 --counterfactuals 1   # minutes
+    nox -s paper -- --per-cell 20 --inputs FOLDER              # the scenes for another program
+    nox -s paper -- --per-cell 20 --results NAME=FOLDER        # and its results in the tables
     nox -s paper -- --coco instances_val2017.json --pictures val2017   # photographs
+    nox -s paper -- --truth FOLDER --results NAME=FOLDER       # a data set of your own
+    nox -s paper -- --amodal coco-a ANNOTATIONS PREDICTIONS    # amodal masks
 
 Every finished scene is a line of OUT/records.jsonl. Records of `nox -s evaluate` in the same folder
-are used, and an interrupted run resumes.
+are used, and an interrupted run resumes. --coco, --truth and --amodal have options of their own:
+add --help to them.
 """
 
 from __future__ import annotations
@@ -17,13 +22,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from amodal.core.errors import BadInput
 from amodal.core.text import encodable, write_text
 from amodal.measures import statistics
 
-from .. import rules, runner
-from ..methods import GROUNDS, METHODS
+from .. import outside_scenes, rules, runner
+from ..methods import GROUNDS
 from ..scenarios import CELLS
-from . import claims, commands, curate, photograph_report
+from . import amodal_report, claims, commands, curate, photograph_report
 from .plots import draw_bars, draw_curve
 from .tables import (
     CO_OCCURRING,
@@ -37,15 +43,31 @@ from .tables import (
 )
 
 SCENES = tuple(cell for cell in CELLS if cell != "border")
+OTHERS = {
+    "--amodal": amodal_report,
+    "--coco": photograph_report,
+    "--truth": photograph_report,
+}
 
 
 def main(words: list[str] | None = None) -> None:
-    if any(word.startswith("--coco") for word in (sys.argv[1:] if words is None else words)):
-        photograph_report.main(words)
-        return
+    given = sys.argv[1:] if words is None else words
+    for option, other in OTHERS.items():
+        if any(word.split("=")[0] == option for word in given):
+            other.main(words)
+            return
     options = parser().parse_args(words)
-    options.out.mkdir(parents=True, exist_ok=True)
-    records = runner.run_all(tasks(options), options)
+    try:
+        if options.inputs:
+            count = outside_scenes.write_inputs(scenes(options), options.inputs)
+            print(encodable(f"{count} scenes in {options.inputs}"))
+            return
+        options.out.mkdir(parents=True, exist_ok=True)
+        others = outside_scenes.records_of(options.results, scenes(options), options)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    records = runner.run_all(tasks(options), options) + others
     table = curated(options)
     command = commands.for_report("nox -s paper --", sys.argv[1:] if words is None else words)
     write(records, table, options, command, str(datetime.date.today()))
@@ -67,7 +89,22 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--trials", type=int, default=3, help="trials of Table 3")
     top.add_argument("--counterfactuals", type=int, default=4, help="for each object of Table 3")
     top.add_argument("--steps", type=int, default=50, help="N; k follows")
+    commands.add_results(top)
+    top.add_argument(
+        "--inputs",
+        type=Path,
+        help="write the scenes of tables 1 and 2 there as a data set, no more",
+    )
     return top
+
+
+def scenes(options) -> list[runner.Task]:
+    """A task for each scene of tables 1 and 2."""
+    return [
+        runner.Task(cell, number, "", options.seed, None, options.steps)
+        for number in range(options.per_cell)
+        for cell in SCENES
+    ]
 
 
 def tasks(options) -> list[runner.Task]:
@@ -165,7 +202,7 @@ def table_1(records: list[dict]) -> str:
         ),
     ]
     for title, cells in (("20-50 %", claims.EASY), ("50-80 %", claims.HARD)):
-        for method in claims.TABLES:
+        for method, name in claims.compared_methods(records).items():
             rows = pool(records, cells, method)
             if rows:
                 means = [
@@ -175,7 +212,7 @@ def table_1(records: list[dict]) -> str:
                 lines.append(
                     row(
                         [
-                            METHODS[method],
+                            name,
                             title,
                             str(len(rows)),
                             *means,
@@ -183,6 +220,7 @@ def table_1(records: list[dict]) -> str:
                         ]
                     )
                 )
+    lines.append(row(["removal by instruction", "no such net for stickers", *["-"] * 6]))
     return "\n".join(lines)
 
 
@@ -199,11 +237,11 @@ def table_2(records: list[dict]) -> str:
             "ours, a spurious object",
         ),
     ]
-    for method, paper in claims.PAPER_2.items():
-        cells = [METHODS[method]]
+    for method, paper in claims.second_table(records).items():
+        cells = [claims.title(method, records)]
         for theirs, names in zip(paper, (claims.OTHER, CO_OCCURRING)):
             rows = pool(records, names, method)
-            cells += [f"{theirs:.0%}", percent(claims.success(rows)) if rows else "-"]
+            cells += [theirs, percent(claims.success(rows)) if rows else "-"]
         last = pool(records, CO_OCCURRING, method)
         lines.append(row([*cells, percent(claims.spurious(last)) if last else "-"]))
     return "\n".join(lines)

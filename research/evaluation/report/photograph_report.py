@@ -18,8 +18,7 @@ from amodal.core.errors import BadInput
 from amodal.core.text import encodable, write_text
 from amodal.measures import metrics, statistics
 
-from .. import photographs, runner
-from ..methods import METHODS
+from .. import instructed, photographs, runner
 from ..pasted import ALWAYS
 from . import claims, commands
 from .tables import headed, number, percent, row
@@ -29,8 +28,12 @@ ALSO = ("perceptual", "amodal_iou", "occluded_iou", "colour")
 
 
 def main(words: list[str] | None = None) -> None:
-    options = parser().parse_args(words)
+    options = chosen(words)
     try:
+        if options.inputs:
+            count = photographs.write_inputs(options, options.inputs)
+            print(encodable(f"{count} items in {options.inputs}"))
+            return
         records, settings = photographs.measure(options)
     except BadInput as error:
         print(error, file=sys.stderr)
@@ -41,14 +44,29 @@ def main(words: list[str] | None = None) -> None:
     print(encodable(f"\n{path}"))
 
 
+def chosen(words: list[str] | None) -> argparse.Namespace:
+    """The options; ends the program as argparse does where they do not fit each other."""
+    top = parser()
+    options = top.parse_args(words)
+    if options.coco and not options.pictures:
+        top.error("--coco needs --pictures")
+    if options.truth and options.methods is None:
+        options.methods = []
+    if options.methods == [] and not (options.results or options.inputs):
+        top.error("nothing to do: it needs --results or --methods")
+    return options
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="nox -s paper --",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--coco", type=Path, required=True, help="instances_*.json")
-    top.add_argument("--pictures", type=Path, required=True, help="folder of its pictures")
+    source = top.add_mutually_exclusive_group(required=True)
+    source.add_argument("--coco", type=Path, help="instances_*.json")
+    source.add_argument("--truth", type=Path, help="a data set as nox -s dataset writes it")
+    top.add_argument("--pictures", type=Path, help="folder of COCO's pictures")
     top.add_argument(
         "--workflow",
         type=Path,
@@ -74,8 +92,26 @@ def parser() -> argparse.ArgumentParser:
         "co-occurring ones",
     )
     top.add_argument(
-        "--methods", nargs="+", choices=photographs.METHODS, default=list(photographs.METHODS)
+        "--methods",
+        nargs="*",
+        choices=[*photographs.METHODS, *photographs.BY_CHOICE],
+        help="default: none with --truth; with --coco all, those by instruction if their nets are "
+        "there; none: the option alone",
     )
+    top.add_argument("--inputs", type=Path, help="only write the items there, as a data set")
+    top.add_argument(
+        "--instruct",
+        default=instructed.CHECKPOINT,
+        help="an InstructPix2Pix checkpoint, for the method instruct",
+    )
+    top.add_argument(
+        "--edit",
+        type=Path,
+        default=instructed.EDITOR,
+        help="a workflow in API format with an edit model, for the method edit; with the node "
+        "titles of the shipped one",
+    )
+    commands.add_results(top)
     top.add_argument("--steps", type=int, help="N; k follows; default: the workflow's")
     top.add_argument("--seed", type=int, default=0, help="seed of the items")
     top.add_argument("--workers", type=int, default=0, help="processes; 0: this one")
@@ -91,20 +127,27 @@ def markdown(records: list[dict], settings: photographs.Settings, command: str, 
         f"`{command}` on {date}; through the real host's executor. A success is an amodal IoU of "
         "at least 0.85 (in the paper people decided); spurious objects are not looked for. "
         f"Brackets hold 95 % intervals.{left_out if missing else ''} Of {len(records)} runs "
-        f"{failed} failed; they count as their visible part."
+        f"{failed} failed; they count as their visible part.{without_nets(settings)}"
     )
+    claimed = claims.of_tables(records)
+    measured = any(claim.gain is not None for claim in claimed)
     parts = [
         "# The paper's tables 1 and 2 on photographs",
         about,
-        claims.agreement(claims.of_tables(records)),
+        claims.agreement(claimed) if measured else "",
         table_1(records),
         table_2(records),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def without_nets(settings: photographs.Settings) -> str:
+    """Which methods were left out, in a sentence."""
+    names = [instructed.TITLES[method] for method in settings.left_out]
+    return f" Not run, because their nets are not there: {', '.join(names)}." if names else ""
 
 
 def table_1(records: list[dict]) -> str:
-    """Removal uses the method of Remove Objects in the given workflow."""
     lines = ["## Table 1: methods", "", *headed("the paper (COCO)", "hidden", *TAKEN)]
     for name, both in claims.PAPER_1.items():
         for title, values in zip(("20-50 %", "50-80 %"), both):
@@ -124,12 +167,12 @@ def table_1(records: list[dict]) -> str:
         ),
     ]
     for title, cells in (("20-50 %", claims.EASY), ("50-80 %", claims.HARD)):
-        for method in claims.TABLES:
+        for method, name in claims.compared_methods(records).items():
             rows = claims.pool(records, cells, method)
             if rows:
                 means = [mean(rows, name) for name in (*TAKEN, *ALSO)]
                 success = percent(claims.success(rows))
-                lines.append(row([METHODS[method], title, str(len(rows)), *means, success]))
+                lines.append(row([name, title, str(len(rows)), *means, success]))
     return "\n".join(lines)
 
 
@@ -151,11 +194,11 @@ def table_2(records: list[dict]) -> str:
             "n",
         ),
     ]
-    for method, theirs in claims.PAPER_2.items():
-        cells = [METHODS[method]]
+    for method, theirs in claims.second_table(records).items():
+        cells = [claims.title(method, records)]
         for share, names in zip(theirs, (claims.OTHER, claims.CO_OCCURRING)):
             rows = claims.pool(records, names, method)
             ours = percent(claims.success(rows)) if rows else "-"
-            cells += [f"{share:.0%}", ours, str(len(rows))]
+            cells += [share, ours, str(len(rows))]
         lines.append(row(cells))
     return "\n".join(lines)
