@@ -138,13 +138,17 @@ def seen(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """[4, side, side] (normalised RGB, modal mask) and known pixels [1, side, side] of a view.
 
-    Unknown are the hidden pixels and everything beyond the picture.
+    Unknown are the hidden pixels and everything beyond the picture. Their colours are left out
+    before resizing, which would mix them into their neighbours.
     """
-    masks = torch.stack([modal, ~hidden]).float()
-    modal_seen, known = (cut_out(masks, view, side) > 0.5).float().split(1)
+    shown = (~hidden).float()[None]
+    colours = image[..., :3].movedim(-1, 0).float() * shown
+    stack = cut_out(torch.cat([colours, shown, modal.float()[None]]), view, side)
+    share = stack[3:4]
+    known = (share > 0.5).float()
     mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
-    picture = (cut_out(image[..., :3].movedim(-1, 0).float(), view, side) - mean) / std
-    return torch.cat([picture, modal_seen]), known
+    picture = (stack[:3] / share.clamp(min=0.5) - mean) / std * known
+    return torch.cat([picture, (stack[4:] > 0.5).float()]), known
 
 
 def plain(picture: torch.Tensor) -> torch.Tensor:

@@ -119,10 +119,9 @@ def content_batch(objects: Objects, count: int, side: int) -> tuple[torch.Tensor
         shown, hole = (torch.from_numpy(each) for each in (mask & ~eraser, mask & eraser))
         view = sssd.view_of(shown | hole)
         inputs, known = sssd_content.seen(picture, shown, hole, view, side)
-        erased = (sssd.cut_out(hole[None].float(), view, side) > 0.5).float()
-        items.append((inputs, known, erased))
-    inputs, known, erased = (torch.stack(each) for each in zip(*items))
-    return inputs, known * (1 - erased), erased, inputs[:, :3]
+        whole, inside = sssd_content.seen(picture, shown, torch.zeros_like(hole), view, side)
+        items.append((inputs, known, inside * (1 - known), whole[:3]))
+    return tuple(torch.stack(each) for each in zip(*items))
 
 
 def content_loss(net: torch.nn.Module, objects: Objects, device: torch.device) -> torch.Tensor:
