@@ -102,12 +102,11 @@ def with_side(state: pretrained.State, multiple: int) -> tuple[pretrained.State,
 
 def with_defaults(net: nn.Module, state: pretrained.State) -> pretrained.State:
     """The state dict with what a file may leave out: biases (zero) and counters of batches."""
-    absent = {
-        name: torch.zeros_like(value)
-        for name, value in net.state_dict().items()
-        if name.endswith((".conv.bias", "_conv.bias", "num_batches_tracked"))
-    }
-    return {**absent, **state}
+    own = net.state_dict()
+    convs = (name for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d))
+    names = [f"{name}.bias" for name in convs]
+    names += [name for name in own if name.endswith("num_batches_tracked")]
+    return {**{name: torch.zeros_like(own[name]) for name in names}, **state}
 
 
 class MaskCompletion:

@@ -17,9 +17,7 @@ MASKS, CONTENT = "stickers_pcnet_m.safetensors", "stickers_pcnet_c.safetensors"
 
 def rewire(wiring) -> None:
     """Changes a wired prompt (`methods.Wiring`): one pass by SSSD's nets on the whole picture."""
-    import folder_paths
-
-    folder_paths.add_model_folder_path("sssd", str(FOLDER))
+    put_files()
     start = wiring.ids["start"]
     image, modal, canvas = ([start, output] for output in (1, 2, 3))
     masks = wiring.add("mask_model", "AmodalLoadMaskModel", file=MASKS)
@@ -62,3 +60,10 @@ def rewire(wiring) -> None:
     end.update(image=filled, amodal_mask=amodal, canvas=canvas, modal_mask=modal, max_passes=1)
     for name in ("found", "joined"):
         del end[name]
+
+
+def put_files() -> None:
+    """Registers the folder of the small pair with ComfyUI, after the user's own."""
+    import folder_paths
+
+    folder_paths.add_model_folder_path("sssd", str(FOLDER))

@@ -1,5 +1,6 @@
 """SSSD's two nets: their published layout, what they compute, their files and their nodes."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from amodal.core.errors import BadInput
 from amodal.models import sssd, sssd_content
 from tools.host.inprocess import VALUES, Failed
 
+NUMBERS = itertools.count()
 MASKS, CONTENT = "COCOA_pcnet_m.pth.tar", "COCOA_pcnet_c.pth.tar"
 
 
@@ -218,7 +220,7 @@ def test_the_loaders_read_the_published_layout(folder, host, graph):
         graph.add(node, file=file)
         for node, file in (("AmodalLoadMaskModel", MASKS), ("AmodalLoadContentModel", CONTENT))
     )
-    graph.keep(order=first, masks=(first[0], 1), content=second)
+    graph.keep(order=first, masks=first[1], content=second)
     values = host.run(graph).values
     assert values["order"] is values["masks"]
     for net, model in ((masks, values["masks"]), (content, values["content"])):
@@ -271,7 +273,8 @@ def test_a_file_of_another_kind_is_refused_by_name(change):
 def test_a_width_in_a_small_file_is_not_believed(folder, host, graph):
     for number, name in enumerate(("inc.conv.conv.0.weight", "enc_1.conv.input_conv.weight")):
         wide = torch.zeros(20000, 4 if number else 2, 1, 1)
-        torch.save({name: wide, "enc_7.bn.weight": torch.ones(4)}, folder / "wide.pth")
+        others = {f"enc_{level}.bn.weight": torch.ones(4) for level in range(1, 9)}
+        torch.save({name: wide, **others}, folder / "wide.pth")
         node = "AmodalLoadContentModel" if number else "AmodalLoadMaskModel"
         graph.keep(model=graph.add(node, file="wide.pth"))
         with pytest.raises(Failed, match="its sizes do not fit its tensors"):
@@ -280,6 +283,8 @@ def test_a_width_in_a_small_file_is_not_believed(folder, host, graph):
 
 
 def value(graph, name: str, thing):
+    """A link to a value, under a name that no earlier run of the host has seen."""
+    name = f"sssd {name} {next(NUMBERS)}"
     VALUES[name] = thing
     return graph.add("TestValue", name=name)
 
@@ -307,7 +312,7 @@ def both(host, graph, image, modal, occluder):
         modal_mask=shown,
         amodal_mask=whole,
     )
-    graph.keep(amodal=whole, hidden=(whole[0], 1), image=filled)
+    graph.keep(amodal=whole, hidden=whole[1], image=filled)
     return host.run(graph).values
 
 
