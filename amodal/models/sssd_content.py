@@ -34,6 +34,7 @@ class PartialConv(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
+        self.gain = 1.0  # of the convolution; its training sets it (`training.sssd`)
         self.input_conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
 
     def forward(self, *parts: Known) -> Known:
@@ -44,7 +45,7 @@ class PartialConv(nn.Module):
         known = (seen > 0).to(seen)
         total = F.conv2d(masked, self.input_conv.weight, None, self.stride, edge)
         shift = cast(torch.Tensor, self.input_conv.bias)[:, None, None]
-        return (total / seen.clamp(min=1) + shift) * known, known
+        return (total * self.gain / seen.clamp(min=1) + shift) * known, known
 
 
 class Level(nn.Module):

@@ -3,7 +3,8 @@
 PCNet-M orders the objects of the whole picture and completes the object's mask under everything in
 front of it; PCNet-C fills what the mask has gained. One step, no diffusion, and nothing beyond the
 picture's border. The nets are a small pair trained on stickers (`training.sssd`), not the authors'.
-Detection, the modal mask and the result's nodes are those of the other methods.
+Detection, the modal mask, the filled background and the result's nodes are those of the other
+methods; without that background, the occluder itself would count as a spurious object.
 """
 
 from __future__ import annotations
@@ -56,8 +57,21 @@ def rewire(wiring) -> None:
         modal_mask=modal,
         amodal_mask=amodal,
     )
+    wiring.inputs("remove").update(
+        image=image, modal_mask=nothing, occluder_mask=wiring.link("select"), padding_mask=nothing
+    )
+    placed = wiring.add(
+        "placed",
+        "ImageCompositeMasked",
+        destination=wiring.link("remove"),
+        source=filled,
+        mask=amodal,
+        x=0,
+        y=0,
+        resize_source=False,
+    )
     end = wiring.inputs("end")
-    end.update(image=filled, amodal_mask=amodal, canvas=canvas, modal_mask=modal, max_passes=1)
+    end.update(image=placed, amodal_mask=amodal, canvas=canvas, modal_mask=modal, max_passes=1)
     for name in ("found", "joined"):
         del end[name]
 

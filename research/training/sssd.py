@@ -33,10 +33,10 @@ HIDDEN = (0.1, 0.85)  # the share of an object that case 1 erases
 TRIES = 12  # places to try for that share
 OBJECTS = 1500  # kept to draw from; new pictures replace the oldest
 DRAWN = 1  # new pictures in each step
-SIDES = {"masks": 64, "content": 128}  # pixels of a view
+SIDES = {"masks": 64, "content": 64}  # pixels of a view
 BATCHES = {"masks": 16, "content": 16}
 WIDTHS = {"masks": 16, "content": 12}
-LEVELS = 7
+LEVELS = 6  # of PCNet-C; the published net has 7, and views of 256 pixels
 IN_ERASER = 5.0  # weight of pixels under the eraser
 IN_HOLE = 6.0  # weight of erased pixels, as for partial convolutions (Liu et al.)
 
@@ -143,7 +143,20 @@ LOSSES = {"masks": mask_loss, "content": content_loss}
 def new_net(kind: str, width: int) -> torch.nn.Module:
     if kind == "masks":
         return sssd.MaskNet(width, SIDES[kind])
-    return sssd_content.ContentNet(width, LEVELS, SIDES[kind])
+    net = sssd_content.ContentNet(width, LEVELS, SIDES[kind])
+    for conv in partial_convs(net).values():
+        conv.gain = float(conv.input_conv.weight[0].numel())
+    return net
+
+
+def partial_convs(net: torch.nn.Module) -> dict[str, sssd_content.PartialConv]:
+    """The partial convolutions of a net by their names.
+
+    They divide by the known numbers in a window. With the number of all as their gain, weights and
+    steps have the size that they have in an ordinary convolution; `exported` multiplies them out.
+    """
+    kind = sssd_content.PartialConv
+    return {name: conv for name, conv in net.named_modules() if isinstance(conv, kind)}
 
 
 def train(
@@ -176,6 +189,8 @@ def exported(run: Run, kind: str) -> dict[str, torch.Tensor]:
     """The averaged weights in fp16 under the published names, and the side of the view."""
     state = {k: v for k, v in run.net.state_dict().items() if "num_batches" not in k}
     state.update(run.ema.named_parameters())
+    for name, conv in partial_convs(run.net).items():
+        state[f"{name}.input_conv.weight"] = state[f"{name}.input_conv.weight"] * conv.gain
     return {**half(state), "side": torch.tensor(SIDES[kind])}
 
 
