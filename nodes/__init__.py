@@ -37,6 +37,8 @@ FILES = (
     "limits",
     "prepare_3d",
     "registration",
+    "hidden_part",
+    "loaders.sssd_models",
 )
 
 

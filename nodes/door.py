@@ -32,6 +32,8 @@ PAYLOADS = {  # own socket type -> the dataclass of its payload
 NEEDED = {  # socket type -> what nodes use of its objects
     types.Segmenter.io_type: ("detect", "segment"),
     types.OrderModel.io_type: ("order",),
+    types.MaskModel.io_type: ("complete",),
+    types.ContentModel.io_type: ("fill",),
     io.Model.io_type: ("model", "get_model_object"),
     io.Clip.io_type: ("tokenize",),
     io.Vae.io_type: ("encode", "decode"),

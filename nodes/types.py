@@ -12,6 +12,8 @@ Features = io.Custom("AMODAL_FEATURES")  # Features
 Loop = io.Custom("AMODAL_LOOP")  # LoopHandle
 Segmenter = io.Custom("AMODAL_SEGMENTER")  # Segmenter
 OrderModel = io.Custom("AMODAL_ORDER_MODEL")  # OrderModel
+MaskModel = io.Custom("AMODAL_MASK_MODEL")  # MaskModel
+ContentModel = io.Custom("AMODAL_CONTENT_MODEL")  # ContentModel
 Boxes = io.Custom("BOUNDING_BOX")  # of the host's detectors: dictionaries, a list for each picture
 Layers = io.Custom("LAYERS")  # of the host from 0.31 on; see layer_document.py
 

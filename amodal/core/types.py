@@ -209,3 +209,25 @@ class OrderModel(Protocol):
         self, image: torch.Tensor, masks: torch.Tensor, pairs: list[tuple[int, int]]
     ) -> torch.Tensor:
         """P [n, n] for an image [H, W, 3] and masks [n, H, W]; NaN outside the given pairs."""
+
+
+class MaskModel(Protocol):
+    """AMODAL_MASK_MODEL."""
+
+    def complete(
+        self, modal: torch.Tensor, occluder: torch.Tensor, threshold: float = 0.5
+    ) -> torch.Tensor:
+        """The amodal mask [H, W] (0 or 1) of a modal mask [H, W] under the occluders' [H, W].
+
+        It holds the modal mask, and pixels of the occluders that are likelier than `threshold`.
+        """
+
+
+class ContentModel(Protocol):
+    """AMODAL_CONTENT_MODEL."""
+
+    def fill(self, image: torch.Tensor, modal: torch.Tensor, amodal: torch.Tensor) -> torch.Tensor:
+        """image [H, W, 3] in 0..1 with the pixels of `amodal` [H, W] beyond `modal` [H, W] filled.
+
+        All other pixels stay equal to the bit.
+        """

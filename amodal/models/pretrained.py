@@ -34,12 +34,16 @@ class Pretrained:
 DETECTION = "finding objects by words"
 BY_HAND = "Objects From Masks takes masks from any other node, or masks drawn by hand"
 MASKS = "the masks of the found objects"
+BY_SEGMENTING = "Segment Object gives the amodal mask of a completed picture"
 OTHER_PAINTER = "any other inpainting checkpoint works, also of Stable Diffusion 1.5 or XL"
 REMOVAL = "a textured background behind the removed objects"
 SMOOTH = "Remove Objects fills smoothly"
 DINO = "https://github.com/IDEA-Research/GroundingDINO/releases/download/"
 SAM = "https://dl.fbaipublicfiles.com/segment_anything/"
 LAMA = "https://github.com/Sanster/models/releases/download/"
+SSSD = "https://github.com/XiaohangZhan/deocclusion"
+SSSD_HINT = "its README links the models"
+NOT_STATED = "none stated: ask its authors"
 HUB = "https://huggingface.co/"
 KNOWN = [
     Pretrained(
@@ -179,7 +183,7 @@ KNOWN = [
         "instaorder",
         "https://github.com/POSTECH-CVLab/InstaOrder",
         "3.5 GB as a zip with others",
-        "none stated: ask its authors",
+        NOT_STATED,
         "deciding which object is in front",
         "Order From Depth orders objects by a depth picture",
         "its README links InstaOrder_ckpt.zip, which holds the file",
@@ -210,6 +214,13 @@ KNOWN = [
         "Stability AI Non-Commercial Community",
         "turning a completed object",
         "SV3D, or any other model of views, takes what Prepare For 3D gives",
+    ),
+    *(
+        Pretrained(file, "sssd", SSSD, "not stated", NOT_STATED, needed, without, SSSD_HINT)
+        for file, needed, without in (
+            ("COCOA_pcnet_m.pth.tar", "amodal masks, and order, from masks alone", BY_SEGMENTING),
+            ("COCOA_pcnet_c.pth.tar", "filling a hidden part without diffusion", OTHER_PAINTER),
+        )
     ),
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from amodal.app import workflow
 
-from . import release_variant, rules
+from . import release_variant, rules, sssd
 
 METHODS = {
     "removal": "removal inpainting alone (smooth fill)",
@@ -21,6 +21,7 @@ METHODS = {
     "true-modal": "oracle: mixed context with the true modal mask",
     "ceiling": "oracle: the truth through autoencoder and segmenter",
     "release": "as the authors' released code",
+    "sssd": "SSSD, a small pair",
 }
 
 
@@ -245,6 +246,7 @@ REWIRE = {
     "true-modal": true_modal,
     "ceiling": ceiling,
     "release": release_variant.rewire,
+    "sssd": sssd.rewire,
     "rules": mixed,
     "mask-known": by_rule("known_background"),
     "mask-fixed": fixed_threshold,

@@ -14,6 +14,7 @@ from stickers_at_hand import Loaded, image_of, masks_of, module_of
 from amodal.models.border_order import BorderOrder
 from amodal.models.grounded_sam import GroundedSegmenter
 from amodal.models.instaorder import InstaOrder
+from amodal.models.sssd import MaskCompletion
 from amodal.stickers.scenes import make_scene
 
 
@@ -43,6 +44,11 @@ def borders() -> Case:
     return Case(BorderOrder(), image, masks, stand_ins.WORDS)
 
 
+def sssd() -> Case:
+    image, masks = stand_ins.scene()
+    return Case(MaskCompletion(stand_ins.FillsBox()), image, masks, stand_ins.WORDS)
+
+
 def grounded() -> Case:
     image, masks = stand_ins.scene()
     nets = stand_ins.FindsColours(), stand_ins.CutsColours()
@@ -65,6 +71,7 @@ ORDER_MODELS = {
     "stickers": lambda: stickers("order_model"),
     "instaorder": instaorder,
     "borders": borders,
+    "sssd": sssd,
 }
 
 

@@ -24,6 +24,8 @@ LOADERS = {  # input -> (node, folder)
     "masker": ("AmodalLoadSegmenter", "sams"),
     "order": ("AmodalLoadOrderModel", "instaorder"),
     "inpaint": ("AmodalLoadInpaintModel", "inpaint"),
+    "masks": ("AmodalLoadMaskModel", "sssd"),
+    "content": ("AmodalLoadContentModel", "sssd"),
 }
 
 
@@ -94,7 +96,7 @@ def folders(models, real_host):
         weights(json.loads(DATA.read_text())["shapes"]), models / "grounding-dino" / "good.pth"
     )
     yield models
-    for folder in ("instaorder", "inpaint"):
+    for folder in ("instaorder", "inpaint", "sssd"):
         for file in (models / folder).iterdir():
             file.unlink()
 

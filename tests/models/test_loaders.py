@@ -25,6 +25,8 @@ LOADERS = {  # input -> (node, its title, folder, its model)
     "masker": ("AmodalLoadSegmenter", "Load Grounded Segmenter", "sams", "SAM model"),
     "order": ("AmodalLoadOrderModel", "Load Order Model", "instaorder", "InstaOrderNet_od"),
     "inpaint": ("AmodalLoadInpaintModel", "Load Inpaint Model", "inpaint", "inpainting model"),
+    "masks": ("AmodalLoadMaskModel", "Load Mask Model", "sssd", "PCNet-M of SSSD"),
+    "content": ("AmodalLoadContentModel", "Load Content Model", "sssd", "PCNet-C of SSSD"),
 }
 
 
@@ -34,7 +36,7 @@ def kinds(tmp_path_factory) -> dict[str, Path]:
     from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
     from spandrel.architectures.LaMa import LaMa
 
-    from amodal.models import instaorder
+    from amodal.models import instaorder, sssd, sssd_content
 
     place = tmp_path_factory.mktemp("kinds")
     states = {
@@ -42,6 +44,8 @@ def kinds(tmp_path_factory) -> dict[str, Path]:
         "masker": small_sam().state_dict(),
         "order": {"state_dict": instaorder.OrderNet().state_dict()},
         "inpaint": LaMa(in_nc=4, out_nc=3).state_dict(),
+        "masks": {"state_dict": sssd.MaskNet(8).state_dict()},
+        "content": {"state_dict": sssd_content.ContentNet(4, 7).state_dict()},
         "upscaler": SRVGGNetCompact(num_feat=8, num_conv=2).state_dict(),
     }
     for name, state in states.items():
@@ -56,11 +60,11 @@ def folders(real_host, kinds, models):
         place = models / LOADERS[input][2]
         place.mkdir(parents=True, exist_ok=True)
         (place / file).symlink_to(kinds[input])
-    for name in ("bert-base-uncased", "instaorder", "inpaint"):
+    for name in ("bert-base-uncased", "instaorder", "inpaint", "sssd"):
         (models / name).mkdir(parents=True, exist_ok=True)
     (models / "bert-base-uncased" / "vocab.txt").write_text("\n".join(WORDS))
     yield models
-    for name in ("instaorder", "inpaint"):
+    for name in ("instaorder", "inpaint", "sssd"):
         for file in (models / name).iterdir():
             file.unlink()
 

@@ -13,7 +13,9 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalRefineModalMask",
     "AmodalGather",
     "AmodalItemOfList",
+    "AmodalLoadContentModel",
     "AmodalLoadInpaintModel",
+    "AmodalLoadMaskModel",
     "AmodalLoadOrderModel",
     "AmodalLoadSam3Segmenter",
     "AmodalLoadSegmenter",
@@ -34,6 +36,8 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalSizePrior",
     "AmodalKeepInBound",
     "AmodalNegativeFromOccluders",
+    "AmodalCompleteMask",
+    "AmodalFillHiddenPart",
 }
 
 

@@ -79,3 +79,25 @@ class CutsColours:
             found.append(best if (best & place).any() else torch.zeros_like(best))
         masks = torch.stack(found)[:, None].repeat(1, 3 if several else 1, 1, 1)
         return masks, masks.flatten(2).any(-1).float() * 0.9
+
+
+class FillsBox(torch.nn.Module):
+    """PCNet-M's form: [B, 2, S, S] -> [B, 2, S, S]; every shape is the box around what is seen."""
+
+    side = 64
+
+    def __init__(self):
+        super().__init__()
+        self.sharp = torch.nn.Parameter(torch.tensor(8.0))
+
+    def forward(self, x):
+        shown = x[:, 0] > 0.5
+        rows, columns = (between(shown.any(axis, keepdim=True), 3 - axis) for axis in (2, 1))
+        inside = (rows & columns).float() * 2 - 1
+        return torch.stack([-inside, inside], 1) * self.sharp
+
+
+def between(seen: torch.Tensor, axis: int) -> torch.Tensor:
+    """True from the first to the last True along an axis."""
+    after, before = (each.float().cummax(axis).values for each in (seen, seen.flip(axis)))
+    return (after * before.flip(axis)) > 0

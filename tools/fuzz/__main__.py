@@ -35,6 +35,8 @@ KINDS = (*3 * ["inputs"], *3 * ["model files"], "data sets", "workflows")
 LOADED = {  # node -> (folder, input, its other inputs)
     "AmodalLoadOrderModel": ("instaorder", "file", {}),
     "AmodalLoadInpaintModel": ("inpaint", "file", {}),
+    "AmodalLoadMaskModel": ("sssd", "file", {}),
+    "AmodalLoadContentModel": ("sssd", "file", {}),
     "AmodalLoadSegmenter": (
         *("grounding-dino", "detector"),
         {"vocabulary": "a", "box_threshold": 0.3, "text_threshold": 0.3, "overlap": 0.7},

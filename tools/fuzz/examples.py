@@ -29,6 +29,7 @@ SCENE = {
 LOADERS = (
     *("AmodalLoadSegmenter", "AmodalLoadSam3Segmenter"),
     *("AmodalLoadOrderModel", "AmodalLoadInpaintModel"),
+    *("AmodalLoadMaskModel", "AmodalLoadContentModel"),
 )
 
 
