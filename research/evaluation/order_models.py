@@ -13,11 +13,12 @@ NODES = {  # name -> (loader node, whether it takes a file)
     "border": ("AmodalBorderOrder", False),
     "stickers": ("AmodalStickerOrder", False),
     "instaorder": ("AmodalLoadOrderModel", True),
+    "sssd": ("AmodalLoadMaskModel", True),
 }
 
 
 def load(word: str, models: Path | str) -> OrderModel:
-    """The order model of a word: "border", "stickers", or "instaorder=FILE" of `models`.
+    """The order model of a word: "border", "stickers", "instaorder=FILE" or "sssd=FILE" of `models`.
 
     Raises BadInput for another word, and whatever the loader says of the file.
     """
