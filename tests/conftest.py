@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +19,9 @@ from model_files import models, prompt  # noqa: E402, F401  fixtures
 from amodal.app.host import HostError, find_comfyui  # noqa: E402
 from tools.host import inprocess  # noqa: E402
 
+settings.register_profile("slow machines too", deadline=None)
+settings.load_profile("slow machines too")
+
 
 def pytest_report_header(config):
     """Says which ComfyUI the tests run on."""
@@ -26,6 +31,12 @@ def pytest_report_header(config):
         return f"ComfyUI: none ({error})"
     version = re.search(r'"(.+)"', (folder / "comfyui_version.py").read_text(encoding="utf-8"))
     return f"ComfyUI: {version[1] if version else 'of unknown version'} in {folder}"
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_each_time():
+    """Random tensors are the same in each run of a test."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

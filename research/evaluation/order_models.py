@@ -18,7 +18,9 @@ NODES = {  # name -> (loader node, whether it takes a file)
 
 
 def load(word: str, models: Path | str) -> OrderModel:
-    """The order model of a word: "border", "stickers", "instaorder=FILE" or "sssd=FILE" of `models`.
+    """The order model of a word: "border", "stickers", "instaorder=FILE" or "sssd=FILE".
+
+    FILE lies in the folder `models`.
 
     Raises BadInput for another word, and whatever the loader says of the file.
     """

@@ -18,6 +18,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from amodal.core.text import write_text
+
 from . import parts
 from .run import ROOT, STATE
 
@@ -91,7 +93,7 @@ def write(out: Path) -> None:
     for name in CURVES:
         if (STATE / f"{name}.pt").exists():
             log = torch.load(STATE / f"{name}.pt", weights_only=True, map_location="cpu")["log"]
-            (out / f"{name}.json").write_text(json.dumps(log))
+            write_text(out / f"{name}.json", json.dumps(log))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def test_one_function_writes_every_csv_file():
     """`writer` and `DictWriter` are the csv module's, the others those of pandas and numpy."""
     assert callers({"writer", "DictWriter", "to_csv", "savetxt", "write_csv"}) == {HERE}
     users = {path.stem for path in callers({"csv_text"})}
-    assert users == {"table", "statistics", "evaluation_report"}
+    assert users == {"table", "statistics", "evaluation_report", "amodal_report"}
 
 
 def test_one_function_writes_every_text_of_the_research():
