@@ -13,7 +13,8 @@ from .model_family import crop_of_family, sampling_of_family
 from .unet_features import shows_features
 
 TEXTS = ("words", "occluder_words")
-DECIDE = ("mask_rule", "avoid_occluders")  # which nodes there are, so they are values
+# They decide which nodes there are, so they are values.
+DECIDE = ("mask_rule", "avoid_occluders", "drawn_bound")
 
 
 def expanded(links: dict, lists: dict) -> tuple[GraphBuilder, list, list[dict]]:
