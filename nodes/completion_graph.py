@@ -13,8 +13,7 @@ from .model_family import crop_of_family, sampling_of_family
 from .unet_features import shows_features
 
 TEXTS = ("words", "occluder_words")
-# They decide which nodes there are, so they are values.
-DECIDE = ("mask_rule", "avoid_occluders", "drawn_bound")
+DECIDE = ("mask_rule", "avoid_occluders")  # which nodes there are, so they are values
 
 
 def expanded(links: dict, lists: dict) -> tuple[GraphBuilder, list, list[dict]]:
@@ -79,6 +78,7 @@ def settings_of(values: dict, given: dict) -> dict:
         **sampling_of_family(model, values),
         **{name: values.get(name, "") for name in TEXTS},  # in place of links, to be joined
         **{name: values.get(name) for name in DECIDE},
+        "drawn_bound": values.get("drawn_bound", "").strip() or None,  # none: not to be drawn
         "noise_mask": not sees_around_hole(model),
         "features": shows_features(model),
     }

@@ -198,6 +198,7 @@ STAGES = {
     "pass": ("LoopStart", "Prompt", "LoopEnd"),
     "analysis": (
         "RefineModalMask",
+        "KeepInBound",
         "PadIfTouching",
         "CropToObject",
         "DetectObjects",

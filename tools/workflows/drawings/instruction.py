@@ -43,7 +43,8 @@ def photograph_by_instruction(assembly) -> Drawing:
     """The progressive loop with a model that edits by instruction, and a test of the result."""
     draw = new_drawing(LOW_MODELS)
     draw.editor_lists_models = True
-    source = with_query(draw, assembly, kontext_source(draw, assembly, CAT, "cat"))
+    given = kontext_source(draw, assembly, CAT, "cat")
+    source = with_query(draw, assembly, {**given, "drawn_bound": ""})
     completed = assembly.instructed(draw, source)
     place_stages(draw)
     draw.place("instructed", *STAGES)

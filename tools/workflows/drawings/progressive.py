@@ -30,7 +30,8 @@ def stickers(assembly) -> Drawing:
     draw.note(
         "query",
         "**1. Choose a picture** in Load Image. **2. Choose the object**: write its name, or press "
-        "Detect and click it. Shift and click marks an occluder. **3. Run.**",
+        "Detect and click it. Shift and click marks an occluder; Draw bound limits "
+        "the object to what you drag around. **3. Run.**",
     )
     draw.form(
         {
@@ -133,7 +134,7 @@ def progressive(
     draw = new_drawing(stacks)
     if models is sticker_source:  # whose loaders are low, which leaves room above them
         draw.column_height = 1560
-    given = models(draw, assembly, picture, words, rule_menu=True, **changes)
+    given = models(draw, assembly, picture, words, rule_menu=True, drawn_bound="", **changes)
     source = with_query(draw, assembly, given)
     completed = assembly.completion(draw, source)
     texts = ("status", "passes", "report", "offset", "warnings")
