@@ -103,7 +103,7 @@ def test_many_points_fill_a_disc_to_the_pixel():
     assert np.array_equal(disc[0].numpy() > 0, expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(places, min_size=3, max_size=12))
 def test_a_pixel_is_inside_if_the_outline_goes_round_its_middle(points):
     """Against the sum of the angles under which the edges are seen."""
@@ -113,7 +113,7 @@ def test_a_pixel_is_inside_if_the_outline_goes_round_its_middle(points):
     ends = np.array([complex(*point) for point in points])
     total, near = np.zeros(SIZE), np.full(SIZE, np.inf)
     for start, end in zip(ends, np.roll(ends, -1)):
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):  # an edge without length has no direction
             total += np.angle((end - middles) / (start - middles))
             along = np.clip(((middles - start) / (end - start)).real, 0, 1)
         near = np.fmin(near, np.abs(start + np.nan_to_num(along) * (end - start) - middles))

@@ -145,6 +145,8 @@ def test_it_is_used_by_keyboard_and_read_out(page):
     names = page.locator(OPTIONS).all_text_contents()
     assert len(names) >= 2 and any(name.startswith("cat") for name in names)
     page.locator(".amodal-picker:visible button").first.focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Draw bound"
     page.keyboard.press("Tab")  # Clear is hidden
     assert canvas.evaluate("(one) => one === document.activeElement")
     assert canvas.evaluate("(one) => getComputedStyle(one).outlineStyle") == "solid"
