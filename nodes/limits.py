@@ -159,7 +159,9 @@ class KeepInBound(io.ComfyNode):
                 io.Mask.Input("mask", tooltip="The mask, from Refine Modal Mask."),
                 io.Mask.Input("before", tooltip="The mask before; it is kept wherever it reaches."),
                 io.Mask.Input(
-                    "upper_bound", tooltip="The object reaches no further, on the input picture."
+                    "upper_bound",
+                    optional=True,
+                    tooltip="The object reaches no further, on the input picture. Open: no bound.",
                 ),
                 types.Canvas.Input(
                     "canvas", optional=True, tooltip="The map of a grown canvas, from Loop Start."
@@ -170,13 +172,15 @@ class KeepInBound(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, mask, before, upper_bound, canvas=None):
+    def execute(cls, mask, before, upper_bound=None, canvas=None):
         mask = validate.one_mask(mask)
         height, width = size = validate.size_of(mask)
         before = validate.one_mask(before, size, "before")
         canvas = canvas or Canvas.whole(width, height)
         if canvas.size != (width, height):
             raise BadInput("canvas", "is of another size than the mask", "take both from one loop")
+        if upper_bound is None:
+            return io.NodeOutput(mask)
         bound = validate.object_mask(upper_bound, canvas.original[::-1], "upper_bound")
         return io.NodeOutput(mask * torch.maximum(1 - on_canvas(bound, canvas), before))
 

@@ -122,6 +122,23 @@ def test_the_one_node_puts_them_there_only_by_choice(host, scene):
     assert not torch.equal(free["object"], chosen["object"])
 
 
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_mask_grows_within_its_bound_or_freely_without_one(host, graph, bounded):
+    host.forget()
+    before, mask, bound = torch.zeros(3, 1, 24, 32)
+    before[:, 4:8, 4:8] = mask[:, 2:12, 2:12] = bound[:, :, 6:] = 1
+    given = {"upper_bound": graph.value("bound", bound)} if bounded else {}
+    kept = graph.add(
+        "AmodalKeepInBound",
+        mask=graph.value("mask", mask),
+        before=graph.value("before", before),
+        **given,
+    )
+    graph.keep(mask=kept[0])
+    expected = mask * torch.maximum(bound, before) if bounded else mask
+    assert torch.equal(host.run(graph).values["mask"], expected)
+
+
 def test_a_size_prior_bounds_an_object(host, graph):
     masks = torch.zeros(2, 64, 64)
     masks[0, 20:24, 20:24] = masks[1, 40:52, 40:60] = 1

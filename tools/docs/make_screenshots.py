@@ -28,6 +28,7 @@ HELP = ROOT / "js" / "docs" / "pictures"
 STEPS = editor_file("mixed_context_step_by_step")
 SEGMENT = "3 Segment the object at step k"
 WIDGETS = ("AmodalPickObject", "AmodalLoopEnd", "AmodalTrimAndOverlay")
+BOUND = ((0.3, 0.4), (0.5, 0.25), (0.66, 0.3), (0.68, 0.6), (0.6, 0.9), (0.36, 0.75))  # places
 GAP = 12  # pixels between the nodes of widgets.png
 
 
@@ -52,13 +53,19 @@ def main(words: list[str]) -> None:
 
 
 def mark_by_hand(page) -> None:
-    """Clicks the cat of the example picture, and Shift-clicks the yarn in front of it."""
+    """Clicks the cat of the example picture, Shift-clicks the yarn, and draws a bound around both."""
     browser.show(page, "AmodalPickObject")
     picture = page.locator(".amodal-picker canvas:visible")
     page.mouse.click(*browser.at(picture, 0.5, 0.45))
     page.keyboard.down("Shift")
     page.mouse.click(*browser.at(picture, 0.5, 0.7))
     page.keyboard.up("Shift")
+    page.locator(".amodal-picker:visible").get_by_text("Draw bound", exact=True).click()
+    page.mouse.move(*browser.at(picture, *BOUND[0]))
+    page.mouse.down()
+    for place in [*BOUND[1:], BOUND[0]]:
+        page.mouse.move(*browser.at(picture, *place), steps=8)
+    page.mouse.up()
     page.mouse.move(900, 850)
 
 
