@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -28,7 +29,8 @@ HELP = ROOT / "js" / "docs" / "pictures"
 STEPS = editor_file("mixed_context_step_by_step")
 SEGMENT = "3 Segment the object at step k"
 WIDGETS = ("AmodalPickObject", "AmodalLoopEnd", "AmodalTrimAndOverlay")
-BOUND = ((0.3, 0.4), (0.5, 0.25), (0.66, 0.3), (0.68, 0.6), (0.6, 0.9), (0.36, 0.75))  # places
+TURNS = [2 * math.pi * turn / 40 for turn in range(41)]
+BOUND = [(0.44 + 0.23 * math.cos(turn), 0.58 + 0.37 * math.sin(turn)) for turn in TURNS]
 GAP = 12  # pixels between the nodes of widgets.png
 
 
@@ -53,7 +55,7 @@ def main(words: list[str]) -> None:
 
 
 def mark_by_hand(page) -> None:
-    """Clicks the cat of the example picture, Shift-clicks the yarn, and draws a bound around both."""
+    """Clicks the cat of the example picture, Shift-clicks the yarn, draws a bound."""
     browser.show(page, "AmodalPickObject")
     picture = page.locator(".amodal-picker canvas:visible")
     page.mouse.click(*browser.at(picture, 0.5, 0.45))
@@ -63,8 +65,8 @@ def mark_by_hand(page) -> None:
     page.locator(".amodal-picker:visible").get_by_text("Draw bound", exact=True).click()
     page.mouse.move(*browser.at(picture, *BOUND[0]))
     page.mouse.down()
-    for place in [*BOUND[1:], BOUND[0]]:
-        page.mouse.move(*browser.at(picture, *place), steps=8)
+    for place in BOUND[1:]:
+        page.mouse.move(*browser.at(picture, *place))
     page.mouse.up()
     page.mouse.move(900, 850)
 

@@ -14,7 +14,7 @@ from .common import (
     VAE,
     WORDS,
     new_drawing,
-    place_large_loaders,
+    place_loaders_low,
     place_stages,
     save,
     show,
@@ -71,7 +71,7 @@ def photograph_by_instruction(assembly) -> Drawing:
     texts = ("status", "passes", "report", "offset", "warnings")
     tell(draw, **{name: completed[name] for name in texts}, verdict=judged.out(4))
     draw.place("details", "Passes", "Report", "Warnings", "Offset", "Verdict")
-    place_large_loaders(draw)
+    place_loaders_low(draw)
     draw.subgraph("details", DETAILS, "result")
     fold(draw, parts="instructed")
     draw.subgraph("instructed", INSTRUCTED, "pass")
