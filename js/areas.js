@@ -1,5 +1,7 @@
 // A picture with the areas of its objects, from an index map: number + 1 at each pixel, 0 = none.
 
+import { closed, darkenBeyond, trace } from "./outline.js";
+
 const LARGEST = 1024; // side of the canvas for a picture without an index map
 const EDGE = [0, 0, 0, 255]; // around a rim: one of the two is seen on any colour
 
@@ -59,13 +61,25 @@ export class Areas {
     ];
   }
 
-  // The pointer as fractions of the picture, which fills the canvas; null outside the picture.
-  place(canvas, event) {
+  // The pointer as fractions of the picture, which fills the canvas.
+  #fractions(canvas, event) {
     const box = canvas.getBoundingClientRect();
     const scale = Math.min(box.width / this.width, box.height / this.height);
-    const x = 0.5 + (event.clientX - box.left - box.width / 2) / (this.width * scale);
-    const y = 0.5 + (event.clientY - box.top - box.height / 2) / (this.height * scale);
-    return x >= 0 && x < 1 && y >= 0 && y < 1 ? [x, y] : null;
+    return [
+      0.5 + (event.clientX - box.left - box.width / 2) / (this.width * scale),
+      0.5 + (event.clientY - box.top - box.height / 2) / (this.height * scale),
+    ];
+  }
+
+  // The same; null outside the picture.
+  place(canvas, event) {
+    const at = this.#fractions(canvas, event);
+    return at.every((one) => one >= 0 && one < 1) ? at : null;
+  }
+
+  // The same; outside the picture, the nearest place of its border.
+  nearest(canvas, event) {
+    return this.#fractions(canvas, event).map((one) => Math.min(1, Math.max(0, one)));
   }
 
   // An object's area, with its rim and a dark edge around that, as a picture of the map's size.
@@ -91,20 +105,24 @@ export class Areas {
     return layer;
   }
 
-  // The picture with the objects of `marks` on it: {number, colour, rim (optional), strength}.
-  draw(canvas, marks, point) {
+  // The picture with the objects of `marks` on it: {number, colour, rim (optional), strength}, a
+  // point, and the outline of a bound, beyond which it is darker.
+  draw(canvas, marks, point, outline = []) {
     const scale = Math.max(1, Math.ceil(640 / Math.max(this.width, this.height)));
     if (canvas.width !== this.width * scale || canvas.height !== this.height * scale)
       Object.assign(canvas, { width: this.width * scale, height: this.height * scale });
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = true;
     context.drawImage(this.picture, 0, 0, canvas.width, canvas.height);
+    const path = outline.length && closed(outline, canvas.width, canvas.height);
+    if (path) darkenBeyond(path, context, this.picture);
     context.imageSmoothingEnabled = false;
     for (const { number, colour, rim, strength = 1 } of marks) {
       context.globalAlpha = strength;
       context.drawImage(this.#layer(number, colour, rim), 0, 0, canvas.width, canvas.height);
     }
     context.globalAlpha = 1;
+    if (path) trace(path, context);
     if (point) this.#dot(context, point[0] * canvas.width, point[1] * canvas.height);
   }
 

@@ -1,15 +1,19 @@
-// What is chosen in a picker: the widgets `point` and `occluder_hints` of its node, as texts.
+// What is chosen in a picker: the widgets `point`, `occluder_hints` and `drawn_bound` of its node,
+// as texts.
 import { app } from "../../scripts/app.js";
 
 const DIGITS = 1e5; // FRACTION_DIGITS in amodal/core/visualize.py: a click reads the index map
+const FINE = 4; // digits of an outline's points, which many make long
+
+const parts = (widget) => String(widget?.value ?? "").split(/[;\n]/).filter((one) => one.trim());
 
 export class Choice {
   // `changed()` is called after each change, also one by the widgets themselves.
   constructor(node, changed) {
     this.node = node;
-    [this.point, this.hints] = ["point", "occluder_hints"].map((name) =>
+    [this.point, this.hints, this.bound] = ["point", "occluder_hints", "drawn_bound"].map((name) =>
       node.widgets.find((widget) => widget.name === name));
-    for (const widget of [this.point, this.hints].filter(Boolean)) {
+    for (const widget of [this.point, this.hints, this.bound].filter(Boolean)) {
       const before = widget.callback;
       widget.callback = function (...given) {
         const result = before?.apply(this, given);
@@ -38,11 +42,31 @@ export class Choice {
   }
 
   get texts() {
-    return String(this.hints?.value ?? "").split(/[;\n]/).filter((one) => one.trim());
+    return parts(this.hints);
+  }
+
+  get hasPoint() {
+    return Boolean(this.point.value);
   }
 
   get isEmpty() {
-    return !this.point.value && !this.texts.length;
+    return !this.hasPoint && !this.texts.length && !this.isBounded;
+  }
+
+  get isBounded() {
+    return parts(this.bound).length > 0;
+  }
+
+  // The outline drawn by hand, as fractions of the picture; empty for any other text.
+  get outline() {
+    const places = parts(this.bound).map((text) => this.#fractions(text));
+    return places.includes(null) ? [] : places;
+  }
+
+  // Does the bound lead nowhere? Pick Object hands it to what is linked.
+  get isBoundUnused() {
+    const output = this.node.outputs?.find(({ name }) => name === "upper_bound");
+    return Boolean(output && !output.links?.length);
   }
 
   // Marks by hand: number -> is it in front? Of two marks on one object the later counts.
@@ -69,8 +93,13 @@ export class Choice {
     this.#write([this.hints, this.#without(number, ...next)]);
   }
 
+  // An outline in place of the one before, none to remove it.
+  bind(outline) {
+    this.#write([this.bound, outline.map((at) => at.map((one) => one.toFixed(FINE))).join("; ")]);
+  }
+
   clear() {
-    this.#write([this.point, ""], [this.hints, ""]);
+    this.#write([this.point, ""], [this.hints, ""], [this.bound, ""]);
   }
 
   #written(at) {

@@ -1,61 +1,40 @@
 // On Pick Object and Amodal Completion: the picture, with the object under the pointer highlighted.
-// A click writes the ordinary widget `point`, Shift and click the widget `occluder_hints`. Detect
-// runs the graph up to this node. Arrow keys, Enter and Escape do the same as the mouse.
+// A click writes the ordinary widget `point`, Shift and click the widget `occluder_hints`, and a
+// drag after Draw bound the widget `drawn_bound`. Detect runs the graph up to this node. Arrow keys,
+// Enter, Delete and Escape do the same as the mouse.
 import { api } from "../../scripts/api.js";
-import { address, addElement, everyNode, make, showsRuns } from "./shared.js";
+import { address, addElement, everyNode, showsRuns } from "./shared.js";
 import { Areas, pixels } from "./areas.js";
 import { Choice } from "./choice.js";
-import { KEYS, list, told } from "./picker_words.js";
+import { Pen } from "./pen.js";
+import { elements, layers } from "./picker_parts.js";
+import { list, told } from "./picker_words.js";
 import { runUpTo } from "./run_up_to.js";
 import { watchPicture } from "./upstream.js";
 
-const QUERY = [38, 204, 77], FRONT = [242, 64, 51], BEHIND = [64, 140, 255], RIM = [255, 255, 255];
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 const failures = new WeakMap(); // node -> the function that shows an error on it
-let count = 0;
-
-function elements() {
-  const canvas = make("canvas", "", { hidden: true, tabIndex: 0, id: `amodal-picker-${++count}` });
-  const keys = make("div", "keys", { textContent: KEYS, id: `${canvas.id}-keys`, hidden: true });
-  const words = make("div", "words", { role: "status" });
-  const about = { role: "listbox", "aria-label": "Objects of the picture: the one to complete",
-    "aria-describedby": keys.id };
-  for (const [name, value] of Object.entries(about)) canvas.setAttribute(name, value);
-  const [detect, clear] = [
-    ["Detect", "find the objects: run the graph up to this node"],
-    ["Clear", "remove the point and all marks"],
-  ].map(([textContent, title]) => make("button", "", { type: "button", textContent, title }));
-  for (const button of [detect, clear])
-    button.onpointerdown = (event) => event.stopPropagation();
-  const content = make("div", "amodal-picker", {},
-    make("div", "amodal-bar", {}, detect, clear, words), canvas, keys);
-  return { canvas, words, detect, clear, keys, content };
-}
-
-function layers({ picked, hovered, marks }) {
-  const found = [...marks].filter(([number]) => number && number !== picked).map(
-    ([number, front]) => ({ number, colour: front ? FRONT : BEHIND }));
-  if (picked) found.push({ number: picked, colour: QUERY });
-  if (hovered && hovered !== picked && !marks.has(hovered))
-    found.push({ number: hovered, colour: QUERY, strength: 0.75 });
-  return found.map((layer) => ({ rim: RIM, ...layer }));
-}
 
 function build(node) {
-  const { canvas, words, detect, clear, keys, content } = elements();
-  const fit = addElement(node, "amodal_picker", content, () => (canvas.hidden ? 34 : 250), 270,
+  const { canvas, words, detect, bound, clear, keys, content } = elements();
+  const fit = addElement(node, "amodal_picker", content, () => (canvas.hidden ? 62 : 280), 270,
     "Object");
   const choice = new Choice(node, draw);
+  const pen = new Pen(canvas, (event) => areas.nearest(canvas, event), draw,
+    (outline) => choice.bind(outline));
   // shown: what was detected in the picture of `areas`; latest: what was detected last.
   let areas, shown, latest, source = "", wanted = "", hovered = 0, outside = false, failed = "";
 
   function draw() {
     clear.hidden = choice.isEmpty;
+    bound.hidden = !areas;
+    bound.ariaPressed = String(pen.ready);
     const [picked, marks] = shown ? [choice.under(choice.at), choice.marks] : [0, new Map()];
-    const state = { areas, shown, picked, hovered, outside, marks, isEmpty: choice.isEmpty };
+    const state = { areas, shown, picked, hovered, outside, marks, hasPoint: choice.hasPoint,
+      draws: pen.ready, isBounded: choice.isBounded, leadsNowhere: choice.isBoundUnused };
     if (areas) {
-      areas.draw(canvas, layers(state), shown && choice.at);
-      canvas.style.cursor = hovered ? "pointer" : "default";
+      areas.draw(canvas, layers(state), shown && choice.at, pen.outline ?? choice.outline);
+      canvas.style.cursor = pen.ready ? "crosshair" : hovered ? "pointer" : "default";
       list(canvas, state);
     }
     words.classList.toggle("failed", Boolean(failed));
@@ -71,6 +50,7 @@ function build(node) {
     draw();
   }
   function follow(event) {
+    if (pen.ready) return pen.follow(event);
     const at = areas?.place(canvas, event);
     hovered = at ? areas.at(...at) : 0;
     outside = Boolean(at) && !hovered;
@@ -86,9 +66,12 @@ function build(node) {
     if (event.button !== 0) return;
     event.stopPropagation();
     canvas.focus({ preventScroll: true });
+    if (pen.ready) return pen.start(event);
     const at = follow(event);
     if (shown && at) choose(at, event.shiftKey);
   };
+  canvas.onpointerup = (event) => pen.end(event);
+  canvas.onpointercancel = (event) => pen.cancel(event);
   function step(by) {
     const all = shown ? areas.all() : [], old = all.indexOf(hovered || choice.under(choice.at));
     if (all.length) hovered = all[(Math.max(old, by < 0 ? 0 : -1) + by + all.length) % all.length];
@@ -98,15 +81,21 @@ function build(node) {
     if (event.key in STEPS && shown) step(STEPS[event.key]);
     else if (["Enter", " "].includes(event.key) && hovered)
       choose(areas.heart(hovered), event.shiftKey);
-    else if (event.key === "Escape") choice.clear();
+    else if (["Delete", "Backspace"].includes(event.key)) choice.bind([]);
+    else if (event.key === "Escape") pen.ready ? pen.turn(false) : choice.clear();
     else return;
     event.preventDefault();
     event.stopPropagation(); // the editor has other uses for these keys
     draw();
   };
+  bound.onclick = () => {
+    [hovered, outside, failed] = [0, false, ""];
+    pen.turn(!pen.ready);
+  };
   clear.onclick = () => {
     choice.clear();
     fail("");
+    pen.turn(false);
   };
   detect.onclick = async () => {
     words.textContent = "detecting ...";
@@ -130,7 +119,7 @@ function build(node) {
     }
     areas = picture && new Areas(picture, map);
     [shown, hovered, outside] = [picture && entry, 0, false];
-    choice.about(areas, entry?.size);
+    choice.about(areas, entry?.size ?? [picture?.width, picture?.height]);
     canvas.hidden = keys.hidden = !picture;
     fit();
     draw();

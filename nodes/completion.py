@@ -7,6 +7,7 @@ from . import types, ui
 from .assembly import AUTOMATIC, RULES, TEMPLATE
 from .common import CATEGORY, aliases, names_itself, shows_results
 from .completion_graph import expanded
+from .limits import drawn_bound_input
 from .loaders.inpaint_models import InpaintModel
 
 
@@ -141,7 +142,7 @@ class Completion(io.ComfyNode):
                     optional=True,
                     tooltip="The object reaches no further than this: a shape drawn on the "
                     "picture, any amodal mask, or Size Prior's. For enclosed and nearly hidden "
-                    "objects.",
+                    "objects. With drawn_bound, it stays within both.",
                 ),
                 io.Boolean.Input(
                     "avoid_occluders",
@@ -192,6 +193,7 @@ class Completion(io.ComfyNode):
                     tooltip="Removes object and occluder from the background, as in Remove "
                     "Objects. Open: a smooth fill.",
                 ),
+                drawn_bound_input(),
             ],
             outputs=[
                 io.Image.Output(

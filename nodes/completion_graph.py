@@ -78,6 +78,7 @@ def settings_of(values: dict, given: dict) -> dict:
         **sampling_of_family(model, values),
         **{name: values.get(name, "") for name in TEXTS},  # in place of links, to be joined
         **{name: values.get(name) for name in DECIDE},
+        "drawn_bound": values.get("drawn_bound", "").strip() or None,  # none: not to be drawn
         "noise_mask": not sees_around_hole(model),
         "features": shows_features(model),
     }

@@ -14,6 +14,7 @@ from ..amodal.method.occluder_hints import hint_masks
 from ..amodal.models import bounding_boxes, impact_segs
 from . import types, ui
 from .common import CATEGORY, aliases, names_itself
+from .limits import both_bounds, drawn_bound_input
 
 DETECT = f"{CATEGORY}/mask analysis"
 SHOWN = 1024  # longer side of the picture in Pick Object
@@ -200,6 +201,13 @@ class PickObject(io.ComfyNode):
                     "before a point marks an object that does not. Shift and click an object in "
                     "the node's picture to change its mark: occluder, not an occluder, no mark.",
                 ),
+                drawn_bound_input(),
+                io.Mask.Input(
+                    "upper_bound",
+                    optional=True,
+                    tooltip="Another bound, such as an amodal mask. With a drawn one, the object "
+                    "stays within both.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(
@@ -222,6 +230,11 @@ class PickObject(io.ComfyNode):
                     display_name="name",
                     tooltip="The label for the prompt: 'single object' if it has none.",
                 ),
+                io.Mask.Output(
+                    display_name="upper_bound",
+                    tooltip="What the object must not leave: the drawn shape, and upper_bound. All "
+                    "ones without either.",
+                ),
             ],
             is_output_node=True,  # so that it can run alone, and every run returns its list
         )
@@ -237,13 +250,17 @@ class PickObject(io.ComfyNode):
         index=-1,
         image=None,
         occluder_hints="",
+        drawn_bound="",
+        upper_bound=None,
     ):
         if is_absent(modal_mask):
             modal_mask = None
         shown = choice(cls.hidden, objects, image)  # before picking, which may raise
         query, label = pick(objects, modal_mask, point, words, index)
         hints = hint_masks(objects, occluder_hints, query)
-        return io.NodeOutput(query, label, *hints, detections.name_in_prompt(label), ui=shown)
+        bound = both_bounds(drawn_bound, upper_bound, validate.size_of(query))
+        name = detections.name_in_prompt(label)
+        return io.NodeOutput(query, label, *hints, name, bound, ui=shown)
 
 
 def from_either(masks, segs, words: list[str], boxes: list[dict] | None) -> Objects:

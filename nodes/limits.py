@@ -3,7 +3,7 @@
 import torch
 from comfy_api.latest import io
 
-from ..amodal.core import validate
+from ..amodal.core import outline, validate
 from ..amodal.core.errors import BadInput
 from ..amodal.core.types import Canvas, Crop
 from ..amodal.method import upper_bound
@@ -27,6 +27,31 @@ def bound_inputs() -> list:
             tooltip="From Crop To Object: takes the upper bound into the crop.",
         ),
     ]
+
+
+def drawn_bound_input():
+    """The outline that a person draws in a node's picture."""
+    return io.String.Input(
+        "drawn_bound",
+        default="",
+        optional=True,
+        tooltip="An outline that the object stays within: points x,y on the picture, separated by "
+        "semicolons, in pixels or as fractions. Press Draw bound and drag in the node's picture. "
+        "Empty: no bound.",
+    )
+
+
+def both_bounds(drawn: str, linked, size) -> torch.Tensor:
+    """[1, H, W]: where the drawn bound and the linked one both allow the object."""
+    bound = outline.drawn_mask(drawn, size, "drawn_bound")
+    if linked is None:
+        return bound
+    bound = bound * validate.object_mask(linked, size, "upper_bound")
+    if not bound.any():
+        raise BadInput(
+            "drawn_bound", "and 'upper_bound' have no pixel in common", "clear one of the two"
+        )
+    return bound
 
 
 def forbidden(bound, crop: Crop | None, size):
@@ -134,7 +159,9 @@ class KeepInBound(io.ComfyNode):
                 io.Mask.Input("mask", tooltip="The mask, from Refine Modal Mask."),
                 io.Mask.Input("before", tooltip="The mask before; it is kept wherever it reaches."),
                 io.Mask.Input(
-                    "upper_bound", tooltip="The object reaches no further, on the input picture."
+                    "upper_bound",
+                    optional=True,
+                    tooltip="The object reaches no further, on the input picture. Open: no bound.",
                 ),
                 types.Canvas.Input(
                     "canvas", optional=True, tooltip="The map of a grown canvas, from Loop Start."
@@ -145,13 +172,15 @@ class KeepInBound(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, mask, before, upper_bound, canvas=None):
+    def execute(cls, mask, before, upper_bound=None, canvas=None):
         mask = validate.one_mask(mask)
         height, width = size = validate.size_of(mask)
         before = validate.one_mask(before, size, "before")
         canvas = canvas or Canvas.whole(width, height)
         if canvas.size != (width, height):
             raise BadInput("canvas", "is of another size than the mask", "take both from one loop")
+        if upper_bound is None:
+            return io.NodeOutput(mask)
         bound = validate.object_mask(upper_bound, canvas.original[::-1], "upper_bound")
         return io.NodeOutput(mask * torch.maximum(1 - on_canvas(bound, canvas), before))
 

@@ -16,6 +16,7 @@ import torch
 from .scene_layers import Layer
 
 THUMBNAIL = 256  # its longer side, in pixels
+MYPAINT = "http://mypaint.org/ns/openraster"
 UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML
 
 
@@ -55,7 +56,9 @@ def stack(layers: list[Layer], size: tuple[int, int]) -> str:
     return "\n".join(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',
-            f'<image version="0.0.5" w="{size[1]}" h="{size[0]}">',
+            f'<image version="0.0.5" w="{size[1]}" h="{size[0]}"',
+            # as the format says: MyPaint would blend soft edges in linear light
+            f'       xmlns:mypaint="{MYPAINT}" mypaint:eotf="1.0">',
             " <stack>",
             *lines,
             " </stack>",

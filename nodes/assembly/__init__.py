@@ -35,14 +35,16 @@ __all__ = [
 RULES = ("known background", "clusters", "seeded", "automatic")
 AUTOMATIC = RULES[3]
 TEMPLATE = "a photo of a {label}"
+BOUNDS = ("drawn_bound", "upper_bound")
 
 
 def pick(graph, source: dict, name: str = "") -> dict:
     """The nodes that find the query, as links: modal_mask, label, front_hint, behind_hint, name.
 
-    And `sought`, the names that the detections search for beside everything that the segmenter
-    knows: those of the source, else its words and occluder words, which are texts then. The words
-    of an object whose mask is given are only its label.
+    And upper_bound, if the source has that or drawn_bound, a text, empty where it is yet to be
+    drawn: what both allow. And `sought`, the names that the detections search for beside everything
+    that the segmenter knows: those of the source, else its words and occluder words, which are
+    texts then. The words of an object whose mask is given are only its label.
     """
     words = "" if source.get("modal_mask") is not None else source["words"]
     own = "\n".join(filter(None, (words, source.get("occluder_words"))))
@@ -64,8 +66,12 @@ def pick(graph, source: dict, name: str = "") -> dict:
         words=source["words"],
         index=-1,
         occluder_hints=source.get("occluder_hints", ""),
+        drawn_bound=source.get("drawn_bound") or "",
+        upper_bound=source.get("upper_bound"),
     )
-    names = ("modal_mask", "label", "front_hint", "behind_hint", "name")
+    names = ["modal_mask", "label", "front_hint", "behind_hint", "name"]
+    if any(source.get(bound) is not None for bound in BOUNDS):
+        names.append("upper_bound")
     return {**{name: query.out(number) for number, name in enumerate(names)}, "sought": sought}
 
 

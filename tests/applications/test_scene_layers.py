@@ -167,6 +167,7 @@ def test_an_open_raster_file_holds_what_the_format_asks_for():
         assert content[30:38] == b"mimetype"
         root = xml.etree.ElementTree.fromstring(archive.read("stack.xml"))
         assert (root.get("w"), root.get("h")) == ("128", "128")
+        assert root.get(f"{{{open_raster.MYPAINT}}}eotf") == "1.0"  # else it blends in linear light
         drawn = root.findall("stack/layer")
         assert [node.get("name") for node in drawn][::-1][1] == 'a "b" <c> & d'
         read = [

@@ -122,6 +122,23 @@ def test_the_one_node_puts_them_there_only_by_choice(host, scene):
     assert not torch.equal(free["object"], chosen["object"])
 
 
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_mask_grows_within_its_bound_or_freely_without_one(host, graph, bounded):
+    host.forget()
+    before, mask, bound = torch.zeros(3, 1, 24, 32)
+    before[:, 4:8, 4:8] = mask[:, 2:12, 2:12] = bound[:, :, 6:] = 1
+    given = {"upper_bound": graph.value("bound", bound)} if bounded else {}
+    kept = graph.add(
+        "AmodalKeepInBound",
+        mask=graph.value("mask", mask),
+        before=graph.value("before", before),
+        **given,
+    )
+    graph.keep(mask=kept[0])
+    expected = mask * torch.maximum(bound, before) if bounded else mask
+    assert torch.equal(host.run(graph).values["mask"], expected)
+
+
 def test_a_size_prior_bounds_an_object(host, graph):
     masks = torch.zeros(2, 64, 64)
     masks[0, 20:24, 20:24] = masks[1, 40:52, 40:60] = 1
@@ -139,3 +156,68 @@ def test_a_size_prior_bounds_an_object(host, graph):
     values = host.run(graph).values
     assert values["others"] == 1
     assert float(values["bound"].sum()) == (2 * 20 - 4) * (2 * 12 - 4)
+
+
+def drawn_round(x0, y0, x1, y1) -> str:
+    """The outline of a box in pixels."""
+    return f"{x0},{y0}; {x1},{y0}; {x1},{y1}; {x0},{y1}"
+
+
+def pick(host, **inputs) -> torch.Tensor:
+    """The upper bound that Pick Object gives, on a picture of 48 by 64 pixels."""
+    graph = Graph()
+    host.forget()
+    if "upper_bound" in inputs:
+        inputs["upper_bound"] = graph.value("linked", inputs["upper_bound"])
+    seen = torch.zeros(1, 48, 64)
+    seen[:, 20:30, 20:30] = 1
+    graph.keep(bound=graph.add("AmodalPickObject", modal_mask=graph.value("m", seen), **inputs)[5])
+    return host.run(graph).values["bound"]
+
+
+def test_pick_object_gives_what_was_drawn_and_what_is_linked(host):
+    assert bool(pick(host).all()) and pick(host).shape == (1, 48, 64)
+    drawn = pick(host, drawn_bound=drawn_round(10, 8, 40, 32))
+    expected = torch.zeros(1, 48, 64)
+    expected[:, 8:32, 10:40] = 1
+    assert torch.equal(drawn, expected)
+    linked = torch.zeros(1, 48, 64)
+    linked[:, :, 16:] = 1
+    assert torch.equal(pick(host, upper_bound=linked), linked)
+    both = pick(host, drawn_bound=drawn_round(10, 8, 40, 32), upper_bound=linked)
+    assert torch.equal(both, expected * linked)
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"drawn_bound": '[{"x": 3}]'}, "drawn_bound"),
+        ({"drawn_bound": "0.5,0.5"}, "drawn_bound"),
+        ({"drawn_bound": drawn_round(900, 900, 950, 950)}, "drawn_bound"),
+        ({"drawn_bound": drawn_round(0, 0, 9, 9), "upper_bound": "far"}, "upper_bound"),
+    ],
+)
+def test_a_bound_that_cannot_be_is_told_by_node_and_input(host, given, said):
+    if given.get("upper_bound"):
+        far = torch.zeros(1, 48, 64)
+        far[:, 40:, 40:] = 1
+        given = {**given, "upper_bound": far}
+    with pytest.raises(Failed, match=f"Pick Object.*{said}.*Remedy"):
+        pick(host, **given)
+
+
+def test_a_drawn_bound_on_the_one_node_is_the_same_as_a_linked_one(host, scene):
+    box = torch.zeros(1, 128, 128)
+    rows = np.nonzero(scene.amodal())[0]
+    below = int(np.median(rows))
+    box[:, :below] = 1
+    fast = {"max_passes": 1, "steps": 2}
+    linked = complete(host, scene, box, **fast)
+    drawn = complete(host, scene, drawn_bound=drawn_round(0, 0, 128, below), **fast)
+    assert torch.equal(drawn["object"], linked["object"])
+    left = torch.zeros(1, 128, 128)
+    left[:, :, : int(np.median(np.nonzero(scene.amodal())[1]))] = 1
+    both = complete(host, scene, left, drawn_bound=drawn_round(0, 0, 128, below), **fast)
+    one = complete(host, scene, box * left, **fast)
+    assert torch.equal(both["object"], one["object"])
+    assert not torch.equal(both["mask"], linked["mask"])

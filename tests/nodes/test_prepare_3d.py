@@ -1,5 +1,7 @@
 """Prepare For 3D: centring, ground, batches, and the guess of the elevation."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -94,11 +96,12 @@ def zero123(small):
 class Vision:
     """Gives what the host's node reads of a CLIP_VISION: an embedding, here by mean colours."""
 
-    def encode_image(self, image):
-        import types
+    def __init__(self, width=768):
+        self.width = width
 
-        embeds = image.mean((1, 2)).repeat(1, 256)
-        return types.SimpleNamespace(image_embeds=embeds)
+    def encode_image(self, image):
+        embeds = image.mean((1, 2)).repeat(1, 1 + self.width // 3)[:, : self.width]
+        return SimpleNamespace(image_embeds=embeds)
 
 
 def test_cores_own_nodes_turn_what_it_gives(host, graph, small):
@@ -146,3 +149,73 @@ def test_cores_own_nodes_turn_what_it_gives(host, graph, small):
     level, above = view_of(0), view_of(30)
     assert level.shape == (1, 64, 64, 3) and torch.isfinite(level).all()
     assert not torch.equal(level, above)
+
+
+def sv3d(channel_mult):
+    """SV3D's net with random weights, as the host's loader recognises it: (MODEL, its kind)."""
+    import comfy.model_detection
+    import comfy.sd
+
+    from tools.host import random_checkpoints
+
+    layout = random_checkpoints.unet_layout("sv3d", 8, channel_mult=channel_mult)
+    kind = comfy.model_detection.model_config_from_unet(layout, "model.diffusion_model.")
+    noise = torch.randn(random_checkpoints.NUMBERS, generator=torch.Generator().manual_seed(0))
+    state = {
+        key: random_checkpoints.random(key, like, noise, torch.float16)
+        for key, like in layout.items()
+    }
+    return comfy.sd.load_diffusion_model_state_dict(state), type(kind).__name__
+
+
+@pytest.mark.slow
+def test_cores_own_nodes_go_round_what_it_gives(host, graph, small):
+    """SV3D's nodes, at the lowest resolution, two frames and one step.
+
+    The host recognises SV3D by the width of its first level; deeper levels are as narrow here. At
+    full width (1.53 billion parameters) the same ran in 18 seconds of processor time, but took 12.8
+    GB of memory.
+    """
+    model, kind = sv3d([1, 1, 1, 1])
+    assert kind == "SV3D_p"
+    views = {}
+    for y in (0, 30):
+        host.forget()
+        graph.prompt.clear()
+        ready = graph.add(
+            "AmodalPrepareFor3D",
+            object=graph.value("objects", rgba([(10, 10, 58, 34)])),
+            size=64,
+            margin=0.1,
+            background="white",
+            y=graph.value("y", y),
+        )
+        vae = graph.value("vae", small.vae())
+        around = graph.add(
+            "SV3D_Conditioning",
+            clip_vision=graph.value("vision", Vision(1024)),
+            init_image=ready[0],
+            vae=vae,
+            width=64,
+            height=64,
+            video_frames=2,
+            elevation=ready[2],
+        )
+        sampled = graph.add(
+            "KSampler",
+            model=graph.value("sv3d", model),
+            positive=around[0],
+            negative=around[1],
+            latent_image=around[2],
+            seed=1,
+            steps=1,
+            cfg=2.0,
+            sampler_name="euler",
+            scheduler="karras",
+            denoise=1.0,
+        )
+        graph.keep(image=graph.add("VAEDecode", samples=sampled, vae=vae)[0])
+        views[y] = host.run(graph).values["image"]
+    assert views[0].shape == (2, 64, 64, 3) and torch.isfinite(views[0]).all()
+    assert not torch.equal(views[0][0], views[0][1])
+    assert not torch.equal(views[0], views[30])

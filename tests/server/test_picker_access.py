@@ -2,7 +2,7 @@
 the same on Amodal Completion."""
 
 import pytest
-from graphs import EXAMPLE, node, picking
+from graphs import EXAMPLE, picking, whole
 from widgets import (
     BACKGROUND,
     CANVAS,
@@ -81,27 +81,20 @@ RIMS = """async () => {
   });
 }"""
 
-
-def whole(**changes) -> dict:
-    """Amodal Completion on the example picture, with the embedded models."""
-    settings = {"seed": 1, "steps": 2, "k": 1.0, "cfg": 2.5, "mask_rule": "known background"}
-    return {
-        "1": node("AmodalStickerCheckpoint"),
-        "2": node("AmodalStickerSegmenter"),
-        "3": node("AmodalStickerOrder"),
-        "4": node("LoadImage", "Picture", image=EXAMPLE),
-        "5": node(
-            "AmodalCompletion",
-            model=["1", 0],
-            clip=["1", 1],
-            vae=["1", 2],
-            segmenter=["2", 0],
-            order_model=["3", 0],
-            image=["4", 0],
-            **{"point": "", "words": "", "size": 128, "max_passes": 1, **settings, **changes},
-        ),
-        "6": node("SaveImage", images=["5", 0], filename_prefix="whole"),
-    }
+OUTLINES = """async () => {
+  const { Areas } = await import("/extensions/amodal_completion/areas.js");
+  return ["#000", "#fff", "#777", "#f00", "#0f0", "#00f", "#26cc4d", "#ff0"].map((colour) => {
+    const image = new OffscreenCanvas(128, 128), context = image.getContext("2d");
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 128, 128);
+    const canvas = document.createElement("canvas");
+    new Areas({ image, width: 128, height: 128 }).draw(canvas, [], null,
+      [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]);
+    const { width, height } = canvas;
+    const { data } = canvas.getContext("2d").getImageData(0, height / 2, width / 2, height / 20);
+    return [...Array(data.length / 4)].map((_, i) => [...data.slice(4 * i, 4 * i + 3)]);
+  });
+}"""
 
 
 def luminance(rgb) -> float:
@@ -152,6 +145,8 @@ def test_it_is_used_by_keyboard_and_read_out(page):
     names = page.locator(OPTIONS).all_text_contents()
     assert len(names) >= 2 and any(name.startswith("cat") for name in names)
     page.locator(".amodal-picker:visible button").first.focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Draw bound"
     page.keyboard.press("Tab")  # Clear is hidden
     assert canvas.evaluate("(one) => one === document.activeElement")
     assert canvas.evaluate("(one) => getComputedStyle(one).outlineStyle") == "solid"
@@ -197,7 +192,7 @@ def test_its_texts_can_be_read_in_both_themes_and_are_never_cut_off(page, theme)
     press_run(page)
     page.locator(".amodal-picker .failed:visible").wait_for(state="attached")
     seen.update(page.evaluate(CONTRASTS, "AmodalPickObject"))
-    assert {"words", "keys", "words failed", "Detect", "Clear"} <= set(seen)
+    assert {"words", "keys", "words failed", "Detect", "Draw bound", "Clear"} <= set(seen)
     assert min(seen.values()) >= 4.5, seen
     cut = page.locator(".amodal-picker :is(.keys, .words:not(.failed))").evaluate_all(
         "(all) => all.filter((one) => one.scrollHeight > one.clientHeight + 1 ||"
@@ -212,6 +207,9 @@ def test_the_rim_is_seen_on_any_colour(chromium, running):
     for row in page.evaluate(RIMS):
         ground = row[0]
         assert max(contrast(ground, pixel) for pixel in row) >= 4.5, ground
+    for pixels in page.evaluate(OUTLINES):
+        for ground in (pixels[0], pixels[-1]):  # beyond the bound, and within it
+            assert max(contrast(ground, pixel) for pixel in pixels) >= 4.5, ground
     page.close()
 
 

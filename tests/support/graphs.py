@@ -227,6 +227,29 @@ def one_node(**changes) -> dict:
     }
 
 
+def whole(**changes) -> dict:
+    """Amodal Completion on the example picture, with the embedded models; `changes`
+    go to that node."""
+    settings = {"seed": 1, "steps": 2, "k": 1.0, "cfg": 2.5, "mask_rule": "known background"}
+    return {
+        "1": node("AmodalStickerCheckpoint"),
+        "2": node("AmodalStickerSegmenter"),
+        "3": node("AmodalStickerOrder"),
+        "4": node("LoadImage", "Picture", image=EXAMPLE),
+        "5": node(
+            "AmodalCompletion",
+            model=["1", 0],
+            clip=["1", 1],
+            vae=["1", 2],
+            segmenter=["2", 0],
+            order_model=["3", 0],
+            image=["4", 0],
+            **{"point": "", "words": "", "size": 128, "max_passes": 1, **settings, **changes},
+        ),
+        "6": node("SaveImage", images=["5", 0], filename_prefix="whole"),
+    }
+
+
 def empty_cache(client) -> None:
     """Or nodes that the test before this one ran are cached, and tell the widgets nothing.
 

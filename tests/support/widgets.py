@@ -119,6 +119,26 @@ def click_on(page, place) -> None:
     page.mouse.click(*at(page.locator(CANVAS), *place))
 
 
+def draw_around(page, *corners, release: bool = True) -> None:
+    """Presses Draw bound, and drags around places of the picture."""
+    canvas = page.locator(CANVAS)
+    page.locator(".amodal-picker:visible").get_by_text("Draw bound", exact=True).click()
+    page.mouse.move(*in_picture(canvas, *corners[0]))
+    page.mouse.down()
+    for place in [*corners[1:], corners[0]]:
+        page.mouse.move(*in_picture(canvas, *place), steps=4)
+    if release:
+        page.mouse.up()
+
+
+def in_picture(canvas, x: float, y: float) -> tuple[float, float]:
+    """Page coordinates of fractions of the square picture in the middle of a canvas."""
+    box = canvas.bounding_box()
+    side = min(box["width"], box["height"])
+    left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2
+    return left + x * side, top + y * side
+
+
 def undo(page) -> None:
     page.mouse.click(1100, 800)  # the bare canvas takes the keys
     page.keyboard.press("Control+z")

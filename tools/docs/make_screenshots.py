@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -28,6 +29,8 @@ HELP = ROOT / "js" / "docs" / "pictures"
 STEPS = editor_file("mixed_context_step_by_step")
 SEGMENT = "3 Segment the object at step k"
 WIDGETS = ("AmodalPickObject", "AmodalLoopEnd", "AmodalTrimAndOverlay")
+TURNS = [2 * math.pi * turn / 40 for turn in range(41)]
+BOUND = [(0.44 + 0.23 * math.cos(turn), 0.58 + 0.37 * math.sin(turn)) for turn in TURNS]
 GAP = 12  # pixels between the nodes of widgets.png
 
 
@@ -52,13 +55,19 @@ def main(words: list[str]) -> None:
 
 
 def mark_by_hand(page) -> None:
-    """Clicks the cat of the example picture, and Shift-clicks the yarn in front of it."""
+    """Clicks the cat of the example picture, Shift-clicks the yarn, draws a bound."""
     browser.show(page, "AmodalPickObject")
     picture = page.locator(".amodal-picker canvas:visible")
     page.mouse.click(*browser.at(picture, 0.5, 0.45))
     page.keyboard.down("Shift")
     page.mouse.click(*browser.at(picture, 0.5, 0.7))
     page.keyboard.up("Shift")
+    page.locator(".amodal-picker:visible").get_by_text("Draw bound", exact=True).click()
+    page.mouse.move(*browser.at(picture, *BOUND[0]))
+    page.mouse.down()
+    for place in BOUND[1:]:
+        page.mouse.move(*browser.at(picture, *place))
+    page.mouse.up()
     page.mouse.move(900, 850)
 
 

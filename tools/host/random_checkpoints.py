@@ -83,6 +83,26 @@ FAMILIES = {  # (the host's model class, its text encoder, the UNet configuratio
             "adm_in_channels": 2816,
         },
     ),
+    "sv3d": (  # with the elevation as an input (sv3d_p)
+        comfy.supported_models.SV3D_p,
+        None,
+        {
+            **UNET,
+            **sd_unet((1, 2, 4, 4), 2, (1, 1, 1, 0), 1),
+            "context_dim": 1024,
+            "use_linear_in_transformer": True,
+            "num_classes": "sequential",
+            "adm_in_channels": 1280,
+            "use_temporal_resblock": True,
+            "use_temporal_attention": True,
+            "disable_temporal_crossattention": False,
+            "extra_ff_mix_layer": True,
+            "use_spatial_context": True,
+            "merge_strategy": "learned_with_images",
+            "merge_factor": 0.0,
+            "video_kernel_size": [3, 1, 1],
+        },
+    ),
 }
 
 

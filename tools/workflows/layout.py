@@ -10,7 +10,7 @@ MARGIN = 10  # between a group's frame and its nodes
 TITLE_FONT, TITLE_LETTER = 36, 0.55  # of a group: size, and width of a letter as a fraction of it
 FILM, RUN_BAR = 120, 24  # heights of a loop's previews and of the progress bar in a node
 FILMS = 2  # more loops than these make the node grow when it runs
-PICKER = 254  # height of the picture to click
+PICKER = 284  # height of the picture to click
 NODE_TITLE = 30  # the title bar of a node; it lies above the node's position
 WINDOW = (1600, 1000)  # width and height of the editor's window that shows a whole workflow
 BARS = (66, 126)  # width and height of the editor's bars at the left and at the top
@@ -39,7 +39,7 @@ SHOWN_HEIGHT = {  # of what a node shows below its widgets
     "AmodalSweepValues": 80,
     "AmodalLabelledGrid": 40,
     "AmodalLoadSegmenter": 290,
-    "AmodalPickObject": 250,
+    "AmodalPickObject": 280,
     "AmodalLoopEnd": 180,
     "AmodalTrimAndOverlay": 240,
     "AmodalSelectClusters": 230,

@@ -32,7 +32,7 @@ STACKS = (
     ("judge",),
     ("result",),
 )
-LOW_MODELS = (("query",), ("pass", "models"), ("result",))  # large loaders stand below the pass
+LOW_MODELS = (("query",), ("pass", "models"), ("result",))  # loaders stand below the pass
 ROWS = ("pass", "judge")
 DIFFUSION = "512-inpainting-ema.safetensors"
 DETECTOR, WORDS, MASKER = "groundingdino_swint_ogc.pth", "vocab.txt", "sam_vit_h_4b8939.pth"
@@ -198,6 +198,7 @@ STAGES = {
     "pass": ("LoopStart", "Prompt", "LoopEnd"),
     "analysis": (
         "RefineModalMask",
+        "KeepInBound",
         "PadIfTouching",
         "CropToObject",
         "DetectObjects",
@@ -255,7 +256,7 @@ def place_stages(draw: Drawing) -> None:
     )
 
 
-def place_large_loaders(draw: Drawing) -> None:
+def place_loaders_low(draw: Drawing) -> None:
     """Puts the segmenter's loader below the picture, and the others in two columns."""
     draw.column_height = 1560
     del draw.places["Segmenter"]

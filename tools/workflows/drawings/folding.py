@@ -86,6 +86,7 @@ def fold(draw: Drawing, parts: str = "mixed", inside: str = "pass") -> None:
         ChooseMask__0="mask_at_k",
         MaskRule__0="mask_at_k",
         RefineModalMask__0="canvas_mask",
+        KeepInBound__0="canvas_mask",
         SelectOccluders__3="modal_mask",
         ApplyOccluderHints__1="objects",
         SegmentObject__2="found",

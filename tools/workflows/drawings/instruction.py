@@ -11,7 +11,7 @@ from .common import (
     T5,
     VAE,
     new_drawing,
-    place_large_loaders,
+    place_loaders_low,
     place_stages,
     save,
     show,
@@ -39,7 +39,8 @@ STAGES = (
 def photograph_by_instruction(assembly) -> Drawing:
     """The progressive loop with a model that edits by instruction, and a test of the result."""
     draw = new_drawing(LOW_MODELS)
-    source = with_query(draw, assembly, kontext_source(draw, assembly, CAT, "cat"))
+    given = kontext_source(draw, assembly, CAT, "cat")
+    source = with_query(draw, assembly, {**given, "drawn_bound": ""})
     completed = assembly.instructed(draw, source)
     place_stages(draw)
     draw.place("instructed", *STAGES)
@@ -66,7 +67,7 @@ def photograph_by_instruction(assembly) -> Drawing:
     texts = ("status", "passes", "report", "offset", "warnings")
     tell(draw, **{name: completed[name] for name in texts}, verdict=judged.out(4))
     draw.place("details", "Passes", "Report", "Warnings", "Offset", "Verdict")
-    place_large_loaders(draw)
+    place_loaders_low(draw)
     draw.subgraph("details", DETAILS, "result")
     fold(draw, parts="instructed")
     draw.subgraph("instructed", INSTRUCTED, "pass")

@@ -41,7 +41,7 @@ def analysed(draw: Drawing, assembly, **changes) -> tuple:
 def step_by_step(assembly) -> Drawing:
     """Figure 4, with a preview of every picture under its name in the paper."""
     draw = new_drawing(groups={"pass": ("3.5 Mixed context diffusion (Figure 4)", "#3f789e")})
-    draw.column_height = 1560
+    draw.column_height = 1700
     del draw.notes["models"]
     node, source, start, view = analysed(draw, assembly, mask_rule="clusters", rule_menu=True)
     stages = assembly.mixed_context(node, source, view, assembly.prepared(node, source, start))
@@ -80,9 +80,8 @@ def explain(draw: Drawing) -> None:
     """Adds the notes."""
     draw.note(
         "query",
-        "**Figure 4 of the paper as a graph.** One pass, no loop. Choose "
-        "`amodal_example_monkey.png`; its banana is the usual co-occurring object. For "
-        "photographs, replace the three loaders.",
+        "**Figure 4 as a graph.** One pass, no loop. In `amodal_example_monkey.png` the banana is "
+        "the usual co-occurring object.",
     )
     draw.note(
         "pass",

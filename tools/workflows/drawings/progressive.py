@@ -8,11 +8,10 @@ from .common import (
     BORDER,
     CAT,
     LOW_MODELS,
-    STACKS,
     flux_source,
     new_drawing,
     photo_source,
-    place_large_loaders,
+    place_loaders_low,
     place_stages,
     save,
     sdxl_source,
@@ -29,8 +28,9 @@ def stickers(assembly) -> Drawing:
     draw = progressive(assembly, CAT, "cat")
     draw.note(
         "query",
-        "**1. Choose a picture** in Load Image. **2. Choose the object**: write its name, or press "
-        "Detect and click it. Shift and click marks an occluder. **3. Run.**",
+        "**1. Choose a picture. 2. Choose the object**: write its name, or press "
+        "Detect and click it. Shift and click marks an occluder, Draw bound limits "
+        "the object. **3. Run.**",
     )
     draw.form(
         {
@@ -66,7 +66,7 @@ def beyond_the_boundary(assembly) -> Drawing:
 
 def photographs(assembly) -> Drawing:
     """The same graph on the paper's models, for photographs."""
-    draw = with_low_models(assembly, photo_source)
+    draw = progressive(assembly, CAT, "cat", photo_source)
     draw.note(
         "models",
         "**For photographs.** The files of these models are not part of the pack, and nothing is "
@@ -86,13 +86,6 @@ def photographs(assembly) -> Drawing:
     return draw
 
 
-def with_low_models(assembly, models) -> Drawing:
-    """`progressive` with large loaders: the segmenter below the picture, others below the pass."""
-    draw = progressive(assembly, CAT, "cat", models, stacks=LOW_MODELS)
-    place_large_loaders(draw)
-    return draw
-
-
 CORE_MODELS = (
     "SAM 3 comes with ComfyUI 0.20 and newer. The order is decided by the objects' borders, which "
     "needs no file; for a depth picture instead, put Load Depth Anything 3, Run Depth Anything 3 "
@@ -107,7 +100,7 @@ NAME_IT = (
 
 def flux_fill_sam3(assembly) -> Drawing:
     """The same graph for photographs on Flux Fill and SAM 3."""
-    draw = with_low_models(assembly, flux_source)
+    draw = progressive(assembly, CAT, "cat", flux_source)
     draw.expose("guidance", ("FluxGuidance", "guidance"))
     draw.note("models", f"**For photographs: Flux Fill and SAM 3.** {CORE_MODELS}")
     draw.note("query", NAME_IT)
@@ -116,30 +109,24 @@ def flux_fill_sam3(assembly) -> Drawing:
 
 def sdxl_sam3(assembly) -> Drawing:
     """The same graph for photographs on Stable Diffusion XL and SAM 3."""
-    draw = with_low_models(assembly, sdxl_source)
+    draw = progressive(assembly, CAT, "cat", sdxl_source)
     draw.note("models", f"**For photographs: SDXL inpainting and SAM 3.** {CORE_MODELS}")
     draw.note("query", NAME_IT)
     return draw
 
 
-def progressive(
-    assembly, picture: str, words: str, models=sticker_source, stacks=STACKS, **changes
-) -> Drawing:
+def progressive(assembly, picture: str, words: str, models=sticker_source, **changes) -> Drawing:
     """The loop with previews of each pass, saved results, and notes; Figure 2 at the top level.
 
-    models: `sticker_source` or `photo_source`. stacks: where the groups lie. changes: other
-    values for entries of the source.
+    models: `sticker_source` or `photo_source`. changes: other values for entries of the source.
     """
-    draw = new_drawing(stacks)
-    if models is sticker_source:  # whose loaders are low, which leaves room above them
-        draw.column_height = 1560
-    given = models(draw, assembly, picture, words, rule_menu=True, **changes)
+    draw = new_drawing(LOW_MODELS)
+    given = models(draw, assembly, picture, words, rule_menu=True, drawn_bound="", **changes)
     source = with_query(draw, assembly, given)
     completed = assembly.completion(draw, source)
     texts = ("status", "passes", "report", "offset", "warnings")
     tell(draw, **{name: completed[name] for name in texts})
     place_stages(draw)
-    draw.place("models", "Checkpoint", "Seed", column=1)
     show(draw, "analysis", "Hidden", "What hides it", ["SelectOccluders", 2])
     mask_k = draw.nodes["CompositeAtStep"]["inputs"]["mask_at_k"]
     show(draw, "segment", "MaskAtK", "M^k, the object's mask at step k", mask_k, mask=True)
@@ -147,6 +134,9 @@ def progressive(
     save(draw, completed)
     draw.place("details", "Passes", "Report", "Warnings", "Offset")
     draw.subgraph("details", DETAILS, "result")
+    place_loaders_low(draw)
+    if models is sticker_source:  # short titles, so that they fit below the columns of a pass
+        draw.title(Checkpoint="Checkpoint", Segmenter="Segmenter", OrderModel="Order model")
     fold(draw)
     explain(draw)
     return draw
