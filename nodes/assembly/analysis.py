@@ -14,6 +14,7 @@ def analysed(node, source, start) -> dict:
         occlusion=select.out(1),
         padding=padding.out(0),
         **bound_of(source, crop),
+        **painted_of(source, crop),
     )
     return {
         "canvas_mask": refined.out(0),
@@ -44,6 +45,13 @@ def bound_of(source, crop) -> dict:
     if source.get("upper_bound") is None:
         return {}
     return {"upper_bound": source["upper_bound"], "crop": crop.out(3)}
+
+
+def painted_of(source, crop) -> dict:
+    """What tells a stage which pixels earlier passes painted; only an upper bound asks for it."""
+    if source.get("upper_bound") is None:
+        return {}
+    return {"image": crop.out(0), "original_image": source["image"]}
 
 
 def refined_mask(node, source, start):

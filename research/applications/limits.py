@@ -64,6 +64,8 @@ def bounded(wiring: methods.Wiring) -> None:
     bound = wiring.add("bound", "EvaluationBound")
     for name in ("check", "segment"):
         wiring.inputs(name).update(upper_bound=bound, crop=wiring.link("crop", 3))
+    original = wiring.inputs("contacts")["original_image"]
+    wiring.inputs("check").update(image=wiring.link("crop", 0), original_image=original)
     refined, start = wiring.link("refine"), wiring.ids["start"]
     kept = wiring.add(
         "kept",
