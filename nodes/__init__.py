@@ -37,6 +37,7 @@ FILES = (
     "limits",
     "prepare_3d",
     "registration",
+    "shadows",
 )
 
 

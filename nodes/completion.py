@@ -4,7 +4,7 @@ import comfy.samplers
 from comfy_api.latest import io
 
 from . import types, ui
-from .assembly import AUTOMATIC, RULES, TEMPLATE
+from .assembly import AUTOMATIC, RULES, SHADOWS, TEMPLATE
 from .common import CATEGORY, aliases, names_itself, shows_results
 from .completion_graph import expanded
 from .loaders.inpaint_models import InpaintModel
@@ -191,6 +191,14 @@ class Completion(io.ComfyNode):
                     optional=True,
                     tooltip="Removes object and occluder from the background, as in Remove "
                     "Objects. Open: a smooth fill.",
+                ),
+                io.Combo.Input(
+                    "shadows",
+                    optional=True,
+                    options=list(SHADOWS),
+                    default=SHADOWS[0],
+                    tooltip="Shadows and reflections of the occluders: removed with them, and by "
+                    "choice from the object's own surface too. See Find Shadows.",
                 ),
             ],
             outputs=[

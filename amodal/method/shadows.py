@@ -76,15 +76,20 @@ def on_ground(
     objects = objects if others is None else torch.maximum(objects, others)
     rim = max(1, round(RIM * max(image.shape[1:3])))
     ground = mask_ops.dilate(objects, rim)[0] < 0.5
-    nothing = Traces(torch.zeros_like(objects), torch.zeros_like(objects), image.new_ones(3))
     if not occluder_mask.any() or int(ground.sum()) < LEAST * ground.numel():
-        return nothing
+        return nothing(image)
     scene = Ground(image[0].movedim(-1, 0), ground, rim)
     occluder = occluder_mask[0] > 0.5
     shadow, light = shadow_of(scene, occluder)
     reflection = reflection_of(scene, occluder)
     free = 1 - objects[0]
     return Traces((shadow * free)[None], (reflection * free)[None], light)
+
+
+def nothing(image: torch.Tensor) -> Traces:
+    """No traces in image [1, H, W, 3]."""
+    empty = image.new_zeros(1, *image.shape[1:3])
+    return Traces(empty, empty, image.new_ones(3))
 
 
 class Ground:
@@ -145,7 +150,8 @@ def with_edge(scene: Ground, found: torch.Tensor, less_dark: torch.Tensor) -> to
 def reflection_of(scene: Ground, occluder: torch.Tensor) -> torch.Tensor:
     """Mask [H, W] of the occluder's reflection in the ground; zeros if there is none."""
     box = mask_ops.object_box(occluder)
-    seen = [one for line in range(box[3] - 2, box[3] + 3) if (one := mirrored_at(scene, occluder, line))]
+    lines = range(box[3] - 2, box[3] + 3)
+    seen = filter(None, (mirrored_at(scene, occluder, line) for line in lines))
     best, mask = max(seen, key=lambda one: one[0], default=(0.0, None))
     return mask.float() if best >= ALIKE else torch.zeros(occluder.shape)
 

@@ -1,11 +1,14 @@
 """Section 3.4, before painting: padding, zoom, mask analysis."""
 
+SHADOWS = ("keep", "remove from the ground", "remove from ground and object")
+
 
 def analysed(node, source, start) -> dict:
     """Padding, zoom and mask analysis, and whether anything is left to paint (section 3.4)."""
     refined = kept_in_bound(node, source, start, refined_mask(node, source, start))
     padding, crop = zoomed(node, source, start, refined.out(0))
     select, objects = occluders(node, source, crop)
+    shadows = found_shadows(node, source, crop, select, objects)
     check = node(
         "AmodalCheckOcclusion",
         occluder_mask=select.out(0),
@@ -15,6 +18,7 @@ def analysed(node, source, start) -> dict:
         padding=padding.out(0),
         **bound_of(source, crop),
         **painted_of(source, crop),
+        **shadow_mask_of(shadows),
     )
     return {
         "canvas_mask": refined.out(0),
@@ -22,9 +26,38 @@ def analysed(node, source, start) -> dict:
         "objects": objects,
         "occluders": select,
         "modal_mask": select.out(3),
+        "shadows": shadows,
+        "relit": source.get("shadows") == SHADOWS[2],
         "check": check,
         "inpaint_mask": check.out(0),
     }
+
+
+def found_shadows(node, source, crop, select, objects):
+    """The occluders' shadows and reflections, where the source asks to remove them; else None."""
+    if source.get("shadows", SHADOWS[0]) == SHADOWS[0]:
+        return None
+    return node(
+        "AmodalFindShadows",
+        image=crop.out(0),
+        modal_mask=select.out(3),
+        occluder_mask=select.out(0),
+        padding_mask=crop.out(2),
+        objects=objects,
+        occlusion=select.out(1),
+        segmenter=source["segmenter"],
+        relight=source["shadows"] == SHADOWS[2],
+    )
+
+
+def shadow_mask_of(shadows) -> dict:
+    """The input of a stage that removes shadows with the occluders."""
+    return {"shadow_mask": shadows.out(0)} if shadows else {}
+
+
+def seen(view):
+    """The crop's picture, in which the object may be relit."""
+    return view["shadows"].out(2) if view.get("relit") else view["crop"].out(0)
 
 
 def kept_in_bound(node, source, start, refined):
