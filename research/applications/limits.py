@@ -61,11 +61,9 @@ def drawn(mask: np.ndarray) -> np.ndarray:
 
 
 def bounded(wiring: methods.Wiring) -> None:
+    """The drawn bound, at every stage that takes one."""
     bound = wiring.add("bound", "EvaluationBound")
-    for name in ("check", "segment"):
-        wiring.inputs(name).update(upper_bound=bound, crop=wiring.link("crop", 3))
-    original = wiring.inputs("contacts")["original_image"]
-    wiring.inputs("check").update(image=wiring.link("crop", 0), original_image=original)
+    within(wiring, bound)
     refined, start = wiring.link("refine"), wiring.ids["start"]
     kept = wiring.add(
         "kept",
@@ -76,6 +74,14 @@ def bounded(wiring: methods.Wiring) -> None:
         canvas=[start, 3],
     )
     wiring.redirect(refined, kept)
+
+
+def within(wiring: methods.Wiring, bound: list) -> None:
+    """Painting and segmentation limited to a bound; the refined mask is not."""
+    for name in ("check", "segment"):
+        wiring.inputs(name).update(upper_bound=bound, crop=wiring.link("crop", 3))
+    original = wiring.inputs("contacts")["original_image"]
+    wiring.inputs("check").update(image=wiring.link("crop", 0), original_image=original)
 
 
 def avoiding(wiring: methods.Wiring) -> None:
