@@ -143,19 +143,21 @@ def covered(padding_mask, objects, size: validate.Size) -> torch.Tensor:
 def named(image, occluder_mask, occlusion, segmenter, words: str, threshold: float) -> tuple:
     """(mask [1, H, W], what to say) of what the segmenter finds by the words."""
     nothing = torch.zeros_like(occluder_mask)
-    if segmenter is None or occlusion is None or not occluder_mask.any() or not words.strip():
+    if segmenter is None or occlusion is None or not occluder_mask.any():
         return nothing, []
-    names = dict.fromkeys(name for name in occlusion.occluders if name)
     if "{occluder}" in words:
+        names = dict.fromkeys(name for name in occlusion.occluders if name)
         words = ", ".join(words.replace("{occluder}", name) for name in names)
+    if not words.strip():
+        return nothing, []
     try:
-        found = search(segmenter, image[0], words, threshold, False) if words else ()
+        found = search(segmenter, image[0], words, threshold, add_known=False)
     except BadInput:
         return nothing, [f"the segmenter cannot search for {words}"]
     if not len(found):
-        return nothing, [f"nothing found by words (looked for {words})"] if words else []
-    said = ", ".join(dict.fromkeys(found.labels))
-    return found.masks.float().amax(0, keepdim=True), [f"found by words: {said}"]
+        return nothing, [f"nothing found by words (looked for {words})"]
+    labels = ", ".join(dict.fromkeys(found.labels))
+    return found.masks.float().amax(0, keepdim=True), [f"found by words: {labels}"]
 
 
 def in_words(found: shadows.Traces, shade: torch.Tensor) -> list[str]:

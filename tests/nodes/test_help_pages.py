@@ -38,6 +38,7 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalPrepareFor3D",
     "AmodalSizePrior",
     "AmodalKeepInBound",
+    "AmodalFindShadows",
     "AmodalNegativeFromOccluders",
 }
 
