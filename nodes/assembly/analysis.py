@@ -8,7 +8,7 @@ def analysed(node, source, start) -> dict:
     refined = kept_in_bound(node, source, start, refined_mask(node, source, start))
     padding, crop = zoomed(node, source, start, refined.out(0))
     select, objects = occluders(node, source, crop)
-    shadows = found_shadows(node, source, crop, select, objects)
+    shadows = found_shadows(node, source, crop, select)
     check = node(
         "AmodalCheckOcclusion",
         occluder_mask=select.out(0),
@@ -33,7 +33,7 @@ def analysed(node, source, start) -> dict:
     }
 
 
-def found_shadows(node, source, crop, select, objects):
+def found_shadows(node, source, crop, select):
     """The occluders' shadows and reflections, where the source asks to remove them; else None."""
     if source.get("shadows", SHADOWS[0]) == SHADOWS[0]:
         return None
@@ -43,7 +43,6 @@ def found_shadows(node, source, crop, select, objects):
         modal_mask=select.out(3),
         occluder_mask=select.out(0),
         padding_mask=crop.out(2),
-        objects=objects,
         occlusion=select.out(1),
         segmenter=source["segmenter"],
         relight=source["shadows"] == SHADOWS[2],

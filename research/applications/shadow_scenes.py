@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from scipy import ndimage
 
+from amodal.stickers import scenes
 from amodal.stickers.scenes import NoPlacement, Scene
 
 from ..evaluation.scenarios import CELLS
@@ -25,6 +26,9 @@ SOFT = (0.008, 0.025)  # standard deviation of its edge, of the picture's side
 MIRRORED = (0.3, 0.6)  # how much of a reflection shows over the ground
 LEAST = 0.015  # of the picture: the visible area of a shadow or reflection on the ground
 SHOWN = 0.5  # a pixel belongs to a shadow with at least this part of its full darkness
+
+SHADOW, REFLECTION, BARE = "shadow", "reflection", "without shadow"
+CROWDED = "further objects behind"
 
 
 @dataclass
@@ -103,6 +107,25 @@ class Kind:
         return scene.on_ground.mean() >= LEAST and covered >= self.on_query
 
 
+@dataclass(frozen=True)
+class Crowded:
+    """Scenes without shadows, in which two further objects lie behind the query."""
+
+    name: str = CROWDED
+
+    def scene(self, number: int, seed: int = 0, size: int = 128) -> Scene:
+        key = FIRST + 1_000_000 * seed + 1_000 * number
+        background = scenes.BACKGROUNDS[1 + number % 3]
+        for further in range(PLACES):
+            try:
+                return scenes.make_scene(
+                    key + further, size=size, occluder="other", behind=2, background=background
+                )
+            except NoPlacement:
+                continue
+        raise NoPlacement(f"scene {number} of {self.name} cannot be drawn")
+
+
 def shaded(plain: Scene, shade: np.ndarray, reflection: np.ndarray) -> Shaded:
     kept = {f.name: getattr(plain, f.name) for f in fields(Scene)}
     return Shaded(**kept, shade=shade, reflection=reflection)
@@ -137,7 +160,6 @@ def mirrored(rng, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     return nothing(scene)[0], reflection
 
 
-SHADOW, REFLECTION, BARE = "shadow", "reflection", "without shadow"
 CELL = "companion-easy"  # an occluder that the model has learned to expect
 KINDS = {
     kind.name: kind
@@ -145,5 +167,6 @@ KINDS = {
         Kind(SHADOW, CELL, drop_shadow, on_query=0.05),
         Kind(REFLECTION, CELL, mirrored),
         Kind(BARE, CELL, drop_shadow, on_query=0.05, bare=True),
+        Crowded(),
     )
 }

@@ -20,16 +20,16 @@ from amodal.method import shadows
 
 from .. import records
 from ..evaluation import methods, runner, scenarios
-from .shadow_scenes import BARE, KINDS, REFLECTION, SHADOW
+from .shadow_scenes import BARE, CROWDED, KINDS, REFLECTION, SHADOW
 
 OUT = Path(".cache") / "shadows"
 FOUND, TRUE_MASKS = "found", "found by true masks"  # the methods of tasks that only look for them
 METHODS = {
     "mixed": "mixed context",
     "mixed-removed": "mixed context, shadows removed",
-    "mixed-relit": "mixed context, shadows removed, object relit",
     "without": "without mixed context",
     "without-removed": "without mixed context, shadows removed",
+    "mixed-relit": "mixed context, shadows removed, object relit",
 }
 TRIED = {
     SHADOW: tuple(METHODS),
@@ -49,7 +49,7 @@ FIGURES = {
     "spurious": "spurious pixels",
     "success": "success",
 }
-OTHERS = ("companion-easy", "companion-hard", "other-easy", "other-hard")  # no shadows either
+OTHERS = (CROWDED, "other-easy")  # no shadows either
 
 
 def removing(relight: bool, without: bool = False):
@@ -66,7 +66,6 @@ def removing(relight: bool, without: bool = False):
             modal_mask=wiring.link("select", 3),
             occluder_mask=wiring.link("select"),
             padding_mask=wiring.link("crop", 2),
-            objects=wiring.inputs("select")["objects"],
             occlusion=wiring.link("select", 1),
             relight=relight,
         )
@@ -272,9 +271,10 @@ def main() -> None:
     ]
     tasks += [
         runner.Task(cell, n, method, options.seed, steps=options.steps)
-        for n in numbers
+        for method in METHODS
         for cell, tried in TRIED.items()
-        for method in tried
+        if method in tried
+        for n in numbers
     ]
     todo = {task.name: (task, options.out) for task in tasks}
     path = options.out / f"records-{options.seed}.jsonl"
