@@ -271,12 +271,11 @@ def main() -> None:
     ]
     tasks += [
         runner.Task(cell, n, method, options.seed, steps=options.steps)
-        for method in METHODS
         for cell, tried in TRIED.items()
-        if method in tried
         for n in numbers
+        for method in tried
     ]
-    todo = {task.name: (task, options.out) for task in tasks}
+    todo = {task.key(""): (task, options.out) for task in tasks}
     path = options.out / f"records-{options.seed}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = list(records.complete(todo, work, path, 0, "scenes").values())

@@ -193,7 +193,7 @@ def main() -> None:
         for cell in KINDS:
             for method in ("bound", *METHODS):
                 task = runner.Task(cell, number, method, options.seed, steps=options.steps)
-                todo[task.name] = (task, options.out)
+                todo[task.key("")] = (task, options.out)
     path = options.out / f"records-{options.seed}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = list(records.complete(todo, work, path, 0, "scenes").values())
