@@ -39,6 +39,7 @@ FILES = (
     "registration",
     "hidden_part",
     "loaders.sssd_models",
+    "shadows",
 )
 
 

@@ -1,5 +1,6 @@
 """The two backgrounds of mixed context: the swapped one and the removed one (section 3.5)."""
 
+import torch
 from comfy_api.latest import io
 
 from ..amodal.core import validate
@@ -117,6 +118,11 @@ class RemoveObjects(io.ComfyNode):
                     tooltip="LaMa or MAT, from Load Inpaint Model or another pack's loader. Fills "
                     "textured backgrounds, and replaces 'method'.",
                 ),
+                io.Mask.Input(
+                    "shadow_mask",
+                    optional=True,
+                    tooltip="From Find Shadows: removed with the occluders.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="background", tooltip="The picture without them."),
@@ -135,6 +141,7 @@ class RemoveObjects(io.ComfyNode):
         dilate=0.03,
         method="smooth",
         inpaint_model=None,
+        shadow_mask=None,
     ):
         if method not in METHODS:
             raise BadInput(
@@ -145,6 +152,9 @@ class RemoveObjects(io.ComfyNode):
         modal_mask = validate.as_masks(modal_mask, size, "modal_mask").amax(0, keepdim=True)
         occluder_mask = validate.as_masks(occluder_mask, size, "occluder_mask")
         occluder_mask = occluder_mask.amax(0, keepdim=True)
+        if shadow_mask is not None:
+            shadow_mask = validate.one_mask(shadow_mask, size, "shadow_mask")
+            occluder_mask = torch.maximum(occluder_mask, shadow_mask)
         if padding_mask is not None:
             padding_mask = validate.one_mask(padding_mask, size, "padding_mask")
         removed = smooth_fill.removed_mask(modal_mask, occluder_mask, padding_mask, dilate)

@@ -1,14 +1,18 @@
 """What a pass of the loop starts with: its seed, and what it has to paint (section 3.4)."""
 
+import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..amodal.core import mask_ops, validate
+from ..amodal.core import canvas, mask_ops, validate
 from ..amodal.core.types import OcclusionReport
 from ..amodal.method import loop
+from ..amodal.method import upper_bound as bounds
 from . import types
 from .common import LOOP_CATEGORY, names_itself
 from .limits import bound_inputs, forbidden
+
+EDGE = 1 / 32  # of the crop's side: this near to what a pass painted, a bound's edge is uncertain
 
 
 class PassSeed(io.ComfyNode):
@@ -82,6 +86,22 @@ class CheckOcclusion(io.ComfyNode):
                     "soft edges and contact shadows of the occluder go too.",
                 ),
                 *bound_inputs(),
+                io.Mask.Input(
+                    "shadow_mask",
+                    optional=True,
+                    tooltip="From Find Shadows: painted together with the occluder.",
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="From Crop To Object. With an upper bound: what an earlier pass has "
+                    "painted is not painted again for an occluder that goes on beyond the bound.",
+                ),
+                io.Image.Input(
+                    "original_image",
+                    optional=True,
+                    tooltip="The input picture, for the same.",
+                ),
             ],
             outputs=[
                 io.Mask.Output(
@@ -111,20 +131,27 @@ class CheckOcclusion(io.ComfyNode):
         dilate=0.03,
         upper_bound=None,
         crop=None,
+        shadow_mask=None,
+        image=None,
+        original_image=None,
     ):
         modal_mask = validate.as_masks(modal_mask, None, "modal_mask")
         size = validate.size_of(modal_mask)
         occluder_mask = validate.one_mask(occluder_mask, size, "occluder_mask")
         padding_mask = validate.one_mask(padding_mask, size, "padding_mask")
+        shadows = torch.zeros_like(occluder_mask)
+        if shadow_mask is not None:
+            shadows = validate.one_mask(shadow_mask, size, "shadow_mask") * (1 - modal_mask)
         sides = padding.sides if padding else ()
         report = (occlusion or OcclusionReport()).but(
             sides=sides, enclosed=mask_ops.surrounds(occluder_mask[0], modal_mask[0])
         )
         allowed = 1 - forbidden(upper_bound, crop, size)
-        has_occluder = bool(occluder_mask.any())
-        if has_occluder or (sides and padding_mask.any()):
+        painted = painted_before(image, original_image, crop, size)
+        left = bounds.left_over(occluder_mask, allowed, painted, EDGE * max(size))
+        if left.any() or (sides and (padding_mask * allowed).any()):
             inpaint_mask = allowed * loop.inpaint_mask(
-                occluder_mask * allowed,
+                torch.maximum(left, shadows * allowed),
                 padding_mask * allowed,
                 modal_mask,
                 dilate,
@@ -132,8 +159,18 @@ class CheckOcclusion(io.ComfyNode):
             )
             if inpaint_mask.any():
                 return io.NodeOutput(inpaint_mask, True, report)
-        report = report.but(nothing_left=has_occluder or bool(sides))
+        report = report.but(nothing_left=bool(occluder_mask.any()) or bool(sides))
         return io.NodeOutput(ExecutionBlocker(None), False, report)
+
+
+def painted_before(image, original_image, crop, size: validate.Size) -> torch.Tensor:
+    """[1, h, w]: 1 where an earlier pass painted; zeros where that is not known."""
+    if image is None or original_image is None or crop is None or not crop.canvas.inpainted:
+        return torch.zeros(1, *size)
+    image = validate.resize(validate.one_image(image), size)
+    original = validate.one_image(original_image, "original_image")
+    canvas.check_original(original, crop.canvas)
+    return canvas.inpainted_pixels(image, original, crop)
 
 
 NODES = [PassSeed, CheckOcclusion]

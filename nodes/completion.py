@@ -4,7 +4,7 @@ import comfy.samplers
 from comfy_api.latest import io
 
 from . import types, ui
-from .assembly import AUTOMATIC, RULES, TEMPLATE
+from .assembly import AUTOMATIC, RULES, SHADOWS, TEMPLATE
 from .common import CATEGORY, aliases, names_itself, shows_results
 from .completion_graph import expanded
 from .limits import drawn_bound_input
@@ -194,6 +194,14 @@ class Completion(io.ComfyNode):
                     "Objects. Open: a smooth fill.",
                 ),
                 drawn_bound_input(),
+                io.Combo.Input(
+                    "shadows",
+                    optional=True,
+                    options=list(SHADOWS),
+                    default=SHADOWS[0],
+                    tooltip="Shadows and reflections of the occluders: removed with them, and by "
+                    "choice from the object's own surface too. See Find Shadows.",
+                ),
             ],
             outputs=[
                 io.Image.Output(

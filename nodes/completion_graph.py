@@ -13,7 +13,7 @@ from .model_family import crop_of_family, sampling_of_family
 from .unet_features import shows_features
 
 TEXTS = ("words", "occluder_words")
-DECIDE = ("mask_rule", "avoid_occluders")  # which nodes there are, so they are values
+DECIDE = ("mask_rule", "avoid_occluders", "shadows")  # which nodes there are, so they are values
 
 
 def expanded(links: dict, lists: dict) -> tuple[GraphBuilder, list, list[dict]]:
@@ -77,7 +77,7 @@ def settings_of(values: dict, given: dict) -> dict:
         **crop_of_family(model, values["size"]),
         **sampling_of_family(model, values),
         **{name: values.get(name, "") for name in TEXTS},  # in place of links, to be joined
-        **{name: values.get(name) for name in DECIDE},
+        **{name: values[name] for name in DECIDE if name in values},
         "drawn_bound": values.get("drawn_bound", "").strip() or None,  # none: not to be drawn
         "noise_mask": not sees_around_hole(model),
         "features": shows_features(model),

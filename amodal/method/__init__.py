@@ -1,4 +1,4 @@
-"""Section 3 of the paper, a file for each part.
+"""Section 3 of the paper, a file for each part, and what helps against its limitations.
 
 3.4  Progressive occlusion-aware completion
      occluder_selection.py  neighbours, pairwise order, M_occ
@@ -25,4 +25,6 @@
 3.6  Counterfactual completion curation
      curation.py            does the object grow when its surroundings are outpainted?
      thresholds/            thresholds for curation.py, a file for each model they were fitted to
+5    Limitations
+     shadows.py             shadows and reflections of the occluders (our addition)
 """

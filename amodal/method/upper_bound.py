@@ -33,6 +33,19 @@ def on_canvas(bound: torch.Tensor, whole: Canvas) -> torch.Tensor:
     return forbidden(bound, Crop(whole, (0, 0, width, height), (width, height)))
 
 
+def left_over(
+    occluder_mask: torch.Tensor, allowed: torch.Tensor, painted: torch.Tensor, reach: float
+) -> torch.Tensor:
+    """[1, h, w]: what of the occluders is still to be painted where the object is `allowed`.
+
+    All masks are [1, h, w], 0 or 1. An occluder that goes on beyond the bound stays there, and each
+    pass would continue it inwards again. Therefore it no longer counts within `reach` pixels of
+    what an earlier pass has `painted`.
+    """
+    beyond = mask_ops.connected_to(occluder_mask[0], (occluder_mask * (1 - allowed))[0])
+    return occluder_mask * allowed * (1 - beyond * mask_ops.dilate(painted, reach))
+
+
 def by_instances(
     objects: Objects, modal_mask: torch.Tensor, label: str, tolerance: float
 ) -> tuple[torch.Tensor, int]:

@@ -6,7 +6,7 @@ the result of `naming`, `source` the settings that `completion` takes, `start` t
 pass, and `view` the result of `analysed`.
 """
 
-from .analysis import analysed, zoomed
+from .analysis import SHADOWS, analysed, zoomed
 from .instruction import INSTRUCTION, by_instruction
 from .result import cut_out, finished, placed
 from .sampling import conditioned, mixed_context, prepared, sees_around_hole
@@ -15,6 +15,7 @@ __all__ = [
     "AUTOMATIC",
     "INSTRUCTION",
     "RULES",
+    "SHADOWS",
     "TEMPLATE",
     "analysed",
     "by_instruction",
@@ -87,7 +88,7 @@ def completion(graph, source: dict, name: str = "") -> dict:
     for a model whose features cannot be captured), name (the label for the prompt), sought (names
     to search for beside the known ones), rule_menu (draws all mask rules, and a menu that chooses),
     upper_bound (a mask that the object stays within), avoid_occluders (puts the occluders' names
-    into the negative prompt).
+    into the negative prompt), shadows (one of SHADOWS).
     """
     node = naming(graph, name)
     start = node("AmodalLoopStart", image=source["image"], modal_mask=source["modal_mask"])

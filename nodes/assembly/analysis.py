@@ -1,11 +1,14 @@
 """Section 3.4, before painting: padding, zoom, mask analysis."""
 
+SHADOWS = ("keep", "remove from the ground", "remove from ground and object")
+
 
 def analysed(node, source, start) -> dict:
     """Padding, zoom and mask analysis, and whether anything is left to paint (section 3.4)."""
     refined = kept_in_bound(node, source, start, refined_mask(node, source, start))
     padding, crop = zoomed(node, source, start, refined.out(0))
     select, objects = occluders(node, source, crop)
+    shadows = found_shadows(node, source, crop, select)
     check = node(
         "AmodalCheckOcclusion",
         occluder_mask=select.out(0),
@@ -14,6 +17,8 @@ def analysed(node, source, start) -> dict:
         occlusion=select.out(1),
         padding=padding.out(0),
         **bound_of(source, crop),
+        **painted_of(source, crop),
+        **shadow_mask_of(shadows),
     )
     return {
         "canvas_mask": refined.out(0),
@@ -21,9 +26,37 @@ def analysed(node, source, start) -> dict:
         "objects": objects,
         "occluders": select,
         "modal_mask": select.out(3),
+        "shadows": shadows,
+        "relit": source.get("shadows") == SHADOWS[2],
         "check": check,
         "inpaint_mask": check.out(0),
     }
+
+
+def found_shadows(node, source, crop, select):
+    """The occluders' shadows and reflections, where the source asks to remove them; else None."""
+    if source.get("shadows", SHADOWS[0]) == SHADOWS[0]:
+        return None
+    return node(
+        "AmodalFindShadows",
+        image=crop.out(0),
+        modal_mask=select.out(3),
+        occluder_mask=select.out(0),
+        padding_mask=crop.out(2),
+        occlusion=select.out(1),
+        segmenter=source["segmenter"],
+        relight=source["shadows"] == SHADOWS[2],
+    )
+
+
+def shadow_mask_of(shadows) -> dict:
+    """The input of a stage that removes shadows with the occluders."""
+    return {"shadow_mask": shadows.out(0)} if shadows else {}
+
+
+def seen(view):
+    """The crop's picture, in which the object may be relit."""
+    return view["shadows"].out(2) if view.get("relit") else view["crop"].out(0)
 
 
 def kept_in_bound(node, source, start, refined):
@@ -44,6 +77,13 @@ def bound_of(source, crop) -> dict:
     if source.get("upper_bound") is None:
         return {}
     return {"upper_bound": source["upper_bound"], "crop": crop.out(3)}
+
+
+def painted_of(source, crop) -> dict:
+    """What tells a stage which pixels earlier passes painted; only an upper bound asks for it."""
+    if source.get("upper_bound") is None:
+        return {}
+    return {"image": crop.out(0), "original_image": source["image"]}
 
 
 def refined_mask(node, source, start):

@@ -1,6 +1,6 @@
 """Section 3.4, after painting: amodal mask, paste, the loop's end, the cut-out."""
 
-from .analysis import bound_of
+from .analysis import bound_of, seen
 
 
 def finished(node, source, start, view, painted, background=None) -> dict:
@@ -59,6 +59,9 @@ def placed(node, source, start, view, painted, background=None) -> tuple:
             y=0,
             resize_source=False,
         ).out(0)
+    replaced = view["inpaint_mask"]
+    if view.get("relit"):
+        completed, replaced = with_relit(node, view, completed)
     pasted = node(
         "AmodalPasteBack",
         image=start.out(1),
@@ -66,10 +69,35 @@ def placed(node, source, start, view, painted, background=None) -> tuple:
         crop=view["crop"].out(3),
         completed=completed,
         amodal_mask=segmented.out(0),
-        inpaint_mask=view["inpaint_mask"],
+        inpaint_mask=replaced,
         match_colours=source.get("match_colours", 0.0),
     )
     return segmented, pasted
+
+
+def with_relit(node, view, completed) -> tuple:
+    """(picture, mask): what was painted and the object's relit surface, and where they go."""
+    shade = view["shadows"].out(1)
+    both = node(
+        "ImageCompositeMasked",
+        "Relit",
+        destination=completed,
+        source=seen(view),
+        mask=shade,
+        x=0,
+        y=0,
+        resize_source=False,
+    )
+    where = node(
+        "MaskComposite",
+        "Replaced",
+        destination=view["inpaint_mask"],
+        source=shade,
+        x=0,
+        y=0,
+        operation="or",
+    )
+    return both.out(0), where.out(0)
 
 
 def cut_out(node, source, canvas) -> dict:

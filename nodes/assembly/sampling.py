@@ -3,6 +3,8 @@
 import comfy.model_base
 from comfy_execution.graph_utils import is_link
 
+from .analysis import seen, shadow_mask_of
+
 
 def sees_around_hole(model) -> bool:
     """Does a MODEL take the masked picture and its mask beside the latent, as inpainting models do?
@@ -90,9 +92,7 @@ def mixed_context(node, source, view, draw) -> dict:
     mixed = node(
         "AmodalCompositeAtStep", object=at_k.out(0), background=noised.out(0), mask_at_k=mask
     )
-    context_guider = conditioned(
-        node, source, draw, view["crop"].out(0), view["inpaint_mask"], "context"
-    )
+    context_guider = conditioned(node, source, draw, seen(view), view["inpaint_mask"], "context")
     painted = from_step_k(node, source, draw, context_guider, at_k, mixed)
     return {
         "synthetic": synthetic,
@@ -135,7 +135,7 @@ def swapped_background(node, source, view):
     """I_syn: the visible object on plain gray, or another background."""
     return node(
         "AmodalSwapBackground",
-        image=view["crop"].out(0),
+        image=seen(view),
         modal_mask=view["modal_mask"],
         background=source.get("background", "gray"),
     )
@@ -183,9 +183,7 @@ def by_clusters(node, source, view, areas, conditions, at_k):
     """M^k by the paper's rule: the clusters of decoder features that the object covers."""
     features = captured(node, conditions, at_k, source.get("levels", "paper"))
     clusters = node("AmodalClusterFeatures", features=features, level=source.get("level", 0))
-    return node(
-        "AmodalSelectClusters", clusters=clusters.out(0), **areas, image=view["crop"].out(0)
-    ).out(0)
+    return node("AmodalSelectClusters", clusters=clusters.out(0), **areas, image=seen(view)).out(0)
 
 
 def by_what_is_seen(node, source, areas, conditions, at_k, synthetic, only=()) -> dict:
@@ -225,11 +223,12 @@ def removed_background(node, source, view):
     """I_bg: the picture without object and occluders."""
     return node(
         "AmodalRemoveObjects",
-        image=view["crop"].out(0),
+        image=seen(view),
         modal_mask=view["modal_mask"],
         occluder_mask=view["occluders"].out(0),
         padding_mask=view["crop"].out(2),
         inpaint_model=source.get("inpaint_model"),
+        **shadow_mask_of(view.get("shadows")),
     )
 
 

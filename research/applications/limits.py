@@ -28,11 +28,13 @@ TRIALS = {  # cell -> the change tried on it
     "enclosed": BOUNDED,
     "companion-easy": AVOIDING,
 }
+OVERLAP = {"amodal_iou": "amodal IoU", "occluded_iou": "IoU of the hidden part"}
 FIGURES = {
     # With a bound the occluder stays around the object, and would count as spurious.
-    BOUNDED: ("amodal_iou", "occluded_iou"),
-    AVOIDING: ("amodal_iou", "occluded_iou", "success", "spurious"),
+    BOUNDED: OVERLAP,
+    AVOIDING: OVERLAP | {"success": "success", "spurious": "spurious pixels"},
 }
+TITLES = {BOUNDED: "with a drawn bound", AVOIDING: "names in the negative prompt"}
 
 
 class EvaluationBound(truth.Truth):
@@ -61,9 +63,9 @@ def drawn(mask: np.ndarray) -> np.ndarray:
 
 
 def bounded(wiring: methods.Wiring) -> None:
+    """The drawn bound, at every stage that takes one."""
     bound = wiring.add("bound", "EvaluationBound")
-    for name in ("check", "segment"):
-        wiring.inputs(name).update(upper_bound=bound, crop=wiring.link("crop", 3))
+    within(wiring, bound)
     refined, start = wiring.link("refine"), wiring.ids["start"]
     kept = wiring.add(
         "kept",
@@ -74,6 +76,14 @@ def bounded(wiring: methods.Wiring) -> None:
         canvas=[start, 3],
     )
     wiring.redirect(refined, kept)
+
+
+def within(wiring: methods.Wiring, bound: list) -> None:
+    """Painting and segmentation limited to a bound; the refined mask is not."""
+    for name in ("check", "segment"):
+        wiring.inputs(name).update(upper_bound=bound, crop=wiring.link("crop", 3))
+    original = wiring.inputs("contacts")["original_image"]
+    wiring.inputs("check").update(image=wiring.link("crop", 0), original_image=original)
 
 
 def avoiding(wiring: methods.Wiring) -> None:
@@ -87,22 +97,22 @@ def avoiding(wiring: methods.Wiring) -> None:
     wiring.inputs("negative")["text"] = names
 
 
-def table(records: list[dict]) -> str:
+def report(records: list[dict], command: str) -> str:
     """Means of both, and the paired difference, with 95 % intervals, for each cell."""
     titles = ("scenes", "measure", "as shipped", "with the change", "difference")
-    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    lines = [f"`{command}`", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for cell, change in TRIALS.items():
         rows = [r for r in records if r["cell"] == cell]
         plain, changed = ([r for r in rows if r["method"] == name] for name in ("mixed", change))
-        for name in FIGURES[change]:
+        for name, title in FIGURES[change].items():
             before, after = ([float(r[name]) for r in group] for group in (plain, changed))
             gains = [b - a for a, b in zip(before, after)]
             cells = [
                 "{:.3f} ({:.3f} to {:.3f})".format(*statistics.mean(values))
                 for values in (before, after, gains)
             ]
-            about = f"{cell} ({len(plain)}), {change}"
-            lines.append(f"| {' | '.join([about, name, *cells])} |")
+            about = f"{cell} ({len(plain)}), {TITLES[change]}"
+            lines.append(f"| {' | '.join([about, title, *cells])} |")
     return "\n".join(lines)
 
 
@@ -123,7 +133,10 @@ def main() -> None:
                 record = runner.run(runner.Task(cell, number, method, options.seed), options.out)
                 records.append(record)
         write_text(path, "\n".join(map(json.dumps, records)) + "\n")
-        print(table(records), flush=True)
+        command = f"python -m research.applications.limits --scenes {number + 1}"
+        text = report(records, f"{command} --seed {options.seed}")
+        write_text(options.out / "report.md", text + "\n")
+    print(text)
 
 
 if __name__ == "__main__":

@@ -71,3 +71,24 @@ def test_without_others_all_is_allowed(label):
     objects = from_masks(masks, ["dog", "cat"])
     bound, others = upper_bound.by_instances(objects, masks[:1], label, 0.2)
     assert others == 0 and bool(bound.all())
+
+
+@pytest.mark.parametrize(
+    "painted, expected",
+    [
+        (box(0, 0, 0, 0), box(20, 10, 30, 20)),  # no pass yet: what the occluder covers within
+        (box(0, 0, 60, 40), box(0, 0, 0, 0)),  # it goes on beyond, and would come back
+        (box(0, 0, 22, 40), box(26, 10, 30, 20)),  # a pass painted only the left of it
+    ],
+)
+def test_what_goes_on_beyond_the_bound_is_painted_once(painted, expected):
+    occluder, allowed = box(5, 10, 30, 20), box(20, 0, 60, 40)
+    left = upper_bound.left_over(occluder, allowed, painted, reach=4)
+    assert torch.equal(left, expected)
+
+
+def test_an_occluder_that_a_pass_brought_back_within_the_bound_is_painted_again():
+    allowed, everything = box(20, 0, 60, 40), box(0, 0, 60, 40)
+    inside, beyond = box(40, 10, 50, 20), box(5, 10, 30, 20)
+    left = upper_bound.left_over(torch.maximum(inside, beyond), allowed, everything, reach=2)
+    assert torch.equal(left, inside)

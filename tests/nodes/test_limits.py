@@ -6,6 +6,8 @@ import torch
 
 from amodal.core.types import OcclusionReport
 from amodal.stickers.scenes import make_scene
+from research.applications.limits import drawn
+from research.evaluation.hard_scenes import ROBUST
 from tools.host.inprocess import Failed, Graph
 
 SHIPPED = {
@@ -48,7 +50,8 @@ def complete(host, scene, bound=None, masks=None, **changes):
         modal_mask=graph.value("modal", masks),
         **{**SHIPPED, "words": scene.word, **changes},
     )
-    graph.keep(mask=done[1], overlay=done[2], object=done[0], x=done[6], y=done[7])
+    names = ("object", "mask", "overlay", "status", "passes", "report", "x", "y", "warnings")
+    graph.keep(**{name: done[number] for number, name in enumerate(names)})
     return host.run(graph).values
 
 
@@ -93,6 +96,15 @@ def test_a_bound_without_the_hidden_part_leaves_nothing_to_paint(host, scene):
     graph.keep(occluded=check[1], occlusion=check[2])
     values = host.run(graph).values
     assert values["occluded"] is False and values["occlusion"].nothing_left
+
+
+def test_an_enclosing_occluder_is_painted_once_within_the_bound(host):
+    """It stays around the bound, so its edge is found again in every further pass."""
+    scene = ROBUST["enclosed"].scene(1, 3)
+    bound = torch.from_numpy(drawn(scene.amodal()))[None].float()
+    done = complete(host, scene, bound, steps=12, k=0.4, max_passes=3)
+    assert (done["status"], done["passes"]) == ("completed", 1), done["report"]
+    assert "nothing left to paint" in done["warnings"]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ SECTIONS = {  # section of the paper -> node ids without the prefix "Amodal", in
     "4.1 data, measures, user study": "LoadItem CompletionMetrics ResultsTable AddToStudy",
     "4.2 sweeps": "SweepValues LabelledGrid",
     "5 applications, limitations": "MatchFeatures SceneLayers ComposeLayers SaveLayers "
-    "PrepareFor3D SizePrior KeepInBound NegativeFromOccluders",
+    "PrepareFor3D SizePrior KeepInBound FindShadows NegativeFromOccluders",
     "Rivals (Table 1)": "CompleteMask FillHiddenPart LoadMaskModel LoadContentModel",
     "Whole method": "Completion Gather ItemOfList",
     "Loaders for photographs": "LoadSam3Segmenter LoadSegmenter LoadOrderModel LoadInpaintModel "
