@@ -167,7 +167,13 @@ class KeepInBound(io.ComfyNode):
                     "canvas", optional=True, tooltip="The map of a grown canvas, from Loop Start."
                 ),
             ],
-            outputs=[io.Mask.Output(display_name="mask", tooltip="The mask within the bound.")],
+            outputs=[
+                io.Mask.Output(display_name="mask", tooltip="The mask within the bound."),
+                io.Mask.Output(
+                    display_name="upper_bound",
+                    tooltip="The bound as it came, for Segment Object; everywhere without one.",
+                ),
+            ],
         )
 
     @classmethod
@@ -180,9 +186,9 @@ class KeepInBound(io.ComfyNode):
         if canvas.size != (width, height):
             raise BadInput("canvas", "is of another size than the mask", "take both from one loop")
         if upper_bound is None:
-            return io.NodeOutput(mask)
+            return io.NodeOutput(mask, torch.ones(1, *canvas.original[::-1]))
         bound = validate.object_mask(upper_bound, canvas.original[::-1], "upper_bound")
-        return io.NodeOutput(mask * torch.maximum(1 - on_canvas(bound, canvas), before))
+        return io.NodeOutput(mask * torch.maximum(1 - on_canvas(bound, canvas), before), bound)
 
 
 NODES = [SizePrior, NegativeFromOccluders, KeepInBound]

@@ -16,12 +16,13 @@ def analysed(node, source, start) -> dict:
         modal_mask=select.out(3),
         occlusion=select.out(1),
         padding=padding.out(0),
-        **bound_of(source, crop),
+        **bound_of(source.get("upper_bound"), crop),
         **painted_of(source, crop),
         **shadow_mask_of(shadows),
     )
     return {
         "canvas_mask": refined.out(0),
+        "upper_bound": None if source.get("upper_bound") is None else refined.out(1),
         "crop": crop,
         "objects": objects,
         "occluders": select,
@@ -72,11 +73,9 @@ def kept_in_bound(node, source, start, refined):
     )
 
 
-def bound_of(source, crop) -> dict:
-    """The inputs that limit a stage to the source's upper bound, if it has one."""
-    if source.get("upper_bound") is None:
-        return {}
-    return {"upper_bound": source["upper_bound"], "crop": crop.out(3)}
+def bound_of(bound, crop) -> dict:
+    """The inputs that limit a stage to an upper bound, if there is one."""
+    return {} if bound is None else {"upper_bound": bound, "crop": crop.out(3)}
 
 
 def painted_of(source, crop) -> dict:

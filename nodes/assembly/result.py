@@ -45,7 +45,7 @@ def placed(node, source, start, view, painted, background=None) -> tuple:
         inpaint_mask=view["inpaint_mask"],
         label=source["label"],
         objects=view.get("objects"),
-        **bound_of(source, view["crop"]),
+        **bound_of(view.get("upper_bound", source.get("upper_bound")), view["crop"]),
     )
     completed = painted.out(0)
     if background is not None:

@@ -157,12 +157,12 @@ def test_its_titles_can_be_read_at_first_sight(name, saved):
 
 
 LIMITS = {  # the most nodes, crossings of wires, and wires behind nodes, at the top level
-    **dict.fromkeys(MAIN, (24, 70, 60)),  # one wire is the drawn bound, to two of the stages
+    **dict.fromkeys(MAIN, (24, 65, 60)),
     "amodal_completion": (25, 75, 60),
-    "photograph_sdxl": (24, 70, 60),
-    "photograph_flux_fill_sam3": (26, 70, 62),  # three loaders in the place of one
+    "photograph_sdxl": (24, 67, 60),
+    "photograph_flux_fill_sam3": (26, 65, 60),  # three loaders in the place of one
     "all_objects": (27, 110, 80),
-    "photograph_by_instruction": (27, 145, 75),  # with a test of the result
+    "photograph_by_instruction": (27, 140, 75),  # with a test of the result
     "mixed_context_step_by_step": (34, 360, 130),
 }
 OTHERS = (26, 215, 75)

@@ -15,6 +15,7 @@ from ..runner import RULES, step_of
 from .tables import CO_OCCURRING, SHIPPED_K, gained, headed, pool, row, shared
 
 TABLES = ("removal", "naive", "without", "mixed")  # methods of Tables 1 and 2
+RIVALS = ("sssd",)  # of Table 1; on stickers alone, for which there is a small net
 EASY, HARD = ("companion-easy", "other-easy"), ("companion-hard", "other-hard")  # of Table 1
 OTHER = ("other-easy", "other-hard")  # of Table 2, beside CO_OCCURRING
 SURE = 0.05  # a gain with a smaller p is significant
@@ -196,7 +197,9 @@ def title(method: str, records: list[dict]) -> str:
 
 def compared_methods(records: list[dict]) -> dict[str, str]:
     """{method: title} of Table 1's methods, of removal by instruction, and of other programs'."""
-    names = (*TABLES, *instructed.TITLES, *outside(records))
+    ran = {record["method"] for record in records}
+    rivals = [method for method in RIVALS if method in ran]
+    names = (*rivals, *TABLES, *instructed.TITLES, *outside(records))
     return {method: title(method, records) for method in names}
 
 

@@ -118,7 +118,7 @@ def tasks(options) -> list[runner.Task]:
     for n in range(max(options.per_cell, sweep)):
         if n < options.per_cell:
             for cell in SCENES:
-                for method in claims.TABLES:
+                for method in (*claims.RIVALS, *claims.TABLES):
                     add(cell, n, method)
         if n < sweep:
             for k in K_CURVE:

@@ -91,5 +91,6 @@ def explain(draw: Drawing) -> None:
     )
     draw.note(
         "result",
-        "The result of the pass, cut out and pasted back. Complete an object has more passes.",
+        "The result of the pass, cut out and pasted back. Complete an object has more passes. For "
+        "photographs, replace the three loaders.",
     )
