@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+# A shell ignores SIGINT for what it runs in the background; the tests' processes would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).parents[1])]

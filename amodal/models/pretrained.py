@@ -216,10 +216,15 @@ KNOWN = [
         "SV3D, or any other model of views, takes what Prepare For 3D gives",
     ),
     *(
-        Pretrained(file, "sssd", SSSD, "not stated", NOT_STATED, needed, without, SSSD_HINT)
-        for file, needed, without in (
-            ("COCOA_pcnet_m.pth.tar", "amodal masks, and order, from masks alone", BY_SEGMENTING),
-            ("COCOA_pcnet_c.pth.tar", "filling a hidden part without diffusion", OTHER_PAINTER),
+        Pretrained(file, "sssd", SSSD, f"{size} GB or more", NOT_STATED, needed, without, SSSD_HINT)
+        for file, size, needed, without in (  # sizes of the weights alone, by their shapes
+            ("COCOA_pcnet_m.pth.tar", 0.01, "amodal masks and order, from masks", BY_SEGMENTING),
+            (
+                "COCOA_pcnet_c.pth.tar",
+                0.1,
+                "filling a hidden part without diffusion",
+                OTHER_PAINTER,
+            ),
         )
     ),
 ]
