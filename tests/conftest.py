@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-# A shell ignores SIGINT for what it runs in the background; the tests' processes would inherit that.
+# Shells ignore SIGINT for what runs in the background, and processes of tests inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
