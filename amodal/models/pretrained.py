@@ -219,12 +219,7 @@ KNOWN = [
         Pretrained(file, "sssd", SSSD, f"{size} GB or more", NOT_STATED, needed, without, SSSD_HINT)
         for file, size, needed, without in (  # sizes of the weights alone, by their shapes
             ("COCOA_pcnet_m.pth.tar", 0.01, "amodal masks and order, from masks", BY_SEGMENTING),
-            (
-                "COCOA_pcnet_c.pth.tar",
-                0.1,
-                "filling a hidden part without diffusion",
-                OTHER_PAINTER,
-            ),
+            ("COCOA_pcnet_c.pth.tar", 0.1, "a hidden part without diffusion", OTHER_PAINTER),
         )
     ),
 ]
