@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,6 @@ from .catalog import WORDS, known_words
 SIDE = 192  # larger side to which pictures are resized
 COARSE = 128  # larger side to which masks are reduced, to find parts of one object
 FAINT = 0.05  # classes whose probability is nowhere above this are dropped
-NAMED = 3.0  # how much likelier than others a class is that was asked for by its word
 MAX_GAP = 6  # pixels at COARSE: parts of one class with a smaller gap are one object
 SMALLEST = 0.001  # parts smaller than this fraction of the picture are dropped
 
@@ -130,12 +129,12 @@ class StickerSegmenter:
     ) -> Objects:
         """Objects of an image [H, W, 3] in 0..1. No `words` means all words of the catalog.
 
-        Words say what to expect: between two objects, theirs is the likelier one. The score of an
-        object is the mean probability of its pixels. Raises BadInput for any other word.
+        The score of an object is the mean probability of its pixels. Raises BadInput for any
+        other word.
         """
         wanted = _classes(words)
         chance = self.probabilities(image)
-        best = _most_likely(chance, wanted)
+        best = _most_likely(chance)
         instances: list[Instance] = []
         for index in best.unique().tolist():
             if index == 0 or index not in wanted:
@@ -167,8 +166,6 @@ class StickerSegmenter:
         hint = _hint(best.shape, box, points, prior_mask).to(best.device)
         names = known_words(label) if label else []
         index = WORDS.index(names[0]) + 1 if names else None
-        if index is not None:
-            best = _most_likely(chance, {index})
         if index is None or not (best[hint] == index).any():
             counts = torch.bincount(best[hint].flatten(), minlength=len(WORDS) + 1)
             counts[0] = 0
@@ -182,14 +179,10 @@ class StickerSegmenter:
         return mask.float()
 
 
-def _most_likely(chance: dict[int, torch.Tensor], expected: Container[int] = ()) -> torch.Tensor:
-    """The class [H, W] of each pixel. What is an object stays one; expected classes weigh more."""
+def _most_likely(chance: dict[int, torch.Tensor]) -> torch.Tensor:
+    """The class [H, W] of each pixel."""
     classes = torch.tensor(list(chance), device=chance[0].device)
-    chances = torch.stack(list(chance.values()))
-    weights = torch.tensor([NAMED if index in expected else 1.0 for index in chance])
-    weighted = chances * weights.to(chances)[:, None, None]
-    weighted[classes == 0] = 0.0
-    return classes[torch.where(chances.argmax(0) == 0, 0, weighted.argmax(0))]
+    return classes[torch.stack(list(chance.values())).argmax(0)]
 
 
 def _classes(words: list[str] | None) -> set[int]:

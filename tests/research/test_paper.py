@@ -163,6 +163,7 @@ def test_a_small_run_writes_everything_and_resumes(tmp_path, real_host):
     assert len(held) == 14 and "not measured" not in {claim["verdict"] for claim in held}
     rows = records.read(tmp_path / "records.jsonl")
     assert {r["method"] for r in rows} == {
+        *claims.RIVALS,
         *claims.TABLES,
         runner.RULES,
         *(f"ground-{name}" for name in methods.GROUNDS),
