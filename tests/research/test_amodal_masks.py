@@ -475,7 +475,22 @@ def test_the_command_scores_order_models_of_the_pack(real_host, annotated, tmp_p
         run(*words[:3], "--order", "instaorder", "--models", tmp_path, "--out", tmp_path / "out")
 
 
-def test_instaorder_is_scored_from_its_file(real_host, tmp_path, capsys):
+@pytest.fixture
+def folders_stay(real_host):
+    """The host forgets the folders of models that a command has told it of."""
+    import folder_paths
+
+    before = {
+        name: ([*paths], ends)
+        for name, (paths, ends) in folder_paths.folder_names_and_paths.items()
+    }
+    yield
+    folder_paths.folder_names_and_paths.clear()
+    folder_paths.folder_names_and_paths.update(before)
+    folder_paths.filename_list_cache.clear()
+
+
+def test_instaorder_is_scored_from_its_file(folders_stay, tmp_path, capsys):
     """With random weights: every pair is asked for in both orders and has an answer."""
     path = written(tmp_path, region_file(1), "coco-a")
     (tmp_path / "instaorder").mkdir()
