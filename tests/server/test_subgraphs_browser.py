@@ -11,7 +11,14 @@ from PIL import Image
 
 from amodal.app import workflow
 from amodal.app.client import with_query
-from tools.host.browser import drop_workflow, needs_browser, open_editor, plain, press_run
+from tools.host.browser import (
+    add_by_search,
+    drop_workflow,
+    needs_browser,
+    open_editor,
+    plain,
+    press_run,
+)
 from tools.workflows.drawings import editor_file
 from tools.workflows.drawings.blueprints import BLUEPRINTS
 
@@ -104,10 +111,7 @@ def test_the_subgraphs_loop_and_give_the_pixels_of_the_flat_form(editor, client)
 
 @pytest.mark.parametrize("title", BLUEPRINTS)
 def test_a_blueprint_is_found_by_search_and_added_with_its_widgets(editor, title):
-    editor.wait_for_timeout(1000)  # the library is read after the page is ready
-    editor.mouse.dblclick(800, 800)
-    editor.keyboard.type(title.removesuffix(" (Amodal)"))
-    editor.get_by_role("option").filter(has_text=title).first.click()
+    add_by_search(editor, title.removesuffix(" (Amodal)"), title)
     editor.wait_for_function("() => app.graph.nodes.some((node) => node.subgraph)")
     (shown,) = editor.evaluate(FOLDED)
     saved = json.loads((SUBGRAPHS / f"{title}.json").read_text())["nodes"][0]
@@ -117,11 +121,7 @@ def test_a_blueprint_is_found_by_search_and_added_with_its_widgets(editor, title
 
 def test_a_blueprint_keeps_its_texts_through_saving(editor):
     """Every text of the blueprint that holds the whole method, in it and on it."""
-    editor.wait_for_timeout(1000)
-    editor.mouse.dblclick(800, 800)
-    editor.keyboard.type("Complete an object")
-    title = "Complete an object (Amodal)"
-    editor.get_by_role("option").filter(has_text=title).first.click()
+    add_by_search(editor, "Complete an object", "Complete an object (Amodal)")
     editor.wait_for_function("() => app.graph.nodes.some((node) => node.subgraph)")
     before = editor.evaluate("async () => (await app.graphToPrompt()).output")
     saved = editor.evaluate("() => JSON.parse(JSON.stringify(app.graph.serialize()))")

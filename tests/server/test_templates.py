@@ -13,7 +13,6 @@ from tools.workflows.drawings import APPS, titles
 FOLDER = workflow.FOLDER.parent
 NAMES = sorted([*titles().values(), *APPS.values()])
 PACK = "amodal_completion"
-slow, without_browser = needs_browser
 TITLE = titles()["sweep_steps"]
 DRAWN = """([card, width, height]) => [...card.querySelectorAll("img")].some(
   (one) => one.complete && one.naturalWidth === width && one.naturalHeight === height)"""
@@ -38,18 +37,17 @@ def test_a_form_is_read_as_its_workflow(client, name):
     assert form == graph
 
 
-@slow
-@without_browser
-def test_a_template_shows_its_picture_and_opens(chromium, running):
+@pytest.mark.parametrize("title", [pytest.param(TITLE, marks=needs_browser)])
+def test_a_template_shows_its_picture_and_opens(chromium, running, title):
     page = open_editor(chromium, running.url)
     page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_role("dialog").get_by_text(PACK, exact=True).first.click()
-    card = page.get_by_test_id(f"template-workflow-{TITLE}")
+    card = page.get_by_test_id(f"template-workflow-{title}")
     card.scroll_into_view_if_needed()  # pictures are loaded when they are seen
-    with Image.open(FOLDER / f"{TITLE}.jpg") as picture:
+    with Image.open(FOLDER / f"{title}.jpg") as picture:
         page.wait_for_function(DRAWN, arg=[card.element_handle(), *picture.size])
     card.click()
-    file = json.loads((FOLDER / f"{TITLE}.json").read_text())
+    file = json.loads((FOLDER / f"{title}.json").read_text())
     page.wait_for_function(LOADED, arg=len(file["nodes"]))
     wait_until_unblocked(page)
     opened = page.evaluate("async () => (await app.graphToPrompt()).output")

@@ -62,6 +62,7 @@ needs_browser = [
         CHROMIUM is None and "CI" not in os.environ,
         reason="no Chromium: install it (Debian: apt-get install chromium) to run browser tests",
     ),
+    pytest.mark.flaky(reruns=1),  # a busy machine delays a page; a fault fails both times
 ]
 needs_newest = pytest.mark.skipif(
     not NEWEST,
@@ -144,6 +145,26 @@ def plain(prompt: dict) -> dict:
         )
         for i, node in prompt.items()
     }
+
+
+def add_by_search(page, text: str, title: str) -> None:
+    """Searches for nodes by a text, as a double click on the canvas does, and adds one of them.
+
+    The front end reads the library of nodes after the page is ready, and searches it only when the
+    text changes. So this types the text again until the title is found.
+    """
+    box = page.locator("input:focus")
+    found = page.get_by_role("option").filter(has_text=title).first
+    for _ in range(20):
+        if box.count():
+            box.fill("")
+            box.press_sequentially(text)
+        else:
+            page.mouse.dblclick(800, 800)
+        page.wait_for_timeout(1000)
+        if found.count():
+            break
+    found.click()
 
 
 def press_run(page) -> dict:
