@@ -6,8 +6,9 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..amodal.core import detections, filed_masks, validate, visualize
+from ..amodal.core import detections, filed_masks, picking, validate, visualize
 from ..amodal.core.errors import BadInput
+from ..amodal.core.names import as_words, name_in_prompt
 from ..amodal.core.search import search
 from ..amodal.core.types import Objects
 from ..amodal.method.occluder_hints import hint_masks
@@ -140,7 +141,7 @@ class ObjectsFromMasks(io.ComfyNode):
     @names_itself
     def execute(cls, masks=None, labels="", segs=None, bboxes=None):
         boxes = None if bboxes is None else bounding_boxes.flat(bboxes)
-        return io.NodeOutput(from_either(masks, segs, detections.as_words(labels), boxes))
+        return io.NodeOutput(from_either(masks, segs, as_words(labels), boxes))
 
 
 class PickObject(io.ComfyNode):
@@ -259,7 +260,7 @@ class PickObject(io.ComfyNode):
         query, label = pick(objects, modal_mask, point, words, index)
         hints = hint_masks(objects, occluder_hints, query)
         bound = both_bounds(drawn_bound, upper_bound, validate.size_of(query))
-        name = detections.name_in_prompt(label)
+        name = name_in_prompt(label)
         return io.NodeOutput(query, label, *hints, name, bound, ui=shown)
 
 
@@ -300,7 +301,7 @@ def is_absent(mask) -> bool:
 
 def pick(objects: Objects | None, mask, point: str, words: str, index: int):
     size = (1, 1) if objects is None else validate.size_of(objects.masks)
-    return detections.pick(objects, mask, detections.as_point(point, size), words, index)
+    return picking.pick(objects, mask, picking.as_point(point, size), words, index)
 
 
 NODES = [DetectObjects, ObjectsFromMasks, PickObject]

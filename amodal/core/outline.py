@@ -6,7 +6,7 @@ import re
 import numpy as np
 import torch
 
-from . import detections, interrupts
+from . import interrupts, picking
 from .errors import BadInput
 from .validate import Size
 
@@ -31,7 +31,7 @@ def drawn_mask(text: str, size: Size, name: str) -> torch.Tensor:
 
 
 def as_outline(text: str, size: Size, name: str) -> list[tuple[float, float]]:
-    """[(x, y)] in pixels from points separated by ';' or lines, each as `detections.as_point`.
+    """[(x, y)] in pixels from points separated by ';' or lines, each as `picking.as_point`.
 
     Raises BadInput for what is not a point, for fewer than three, and for more than 100,000.
     """
@@ -42,7 +42,7 @@ def as_outline(text: str, size: Size, name: str) -> list[tuple[float, float]]:
             f"has {len(parts)} points",
             f"draw a closed shape of {FEWEST} to {MOST} points, or clear it",
         )
-    points = (detections.as_point(part, size, name) for part in parts)
+    points = (picking.as_point(part, size, name) for part in parts)
     return [point for point in points if point is not None]
 
 

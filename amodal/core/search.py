@@ -5,7 +5,8 @@ from dataclasses import replace
 import torch
 
 from . import mask_ops
-from .detections import SAME, as_words, distinct, only, plain
+from .detections import SAME, distinct, only
+from .names import as_words, plain
 from .types import Objects, Segmenter
 
 

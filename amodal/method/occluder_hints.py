@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from ..core import canvas, detections, mask_ops, validate
+from ..core import canvas, detections, mask_ops, picking, validate
 from ..core.errors import BadInput
 from ..core.types import Crop, Objects
 
@@ -22,14 +22,14 @@ def parse_hints(text: str, size: validate.Size) -> list[tuple[tuple[float, float
     """[((x, y) in pixels, in front?)] from points separated by ';' or lines.
 
     'not' before a point, in upper or lower case, means that the object there is no occluder. Each
-    point is read as by `detections.as_point`; `size` is the picture's (height, width). Raises
+    point is read as by `picking.as_point`; `size` is the picture's (height, width). Raises
     BadInput.
     """
     hints = []
     for part in filter(None, map(str.strip, re.split(r"[;\n]", text))):
         negated = re.match(r"not\b", part, re.IGNORECASE)
         text = part[negated.end() :] if negated else part
-        point = detections.as_point(text, size, "occluder_hints")
+        point = picking.as_point(text, size, "occluder_hints")
         if point is None:
             raise BadInput(
                 "occluder_hints", f"has no point after '{part}'", "write x,y after 'not'"
@@ -56,7 +56,7 @@ def hint_masks(
         )
     size = validate.size_of(objects.masks)
     hinted = {
-        detections.at_point(objects, *point, "occluder_hints"): front
+        picking.at_point(objects, *point, "occluder_hints"): front
         for point, front in parse_hints(text, size)
     }
     for number, front in hinted.items():

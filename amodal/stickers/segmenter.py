@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..core import interrupts
-from ..core.detections import plain
 from ..core.errors import BadInput
+from ..core.names import plain
 from ..core.types import Objects
 from .catalog import WORDS, known_words
 

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ...amodal.core import detections
 from ...amodal.core.errors import BadInput
+from ...amodal.core.names import as_words
 from ...amodal.models import pretrained, sam3
 from .. import types
 from ..common import CATEGORY, names_itself
@@ -164,7 +164,7 @@ class LoadSam3Segmenter(io.ComfyNode):
     @names_itself
     def execute(cls, file: str, vocabulary: str, most: int, refine: int) -> io.NodeOutput:
         registered(DETECT)
-        names = detections.as_words(vocabulary) or detections.as_words(sam3.VOCABULARY)
+        names = as_words(vocabulary) or as_words(sam3.VOCABULARY)
         core = CoreSam3(*loaded(file), refine)
         return io.NodeOutput(sam3.Sam3Segmenter(core, names, most))
 

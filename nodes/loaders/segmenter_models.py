@@ -12,8 +12,8 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ...amodal.core import detections
 from ...amodal.core.errors import BadInput
+from ...amodal.core.names import as_words
 from ...amodal.models import (
     grounded_sam,
     grounding_dino,
@@ -137,7 +137,7 @@ class LoadSegmenter(io.ComfyNode):
         overlap: float,
         backend: str = AUTOMATIC,
     ) -> io.NodeOutput:
-        names = detections.as_words(vocabulary) or detections.as_words(grounded_sam.VOCABULARY)
+        names = as_words(vocabulary) or as_words(grounded_sam.VOCABULARY)
         taken = working(backend, detector)
         segmenter = grounded_sam.GroundedSegmenter(
             load_detector(detector, text_threshold, taken),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from amodal.core import detections, visualize
+from amodal.core import detections, picking, visualize
 
 
 def box_mask(x0, y0, x1, y1, width=40, height=30):
@@ -98,9 +98,9 @@ def test_a_click_picks_the_object_that_the_index_map_shows(side):
     for row in range(height):
         for column in range(0, width, 3):
             x, y = visualize.middles(width)[column], visualize.middles(height)[row]
-            point = detections.as_point(f"{x:.5f},{y:.5f}", (90, 130))
+            point = picking.as_point(f"{x:.5f},{y:.5f}", (90, 130))
             if areas[row, column]:
-                assert detections.at_point(objects, *point) == areas[row, column] - 1
+                assert picking.at_point(objects, *point) == areas[row, column] - 1
 
 
 def test_a_long_label_is_no_wider_than_its_picture():

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from amodal.app import editor_file, workflow
-from amodal.core import detections
 from amodal.core.errors import BadInput
+from amodal.core.names import as_words
 from tools.fuzz import files
 
 SCHEMAS = {
@@ -198,7 +198,7 @@ def test_fill_gives_the_words_to_both_detections(name):
         found = [n["inputs"] for n in filled.values() if n["class_type"] == "AmodalDetectObjects"]
         assert len(found) == 2 and all(inputs["add_known"] for inputs in found)
         texts = [filled[inputs["words"][0]]["inputs"]["value"] for inputs in found]
-        return list(map(detections.as_words, texts))
+        return list(map(as_words, texts))
 
     assert searched(words="red mug", occluders="hand, pole") == [["red mug", "hand", "pole"]] * 2
     assert searched(occluders="hand") == [["hand"]] * 2
