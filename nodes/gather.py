@@ -127,8 +127,9 @@ class ItemOfList(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, items, index):
-        if index[0] >= len(items):
-            raise BadInput("index", f"is {index[0]} in a list of {len(items)}", "choose less")
+        if not index or not 0 <= index[0] < len(items):
+            given = index[0] if index else "missing"
+            raise BadInput("index", f"is {given} in a list of {len(items)}", "choose less")
         return io.NodeOutput(items[index[0]])
 
 

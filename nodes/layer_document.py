@@ -13,6 +13,7 @@ import json
 import os
 from pathlib import Path
 
+import folder_paths
 import torch
 
 from ..amodal.applications import open_raster
@@ -122,6 +123,38 @@ def separate(base: Path, stack: list[Layer], size: tuple[int, int]) -> dict[Path
     about = {"version": 1, "canvas": [size[1], size[0]], "layers": entries}
     files[base.with_name(f"{base.name}layers.json")] = (json.dumps(about, indent=1) + "\n").encode()
     return files
+
+
+def numbered_file(prefix: str, size: tuple[int, int]) -> Path:
+    """The next free name in the output folder, without its ending. size: (height, width).
+
+    Raises BadInput for a prefix that leads out of the folder, or that no file can have.
+    """
+    try:
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(
+            prefix, folder_paths.get_output_directory(), size[1], size[0]
+        )
+    except Exception as error:  # the host raises Exception for a place outside the folder
+        raise not_written(prefix, error) from error
+    return Path(folder) / f"{name}_{counter:05}_"
+
+
+def write_all(files: dict[Path, bytes]) -> None:
+    """Writes files. Raises BadInput for names that are too long, and for a full disk."""
+    for path, content in files.items():
+        try:
+            write(path, content)
+        except (OSError, ValueError) as error:  # ValueError: a null byte
+            raise not_written(path.name, error) from error
+
+
+def not_written(name: str, error: Exception) -> BadInput:
+    reason = getattr(error, "strerror", None) or str(error).partition("\n")[0].strip(" *")
+    return BadInput(
+        "filename_prefix",
+        f"gives no file that can be written ({json.dumps(name[:80])}: {reason})",
+        "use a short path inside the output folder, like amodal/layers, and see that there is room",
+    )
 
 
 def write(path: Path, content: bytes) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import folder_paths
 import torch
 from comfy_api.latest import io, ui
 
@@ -14,7 +11,14 @@ from ..amodal.core import validate
 from ..amodal.core.errors import BadInput
 from . import types
 from .common import aliases, names_itself
-from .layer_document import document, numbered, read_document, separate, write
+from .layer_document import (
+    document,
+    numbered,
+    numbered_file,
+    read_document,
+    separate,
+    write_all,
+)
 from .match_features import APPLICATIONS
 
 MOST = 50  # layers that the host's Image Compositor takes
@@ -208,17 +212,13 @@ class SaveLayers(io.ComfyNode):
     def execute(cls, layers, filename_prefix="amodal/layers", format=ORA):
         stack, size, linear = read_document(layers)
         merged = scene_layers.composed(stack, size, linear)
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory(), size[1], size[0]
-        )
-        base = Path(folder) / f"{name}_{counter:05}_"
+        base = numbered_file(filename_prefix, size)
         files = {}
         if format in (ORA, BOTH):
             files[base.with_name(base.name + ".ora")] = open_raster.open_raster(stack, merged)
         if format in (PNGS, BOTH):
             files |= separate(base, stack, size)
-        for path, content in files.items():
-            write(path, content)
+        write_all(files)
         listed = "\n".join(str(path) for path in files)
         return io.NodeOutput(listed, ui=ui.PreviewImage(merged[None], cls=cls))
 

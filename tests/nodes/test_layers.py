@@ -1,5 +1,6 @@
 """Scene Layers, Compose Layers and Save Layers in the real host, and with its own compositor."""
 
+import errno
 import json
 import os
 import subprocess
@@ -159,11 +160,25 @@ def test_layers_are_saved_for_editors(host, graph, scene):
     assert Path(again[0]).name == "scene_00002_.ora" and first[0].exists()
 
 
-@pytest.mark.parametrize("prefix", ["../outside", "/etc/outside", "a/../../outside"])
-def test_nothing_is_written_outside_the_output_folder(host, graph, scene, prefix):
+@pytest.mark.parametrize(
+    "prefix",
+    ["../outside", "/etc/outside", "a/../../outside", "a" * 300, "a/" + "b" * 5000, "a\0b"],
+)
+def test_a_prefix_that_names_no_file_in_the_output_folder_is_refused(host, graph, scene, prefix):
     made = scene_layers(graph, scene)
     graph.add("AmodalSaveLayers", layers=made[0], filename_prefix=prefix, format="both")
-    with pytest.raises(Failed):
+    with pytest.raises(Failed, match="Save Layers.*filename_prefix.*no file that can be.*Remedy"):
+        host.run(graph)
+
+
+def test_a_full_disk_is_told_of(host, graph, scene, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    made = scene_layers(graph, scene)
+    graph.add("AmodalSaveLayers", layers=made[0], filename_prefix="full", format="both")
+    with pytest.raises(Failed, match="No space left on device.*Remedy"):
         host.run(graph)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tools.fuzz import examples
+from tools.fuzz import examples, run
 from tools.host.inprocess import Failed
 
 NODES = sorted(json.loads((Path(__file__).parent / "schema.json").read_text()))
@@ -55,8 +55,8 @@ def test_half_precision_gives_the_same_as_its_values_in_full(real_host, known, n
         if name != "sigmas":  # rounded, they are no schedule
             full[name] = mapped(full[name], lambda t: t.to(dtype).float())
             half[name] = mapped(half[name], lambda t: t.to(dtype))
-    wanted = examples.tensors(examples.outputs(real_host, node, full, f"full {dtype}"))
-    found = examples.tensors(examples.outputs(real_host, node, half, f"half {dtype}"))
+    wanted = examples.tensors(run.outputs(real_host, node, full, f"full {dtype}"))
+    found = examples.tensors(run.outputs(real_host, node, half, f"half {dtype}"))
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted):
         assert one.dtype == other.dtype != dtype
@@ -68,7 +68,7 @@ def test_a_tensor_without_memory_is_refused_by_name(real_host, known, node):
     for name in with_tensors(real_host, known, node):
         lost = mapped(known[node][name], lambda t: t.to("meta"))
         with pytest.raises(Failed, match=f"input '{name}' is a tensor without memory.*Remedy"):
-            examples.outputs(real_host, node, {**known[node], name: lost}, f"meta {name}")
+            run.outputs(real_host, node, {**known[node], name: lost}, f"meta {name}")
 
 
 @pytest.mark.parametrize("node", [node for node in NODES if node != SLOW])
@@ -84,10 +84,10 @@ def test_a_flat_mask_is_a_mask_of_one(real_host, known, node):
     ]
     if not masks:
         pytest.skip("takes no mask")
-    wanted = examples.tensors(examples.outputs(real_host, node, known[node], "whole"))
+    wanted = examples.tensors(run.outputs(real_host, node, known[node], "whole"))
     for how in (lambda m: m[0], lambda m: m[:, None], lambda m: m[..., None]):
         flat = {**known[node], **{name: how(known[node][name]) for name in masks}}
-        found = examples.tensors(examples.outputs(real_host, node, flat, "flat"))
+        found = examples.tensors(run.outputs(real_host, node, flat, "flat"))
         assert len(found) == len(wanted)
         for one, other in zip(found, wanted):
             assert torch.allclose(one, other, atol=1e-6, equal_nan=True)

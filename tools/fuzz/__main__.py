@@ -24,7 +24,7 @@ import torch
 
 from amodal.app import workflow
 from amodal.core.errors import BadInput
-from tools.fuzz import examples, files, values
+from tools.fuzz import examples, files, run, values
 from tools.host import inprocess
 
 LIMIT = 60  # seconds for a case
@@ -99,7 +99,7 @@ class Session:
             good = given[socket.id]
             bad = values.wrong(draw, socket, good[0] if isinstance(good, list) else good)
             given[socket.id] = [bad] if schema.is_input_list and draw.random() < 0.9 else bad
-        outputs = examples.outputs(self.host, node, given, case)
+        outputs = run.outputs(self.host, node, given, case)
         return node, outputs, [output.get_io_type() for output in schema.outputs]
 
     def model_files(self, draw: Random, case: str) -> tuple[str, list, list]:
@@ -118,13 +118,13 @@ class Session:
                 config = {"model_type": "grounding-dino", "d_model": 8, "text_config": {"a": 1}}
                 (place / "config.json").write_bytes(files.broken_json(draw, config))
                 given[name] = "whole"
-        return node, examples.outputs(self.host, node, given, case), []
+        return node, run.outputs(self.host, node, given, case), []
 
     def data_sets(self, draw: Random, case: str) -> tuple[str, list, list]:
         """Load Pseudo-Occluded Item on a broken data set."""
         files.write_items(draw, self.inputs / "broken")
         node = "AmodalLoadItem"
-        outputs = examples.outputs(self.host, node, {"folder": "broken", "index": 0}, case)
+        outputs = run.outputs(self.host, node, {"folder": "broken", "index": 0}, case)
         schema = self.host.pack[node].define_schema()
         return node, outputs, [output.get_io_type() for output in schema.outputs]
 

@@ -1,7 +1,4 @@
-"""Valid inputs of every node, recorded from a run of a shipped workflow and made from those.
-
-Also `run`, which runs one node in the real host on given inputs.
-"""
+"""Valid inputs of every node, recorded from a run of a shipped workflow and made from those."""
 
 from __future__ import annotations
 
@@ -13,6 +10,9 @@ import torch
 
 from amodal.app.workflow import FOLDER
 from tools.host import inprocess
+
+from . import beyond
+from .run import Inputs, outputs
 
 WORKFLOW = FOLDER / "mixed_context_step_by_step.json"
 STEPS, K = 6, 2.0
@@ -26,14 +26,6 @@ SCENE = {
     "background": "plain",
     "size": 128,
 }
-LOADERS = (
-    *("AmodalLoadSegmenter", "AmodalLoadSam3Segmenter"),
-    *("AmodalLoadOrderModel", "AmodalLoadInpaintModel"),
-    *("AmodalLoadMaskModel", "AmodalLoadContentModel"),
-)
-
-
-Inputs = dict[str, Any]
 
 
 def recorded(host: inprocess.Host) -> dict[str, Inputs]:
@@ -121,7 +113,8 @@ def examples(host: inprocess.Host) -> dict[str, Inputs]:
             },
         },
     }
-    return {node: {**defaults(host, node, given), **given} for node, given in (seen | made).items()}
+    known = {**seen, **made, **beyond.examples(host, seen)}
+    return {node: {**defaults(host, node, given), **given} for node, given in known.items()}
 
 
 def defaults(host: inprocess.Host, node: str, given: Inputs) -> Inputs:
@@ -129,27 +122,6 @@ def defaults(host: inprocess.Host, node: str, given: Inputs) -> Inputs:
     sockets = host.pack[node].define_schema().inputs
     missing = {s.id: s for s in sockets if s.id not in given and not getattr(s, "optional", False)}
     return {name: s.default for name, s in missing.items() if hasattr(s, "default")}
-
-
-def graph_of(host: inprocess.Host, node: str, inputs: Inputs, case: str) -> inprocess.Graph:
-    """One node with its inputs as links, and what keeps its outputs, as `0`, `1`, ..."""
-    graph, schema = inprocess.Graph(), host.pack[node].define_schema()
-    links = {}
-    for name, value in inputs.items():
-        inprocess.VALUES[f"{case} {name}"] = value
-        is_list = schema.is_input_list and isinstance(value, list)
-        links[name] = graph.add("TestEach" if is_list else "TestValue", name=f"{case} {name}")
-    made = graph.add(node, **links)
-    for number in range(len(schema.outputs)):
-        graph.keep(**{str(number): made[number]})
-    return graph
-
-
-def outputs(host: inprocess.Host, node: str, inputs: Inputs, case: str = "example") -> list:
-    """What a node gives in the real host; raises inprocess.Failed."""
-    host.forget()
-    values = host.run(graph_of(host, node, inputs, f"{node} {case}")).values
-    return [values.get(str(number)) for number in range(len(values))]
 
 
 def tensors(value: Any) -> list[torch.Tensor]:
