@@ -4,6 +4,7 @@ from importlib import import_module
 
 FILES = (
     "grounded_segmentation",
+    "pick_object",
     "occluder_order",
     "occluder_selection",
     "padding",
