@@ -39,3 +39,10 @@ def test_a_blueprint_is_one_subgraph_of_nodes_that_the_host_has(client, name):
     assert all(key.startswith(f"{node['id']}:") for key in prompt)
     used = {each["type"] for each in [node, *(n for d in definitions.values() for n in d["nodes"])]}
     assert set(definitions) <= used
+
+
+def test_the_whole_method_as_a_blueprint_names_no_object_of_a_picture():
+    (node,) = json.loads((FOLDER / "Complete an object (Amodal).json").read_text())["nodes"]
+    widgets = [slot["name"] for slot in node["inputs"] if "widget" in slot]
+    values = dict(zip(widgets, node["widgets_values"]))
+    assert values["object"] == values["names_to_search"] == values["point"] == ""

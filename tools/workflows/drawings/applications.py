@@ -88,6 +88,7 @@ ZERO123 = "stable_zero123.ckpt"
 def novel_view(assembly) -> Drawing:
     """Completes a hidden object, and turns it with Stable Zero123."""
     draw = new_drawing(groups=VIEWS)
+    draw.editor_lists_models = True
     source = sticker_source(draw, assembly, CAT, "cat")
     completed = completion_node(draw, source)
     ready = draw.node(

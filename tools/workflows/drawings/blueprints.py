@@ -55,11 +55,13 @@ def whole(assembly) -> Drawing:
         "itself into the next pass.",
     )
     draw.expose("modal_mask", ("Pick", "modal_mask"))
-    draw.expose("words", ("Pick", "words"))
+    draw.nodes["Pick"]["inputs"]["words"] = ""  # not the name of the workflow's own picture
+    draw.expose("object", ("Pick", "words"))
     draw.expose("point", ("Pick", "point"))
     draw.expose("prompt", ("Prompt", "string"))
     draw.expose("max_passes", ("LoopEnd", "max_passes"))
     draw.call(
+        Names__0="names_to_search",
         TrimAndOverlay__0="object",
         TrimAndOverlay__2="amodal_mask",
         TrimAndOverlay__3="overlay",

@@ -40,15 +40,19 @@ SAM3, SDXL = "sam3.1_multiplex_fp16.safetensors", "sd_xl_base_1.0_inpainting_0.1
 FLUX, VAE = "flux1-fill-dev.safetensors", "ae.safetensors"
 CLIP_L, T5 = "clip_l.safetensors", "t5xxl_fp16.safetensors"
 ORDER, REMOVER = "InstaOrder_InstaOrderNet_od.pth.tar", "big-lama.pt"
-MODELS = """**For photographs** replace these loaders: an inpainting checkpoint (Load Checkpoint), a
-segmenter and an order model; set size to 512 and cfg to 7.5. The three here come with the pack and
-know 56 stickers at 128x128."""
+MODELS = (
+    "**For photographs** replace these loaders: an inpainting checkpoint (Load Checkpoint), a "
+    "segmenter and an order model. {} The three here come with the pack and know 56 stickers at "
+    "128x128."
+)
+SET_SIZE = "Set size to 512 and cfg to 7.5 for Stable Diffusion 2, to 1024 and 7 for SDXL."
+FOLLOWS = "Size and cfg 0 follow the model."
 
 
 def new_drawing(stacks=STACKS, groups: dict | None = None) -> Drawing:
     """An empty drawing with the shared groups and note; `groups` replaces some of the groups."""
     draw = Drawing({**GROUPS, **(groups or {})}, stacks, ROWS)
-    draw.note("models", MODELS.replace("\n", " "))
+    draw.note("models", MODELS.format(SET_SIZE))
     return draw
 
 
@@ -116,6 +120,7 @@ def flux_source(draw: Drawing, assembly, picture: str, words: str, **changes) ->
         "sampler": "euler",
         "scheduler": "normal",
         "steps": 20,
+        "largest": 1408,
     }
     loaded = unet.out(0), clip.out(0), vae.out(0)
     return today(draw, assembly, loaded, picture, words, **{**settings, **changes})
@@ -170,7 +175,7 @@ def source_of(
         "negative": "",
         "seed": seed.out(0),
         "steps": 50,
-        "k": 20.0,
+        "k": 0.4,
         "cfg": 2.5,
         "mask_rule": assembly.AUTOMATIC,
         "size": 128,

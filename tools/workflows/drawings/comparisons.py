@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tools.workflows.drawing import Drawing, Subgraph
 
-from .common import grid, new_drawing, place_stages, save, tell
+from .common import MODELS, SET_SIZE, grid, new_drawing, place_stages, save, tell
 from .folding import ANALYSIS, MIXED, fold
 from .one_node import completion_node
 from .one_pass import analysed, begin_pass
@@ -95,6 +95,7 @@ def compared(draw: Drawing, look: Subgraph, assembly, node, source, start, view)
     three = draw.node("ImageBatch", "Three", image1=pair.out(0), image2=full.out(0))
     draw.place("result", "Pair", "Three")
     grid(draw, "Both", "Picture, baseline, mixed context", three.out(0), LABELS, columns=3)
+    draw.note("models", MODELS.format(SET_SIZE))  # of the baseline
     draw.note(
         "query",
         "Choose `amodal_example_monkey.png`; its banana is the usual co-occurring object. Run. "

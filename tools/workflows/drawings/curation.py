@@ -6,6 +6,8 @@ from tools.workflows.drawing import Drawing
 
 from .common import (
     CAT,
+    MODELS,
+    SET_SIZE,
     grid,
     new_drawing,
     save,
@@ -39,6 +41,7 @@ def best_of_seeds(assembly) -> Drawing:
     draw.title(Overlay="Ranking")
     grid(draw, "Tests", "Outpainted: what was added, in red", judged.out(5), judged.out(4))
     tell(draw, status=completed.out(3), order=best.out(4))
+    draw.note("models", MODELS.format(SET_SIZE))  # of the counterfactual
     draw.note(
         "query",
         "**Several answers, and which to trust.** Four completions of one object; each is tested.",

@@ -6,6 +6,8 @@ from tools.workflows.drawing import Drawing
 
 from .common import (
     CAT,
+    FOLLOWS,
+    MODELS,
     SEVERAL,
     grid,
     new_drawing,
@@ -154,14 +156,14 @@ def completion_node(draw: Drawing, source: dict, **changes):
         "seed",
         "steps",
         "k",
-        "cfg",
         "mask_rule",
-        "size",
         "max_passes",
         "context",
     )
     inputs = {name: source[name] for name in names if name in source}
-    completion = draw.node("AmodalCompletion", "Whole", **inputs, **changes)
+    inputs |= {"size": 0, "cfg": 0}
+    completion = draw.node("AmodalCompletion", "Whole", **{**inputs, **changes})
+    draw.note("models", MODELS.format(FOLLOWS))
     draw.place("whole", "Whole")
     draw.titles["Whole"] = "Amodal Completion"
     return completion

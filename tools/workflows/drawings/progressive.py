@@ -22,6 +22,11 @@ from .common import (
 )
 from .folding import DETAILS, fold
 
+NAME_IT = (
+    "**1. Choose a photograph** in Load Image, and the object: by its name, a point on it, or "
+    "a mask. **2. Run.** Names to search for also takes what may stand in front."
+)
+
 
 def stickers(assembly) -> Drawing:
     """The shipped workflow that the demo and the command line run."""
@@ -73,11 +78,7 @@ def photographs(assembly) -> Drawing:
         "downloaded by itself. The segmenter's loader lists what is missing and where it goes. "
         "Any inpainting checkpoint works.",
     )
-    draw.note(
-        "query",
-        "**1. Choose a photograph** in Load Image, and the object: by its name, a point on it, or "
-        "a mask. **2. Run.** The segmenter's vocabulary must name what may stand in front.",
-    )
+    draw.note("query", NAME_IT)
     draw.note(
         "background",
         "**The removed background**: LaMa removes object and occluder. Noised to the same step. "
@@ -91,10 +92,6 @@ CORE_MODELS = (
     "needs no file; for a depth picture instead, put Load Depth Anything 3, Run Depth Anything 3 "
     "and Render Depth Anything 3 before **Order From Depth**, in the place of Order Objects. "
     "Nothing is downloaded by itself."
-)
-NAME_IT = (
-    "**1. Choose a photograph** in Load Image, and the object: by its name, a point on it, or "
-    "a mask. **2. Run.** Names to search for also takes what may stand in front."
 )
 
 
