@@ -149,7 +149,8 @@ class Completion(io.ComfyNode):
                     default=False,
                     optional=True,
                     tooltip="Add the occluders' names to the negative prompt, where a pose calls "
-                    "its partner back in.",
+                    "its partner back in. No effect where there is no negative prompt: at cfg 1 "
+                    "(Flux, runs of 8 steps or fewer), and with negative_conditioning.",
                 ),
                 io.Conditioning.Input(
                     "positive_conditioning",

@@ -13,7 +13,14 @@ from .client import Client
 # BERT's vocabulary may also lie beside the detector or in a cache, where its loader finds it. So it
 # does not decide; if it is missing, the loader says so.
 FOUND_ELSEWHERE = ("vocab.txt",)
-ORDER = ("photograph_*.json", "amodal_completion*.json")  # today's models before the paper's
+# Today's models before the paper's; among them those that paint inside a mask before an edit model,
+# which draws the whole crop anew.
+ORDER = (
+    "photograph_flux_fill_sam3.json",
+    "photograph_sdxl.json",
+    "photograph_by_instruction.json",
+    "amodal_completion*.json",
+)
 # Nodes of ours that work through a node that older hosts do not have -> that node, and since when.
 THROUGH = {"AmodalLoadSam3Segmenter": ("SAM3_Detect", "ComfyUI 0.20")}
 

@@ -17,11 +17,15 @@ from .editor_file import from_editor
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows" / "api"
 STICKERS = FOLDER / "amodal_completion_stickers.json"
+ALIASES = {"photograph_papers_models": "amodal_completion"}  # beside the other photograph_* names
+PICKERS = ("AmodalPickObject", "AmodalCompletion")  # a person clicks and draws in their pictures
+MARKS = ("occluder_hints", "drawn_bound")  # their widgets that hold places in one picture
 
 
 def named(path: Path) -> Path:
     """The shipped workflow of that name, with or without its ending; else the path itself."""
-    shipped = FOLDER / f"{path.name.removesuffix('.json')}.json"
+    name = path.name.removesuffix(".json")
+    shipped = FOLDER / f"{ALIASES.get(name, name)}.json"
     is_name = path.name == str(path) and not path.exists()
     return shipped if is_name and shipped.is_file() else path
 
@@ -94,7 +98,8 @@ def fill(
     picture, mask: file names in the host's input folder. The mask is white at the object's visible
     pixels. point: "x,y" in pixels or in fractions. words: the object's name. occluders: names of
     what may hide it. text: the prompt, in which {label} stands for the object's name. If mask,
-    point and words are all missing, the largest object is completed.
+    point and words are all missing, the largest object is completed. What a person chose and drew
+    in the file's own picture is cleared.
 
     Raises BadInput if a node that must be filled is missing.
     """
@@ -104,7 +109,7 @@ def fill(
         prompt[need(prompt, title, *classes)]["inputs"][name] = value
 
     put("Picture", ("LoadImage",), "image", picture)
-    pick = ("Pick the object", ("AmodalPickObject", "AmodalCompletion"))
+    pick = ("Pick the object", PICKERS)
     if mask is not None:
         prompt["given_mask"] = {
             "class_type": "LoadImageMask",
@@ -116,14 +121,22 @@ def fill(
     put(*pick, "point", point or "")  # the values in the file belong to another picture
     put(*pick, "words", words or "")
     picks = prompt[need(prompt, pick[0], *pick[1])]["inputs"]
-    if "occluder_hints" in picks:
-        picks["occluder_hints"] = ""
+    if not isinstance(picks.get("index", []), list):  # a link's value may be of any picture
+        picks["index"] = -1
+    clear_marks(prompt)
     search_for(prompt, words or "", occluders or "")
     if text is not None:
         say(prompt, text)
     if seed is not None:
         put("Seed", ("PrimitiveInt",), "value", seed)
     return prompt
+
+
+def clear_marks(prompt: dict) -> None:
+    """Removes the marks that a person made in another picture: occluders, and the drawn bound."""
+    for node in prompt.values():
+        if node["class_type"] in PICKERS:
+            node["inputs"].update({mark: "" for mark in MARKS if mark in node["inputs"]})
 
 
 def trust_edges(prompt: dict) -> None:

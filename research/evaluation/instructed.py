@@ -20,6 +20,7 @@ TITLES = {
     "instruct": "removal by instruction (InstructPix2Pix)",
     "edit": "removal by instruction (edit model)",
 }
+NOT_ON_STICKERS = ("removal by instruction", "no such net for stickers")  # in the tables there
 TEXT_CFG, IMAGE_CFG = 7.5, 1.5  # InstructPix2Pix' own defaults
 ANSWER = ("Decode the answer", "VAEDecode")  # of the edit model's workflow
 TAKEN = {  # nodes of it whose places ours take

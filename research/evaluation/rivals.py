@@ -17,7 +17,7 @@ from amodal.batch import lines
 from amodal.core.text import write_text
 from amodal.measures import statistics
 
-from . import methods, runner, scenarios, sssd, unseen_art
+from . import instructed, methods, runner, scenarios, sssd, unseen_art
 
 OUT = Path(".cache") / "rivals"
 KEPT = Path(__file__).parents[1] / "results" / "evaluation" / "evaluation.csv"
@@ -57,14 +57,18 @@ def kept(scenes: int) -> list[dict]:
 
 
 def table(records: list[dict]) -> str:
-    """Success and mean amodal IoU of each method, with 95 % intervals, for each kind of scene."""
+    """Success and mean amodal IoU of each method, with 95 % intervals, for each kind of scene.
+
+    The last column says that no net on stickers removes by instruction.
+    """
     names = [name for name in (*OTHERS, "sssd") if any(r["method"] == name for r in records)]
     titles = ["scenes", *(methods.METHODS[name] for name in names)]
+    titles.append(": ".join(instructed.NOT_ON_STICKERS))
     rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for cell, title in [*((c.name, c.title) for c in scenarios.CELLS.values()), (None, "all")]:
         group = [r for r in records if cell in (None, r["cell"])]
         cells = [figures([r for r in group if r["method"] == name]) for name in names]
-        rows.append(f"| {' | '.join([title, *cells])} |")
+        rows.append(f"| {' | '.join([title, *cells, '-'])} |")
     return "\n".join(rows)
 
 

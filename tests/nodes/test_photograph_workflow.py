@@ -15,14 +15,13 @@ FILES = {
     "instaorder": ["InstaOrder_InstaOrderNet_od.pth.tar"],
     "inpaint": ["big-lama.pt"],
 }
-
-
+KONTEXT = "flux1-dev-kontext_fp8_scaled.safetensors"
 TODAY = {  # files of the workflows on today's models
     "checkpoints": [
         "sam3.1_multiplex_fp16.safetensors",
         "sd_xl_base_1.0_inpainting_0.1.safetensors",
     ],
-    "diffusion_models": ["flux1-fill-dev.safetensors"],
+    "diffusion_models": ["flux1-fill-dev.safetensors", KONTEXT],
     "text_encoders": ["clip_l.safetensors", "t5xxl_fp16.safetensors"],
     "vae": ["ae.safetensors"],
 }
@@ -83,6 +82,26 @@ def test_todays_models_come_before_the_papers(lacking, taken):
     assert photographs.first_complete(Host(both, nodes)).stem == taken
 
 
+@pytest.mark.parametrize("painters", [[KONTEXT], TODAY["diffusion_models"]])
+@pytest.mark.parametrize("sdxl", [True, False])
+def test_an_edit_model_comes_after_those_that_inpaint_and_before_the_papers(painters, sdxl):
+    checkpoints = FILES["checkpoints"] + TODAY["checkpoints"][: 2 if sdxl else 1]
+    both = {**FILES, **TODAY, "checkpoints": checkpoints, "diffusion_models": painters}
+    inpaints = "photograph_flux_fill_sam3" if len(painters) > 1 else "photograph_sdxl"
+    taken = inpaints if sdxl or len(painters) > 1 else "photograph_by_instruction"
+    assert photographs.first_complete(Host(both)).stem == taken
+
+
+def test_every_shipped_workflow_for_photographs_has_its_place_in_the_order():
+    assert [path.stem for path in photographs.shipped()] == [
+        "photograph_flux_fill_sam3",
+        "photograph_sdxl",
+        "photograph_by_instruction",
+        "amodal_completion",
+    ]
+    assert set(workflow.FOLDER.glob("photograph_*.json")) < set(photographs.shipped())
+
+
 def test_an_older_host_is_told_what_the_newer_workflows_need():
     with pytest.raises(BadInput, match="photograph_sdxl lacks ComfyUI 0.20 with SAM3_Detect"):
         photographs.first_complete(Host({}, ()))
@@ -130,6 +149,22 @@ def test_the_first_workflow_whose_files_are_there_is_taken(folder):
 @pytest.mark.parametrize("name", ["amodal_completion_stickers", "amodal_completion_stickers.json"])
 def test_a_shipped_workflow_is_found_by_its_name(name):
     assert workflow.named(workflow.Path(name)) == workflow.STICKERS
+
+
+@pytest.mark.parametrize("name", ["photograph_papers_models", "photograph_papers_models.json"])
+def test_the_workflow_on_the_papers_models_has_a_second_name(name, tmp_path, monkeypatch):
+    assert workflow.named(workflow.Path(name)) == workflow.FOLDER / "amodal_completion.json"
+    there = workflow.Path("x") / name
+    assert workflow.named(there) == there
+    monkeypatch.chdir(tmp_path)
+    own = workflow.Path(name)
+    own.write_text("{}")
+    assert workflow.named(own) == own
+
+
+def test_no_second_name_hides_a_shipped_workflow():
+    shipped = {path.stem for path in workflow.FOLDER.glob("*.json")}
+    assert not set(workflow.ALIASES) & shipped and set(workflow.ALIASES.values()) <= shipped
 
 
 def test_a_path_stays_a_path(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from amodal.app import editor_file, workflow
+from amodal.app import template as of_batch
 from amodal.core.errors import BadInput
 from amodal.core.names import as_words
 from tools.fuzz import files
@@ -144,16 +145,47 @@ def test_fill_sets_the_inputs_of_the_one_node_workflow():
     assert filled[inputs["seed"][0]]["inputs"]["value"] == 4
 
 
-def test_fill_clears_the_object_of_the_file():
-    """Words, point and hints of the file describe its own picture, not the new one."""
-    template = workflow.load(workflow.STICKERS, dict)
-    pick = workflow.need(template, "Pick the object")
-    assert template[pick]["inputs"]["words"] == "cat"
-    template[pick]["inputs"]["occluder_hints"] = "0.5,0.7"
-    for query in ({"mask": "m.png"}, {"point": "3,4"}, {}):
-        inputs = workflow.fill(template, "p.png", **query)[pick]["inputs"]
-        assert inputs["words"] == inputs["occluder_hints"] == ""
-    assert workflow.fill(template, "p.png", words="dog")[pick]["inputs"]["words"] == "dog"
+CHOICE = {"words": "cat", "point": "0.5,0.7", "index": 3}  # which object of the file's picture
+MARKS = {"occluder_hints": "0.5,0.7", "drawn_bound": "0.1,0.1; 0.9,0.1; 0.5,0.9"}
+PICK = ("Pick the object", "AmodalPickObject", "AmodalCompletion")
+PICKING = [
+    path.stem
+    for path in sorted(workflow.FOLDER.glob("*.json"))
+    if "LoadImage" in path.read_text() and workflow.titled(json.loads(path.read_text()), *PICK)
+]
+
+
+def put(inputs: dict, values: dict) -> None:
+    """Writes into the widgets of a node that no link takes the place of."""
+    inputs.update({n: v for n, v in values.items() if n in inputs and type(inputs[n]) is not list})
+
+
+@pytest.mark.parametrize("through", [workflow.fill, of_batch.filled], ids=["complete", "batch"])
+@pytest.mark.parametrize("name", PICKING)
+def test_fill_clears_what_belongs_to_the_picture_of_the_file(name, through):
+    """The file's choice of an object, and the marks in every node in which a person makes them."""
+    prompt = workflow.load(workflow.FOLDER / f"{name}.json", dict)
+    pick = workflow.titled(prompt, *PICK)
+    put(prompt[pick]["inputs"], CHOICE)
+    for node in prompt.values():
+        put(node["inputs"], MARKS)
+    saved = json.dumps(prompt)
+    assert all(json.dumps(value) in saved for value in MARKS.values())
+    for query in ({"mask": "m.png"}, {"point": "3,4"}, {"words": "dog"}, {}):
+        filled = through(prompt, "p.png", **query)
+        assert not any(node["inputs"].get(mark) for node in filled.values() for mark in MARKS)
+        inputs, wanted = filled[pick]["inputs"], {"words": "", "point": "", "index": -1, **query}
+        assert all(inputs.get(choice, wanted[choice]) == wanted[choice] for choice in CHOICE)
+    assert json.dumps(prompt) == saved
+
+
+def test_a_batch_still_goes_through_all_objects_by_number():
+    prompt = workflow.load(workflow.STICKERS, dict)
+    pick = workflow.need(prompt, *PICK)
+    prompt[pick]["inputs"]["index"] = 3
+    assert of_batch.filled(prompt, "p.png", index=2)[pick]["inputs"]["index"] == 2
+    prompt[pick]["inputs"]["index"] = ["sweep", 0]  # chosen anew by another node
+    assert workflow.fill(prompt, "p.png")[pick]["inputs"]["index"] == ["sweep", 0]
 
 
 def test_reroutes_in_a_circle_are_refused(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from amodal.stickers.closeness import Closeness
 from research import keep_results
 from research.evaluation import methods, scenarios, unseen_art
-from research.evaluation.report import evaluation_report, stories
+from research.evaluation.report import evaluation_report, paper, stories
 from research.training import curves
 
 RESULTS = keep_results.RESULTS
@@ -59,6 +59,13 @@ def test_published_records_are_of_known_cells_methods_and_statuses(records):
 def test_published_claims_have_their_verdict():
     claims = json.loads((RESULTS / "paper" / "paper.json").read_text())
     assert len(claims) == 14 and all(claim["verdict"] for claim in claims)
+
+
+def test_the_published_table_1_has_the_row_of_what_no_net_does_on_stickers():
+    published = (RESULTS / "paper.md").read_text(encoding="utf-8").split("## Table ")[1]
+    made = paper.table_1([]).splitlines()[-1]
+    assert published.startswith("1: methods") and made in published.splitlines()
+    assert "(rivals.md)" in published  # which has SSSD, the paper's other rival
 
 
 def test_training_curves_are_published_beside_the_training():

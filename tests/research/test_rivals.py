@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from amodal.batch import lines
-from research.evaluation import methods, rivals, scenarios, sssd
+from research.evaluation import instructed, methods, rivals, scenarios, sssd
 
 RESULTS = Path(rivals.KEPT).parents[1]
 
@@ -31,7 +31,13 @@ def test_the_published_table_follows_from_the_published_records():
 
 def test_a_part_of_the_scenes_without_records_leaves_its_cell_empty():
     text = rivals.table([{"cell": "border", "method": "sssd", "success": True, "amodal_iou": 0.9}])
-    assert text.splitlines()[2].endswith("|  |") and "100%" in text.splitlines()[6]
+    assert text.splitlines()[2].endswith("|  | - |") and "100%" in text.splitlines()[6]
+
+
+def test_the_table_says_that_no_net_on_stickers_removes_by_instruction():
+    cells = [line.strip("| ").split(" | ") for line in rivals.table([]).splitlines()]
+    assert cells[0][-1] == ": ".join(instructed.NOT_ON_STICKERS)
+    assert {row[-1] for row in cells[2:]} == {"-"}  # and no number
 
 
 def test_the_small_pair_is_small():

@@ -26,7 +26,7 @@ from amodal.core.errors import BadInput
 from amodal.core.text import encodable, write_text
 from amodal.measures import statistics
 
-from .. import outside_scenes, rules, runner
+from .. import instructed, outside_scenes, rules, runner
 from ..methods import GROUNDS
 from ..scenarios import CELLS
 from . import amodal_report, claims, commands, curate, photograph_report
@@ -220,7 +220,7 @@ def table_1(records: list[dict]) -> str:
                         ]
                     )
                 )
-    lines.append(row(["removal by instruction", "no such net for stickers", *["-"] * 6]))
+    lines.append(row([*instructed.NOT_ON_STICKERS, *["-"] * 6]))
     return "\n".join(lines)
 
 
