@@ -8,8 +8,8 @@ from ..amodal.core.errors import BadInput
 from ..amodal.core.types import Crop, Padding
 from ..amodal.core.zoom import SHAPES, check_completed, has_aspect, scale_in_words
 from ..amodal.method.colour_match import matched
-from . import types
-from .common import CATEGORY, aliases, names_itself
+from . import types, ui
+from .common import CATEGORY, aliases, names_itself, shows_results
 
 CROP = f"{CATEGORY}/crop"
 
@@ -88,7 +88,7 @@ class CropToObject(io.ComfyNode):
                     optional=True,
                     tooltip="Where the window has more pixels than the crop, the crop grows up to "
                     "this side, so that less is enlarged when it is pasted back. 0: it is always "
-                    "of 'size'. Flux paints up to 1448.",
+                    "of 'size'. Flux paints up to 1408.",
                 ),
             ],
             outputs=[
@@ -145,6 +145,7 @@ class PasteBack(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalPasteBack",
+            **shows_results(),
             **aliases("stitch", "uncrop"),
             display_name="Paste Back (Amodal)",
             category=CROP,
@@ -195,6 +196,7 @@ class PasteBack(io.ComfyNode):
                     tooltip="The window's size, and by how much what was painted was enlarged.",
                 ),
             ],
+            hidden=[io.Hidden.dynprompt],
         )
 
     @classmethod
@@ -223,7 +225,7 @@ class PasteBack(io.ComfyNode):
             painted = validate.resize_mask(inpaint_mask, crop.size[::-1])
             completed = matched(completed, before, painted, unknown, match_colours)
         pasted = paste_crop(image, modal_mask, crop, completed, amodal_mask, inpaint_mask, feather)
-        return io.NodeOutput(*pasted, info)
+        return io.NodeOutput(*pasted, info, ui=ui.say(cls.hidden, "AmodalPasteBack", info))
 
 
 def of_crop(mask, crop: Crop, name: str):

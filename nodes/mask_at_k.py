@@ -22,6 +22,7 @@ class CaptureFeatures(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="AmodalCaptureFeatures",
+            **shows_results(),
             display_name="Capture Features (Amodal)",
             category=FEATURES,
             description="Captures the model's features at step k with one more call of the model: "
@@ -46,6 +47,7 @@ class CaptureFeatures(io.ComfyNode):
                     display_name="taken", tooltip="Which levels were captured, of how many."
                 ),
             ],
+            hidden=[io.Hidden.dynprompt],
         )
 
     @classmethod
@@ -61,7 +63,9 @@ class CaptureFeatures(io.ComfyNode):
         height, width = validate.size_of(exact.x)
         size = height * scale, width * scale
         taken = f"level {', '.join(map(str, wanted))} of {depth}"
-        return io.NodeOutput(Features(features, exact.sigma, exact.k or 0, size, depth), taken)
+        found = Features(features, exact.sigma, exact.k or 0, size, depth)
+        shown = ui.say(cls.hidden, "AmodalCaptureFeatures", taken)
+        return io.NodeOutput(found, taken, ui=shown)
 
 
 class ClusterFeatures(io.ComfyNode):

@@ -6,6 +6,9 @@ import re
 import pytest
 import yaml
 
+from amodal.app import cli, workflow
+from research.dataset import __main__ as dataset
+from tools.docs import make_batch_picture
 from tools.package.archive import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -34,6 +37,18 @@ def test_every_nox_session_that_is_named_exists(file):
         re.findall(r"^tests (\w+) --", text, re.M)
     )
     assert named and named <= sessions()
+
+
+def test_the_readmes_batch_runs_in_a_fresh_clone_and_made_the_picture_below_it():
+    """It takes the embedded models, and the pictures that the command before it draws."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    drawing = re.findall(r"^nox -s dataset -- (.+)$", text, re.M)
+    batch = re.findall(r"^(?:python -m amodal|nox -s run --) (batch .+)$", text, re.M)
+    assert (drawing, batch) == ([make_batch_picture.DRAW], [make_batch_picture.BATCH])
+    made = dataset.parser().parse_args(drawing[0].split())
+    options = cli.parser().parse_args(batch[0].split())
+    assert options.workflow == workflow.STICKERS
+    assert ROOT / options.source == made.out / "picture"
 
 
 def jobs(name: str) -> dict:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import setting
 import torch
-from growing_loop import growing_loop
+from growing_loop import growing_loop, square
 from PIL import Image
 
 from amodal.core import detections, visualize
@@ -192,6 +192,65 @@ def test_clusters_of_every_pass_are_shown_on_the_node_in_the_graph(host):
     loop.add("MaskPreview", "preview", mask=["select", 0])
     shown = told(host.run(loop), "amodal.clusters")
     assert [overlay["node"] for overlay in shown] == ["select"] * 3
+
+
+def pasting(graph, image, mask, pad: int, **canvas):
+    """Crop To Object at 64 pixels on a canvas that grows by `pad` on each side, and Paste Back."""
+    pads = dict.fromkeys(("left", "top", "right", "bottom"), pad)
+    given = {"image": image, "modal_mask": mask, "size": 64, "context": 0.0, **pads, **canvas}
+    crop = graph.add("AmodalCropToObject", "crop", **given)
+    painted = {"completed": crop[0], "amodal_mask": crop[1], "inpaint_mask": crop[2]}
+    return graph.add(
+        "AmodalPasteBack", "paste", image=image, modal_mask=mask, crop=crop[3], **painted
+    )
+
+
+def capturing(graph, small, seed=11):
+    """Capture Features at step k of a small model, whose decoder has four levels."""
+    at = setting.setting(graph, small, seed=seed)
+    half = setting.first_half(graph, at)
+    inputs = {"guider": at["guider"], "sigmas": half[2], "latent": half[0]}
+    return graph.add("AmodalCaptureFeatures", "capture", levels="paper", **inputs)
+
+
+def test_paste_back_says_how_much_it_enlarged_and_is_cached(host, graph):
+    sea, object_mask = graph.value("sea", torch.rand(1, 64, 64, 3)), graph.value("48", square(48))
+    pasted = pasting(graph, sea, object_mask, pad=(6 * 64 - 48) // 2)
+    run = host.run(graph.keep(info=pasted[3]))
+    assert "enlarged 6 times" in run.values["info"]
+    assert run.ui["paste"] == {"text": [run.values["info"]]}
+    assert told(run, "progress_text") == [{"node": "paste", "text": run.values["info"]}]
+    assert not {"crop", "paste"} & set(host.run(graph).executed)
+
+
+def test_capture_features_says_which_level_it_took_and_is_cached(host, graph, small):
+    run = host.run(graph.keep(taken=capturing(graph, small)[1]))
+    assert run.values["taken"] == "level 3 of 4"
+    assert run.ui["capture"] == {"text": ["level 3 of 4"]}
+    assert told(run, "progress_text") == [{"node": "capture", "text": "level 3 of 4"}]
+    assert "capture" not in host.run(graph).executed
+
+
+def test_the_texts_of_every_pass_are_shown_on_the_node_in_the_graph(host, small):
+    loop = growing_loop()
+    pasted = pasting(loop, ["start", 1], ["start", 2], pad=56, canvas=["start", 3])
+    loop.add("MaskPreview", "preview", mask=pasted[1])
+    taken = capturing(loop, small, seed=["start", 4])[1]  # so that it is in the loop's body
+    loop.add("PreviewAny", "level", source=taken)
+    said = [(text["node"], text["text"]) for text in told(host.run(loop), "progress_text")]
+    assert [text for node, text in said if node == "capture"] == ["level 3 of 4"] * 4
+    scales = [text for node, text in said if node == "paste"]
+    windows = [side + 2 * 56 for side in (16, 24, 32, 40)]  # it grows by 4 pixels a side
+    assert [text.split("x")[0] for text in scales] == [str(side) for side in windows]
+    for side, text in zip(windows, scales):
+        assert f"enlarged {side / 64:.2g} times" in text
+    assert {node for node, _ in said} == {"capture", "paste"}
+
+
+@pytest.mark.parametrize("name", ["AmodalPasteBack", "AmodalCaptureFeatures"])
+def test_a_node_that_shows_a_text_does_not_run_for_its_sake(host, name):
+    schema = host.classes[name].define_schema()
+    assert not schema.is_output_node and not host.classes[name].OUTPUT_NODE
 
 
 def picking(graph, **inputs):

@@ -1,60 +1,54 @@
-"""Completes a folder of thirty pictures by the command `batch`; draws docs/images/batch.jpg.
+"""Completes every object of twenty pictures by the README's commands; draws docs/images/batch.jpg.
 
-    python -m tools.docs.make_batch_picture [--workers 2]
+    python -m tools.docs.make_batch_picture
 
-The pictures are drawn at random (numbers 0 to 29 of `tools.bench.batch`); none is left out. Each
-pair shows the picture and the completed object; an empty place stands for an object that the
-segmenter did not find.
+The pictures are drawn at random (items 0 to 19 of seed 0 of `research.dataset`); none is left out.
+Each is followed by the objects that the segmenter found in it, all completed: hidden ones are
+painted, and whole ones cut out. An interrupted run resumes.
 """
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from PIL import Image
 
 from amodal.batch import manifest
 from amodal.batch.places import place_of
-from tools.bench.batch import draw
 from tools.demo.contact_sheet import chequered
 from tools.docs.make_thumbnails import PAPER, ROOT
 
-COUNT, COLUMNS, SIDE, GAP = 30, 6, 96, 12
+DRAW = "stickers --easy 20 --hard 0"  # README: nox -s dataset --
+SOURCE, OUT = "output/dataset/picture", "output/completed"
+BATCH = f"batch {SOURCE} --out {OUT} --stickers --objects all --workers 2"  # nox -s run --
+COLUMNS, SIDE, GAP = 5, 80, 12
 IMAGE = ROOT / "docs" / "images" / "batch.jpg"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", default="2")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="amodal-") as folder:
-        pictures, done = Path(folder) / "pictures", Path(folder) / "completed"
-        pictures.mkdir()
-        draw(pictures, COUNT)
-        command = [sys.executable, "-m", "amodal", "batch", str(pictures / "items.jsonl")]
-        command += ["--out", str(done), "--stickers", "--workers", options.workers]
-        subprocess.run(command, cwd=ROOT, check=False)
-        sheet(pictures, done).save(IMAGE, quality=88)
+    for module, words in (("research.dataset", DRAW), ("amodal", BATCH)):
+        # The batch's status is 3 if an object is not completed; its place then stays empty.
+        subprocess.run([sys.executable, "-m", module, *words.split()], cwd=ROOT, check=False)
+    sheet(ROOT / SOURCE, ROOT / OUT).save(IMAGE, quality=88)
 
 
 def sheet(pictures: Path, done: Path) -> Image.Image:
-    """Pairs of picture and completed object, in the order of the pictures."""
-    rows = -(-COUNT // COLUMNS)
-    pair = 2 * SIDE + GAP // 2
-    page = Image.new("RGB", (COLUMNS * (pair + GAP) + GAP, rows * (SIDE + GAP) + GAP), PAPER)
-    objects = {Path(r["source"]).name: r["files"] for r in manifest.records(place_of(done))}
-    for number in range(COUNT):
-        name = f"{number:03d}.png"
-        left = GAP + number % COLUMNS * (pair + GAP)
-        top = GAP + number // COLUMNS * (SIDE + GAP)
+    """Each picture with its completed objects, in the order of the pictures."""
+    names = sorted(path.name for path in pictures.iterdir())
+    objects = {name: [] for name in names}
+    for record in sorted(manifest.records(place_of(done)), key=lambda record: record["object"]):
+        completed = [file for file in record["files"] if file.endswith("completed.png")]
+        objects[Path(record["source"]).name] += completed
+    most = max(map(len, objects.values()))
+    rows, group = -(-len(names) // COLUMNS), (1 + most) * (SIDE + GAP // 2) + GAP
+    page = Image.new("RGB", (COLUMNS * group + GAP // 2, rows * (SIDE + GAP) + GAP), PAPER)
+    for number, name in enumerate(names):
+        left, top = GAP + number % COLUMNS * group, GAP + number // COLUMNS * (SIDE + GAP)
         page.paste(Image.open(pictures / name).resize((SIDE, SIDE)), (left, top))
-        completed = [file for file in objects.get(name, ()) if file.endswith("completed.png")]
-        if completed:
-            page.paste(tile(done / completed[0]), (left + SIDE + GAP // 2, top))
+        for place, file in enumerate(objects[name], start=1):
+            page.paste(tile(done / file), (left + place * (SIDE + GAP // 2), top))
     return page
 
 

@@ -45,8 +45,8 @@ class FakeServer:
     def send_sync(self, event, data, sid=None):
         self.events.append((event, data))
 
-    def send_progress_text(self, *args, **options):
-        pass
+    def send_progress_text(self, text, node, sid=None):
+        self.events.append(("progress_text", {"node": node, "text": text}))
 
     def queue_updated(self):
         pass
