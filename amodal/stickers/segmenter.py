@@ -68,7 +68,10 @@ class Attention(nn.Module):
 
 
 class SegmenterNet(nn.Module):
-    """A U-Net: [B, 3, H, W] in 0..1 -> logits [B, words + 1, H, W]; class 0 is background."""
+    """A U-Net with attention at 1/8 and 1/16 of the side.
+
+    [B, 3, H, W] in 0..1 -> logits [B, words + 1, H, W]; class 0 is the background.
+    """
 
     def __init__(
         self, classes: int = len(WORDS) + 1, widths: tuple[int, ...] = (32, 64, 96, 128)
@@ -80,11 +83,13 @@ class SegmenterNet(nn.Module):
             nn.Sequential(conv(a, b, 2), conv(b, b), Residual(b))
             for a, b in zip(widths, widths[1:])
         ]
+        stages[-2].append(Attention(widths[-2]))
         stages[-1].extend([Attention(last), Attention(last)])
         self.down = nn.ModuleList(stages)
         self.deep = nn.Sequential(conv(last, last, 2), conv(last, last), Residual(last))
         pairs = list(zip((*widths[1:], last)[::-1], widths[::-1]))
         self.up = nn.ModuleList(nn.Sequential(*conv(a + b, b), Residual(b)) for a, b in pairs)
+        self.up[1].append(Attention(widths[-2]))
         self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * classes, 1), nn.PixelShuffle(2))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

@@ -196,14 +196,9 @@ def train(minutes: float, rate: float, warm: bool):
         if run.step % 100 == 0:
             run.note(right=round(float(np.mean(hits[-100:])), 4))
     run.save()
-    state = run.net.state_dict()
-    state.update(run.ema.named_parameters())
-    state = {k: v for k, v in state.items() if "num_batches" not in k}
-    save_file(
-        half(state),
-        trained("stickers_order"),
-        {"config": json.dumps({"steps": run.step})},
-    )
+    before = weight_files.read("stickers_order")[0] if warm else None
+    about = {"config": json.dumps({"steps": run.step})}
+    save_file(half(run.averaged(before)), trained("stickers_order"), about)
 
 
 if __name__ == "__main__":

@@ -127,6 +127,18 @@ class Run:
         for mean, new in zip(self.ema.parameters(), self.net.parameters()):
             mean.lerp_(new, 1 - decay)
 
+    def averaged(self, before: dict | None = None) -> dict[str, torch.Tensor]:
+        """The averaged weights, with the running statistics of the last network.
+
+        With `before`, the weights that a warm start began from, the mean of both, which is better
+        than either (research/results/log.md; Wortsman et al., Robust fine-tuning of zero-shot
+        models, CVPR 2022).
+        """
+        state = self.net.state_dict()
+        state.update(self.ema.named_parameters())
+        state = {k: v for k, v in state.items() if "num_batches" not in k}
+        return {k: (v + before[k].to(v)) / 2 for k, v in state.items()} if before else state
+
     def note(self, **values):
         """Adds values to the curve and prints them."""
         self.log.append({"step": self.step, "minute": round(self.minute, 2), **values})

@@ -165,19 +165,9 @@ def take_shipped(net: SegmenterNet) -> None:
 
 
 def export(run: Run, path: Path, before: dict[str, torch.Tensor] | None = None):
-    """Writes the averaged weights, with the running statistics of the last network.
-
-    With `before`, the weights that a warm start began from, it writes the mean of both, which is
-    better on full pictures than either (research/results/log.md; Wortsman et al., Robust
-    fine-tuning of zero-shot models, CVPR 2022).
-    """
-    state = run.net.state_dict()
-    state.update(run.ema.named_parameters())
-    state = {k: v for k, v in state.items() if "num_batches" not in k}
-    if before:
-        state = {k: (v + before[k].to(v)) / 2 for k, v in state.items()}
+    """Writes the averaged weights; see `Run.averaged` for `before`."""
     about = {"words": list(WORDS), "steps": run.step}
-    save_file(half(state), path, {"config": json.dumps(about)})
+    save_file(half(run.averaged(before)), path, {"config": json.dumps(about)})
 
 
 if __name__ == "__main__":
