@@ -88,8 +88,9 @@ class SegmenterNet(nn.Module):
         self.down = nn.ModuleList(stages)
         self.deep = nn.Sequential(conv(last, last, 2), conv(last, last), Residual(last))
         pairs = list(zip((*widths[1:], last)[::-1], widths[::-1]))
-        self.up = nn.ModuleList(nn.Sequential(*conv(a + b, b), Residual(b)) for a, b in pairs)
-        self.up[1].append(Attention(widths[-2]))
+        ups = [nn.Sequential(*conv(a + b, b), Residual(b)) for a, b in pairs]
+        ups[1].append(Attention(widths[-2]))
+        self.up = nn.ModuleList(ups)
         self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * classes, 1), nn.PixelShuffle(2))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
