@@ -10,6 +10,7 @@ from . import headless, workflow
 
 FOUND = headless.TEXTS["detected"]
 LEAST, UNKNOWN = 64, 512  # pixels: the smallest crop; what a crop of the model's own size becomes
+OF_STICKERS = 128  # pixels: the sticker models' own size
 PICK = ("Pick the object", "AmodalPickObject", "AmodalCompletion")
 
 
@@ -93,8 +94,10 @@ def seed_of(prompt: dict) -> int:
 def smaller(prompt: dict) -> dict:
     """A copy whose crops are three quarters of their size; equal if none can be smaller."""
     prompt = json.loads(json.dumps(prompt))
+    stickers = any(node["class_type"] == "AmodalStickerCheckpoint" for node in prompt.values())
     for node in prompt.values():
         size = node["inputs"].get("size")
         if node["class_type"] in ("AmodalCropToObject", "AmodalCompletion") and size is not None:
+            size = size or (OF_STICKERS if stickers else 0)
             node["inputs"]["size"] = max(LEAST, size * 3 // 4 // 8 * 8) if size else UNKNOWN
     return prompt

@@ -68,7 +68,6 @@ STORIES = (
         "A penguin hides a part of the bus. Plain inpainting tries a bicycle, a bus's companion.",
         (Thing("bus", 0.8, 0.5, 0.5), Thing("penguin", 0.46, 0.47, 0.64)),
         number=10,
-        seed=2,
     ),
     Story(
         "companion",
