@@ -1,8 +1,8 @@
-"""Completes every object of twenty pictures by the README's commands; draws docs/images/batch.jpg.
+"""Completes every object of thirty pictures by the README's commands; draws docs/images/batch.jpg.
 
     python -m tools.docs.make_batch_picture
 
-The pictures are drawn at random (items 0 to 19 of seed 0 of `research.dataset`); none is left out.
+The pictures are drawn at random (items 0 to 29 of seed 0 of `research.dataset`); none is left out.
 Each is followed by the objects that the segmenter found in it, all completed: hidden ones are
 painted, and whole ones cut out. An interrupted run resumes.
 """
@@ -20,7 +20,7 @@ from amodal.batch.places import place_of
 from tools.demo.contact_sheet import chequered
 from tools.docs.make_thumbnails import PAPER, ROOT
 
-DRAW = "stickers --easy 20 --hard 0"  # README: nox -s dataset --
+DRAW = "stickers --easy 30 --hard 0"  # README: nox -s dataset --
 SOURCE, OUT = "output/dataset/picture", "output/completed"
 BATCH = f"batch {SOURCE} --out {OUT} --stickers --objects all --workers 2"  # nox -s run --
 COLUMNS, SIDE, GAP = 5, 80, 12
