@@ -2,24 +2,10 @@
 
 import pytest
 import torch
+from objects import box_mask, three_objects
 
 from amodal.core import detections, picking
 from amodal.core.errors import BadInput
-from amodal.core.types import Objects
-
-
-def box_mask(x0, y0, x1, y1, width=40, height=30):
-    mask = torch.zeros(height, width)
-    mask[y0:y1, x0:x1] = 1
-    return mask
-
-
-def three_objects() -> Objects:
-    """A cup, a teddy bear that overlaps it, and a small cup apart from both."""
-    masks = [box_mask(2, 2, 12, 12), box_mask(10, 8, 30, 28), box_mask(32, 2, 36, 6)]
-    return detections.from_masks(
-        torch.stack(masks), ["cup", "teddy bear", "cup"], torch.tensor([0.9, 0.8, 0.7])
-    )
 
 
 def test_pick_prefers_mask_then_point_words_index_and_size():

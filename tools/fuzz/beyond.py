@@ -42,7 +42,7 @@ def examples(host: inprocess.Host, seen: dict[str, Inputs]) -> dict[str, Inputs]
 def other_masks(host: inprocess.Host, seen: dict[str, Inputs], image, modal, occluders) -> dict:
     """Inputs of the nodes that make an amodal mask, or M^k, in another way."""
     masks, content = (module_of(host, name) for name in ("sssd", "sssd_content"))
-    clusters = {**seen["AmodalClusterFeatures"]}
+    clusters = seen["AmodalClusterFeatures"]
     return {
         "AmodalCompleteMask": {
             "mask_model": masks.MaskCompletion(masks.MaskNet(4, 64).eval()),
@@ -66,7 +66,7 @@ def other_masks(host: inprocess.Host, seen: dict[str, Inputs], image, modal, occ
 
 
 def of_scenes(host: inprocess.Host, image: torch.Tensor, modal: torch.Tensor) -> dict[str, Inputs]:
-    """Inputs of the nodes that use completed objects: layers, 3D, correspondence."""
+    """Inputs of the nodes that use completed objects: layers and 3D."""
     cut_out = torch.cat([image, modal[..., None]], -1)
     scene: Inputs = {
         **{"image": [image], "background": [image], "objects": [cut_out], "modal_masks": [modal]},
