@@ -97,7 +97,9 @@ def smaller(prompt: dict) -> dict:
     stickers = any(node["class_type"] == "AmodalStickerCheckpoint" for node in prompt.values())
     for node in prompt.values():
         size = node["inputs"].get("size")
-        if node["class_type"] in ("AmodalCropToObject", "AmodalCompletion") and size is not None:
+        if node["class_type"] in ("AmodalCropToObject", "AmodalCompletion") and isinstance(
+            size, int
+        ):
             size = size or (OF_STICKERS if stickers else 0)
             node["inputs"]["size"] = max(LEAST, size * 3 // 4 // 8 * 8) if size else UNKNOWN
     return prompt

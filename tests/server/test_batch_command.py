@@ -193,6 +193,11 @@ def test_less_memory_means_fewer_seeds_then_a_smaller_crop_then_nothing():
     assert workflows.load(workflows.FOLDER / "several_seeds.json", dict) == prompt
 
 
+def test_a_size_that_comes_by_a_link_stays():
+    crop = {"1": {"class_type": "AmodalCropToObject", "inputs": {"size": ["2", 0]}}}
+    assert template.smaller(crop) == crop
+
+
 def test_a_host_that_ended_is_told_from_one_that_refuses(running):
     """A connection that a killed host breaks off looks like one that it hangs up on."""
     refusal = RunError("The host does not take 0.0 MB at once", kind="refused")

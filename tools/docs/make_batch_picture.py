@@ -28,10 +28,13 @@ IMAGE = ROOT / "docs" / "images" / "batch.jpg"
 
 
 def main() -> None:
-    for module, words in (("research.dataset", DRAW), ("amodal", BATCH)):
-        # The batch's status is 3 if an object is not completed; its place then stays empty.
-        subprocess.run([sys.executable, "-m", module, *words.split()], cwd=ROOT, check=False)
+    run("research.dataset", DRAW).check_returncode()
+    run("amodal", BATCH)  # status 3 if an object is not completed; its place then stays empty
     sheet(ROOT / SOURCE, ROOT / OUT).save(IMAGE, quality=88)
+
+
+def run(module: str, words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", module, *words.split()], cwd=ROOT)
 
 
 def sheet(pictures: Path, done: Path) -> Image.Image:
