@@ -65,6 +65,31 @@ def aim(records, start: str) -> aims.Aim:
     return found
 
 
+@pytest.mark.parametrize(
+    "worst, others, all_reached, weakest_reached",
+    [(7, 9, True, True), (7, 8, False, True), (6, 10, True, False)],
+)
+def test_success_over_all_kinds_and_in_the_weakest(worst, others, all_reached, weakest_reached):
+    hits = dict.fromkeys(scenarios.CELLS, others) | {"other-hard": worst}
+    records = [r for cell, n in hits.items() for r in series([i < n for i in range(10)], cell=cell)]
+    assert aim(records, "success with mixed context, all 5").reached == all_reached
+    weakest = aim(records, "success with mixed context, the weakest")
+    assert weakest.reached == weakest_reached
+    assert weakest.found == f"{worst / 10:.0%} (another object hides 50-80 %)"
+
+
+def test_success_over_all_kinds_needs_all_kinds():
+    assert not [a for a in aims.aims(series([True])) if "kind" in a.what]
+
+
+def test_scenes_left_as_they_were_are_named():
+    records = series([True, False, False])
+    assert aim(records, "scenes left").found == "0 of 3"
+    records[1] |= {"passes": 0, "word": "giraffe", "occluder": "elephant"}
+    found = aim(records, "scenes left")
+    assert not found.reached and found.found == "1 of 3: giraffe behind elephant"
+
+
 @pytest.mark.parametrize("good, reached", [(9, True), (8, False)])
 def test_the_share_of_the_oracle_is_that_of_the_same_scenes(good, reached):
     mixed = series([True] * good + [False] * (10 - good))
