@@ -9,6 +9,7 @@ import numpy as np
 from amodal.measures import statistics
 
 from ..scenarios import CELLS, DOSES
+from .stories import named
 from .tables import (
     co_occurring_gain,
     compared,
@@ -100,10 +101,6 @@ def untouched(records):
         left = [named(r) for r in rows if r["passes"] == 0]
         words = f"{len(left)} of {len(rows)}" + (f": {'; '.join(left)}" if left else "")
         yield Aim("scenes left as they were", "none", words, not left)
-
-
-def named(record: dict) -> str:
-    return f"{record['word']} behind {record['occluder'] or 'the border'}"
 
 
 def of_oracle(records):

@@ -32,12 +32,16 @@ def failures(records: list[dict], each: int = 2) -> dict[str, list[dict]]:
 def line(record: dict) -> str:
     """A record in a few words."""
     return (
-        f"{record['word']} behind {record['occluder'] or 'the border'} "
-        f"({record['hidden_share']:.0%} hidden), {outcome(record)}, "
+        f"{named(record)} ({record['hidden_share']:.0%} hidden), {outcome(record)}, "
         f"{record['passes']} passes: amodal IoU {record['amodal_iou']:.2f}, "
         f"occluded IoU {record['occluded_iou']:.2f}, "
         f"colour {record['colour']:.3f}, spurious {record['spurious']:.0%}"
     )
+
+
+def named(record: dict) -> str:
+    """The object and what hides it."""
+    return f"{record['word']} behind {record['occluder'] or 'the border'}"
 
 
 def outcome(record: dict) -> str:
