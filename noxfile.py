@@ -135,7 +135,7 @@ def curves(session):
 
 @nox.session
 def docs(session):
-    """Rewrites locales/en, the tables of js/docs/ and README.md, and that of docs/models.md."""
+    """Rewrites locales/en, js/docs/'s lists, and the tables of docs/nodes.md and models.md."""
     in_host(session, "-m", "tools.docs.make_docs")
 
 

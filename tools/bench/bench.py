@@ -63,7 +63,9 @@ def main() -> None:
     head = (
         f"# Benchmark\n\n`nox -s bench -- --rounds {options.rounds}` on {datetime.date.today()}, "
         f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
-        "sticker models.\nFigures are medians. Runs that are compared alternate in one process.\n"
+        "sticker models.\nFigures are medians. Runs that are compared alternate in one process. A "
+        "ratio is the median of\nthe rounds' own ratios, not that of two medians; its brackets "
+        "hold the least and the greatest.\n"
     )
     text = head + "\n" + "\n".join(table(title, rows) for title, rows in sections.items())
     options.out.parent.mkdir(parents=True, exist_ok=True)
