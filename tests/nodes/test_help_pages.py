@@ -35,10 +35,7 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalSaveLayers",
     "AmodalSizePrior",
     "AmodalKeepInBound",
-    "AmodalFindShadows",
     "AmodalNegativeFromOccluders",
-    "AmodalCompleteMask",
-    "AmodalFillHiddenPart",
 }
 
 

@@ -20,6 +20,8 @@ MARKED = "the cat of another picture, with the scooter marked as in front"
 MARKS = {"words": "cat", "occluder_hints": "40,49"}
 MOVED = "an answer to I_syn that is larger than it and moved"
 SQUARE = "the completed object, prepared for 3D"
+SHADED = "the crop with a shadow of the occluder"
+WITHOUT_DIFFUSION = "the crop completed by SSSD's small pair of the sticker world"
 SCENE_INPUTS = {  # values of Sticker Scene's inputs
     "seed": 3,
     "query": "any",
@@ -36,7 +38,13 @@ def prompt_of(source: str) -> dict:
     """The prompt of a shipped workflow, of SCENE, or of one with other values or more nodes."""
     if source == SCENE:
         return {"1": {"class_type": "AmodalStickerScene", "inputs": SCENE_INPUTS}}
-    changed = {MARKED: (STEPS, marked), MOVED: (STEPS, moved), SQUARE: (ONE_NODE, prepared)}
+    changed = {
+        MARKED: (STEPS, marked),
+        MOVED: (STEPS, moved),
+        SHADED: (STEPS, shaded),
+        WITHOUT_DIFFUSION: (STEPS, without_diffusion),
+        SQUARE: (ONE_NODE, prepared),
+    }
     name, change = changed.get(source, (source, None))
     prompt = workflow.load(workflow.FOLDER / f"{name}.json", dict)
     if change:
@@ -73,6 +81,52 @@ def prepared(prompt: dict) -> None:
         size=256,
         margin=0.1,
         background="white",
+    )
+
+
+def shaded(prompt: dict) -> None:
+    """The crop, darkened by the occluder's shape, which is moved down and to the right."""
+    crop, occluder = only(prompt, "AmodalCropToObject"), only(prompt, "AmodalSelectOccluders")
+    nothing = add(prompt, "SolidMask", value=0.0, width=128, height=128)
+    moved = dict(destination=nothing, source=occluder, operation="add")
+    fallen = add(prompt, "MaskComposite", x=14, y=12, **moved)
+    apart = dict(destination=fallen, source=occluder, operation="subtract")
+    shadow = add(prompt, "MaskComposite", x=0, y=0, **apart)
+    black = add(prompt, "EmptyImage", width=128, height=128, batch_size=1, color=0)
+    dark = add(
+        prompt, "ImageBlend", image1=crop, image2=black, blend_factor=0.5, blend_mode="normal"
+    )
+    above = dict(destination=crop, source=dark, mask=shadow, x=0, y=0, resize_source=False)
+    image = add(prompt, "ImageCompositeMasked", **above)
+    add(
+        prompt,
+        "AmodalFindShadows",
+        image=image,
+        modal_mask=only(prompt, "AmodalCropToObject", 1),
+        occluder_mask=occluder,
+    )
+
+
+def without_diffusion(prompt: dict) -> None:
+    """The amodal mask and the hidden part of the crop in one step each."""
+    visible = only(prompt, "AmodalCropToObject", 1)
+    masks = add(prompt, "AmodalLoadMaskModel", file="stickers_pcnet_m.safetensors")
+    content = add(prompt, "AmodalLoadContentModel", file="stickers_pcnet_c.safetensors")
+    whole = add(
+        prompt,
+        "AmodalCompleteMask",
+        mask_model=[masks[0], 1],
+        modal_mask=visible,
+        occluder_mask=only(prompt, "AmodalSelectOccluders"),
+        threshold=0.5,
+    )
+    add(
+        prompt,
+        "AmodalFillHiddenPart",
+        content_model=content,
+        image=only(prompt, "AmodalCropToObject"),
+        modal_mask=visible,
+        amodal_mask=whole,
     )
 
 

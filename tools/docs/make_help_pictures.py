@@ -9,7 +9,9 @@ the paper. make_screenshots.py draws the pages of nodes with their own widgets.
 from __future__ import annotations
 
 import io
+import json
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +33,17 @@ from tools.docs.help_prompts import (
     PAIR,
     SCENE,
     SEEDS,
+    SHADED,
     SQUARE,
     STEPS,
     VIEWER,
+    WITHOUT_DIFFUSION,
     add,
     prompt_of,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-
+NETS = ROOT / "research" / "evaluation"  # its folder sssd/ holds a small pair for stickers
 PICTURES = ROOT / "js" / "docs" / "pictures"
 CELL = 160  # pixels of a tile's larger side
 MASK, LATENT, IMAGE = "mask", "latent", "image"
@@ -191,6 +195,26 @@ SHOWN = {  # NodeId -> (workflow, tiles)
         Tile("answer", "ImageCrop"),
         Tile("registered", "AmodalRegisterToCrop"),
     ),
+    "AmodalFindShadows": (
+        SHADED,
+        Tile("image", "ImageCompositeMasked"),
+        OCCLUDER_MASK,
+        mask("shadow_mask", "AmodalFindShadows"),
+        Tile("overlay", "AmodalFindShadows", 3),
+    ),
+    "AmodalCompleteMask": (
+        WITHOUT_DIFFUSION,
+        MODAL_MASK,
+        OCCLUDER_MASK,
+        mask("amodal_mask", "AmodalCompleteMask"),
+    ),
+    "AmodalFillHiddenPart": (
+        WITHOUT_DIFFUSION,
+        CROP,
+        MODAL_MASK,
+        mask("amodal_mask", "AmodalCompleteMask"),
+        Tile("image", "AmodalFillHiddenPart"),
+    ),
     "AmodalPrepareFor3D": (
         SQUARE,
         Tile("object", "AmodalCompletion"),
@@ -210,7 +234,7 @@ SHOWN = {  # NodeId -> (workflow, tiles)
 def main(names: list[str]) -> None:
     wanted = {name: SHOWN[name] for name in names or SHOWN}
     PICTURES.mkdir(exist_ok=True)
-    with Host(arguments=["--fp32-text-enc"]) as host:
+    with tempfile.TemporaryDirectory() as folder, Host(arguments=arguments(Path(folder))) as host:
         client = Client(host.url)
         for source in dict.fromkeys(source for source, *_ in wanted.values()):
             pages = {name: tiles for name, (of, *tiles) in wanted.items() if of == source}
@@ -222,6 +246,13 @@ def main(names: list[str]) -> None:
                 picture = Image.fromarray((sheet * 255).round().astype(np.uint8))
                 picture.save(PICTURES / f"{name}.webp", quality=80, method=6)
                 print(name, picture.size, flush=True)
+
+
+def arguments(folder: Path) -> list[str]:
+    """Of ComfyUI; it finds SSSD's small pair too, by a file that is written to the folder."""
+    known = folder / "model_paths.yaml"
+    known.write_text(json.dumps({"amodal": {"base_path": str(NETS), "sssd": "sssd"}}))  # YAML too
+    return ["--fp32-text-enc", "--extra-model-paths-config", str(known)]
 
 
 def labelled(pictures: list, label: str) -> list[tuple]:
