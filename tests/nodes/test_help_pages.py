@@ -33,8 +33,6 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     # no picture yet
     "AmodalOrderInpaintedContacts",
     "AmodalSaveLayers",
-    "AmodalSizePrior",
-    "AmodalKeepInBound",
     "AmodalNegativeFromOccluders",
 }
 

@@ -20,8 +20,10 @@ MARKED = "the cat of another picture, with the scooter marked as in front"
 MARKS = {"words": "cat", "occluder_hints": "40,49"}
 MOVED = "an answer to I_syn that is larger than it and moved"
 SQUARE = "the completed object, prepared for 3D"
+BOUNDED = "a hidden object beside a whole one of its kind"
 SHADED = "the crop with a shadow of the occluder"
 WITHOUT_DIFFUSION = "the crop completed by SSSD's small pair of the sticker world"
+WORD = 2  # the output of Sticker Scene with the object's name
 SCENE_INPUTS = {  # values of Sticker Scene's inputs
     "seed": 3,
     "query": "any",
@@ -38,6 +40,8 @@ def prompt_of(source: str) -> dict:
     """The prompt of a shipped workflow, of SCENE, or of one with other values or more nodes."""
     if source == SCENE:
         return {"1": {"class_type": "AmodalStickerScene", "inputs": SCENE_INPUTS}}
+    if source == BOUNDED:
+        return bounded()
     changed = {
         MARKED: (STEPS, marked),
         MOVED: (STEPS, moved),
@@ -105,6 +109,26 @@ def shaded(prompt: dict) -> None:
         modal_mask=only(prompt, "AmodalCropToObject", 1),
         occluder_mask=occluder,
     )
+
+
+def bounded() -> dict:
+    """A sticker scene and its truth side by side, the object's bound, and a mask kept in it."""
+    prompt = prompt_of(SCENE)
+    both = dict(direction="right", match_image_size=True, spacing_width=0, spacing_color="white")
+    both |= dict(image1=["1", 0], image2=["1", 3])
+    picture = add(prompt, "ImageStitch", **both)
+    words = ["1", WORD]
+    segmenter = add(prompt, "AmodalStickerSegmenter")
+    searched = dict(image=picture, segmenter=segmenter, words=words)
+    objects = add(prompt, "AmodalDetectObjects", **searched, threshold=0.5, add_known=False)
+    nothing = add(prompt, "SolidMask", value=0.0, width=256, height=128)
+    placed = dict(destination=nothing, source=["1", 1], x=0, y=0, operation="add")
+    visible = add(prompt, "MaskComposite", **placed)
+    sized = dict(objects=objects, modal_mask=visible, label=words, tolerance=0.15)
+    bound = add(prompt, "AmodalSizePrior", **sized)
+    grown = add(prompt, "GrowMask", mask=visible, expand=30, tapered_corners=True)
+    add(prompt, "AmodalKeepInBound", mask=grown, before=visible, upper_bound=bound)
+    return prompt
 
 
 def without_diffusion(prompt: dict) -> None:
