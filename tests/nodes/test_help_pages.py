@@ -30,7 +30,7 @@ WITHOUT = {  # loaders, numbers, and what people do not place
     "AmodalAddToStudy",
     "AmodalCompletionMetrics",
     "AmodalResultsTable",
-    # no picture yet
+    # an order, files, and words
     "AmodalOrderInpaintedContacts",
     "AmodalSaveLayers",
     "AmodalNegativeFromOccluders",
