@@ -31,7 +31,7 @@ def completion(scene, sheet: np.ndarray, x: int, y: int, folder) -> headless.Com
     edge = scene.size // 2
     canvas = rows.to_picture(sheet[edge + y : edge + y + 150, edge + x : edge + x + 180])
     places = {}
-    for name in ("completed.png", "overlay.png"):
+    for name in ("completed.png", "overlay.png", rows.ON_GRAY):
         places[name] = folder / name
         canvas.save(places[name])
     passes = [folder / f"pass_{number}.png" for number in (1, 2)]
@@ -85,7 +85,7 @@ def test_every_scene_shows_what_its_title_says():
     for name, scene in scenes.items():
         assert 0.2 <= scene.hidden() <= 0.75, name
     front, pair = scenes["front"].words[1], scenes["companion"].words
-    assert pair[1] == CATALOG[pair[0]].co_occurring and CATALOG[pair[0]].p > 0.9
+    assert pair[1] == CATALOG[pair[0]].co_occurring and CATALOG[pair[0]].p >= 0.75
     assert front != CATALOG[scenes["front"].word].co_occurring
 
 
@@ -104,9 +104,17 @@ def test_plain_inpainting_is_one_pass_of_the_shipped_workflow():
     shown = {node["_meta"]["title"]: node for node in prompt.values() if "_meta" in node}
     outputs = [n for n in prompt.values() if n["class_type"] in OUTPUTS]
     reached = behind(prompt, outputs)
-    assert {"Pass", "Completed object", "Overlay", "Offset"} <= shown.keys()
+    assert {"Pass", "What hides it", "Completed object", "Overlay", "Offset"} <= shown.keys()
     assert "AmodalCompletion" not in reached and "AmodalLoopEnd" not in reached
     assert "SamplerCustomAdvanced" in reached
+
+
+def test_the_estimate_on_gray_at_step_k_is_saved():
+    prompt = prompts.mixed("picture.png", "rabbit", 3)
+    shown = prompt[headless.saved(prompt)[rows.ON_GRAY]]
+    decoded = prompt[shown["inputs"]["images"][0]]
+    sampled, output = decoded["inputs"]["samples"]
+    assert prompt[sampled]["class_type"] == "AmodalSampleToStep" and output == 1
 
 
 def test_the_best_of_four_seeds_is_judged_by_one_counterfactual_each():
@@ -136,13 +144,23 @@ def test_every_tile_of_a_row_shows_the_same_square(scene, tmp_path):
     tiles = rows.row(BY_FOLDER["border"], scene, done, done).tiles
     assert len(tiles) == sum(span for _, span in rows.HEADS)
     views = [np.asarray(picture.convert("RGBA"), int) for _, picture in tiles]
-    picture, plain, _, painted, alone, overlay, truth = views
+    picture, plain, _, _, painted, alone, overlay, truth = views
     assert len({view.shape for view in (picture, plain, painted, alone, overlay, truth)}) == 1
     inside = alone[..., 3] == 255
     assert np.abs(alone - truth)[inside].max() <= 1
     assert np.abs(picture - truth)[inside & (picture[..., 3] == 255)].max() <= 1
     assert (inside & (picture[..., 3] == 0)).any(), "the object reaches over the border"
-    assert "100%" in tiles[1][0] and "100%" in tiles[4][0]
+    assert "100%" in tiles[1][0] and "100%" in tiles[5][0]
+
+
+def test_one_pass_is_shown_on_gray_and_then_in_the_picture(scene, tmp_path):
+    done = completion(scene, true_sheet(scene), 0, 0, tmp_path)
+    done.passes.pop()
+    Image.new("RGB", (128, 128), "gray").save(done.files[rows.ON_GRAY])
+    tiles = rows.row(BY_FOLDER["border"], scene, done, done).tiles
+    captions = [caption for caption, _ in tiles[2:5]]
+    assert captions == ["gray: outside", "first on gray", "then in the picture"]
+    assert tuple(np.asarray(tiles[3][1])[90, 90]) == (128, 128, 128)
 
 
 def test_both_passes_are_shown_where_there_are_two(tmp_path):
@@ -150,8 +168,9 @@ def test_both_passes_are_shown_where_there_are_two(tmp_path):
     done = completion(scene, true_sheet(scene), 0, 0, tmp_path)
     Image.new("RGB", Image.open(done.passes[1]).size, "red").save(done.passes[0])
     tiles = rows.row(BY_FOLDER["layers"], scene, done, done).tiles
-    assert [caption for caption, _ in tiles[2:4]] == ["after pass 1", "after pass 2"]
-    first, second = (np.asarray(picture)[90, 90] for _, picture in tiles[2:4])
+    captions = [caption for caption, _ in tiles[2:5]]
+    assert captions == ["red hides green", "after pass 1", "after pass 2"]
+    first, second = (np.asarray(picture)[90, 90] for _, picture in tiles[3:5])
     assert tuple(first) == (255, 0, 0, 255) and tuple(second) != tuple(first)
 
 
@@ -165,14 +184,14 @@ def test_all_seeds_are_shown_with_a_frame_around_the_chosen_one(scene, tmp_path)
             Image.new("RGB", (60, 60), colour).save(done.files[part])
     done.result["report"] = ["2"]
     tiles = rows.row(BY_FOLDER["seeds"], scene, done, done).tiles
-    mosaic = np.asarray(tiles[2][1])
+    mosaic = np.asarray(tiles[3][1])
     half = contact_sheet.TILE // 2
     corners = [mosaic[1 + y, 1 + x] for y in (0, half) for x in (0, half)]
     middles = [mosaic[half // 2 + y, half // 2 + x] for y in (0, half) for x in (0, half)]
     assert [tuple(m) for m in middles] == [(255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)]
     framed = [i for i, (c, m) in enumerate(zip(corners, middles)) if tuple(c) != tuple(m)]
     assert framed == [2]
-    assert tuple(np.asarray(tiles[5][1])[30, 30]) == (0, 0, 255, 255)
+    assert tuple(np.asarray(tiles[6][1])[30, 30]) == (0, 0, 255, 255)
 
 
 class Terminal(io.StringIO):

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 TILE, GAP, MARGIN = 232, 14, 36
 HEAD, COLUMN_HEAD, ROW_HEAD, CAPTION = 150, 60, 46, 46
-PAPER, INK, FAINT, FRAME, CHOSEN = "#fbfaf7", "#22262b", "#6b7077", "#d9d6cf", "#e5484d"
+PAPER, INK, FAINT, FRAME, CHOSEN = "#fbfaf7", "#22262b", "#6b7077", "#d9d6cf", "#2563eb"
 CHECKS = ("#ffffff", "#e9e7e2")
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

@@ -12,8 +12,11 @@ BEST = workflow.FOLDER / "best_of_seeds.json"
 
 
 def mixed(picture: str, word: str, seed: int) -> dict:
-    """The whole method."""
-    return workflow.fill(loaded(MIXED), picture, words=word, seed=seed)
+    """The whole method, with the model's estimate on gray at step k of pass 1."""
+    prompt = workflow.fill(loaded(MIXED), picture, words=word, seed=seed)
+    estimate = workflow.need(prompt, "Decode the estimate at k", "VAEDecode")
+    add(prompt, "SaveImage", "On gray", images=[estimate, 0], filename_prefix="amodal/on_gray")
+    return prompt
 
 
 def plain(picture: str, word: str, seed: int) -> dict:
@@ -23,6 +26,8 @@ def plain(picture: str, word: str, seed: int) -> dict:
         del prompt[workflow.need(prompt, title)]
     pasted = workflow.need(prompt, "Paste Back", "AmodalPasteBack")
     trimmed = workflow.need(prompt, "Trim And Overlay", "AmodalTrimAndOverlay")
+    occluders = workflow.need(prompt, "Select Occluders", "AmodalSelectOccluders")
+    add(prompt, "PreviewImage", "What hides it", images=[occluders, 2])
     add(prompt, "PreviewImage", "Pass", images=[pasted, 0])
     add(prompt, "PreviewAny", "Offset", source=[trimmed, 6])
     return prompt

@@ -18,12 +18,13 @@ from .stories import Story
 HEADS = [
     ("the picture", 1),
     ("plain inpainting", 1),
-    ("mixed context", 2),
+    ("mixed context", 3),
     ("the object alone", 1),
-    ("in its picture", 1),
+    ("over the picture", 1),
     ("the truth", 1),
 ]
 COMPLETED, OVERLAY = "completed.png", "overlay.png"
+ON_GRAY = "on_gray.png"
 SEEDS, OVERLAYS, TESTS = "seeds", "overlays", "tests"  # pictures of the best of several seeds
 
 
@@ -77,13 +78,17 @@ def is_whole(done: Completion) -> bool:
 def row(
     story: Story, scene: scenes.Scene, plain: Completion, mixed: Completion
 ) -> contact_sheet.Row:
-    """The row of a scene whose runs both gave an object."""
+    """The row of a scene whose runs both gave an object.
+
+    What hides the object is shown of the plain run, whose first pass finds the same.
+    """
     frame, at, edge = frame_of(mixed), offset(mixed), -scene.size // 2
     truth = frame.view(to_picture(scene.truth_sheet), edge, edge)
     tiles: list[tuple[str, Image.Image | None]] = [
         ("", frame.view(to_picture(scene.image))),
         (overlap(scene, plain), frame.view(Image.open(plain.passes[-1]), *offset(plain))),
-        *(judged(mixed) if story.count > 1 else steps(scene, mixed, frame)),
+        (caption(scene), Image.open(plain.hides[0])),
+        *(judged(mixed) if story.count > 1 else steps(mixed, frame)),
         (overlap(scene, mixed), frame.view(Image.open(mixed.files[COMPLETED]), *at)),
         ("", frame.view(in_its_picture(mixed), *at)),
         ("", truth),
@@ -96,20 +101,22 @@ def overlap(scene: scenes.Scene, done: Completion) -> str:
     return f"overlap {compare(scene, done).amodal_iou:.0%}"
 
 
-def steps(
-    scene: scenes.Scene, done: Completion, frame: Frame
-) -> list[tuple[str, Image.Image | None]]:
-    """Two tiles: the first pass and the last, or what hides the object and the last pass."""
+def caption(scene: scenes.Scene) -> str:
+    """What the colours mean in the picture of what hides the object."""
+    is_cut = scene.amodal_sheet().sum() > scene.amodal().sum()
+    return "gray: outside" if is_cut else "red hides green"
+
+
+def steps(done: Completion, frame: Frame) -> list[tuple[str, Image.Image | None]]:
+    """Two tiles: the first pass and the last, or the only pass before and after its step k."""
     passes = [Image.open(path) for path in done.passes]
     count, grew = len(passes), passes[0].size != passes[-1].size
     last = frame.view(passes[-1], *offset(done))
     if count > 1 and not grew:  # else the place of the first canvas is not known
         first = frame.view(passes[0], *offset(done))
         return [("after pass 1", first), (f"after pass {count}", last)]
-    is_cut = scene.amodal_sheet().sum() > scene.amodal().sum()
-    what = "gray: outside" if is_cut else "red: what hides it"
-    after = "after one pass" if count == 1 else f"after {count} passes"
-    return [(what, Image.open(done.hides[0])), (after, last)]
+    after = "then in the picture" if count == 1 else f"after {count} passes"
+    return [("first on gray", Image.open(done.files[ON_GRAY])), (after, last)]
 
 
 def judged(done: Completion) -> list[tuple[str, Image.Image | None]]:
