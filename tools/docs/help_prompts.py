@@ -43,6 +43,7 @@ def prompt_of(source: str) -> dict:
     if source == BOUNDED:
         return bounded()
     changed = {
+        STEPS: (STEPS, automatic),
         MARKED: (STEPS, marked),
         MOVED: (STEPS, moved),
         SHADED: (STEPS, shaded),
@@ -54,6 +55,12 @@ def prompt_of(source: str) -> dict:
     if change:
         change(prompt)
     return prompt
+
+
+def automatic(prompt: dict) -> None:
+    """M^k as in the main workflow; this one has the paper's clusters, which often lose a limb."""
+    rule = only(prompt, "AmodalMaskRule")[0]
+    prompt[rule]["inputs"]["mask_rule"] = "automatic"
 
 
 def marked(prompt: dict) -> None:
