@@ -79,6 +79,7 @@ def after_a_run(chromium, url: str, file: Path):
     browser.drop(page, file.name, "application/json", content, len(nodes))
     print(file.stem, browser.press_run(page))
     page.wait_for_timeout(3000)
+    page.get_by_text("job completed").wait_for(state="hidden")  # the front end's, over the graph
     return page
 
 
