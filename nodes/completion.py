@@ -258,8 +258,8 @@ class Completion(io.ComfyNode):
                     "warnings",
                     display_name="warnings",
                     is_output_list=True,
-                    tooltip="Empty, or comma-separated: enclosed, nothing left to paint. See Loop "
-                    "End.",
+                    tooltip="Empty, or comma-separated: enclosed, nothing left to paint, "
+                    "joined. See Loop End.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt, io.Hidden.extra_pnginfo],

@@ -189,7 +189,7 @@ class SaveLayers(io.ComfyNode):
             display_name="Save Layers (Amodal)",
             category=APPLICATIONS,
             description="Saves layers for an image editor: as one OpenRaster file, which Krita and "
-            "GIMP open, or as PNGs with a JSON of their places.",
+            "GIMP 3 open, as PNGs with a JSON of their places, or both.",
             is_output_node=True,
             inputs=[
                 types.Layers.Input("layers", tooltip="From Scene Layers or Compose Layers."),

@@ -128,7 +128,7 @@ class NegativeFromOccluders(io.ComfyNode):
             display_name="Negative From Occluders (Amodal)",
             category=f"{CATEGORY}/mixed context",
             description="Adds the names of what hides the object to the negative prompt, so that "
-            "a pose which asks for a partner does not call it back in.",
+            "the model does not paint it again because the object's pose suggests it.",
             inputs=[
                 io.String.Input("negative", default="", tooltip="The negative prompt so far."),
                 types.Occlusion.Input("occlusion", tooltip="From Select Occluders."),

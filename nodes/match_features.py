@@ -26,9 +26,9 @@ class MatchFeatures(io.ComfyNode):
             **aliases("dense correspondence", "DIFT", "keypoints", "warp"),
             display_name="Match Features (Amodal)",
             category=APPLICATIONS,
-            description="Finds which point of one completed object is which of another: dense "
-            "correspondence by the diffusion model's features (section 5, figure 10), with those "
-            "of CLIP or DINO beside them.",
+            description="Finds, for each point of one completed object, the matching point of "
+            "another: dense correspondence by the diffusion model's features (section 5, "
+            "figure 10), with those of CLIP or DINO beside them.",
             inputs=[
                 io.Model.Input(
                     "model", tooltip="A UNet or a transformer, as for Capture Features."

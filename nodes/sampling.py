@@ -31,7 +31,8 @@ class SampleToStep(io.ComfyNode):
             display_name="Sample To Step (Amodal)",
             category=SAMPLING,
             description="Samples steps 0 to k and stops there (section 3.5, equation 4). Resume "
-            "From Step goes on from it bit for bit as if it had never stopped.",
+            "From Step goes on from there; with samplers that keep nothing from earlier steps, "
+            "such as ddim and euler, the result is bit for bit that of one run.",
             inputs=[
                 io.Noise.Input("noise", tooltip="The noise to start from, such as Random Noise."),
                 io.Guider.Input(
