@@ -161,8 +161,8 @@ def write(records: list[dict], table: dict, options, command: str, date: str) ->
     parts = [
         "# The paper's evaluation",
         f"`{command}` on {date}; sticker models, through the real host's executor. The paper's "
-        "figures are for photographs, Stable Diffusion 2 and other measures. Only who wins, and by "
-        "how much, can be compared. Brackets hold 95 % intervals.",
+        "figures are for photographs, Stable Diffusion 2 and other measures. Only which method "
+        "wins can be compared. Brackets hold 95 % intervals.",
         claims.agreement(claimed),
         table_1(records),
         table_2(records),
