@@ -30,8 +30,8 @@ from tools.demo.stories import STORIES, Story
 OUT = Path(__file__).resolve().parents[2] / "output" / "demo"
 TITLE = "Amodal completion by progressive mixed context diffusion"
 LINE = (
-    "Each object is partly hidden. Plain inpainting often paints its companion: what usually "
-    "stands in front of it in the training pictures.\n"
+    "Each object is partly hidden. Plain inpainting (one pass) often paints its companion: what "
+    "usually stands in front of it in the training pictures.\n"
     "Mixed context paints the object first on plain gray, then in the picture. "
     "Chosen scenes, not retouched. Overlap: IoU with the true shape."
 )

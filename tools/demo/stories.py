@@ -96,8 +96,7 @@ STORIES = (
     Story(
         "layers",
         "Behind two layers",
-        "The first pass removes the pizza, the second the sunflower behind it. Plain inpainting "
-        "has one pass.",
+        "The first pass removes the pizza, the second the sunflower behind it.",
         (
             Thing("rocket", 0.75, 0.49, 0.5),
             Thing("sunflower", 0.58, 0.25, 0.9),
