@@ -103,11 +103,12 @@ def of_records(records: list[dict]) -> list[Claim]:
 
 def of_tables(records: list[dict]) -> list[Claim]:
     """The claims of Table 1 and Table 2."""
+    fill = removers.title(records)
+    better = "better than LaMa" + ("" if fill == "LaMa" else f"; here, {fill}")
     claims = [
         lower(
             f"Table 1, {name}",
-            f"better than LaMa; here, {removers.title(records)}: "
-            f"DreamSim {ours:.3f} against {lama:.3f}",
+            f"{better}: DreamSim {ours:.3f} against {lama:.3f}",
             "perceptual",
             pool(records, cells, "removal"),
             pool(records, cells, "mixed"),
